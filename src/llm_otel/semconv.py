@@ -1,0 +1,436 @@
+"""Every name, unit, bucket and label form that llm-otel emits; imports nothing of ours.
+
+Sources: the OpenTelemetry GenAI semantic conventions v1.41.1 (the last released text) and the
+`semantic-conventions-genai` repository ("latest"), which renames some of them; `renamed()` holds
+the difference. Collector, rules, dashboards and docs are generated from this module or tested
+against it, so a name is written here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+SCOPE: Final = "llm_otel"
+
+# ---------------------------------------------------------------- span attributes (conventions)
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+REQUEST_SEED: Final = "gen_ai.request.seed"
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+REQUEST_TOP_K: Final = "gen_ai.request.top_k"
+REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
+REQUEST_PREVIOUS_RESPONSE_ID: Final = "gen_ai.request.previous_response.id"
+REQUEST_ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
+OUTPUT_TYPE: Final = "gen_ai.output.type"
+PROMPT_NAME: Final = "gen_ai.prompt.name"
+PROMPT_VERSION: Final = "gen_ai.prompt.version"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_STATUS: Final = "gen_ai.response.status"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE_V141: Final = "gen_ai.usage.cache_creation.input_tokens"
+USAGE_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
+USAGE_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
+USAGE_AUDIO_INPUT: Final = "gen_ai.usage.audio.input_tokens"
+USAGE_AUDIO_OUTPUT: Final = "gen_ai.usage.audio.output_tokens"
+USAGE_IMAGE_INPUT: Final = "gen_ai.usage.image.input_tokens"
+USAGE_IMAGE_OUTPUT: Final = "gen_ai.usage.image.output_tokens"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_TYPE: Final = "gen_ai.tool.type"
+TOOL_DESCRIPTION: Final = "gen_ai.tool.description"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
+AGENT_ID: Final = "gen_ai.agent.id"
+AGENT_NAME: Final = "gen_ai.agent.name"
+AGENT_DESCRIPTION: Final = "gen_ai.agent.description"
+WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
+RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
+RETRIEVAL_QUERY_TEXT: Final = "gen_ai.retrieval.query.text"
+RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
+OPENAI_API_TYPE: Final = "openai.api.type"
+OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
+OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
+OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
+AZURE_NAMESPACE: Final = "azure.resource_provider.namespace"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+ERROR_TYPE: Final = "error.type"
+HTTP_STATUS_CODE: Final = "http.response.status_code"
+HTTP_RESEND_COUNT: Final = "http.request.resend_count"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+
+# ---------------------------------------------------------------- span attributes (ours)
+TENANT_ID: Final = "tenant_id"
+FEATURE: Final = "feature"
+USER_ID: Final = "user.id"
+USER_HASH: Final = "user.hash"
+SESSION_ID: Final = "session.id"
+TAG_PREFIX: Final = "llm_otel.tag."
+COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
+COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
+COST_SOURCE: Final = "gen_ai.usage.cost.source"
+USAGE_SOURCE: Final = "llm_otel.usage.source"
+PROVIDER_REQUEST_ID: Final = "llm_otel.provider.request_id"
+ERROR_CLASS: Final = "llm_otel.error.class"
+
+# ---------------------------------------------------------------- events
+EVENT_DETAILS: Final = "gen_ai.client.inference.operation.details"
+EVENT_EVALUATION: Final = "gen_ai.evaluation.result"
+EVENT_OUTCOME: Final = "llm_otel.outcome"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_SCORE_VALUE: Final = "gen_ai.evaluation.score.value"
+EVALUATION_SCORE_LABEL: Final = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+OUTCOME_SUCCESS: Final = "llm_otel.outcome.success"
+OUTCOME_KIND: Final = "llm_otel.outcome.kind"
+OUTCOME_VALUE: Final = "llm_otel.outcome.value_usd"
+
+# ---------------------------------------------------------------- values
+CHAT: Final = "chat"
+TEXT_COMPLETION: Final = "text_completion"
+EMBEDDINGS: Final = "embeddings"
+RETRIEVAL: Final = "retrieval"
+FETCH_RESPONSE: Final = "fetch_response"
+EXECUTE_TOOL: Final = "execute_tool"
+INVOKE_AGENT: Final = "invoke_agent"
+INVOKE_WORKFLOW: Final = "invoke_workflow"
+IMAGE_GENERATION: Final = "image_generation"
+SPEECH: Final = "speech"
+TRANSCRIPTION: Final = "transcription"
+MODERATION: Final = "moderation"
+RERANK: Final = "rerank"
+CANCEL_RESPONSE: Final = "cancel_response"
+CREATE_BATCH: Final = "create_batch"
+FETCH_BATCH: Final = "fetch_batch"
+CANCEL_BATCH: Final = "cancel_batch"
+
+NONE: Final = "none"
+OTHER: Final = "other"
+OPENAI_COMPATIBLE: Final = "openai_compatible"
+USAGE_FROM_PROVIDER: Final = "provider"
+USAGE_ESTIMATED: Final = "estimated"
+USAGE_UNKNOWN: Final = "unknown"
+
+# The classes of `error_type`, and those that count against the error share and the SLO.
+RATE_LIMIT: Final = "rate_limit"
+TIMEOUT: Final = "timeout"
+SERVER: Final = "server"
+CONNECTION: Final = "connection"
+AUTHENTICATION: Final = "authentication"
+PERMISSION: Final = "permission"
+NOT_FOUND: Final = "not_found"
+INVALID_REQUEST: Final = "invalid_request"
+CONTENT_FILTER: Final = "content_filter"
+CANCELLED: Final = "cancelled"
+BUDGET_EXCEEDED: Final = "budget_exceeded"
+ERROR_CLASSES: Final = (
+    RATE_LIMIT,
+    TIMEOUT,
+    SERVER,
+    CONNECTION,
+    AUTHENTICATION,
+    PERMISSION,
+    NOT_FOUND,
+    INVALID_REQUEST,
+    CONTENT_FILTER,
+    CANCELLED,
+    BUDGET_EXCEEDED,
+    OTHER,
+)
+SLO_ERROR_CLASSES: Final = (
+    RATE_LIMIT,
+    TIMEOUT,
+    SERVER,
+    CONNECTION,
+    AUTHENTICATION,
+    PERMISSION,
+    OTHER,
+)
+
+# ---------------------------------------------------------------- metric labels
+MODEL: Final = "model"
+PROVIDER: Final = "provider"
+OPERATION: Final = "operation"
+ERROR_TYPE_LABEL: Final = "error_type"
+TOKEN_TYPE: Final = "token_type"
+CACHE: Final = "cache"
+EVALUATION: Final = "evaluation"
+OUTCOME: Final = "outcome"
+KIND: Final = "kind"
+TOKEN_TYPE_B: Final = "gen_ai.token.type"
+TOKEN_MODALITY_B: Final = "gen_ai.token.modality"
+
+INPUT: Final = "input"
+OUTPUT: Final = "output"
+READ: Final = "read"
+WRITE: Final = "write"
+
+# ---------------------------------------------------------------- metrics
+SECOND_BUCKETS: Final = (
+    0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0,
+    15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0, 600.0,
+)  # fmt: skip
+SCORE_BUCKETS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+B1: Final = tuple(round(0.01 * 2**i, 2) for i in range(14))
+B2: Final = tuple(float(4**i) for i in range(14))
+B_AGENT: Final = tuple(round(0.1 * 2**i, 1) for i in range(13))
+B_WORKFLOW: Final = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One instrument: `kind` is histogram, counter, updown or gauge; `unit` is UCUM."""
+
+    name: str
+    kind: str
+    unit: str
+    description: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def prometheus(self) -> str:
+        """The name after Prometheus' OTLP translation (without `_bucket`/`_sum`/`_count`)."""
+        name = self.name.replace(".", "_")
+        unit = {"s": "seconds", "1": "" if self.kind != "gauge" else "ratio"}.get(self.unit, "")
+        if unit and not name.endswith(unit):
+            name += "_" + unit
+        return name + ("_total" if self.kind == "counter" else "")
+
+
+_CALL = (MODEL, PROVIDER, OPERATION, FEATURE, TENANT_ID)
+
+REQUEST_DURATION: Final = Metric(
+    "gen_ai.request.duration", "histogram", "s",
+    "Time from the call to the end of its response, stream included.",
+    (*_CALL, ERROR_TYPE_LABEL), SECOND_BUCKETS,
+)  # fmt: skip
+TIME_TO_FIRST_CHUNK: Final = Metric(
+    "gen_ai.request.time_to_first_chunk", "histogram", "s",
+    "Time from the call to the first chunk of a streamed response.", _CALL, SECOND_BUCKETS,
+)  # fmt: skip
+TOKENS_CONSUMED: Final = Metric(
+    "gen_ai.tokens.consumed", "counter", "{token}",
+    "Tokens billed; input includes cached, output includes reasoning.", (*_CALL, TOKEN_TYPE),
+)  # fmt: skip
+TOKENS_CACHED: Final = Metric(
+    "gen_ai.tokens.cached", "counter", "{token}",
+    "The part of the input read from or written to the provider's cache.", (*_CALL, CACHE),
+)  # fmt: skip
+TOKENS_REASONING: Final = Metric(
+    "gen_ai.tokens.reasoning", "counter", "{token}", "The part of the output spent on reasoning.",
+    _CALL,
+)  # fmt: skip
+ERRORS: Final = Metric(
+    "gen_ai.errors", "counter", "{error}", "Calls that ended in an error, by class.",
+    (*_CALL, ERROR_TYPE_LABEL),
+)  # fmt: skip
+REQUESTS_ACTIVE: Final = Metric(
+    "gen_ai.requests.active", "updown", "{request}", "Calls begun and not ended.",
+    (MODEL, PROVIDER, OPERATION),
+)  # fmt: skip
+COST: Final = Metric(
+    "gen_ai.cost.usd", "counter", "{USD}", "Cost of the calls, by token type.",
+    (*_CALL, TOKEN_TYPE),
+)  # fmt: skip
+REQUESTS_UNPRICED: Final = Metric(
+    "gen_ai.requests.unpriced", "counter", "{request}",
+    "Calls with usage whose model has no price: their cost is unknown, not zero.",
+    (MODEL, PROVIDER),
+)  # fmt: skip
+RATELIMIT_REQUESTS_LIMIT: Final = Metric(
+    "gen_ai.ratelimit.requests.limit", "gauge", "{request}",
+    "Requests allowed in the provider's window.", (PROVIDER, MODEL),
+)  # fmt: skip
+RATELIMIT_REQUESTS_REMAINING: Final = Metric(
+    "gen_ai.ratelimit.requests.remaining", "gauge", "{request}",
+    "Requests left in the provider's window.", (PROVIDER, MODEL),
+)  # fmt: skip
+RATELIMIT_TOKENS_LIMIT: Final = Metric(
+    "gen_ai.ratelimit.tokens.limit", "gauge", "{token}",
+    "Tokens allowed in the provider's window.", (PROVIDER, MODEL),
+)  # fmt: skip
+RATELIMIT_TOKENS_REMAINING: Final = Metric(
+    "gen_ai.ratelimit.tokens.remaining", "gauge", "{token}",
+    "Tokens left in the provider's window.", (PROVIDER, MODEL),
+)  # fmt: skip
+EVALUATION_SCORE: Final = Metric(
+    "gen_ai.evaluation.score", "histogram", "1", "Evaluation scores between 0 and 1.",
+    (EVALUATION, MODEL, FEATURE, TENANT_ID), SCORE_BUCKETS,
+)  # fmt: skip
+OUTCOMES: Final = Metric(
+    "gen_ai.outcomes", "counter", "{outcome}", "Interactions that succeeded or failed.",
+    (OUTCOME, KIND, FEATURE, TENANT_ID),
+)  # fmt: skip
+OUTCOME_VALUE_USD: Final = Metric(
+    "gen_ai.outcome.value", "counter", "{USD}", "Value that outcomes brought.",
+    (KIND, FEATURE, TENANT_ID),
+)  # fmt: skip
+INTERNAL_ERRORS: Final = Metric(
+    "llm_otel.internal_errors", "counter", "{error}",
+    "Failures inside llm-otel, each swallowed and logged once.", ("site",),
+)  # fmt: skip
+LABELS_OVERFLOWED: Final = Metric(
+    "llm_otel.labels.overflowed", "counter", "{value}",
+    "Label values folded into `other` by a cap or a form.", ("label",),
+)  # fmt: skip
+USAGE_UNKNOWN_TOTAL: Final = Metric(
+    "llm_otel.usage.unknown", "counter", "{request}",
+    "Calls that should report usage and did not: their tokens and cost are missing.",
+    (MODEL, PROVIDER, OPERATION),
+)  # fmt: skip
+PRICES_AGE: Final = Metric(
+    "llm_otel.prices.age", "gauge", "s", "Age of the price table in use.", (),
+)  # fmt: skip
+PRICES_VERSION: Final = Metric(
+    "llm_otel.prices.version", "gauge", "{info}",
+    "Always 1; the version of the price table is the label.", ("version",),
+)  # fmt: skip
+
+FAMILY_A: Final = (
+    REQUEST_DURATION, TIME_TO_FIRST_CHUNK, TOKENS_CONSUMED, TOKENS_CACHED, TOKENS_REASONING,
+    ERRORS, REQUESTS_ACTIVE, COST, REQUESTS_UNPRICED, RATELIMIT_REQUESTS_LIMIT,
+    RATELIMIT_REQUESTS_REMAINING, RATELIMIT_TOKENS_LIMIT, RATELIMIT_TOKENS_REMAINING,
+    EVALUATION_SCORE, OUTCOMES, OUTCOME_VALUE_USD, INTERNAL_ERRORS, LABELS_OVERFLOWED,
+    USAGE_UNKNOWN_TOTAL, PRICES_AGE, PRICES_VERSION,
+)  # fmt: skip
+
+# Family B: the conventions' own metrics. No attribution on these.
+_COMMON_B = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL, SERVER_ADDRESS,
+             SERVER_PORT)  # fmt: skip
+V141_OPERATION_DURATION: Final = Metric(
+    "gen_ai.client.operation.duration", "histogram", "s", "GenAI operation duration.",
+    (*_COMMON_B, ERROR_TYPE), B1,
+)  # fmt: skip
+V141_TOKEN_USAGE: Final = Metric(
+    "gen_ai.client.token.usage", "histogram", "{token}", "Number of input and output tokens used.",
+    (*_COMMON_B, TOKEN_TYPE_B), B2,
+)  # fmt: skip
+V141_TIME_TO_FIRST_CHUNK: Final = Metric(
+    "gen_ai.client.operation.time_to_first_chunk", "histogram", "s",
+    "Time to receive the first chunk.", _COMMON_B, B1,
+)  # fmt: skip
+V141_TIME_PER_OUTPUT_CHUNK: Final = Metric(
+    "gen_ai.client.operation.time_per_output_chunk", "histogram", "s",
+    "Time per output chunk after the first.", _COMMON_B, B1,
+)  # fmt: skip
+LATEST_INFERENCE_DURATION: Final = Metric(
+    "gen_ai.client.inference.duration", "histogram", "s", "GenAI inference duration.",
+    (*_COMMON_B, ERROR_TYPE), B1,
+)  # fmt: skip
+LATEST_EMBEDDINGS_DURATION: Final = Metric(
+    "gen_ai.client.embeddings.duration", "histogram", "s", "GenAI embeddings duration.",
+    (*_COMMON_B, ERROR_TYPE), B1,
+)  # fmt: skip
+LATEST_TIME_TO_FIRST_CHUNK: Final = Metric(
+    "gen_ai.client.inference.time_to_first_chunk", "histogram", "s",
+    "Time to receive the first chunk.", _COMMON_B, B1,
+)  # fmt: skip
+LATEST_TIME_PER_OUTPUT_CHUNK: Final = Metric(
+    "gen_ai.client.inference.time_per_output_chunk", "histogram", "s",
+    "Time per output chunk after the first.", _COMMON_B, B1,
+)  # fmt: skip
+LATEST_INPUT_TOKENS: Final = Metric(
+    "gen_ai.client.inference.usage.input_tokens", "counter", "{token}", "Input tokens billed.",
+    (*_COMMON_B, TOKEN_MODALITY_B),
+)  # fmt: skip
+LATEST_OUTPUT_TOKENS: Final = Metric(
+    "gen_ai.client.inference.usage.output_tokens", "counter", "{token}", "Output tokens billed.",
+    (*_COMMON_B, TOKEN_MODALITY_B),
+)  # fmt: skip
+LATEST_CACHE_READ_TOKENS: Final = Metric(
+    "gen_ai.client.inference.usage.cache_read.input_tokens", "counter", "{token}",
+    "Input tokens read from the cache.", (*_COMMON_B, TOKEN_MODALITY_B),
+)  # fmt: skip
+LATEST_CACHE_WRITE_TOKENS: Final = Metric(
+    "gen_ai.client.inference.usage.cache_write.input_tokens", "counter", "{token}",
+    "Input tokens written to the cache.", (*_COMMON_B, TOKEN_MODALITY_B),
+)  # fmt: skip
+LATEST_REASONING_TOKENS: Final = Metric(
+    "gen_ai.client.inference.usage.reasoning.output_tokens", "counter", "{token}",
+    "Output tokens spent on reasoning.", (*_COMMON_B, TOKEN_MODALITY_B),
+)  # fmt: skip
+LATEST_OPERATION_INPUT_TOKENS: Final = Metric(
+    "gen_ai.client.inference.operation.input_tokens", "histogram", "{token}",
+    "Input tokens of one operation.", (*_COMMON_B, ERROR_TYPE), B2,
+)  # fmt: skip
+LATEST_OPERATION_OUTPUT_TOKENS: Final = Metric(
+    "gen_ai.client.inference.operation.output_tokens", "histogram", "{token}",
+    "Output tokens of one operation.", (*_COMMON_B, ERROR_TYPE), B2,
+)  # fmt: skip
+LATEST_EMBEDDINGS_INPUT_TOKENS: Final = Metric(
+    "gen_ai.client.embeddings.operation.input_tokens", "histogram", "{token}",
+    "Input tokens of one embeddings operation.", (*_COMMON_B, ERROR_TYPE), B2,
+)  # fmt: skip
+INVOKE_AGENT_DURATION: Final = Metric(
+    "gen_ai.invoke_agent.duration", "histogram", "s", "Agent invocation duration.",
+    (AGENT_NAME, REQUEST_MODEL, ERROR_TYPE), B_AGENT,
+)  # fmt: skip
+INVOKE_WORKFLOW_DURATION: Final = Metric(
+    "gen_ai.invoke_workflow.duration", "histogram", "s", "Workflow duration.",
+    (WORKFLOW_NAME, ERROR_TYPE), B_WORKFLOW,
+)  # fmt: skip
+EXECUTE_TOOL_DURATION: Final = Metric(
+    "gen_ai.execute_tool.duration", "histogram", "s", "Tool execution duration.",
+    (TOOL_NAME, TOOL_TYPE, ERROR_TYPE), B1,
+)  # fmt: skip
+
+FAMILY_B_V141: Final = (
+    V141_OPERATION_DURATION, V141_TOKEN_USAGE, V141_TIME_TO_FIRST_CHUNK,
+    V141_TIME_PER_OUTPUT_CHUNK,
+)  # fmt: skip
+FAMILY_B_LATEST: Final = (
+    LATEST_INFERENCE_DURATION, LATEST_EMBEDDINGS_DURATION, LATEST_TIME_TO_FIRST_CHUNK,
+    LATEST_TIME_PER_OUTPUT_CHUNK, LATEST_INPUT_TOKENS, LATEST_OUTPUT_TOKENS,
+    LATEST_CACHE_READ_TOKENS, LATEST_CACHE_WRITE_TOKENS, LATEST_REASONING_TOKENS,
+    LATEST_OPERATION_INPUT_TOKENS, LATEST_OPERATION_OUTPUT_TOKENS,
+    LATEST_EMBEDDINGS_INPUT_TOKENS,
+)  # fmt: skip
+FAMILY_B_STEPS: Final = (INVOKE_AGENT_DURATION, INVOKE_WORKFLOW_DURATION, EXECUTE_TOOL_DURATION)
+
+# ---------------------------------------------------------------- caps and forms
+# The SDK folds what is over 2,000 attribute sets of an instrument into `otel.metric.overflow`;
+# ours stay below it.
+MAX_MODELS: Final = 50
+MAX_FEATURES: Final = 20
+MAX_TENANTS: Final = 100
+MAX_COMBINATIONS: Final = 1500
+
+# Each label's form; a value that breaks it becomes `other`. The Collector's allow list reads this.
+FORMS: Final = {
+    MODEL: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}"),
+    PROVIDER: re.compile(r"[a-z0-9][a-z0-9._-]{0,63}"),
+    OPERATION: re.compile(r"[a-z][a-z_]{0,31}"),
+    FEATURE: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}"),
+    TENANT_ID: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}"),
+    KIND: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),
+    EVALUATION: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),
+}
+
+
+def well_formed(label: str, value: str) -> bool:
+    """Whether `value` has the form that `FORMS` gives for `label`."""
+    return FORMS[label].fullmatch(value) is not None

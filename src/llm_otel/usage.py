@@ -1,0 +1,46 @@
+"""What a call used, in one vocabulary for all providers; imports nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Usage:
+    """Billed quantities of one call.
+
+    Token counts are inclusive, as the conventions ask: `input_tokens` holds cached, audio and image
+    tokens, `output_tokens` holds reasoning; the other counts are subsets of these two.
+
+    Attributes:
+        input_tokens: All input tokens.
+        output_tokens: All output tokens.
+        cache_read_tokens: Part of the input that the provider read from its cache.
+        cache_write_tokens: Part of the input that the provider wrote to its cache, any lifetime.
+        cache_write_long_tokens: Part of `cache_write_tokens` kept for the longer lifetime
+            (OpenAI 12 h, Anthropic 1 h), which some providers price higher.
+        reasoning_tokens: Part of the output.
+        audio_input_tokens, image_input_tokens: Parts of the input.
+        audio_output_tokens, image_output_tokens: Parts of the output.
+        audio_cache_read_tokens, image_cache_read_tokens: Parts of `cache_read_tokens`.
+        audio_seconds: Seconds of audio, where those are billed instead of tokens.
+        web_searches: Hosted searches billed per request.
+        extra: Usage that another model ran up inside this call (hosted image generation, SVG
+            authoring), as pairs of model name (None: not told) and usage.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_long_tokens: int = 0
+    reasoning_tokens: int = 0
+    audio_input_tokens: int = 0
+    image_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    image_output_tokens: int = 0
+    audio_cache_read_tokens: int = 0
+    image_cache_read_tokens: int = 0
+    audio_seconds: float = 0.0
+    web_searches: int = 0
+    extra: tuple[tuple[str | None, Usage], ...] = ()
