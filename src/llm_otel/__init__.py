@@ -1,1 +1,31 @@
-"""Placeholder until the public names exist."""
+"""One call of `instrument()` makes every LLM call of a process visible: span, metrics, cost."""
+
+from __future__ import annotations
+
+from llm_otel.attribution import attribution, propagate
+from llm_otel.errors import ConfigError
+from llm_otel.evaluation import score
+from llm_otel.lifecycle import instrument, uninstrument
+from llm_otel.outcomes import outcome
+from llm_otel.settings import Settings
+from llm_otel.spans import agent, embedding, retrieval, tool, workflow
+from llm_otel.usage import Usage
+from llm_otel.version import __version__
+
+__all__ = [
+    "ConfigError",
+    "Settings",
+    "Usage",
+    "__version__",
+    "agent",
+    "attribution",
+    "embedding",
+    "instrument",
+    "outcome",
+    "propagate",
+    "retrieval",
+    "score",
+    "tool",
+    "uninstrument",
+    "workflow",
+]

@@ -96,6 +96,13 @@ USAGE_SOURCE: Final = "llm_otel.usage.source"
 PROVIDER_REQUEST_ID: Final = "llm_otel.provider.request_id"
 ERROR_CLASS: Final = "llm_otel.error.class"
 
+# ---------------------------------------------------------------- baggage between services (ours)
+BAGGAGE_TENANT_ID: Final = "llm_otel.tenant_id"
+BAGGAGE_FEATURE: Final = "llm_otel.feature"
+BAGGAGE_USER_ID: Final = "llm_otel.user_id"
+BAGGAGE_USER_HASH: Final = "llm_otel.user_hash"
+BAGGAGE_SESSION_ID: Final = "llm_otel.session_id"
+
 # ---------------------------------------------------------------- events
 EVENT_DETAILS: Final = "gen_ai.client.inference.operation.details"
 EVENT_EVALUATION: Final = "gen_ai.evaluation.result"
@@ -127,12 +134,17 @@ CREATE_BATCH: Final = "create_batch"
 FETCH_BATCH: Final = "fetch_batch"
 CANCEL_BATCH: Final = "cancel_batch"
 
+FUNCTION: Final = "function"
+IN_PROCESS: Final = "in_process"
+
 NONE: Final = "none"
 OTHER: Final = "other"
 OPENAI_COMPATIBLE: Final = "openai_compatible"
 USAGE_FROM_PROVIDER: Final = "provider"
 USAGE_ESTIMATED: Final = "estimated"
 USAGE_UNKNOWN: Final = "unknown"
+COST_FROM_TABLE: Final = "genai-prices"
+COST_FROM_OVERRIDE: Final = "override"
 
 # The classes of `error_type`, and those that count against the error share and the SLO.
 RATE_LIMIT: Final = "rate_limit"
@@ -183,6 +195,12 @@ KIND: Final = "kind"
 TOKEN_TYPE_B: Final = "gen_ai.token.type"
 TOKEN_MODALITY_B: Final = "gen_ai.token.modality"
 
+SITE: Final = "site"
+LABEL: Final = "label"
+VERSION: Final = "version"
+
+SUCCESS: Final = "success"
+FAILURE: Final = "failure"
 INPUT: Final = "input"
 OUTPUT: Final = "output"
 READ: Final = "read"
@@ -200,7 +218,7 @@ B_AGENT: Final = tuple(round(0.1 * 2**i, 1) for i in range(13))
 B_WORKFLOW: Final = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
     """One instrument: `kind` is histogram, counter, updown or gauge; `unit` is UCUM."""
 
@@ -221,7 +239,8 @@ class Metric:
         return name + ("_total" if self.kind == "counter" else "")
 
 
-_CALL = (MODEL, PROVIDER, OPERATION, FEATURE, TENANT_ID)
+CALL_LABELS: Final = (MODEL, PROVIDER, OPERATION, FEATURE, TENANT_ID)
+_CALL = CALL_LABELS
 
 REQUEST_DURATION: Final = Metric(
     "gen_ai.request.duration", "histogram", "s",
@@ -291,11 +310,11 @@ OUTCOME_VALUE_USD: Final = Metric(
 )  # fmt: skip
 INTERNAL_ERRORS: Final = Metric(
     "llm_otel.internal_errors", "counter", "{error}",
-    "Failures inside llm-otel, each swallowed and logged once.", ("site",),
+    "Failures inside llm-otel, each swallowed and logged once.", (SITE,),
 )  # fmt: skip
 LABELS_OVERFLOWED: Final = Metric(
     "llm_otel.labels.overflowed", "counter", "{value}",
-    "Label values folded into `other` by a cap or a form.", ("label",),
+    "Label values folded into `other` by a cap or a form.", (LABEL,),
 )  # fmt: skip
 USAGE_UNKNOWN_TOTAL: Final = Metric(
     "llm_otel.usage.unknown", "counter", "{request}",
@@ -307,9 +326,13 @@ PRICES_AGE: Final = Metric(
 )  # fmt: skip
 PRICES_VERSION: Final = Metric(
     "llm_otel.prices.version", "gauge", "{info}",
-    "Always 1; the version of the price table is the label.", ("version",),
+    "Always 1; the version of the price table is the label.", (VERSION,),
 )  # fmt: skip
 
+RATELIMITS: Final = (
+    RATELIMIT_REQUESTS_LIMIT, RATELIMIT_REQUESTS_REMAINING, RATELIMIT_TOKENS_LIMIT,
+    RATELIMIT_TOKENS_REMAINING,
+)  # fmt: skip
 FAMILY_A: Final = (
     REQUEST_DURATION, TIME_TO_FIRST_CHUNK, TOKENS_CONSUMED, TOKENS_CACHED, TOKENS_REASONING,
     ERRORS, REQUESTS_ACTIVE, COST, REQUESTS_UNPRICED, RATELIMIT_REQUESTS_LIMIT,
@@ -395,7 +418,7 @@ INVOKE_WORKFLOW_DURATION: Final = Metric(
 )  # fmt: skip
 EXECUTE_TOOL_DURATION: Final = Metric(
     "gen_ai.execute_tool.duration", "histogram", "s", "Tool execution duration.",
-    (TOOL_NAME, TOOL_TYPE, ERROR_TYPE), B1,
+    (TOOL_NAME, TOOL_TYPE, AGENT_NAME, ERROR_TYPE), B1,
 )  # fmt: skip
 
 FAMILY_B_V141: Final = (
@@ -426,8 +449,20 @@ FORMS: Final = {
     OPERATION: re.compile(r"[a-z][a-z_]{0,31}"),
     FEATURE: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}"),
     TENANT_ID: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}"),
+    RESPONSE_MODEL: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}"),
+    SERVER_ADDRESS: re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}"),
     KIND: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),
     EVALUATION: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),
+}
+
+# Each baggage entry's form; another value is neither sent nor believed.
+_URL_SAFE = re.compile(r"[A-Za-z0-9._~:/@+-]{1,128}")
+BAGGAGE_FORMS: Final = {
+    BAGGAGE_TENANT_ID: FORMS[TENANT_ID],
+    BAGGAGE_FEATURE: FORMS[FEATURE],
+    BAGGAGE_USER_ID: _URL_SAFE,
+    BAGGAGE_USER_HASH: re.compile(r"[0-9a-f]{64}"),
+    BAGGAGE_SESSION_ID: _URL_SAFE,
 }
 
 

@@ -1,0 +1,36 @@
+"""The clients that we patch: ours by file, anybody's by the entry point group `llm_otel.clients`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from importlib.metadata import entry_points
+
+from llm_otel.clients.spec import ClientSpec
+
+BUILT_IN = ("openai", "groq", "together")
+ENTRY_POINT_GROUP = "llm_otel.clients"
+
+_logger = logging.getLogger("llm_otel")
+
+
+def load() -> dict[str, ClientSpec]:
+    """Every known client by package name; a third party's file that cannot be read is one warning."""
+    specs = {name: _built_in(name) for name in BUILT_IN}
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            spec = entry_point.load()
+            specs[spec.package] = spec
+        except Exception as exc:  # noqa: BLE001 - a stranger's module may raise anything
+            _logger.warning(
+                "llm-otel skips the client %r: its entry point in group %r raised %s.",
+                entry_point.name,
+                ENTRY_POINT_GROUP,
+                type(exc).__name__,
+            )
+    return specs
+
+
+def _built_in(name: str) -> ClientSpec:
+    spec: ClientSpec = importlib.import_module(f"llm_otel.clients.{name}").CLIENT
+    return spec

@@ -1,0 +1,10 @@
+"""openai: the reference client. Bounds are what the oldest/latest test matrix proves."""
+
+from __future__ import annotations
+
+from llm_otel.clients.spec import ClientSpec
+from llm_otel.clients.wire import OPENAI
+
+CLIENT = ClientSpec(
+    package="openai", supported=">=1.40,<4", provider="openai_compatible", endpoints=OPENAI
+)

@@ -1,0 +1,93 @@
+"""The declarative vocabulary: what is where in a client's requests and responses. A leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+# Key in the provider's usage object -> field of `llm_otel.usage.Usage`, nested as the provider's.
+UsageMap: TypeAlias = Mapping[str, "str | UsageMap"]
+
+Kind: TypeAlias = Literal[
+    "chat", "completion", "responses", "embeddings", "image", "speech", "transcription",
+    "moderation", "batch", "rerank",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One kind of request.
+
+    Attributes:
+        operation: `gen_ai.operation.name` (also the metric label `operation`).
+        kind: Which shape the bodies have; chooses the content builder.
+        usage: Where the numbers are below `usage_at`.
+        usage_at: Ways to the usage object in a response; the first that is there wins.
+        billed: Whether a successful response should report usage.
+        stream: How a streamed response comes: chunks with choices, or typed events.
+        usage_on_request: The API sends a stream's usage only when asked to.
+        polled: The response tells the state of work begun elsewhere (`status`): its usage is
+            counted once per id.
+        api_type: Value of `openai.api.type`.
+        output_type: `gen_ai.output.type` where the endpoint fixes it.
+    """
+
+    operation: str
+    kind: Kind
+    usage: UsageMap = field(default_factory=dict)
+    usage_at: tuple[tuple[str, ...], ...] = (("usage",),)
+    billed: bool = True
+    stream: Literal["choices", "events"] = "events"
+    usage_on_request: bool = False
+    polled: bool = False
+    service_tier: str | None = None
+    api_type: str | None = None
+    output_type: str | None = None
+
+
+@dataclass(frozen=True)
+class ClientSpec:
+    """One client library whose requests all go through `request` of two base classes.
+
+    Attributes:
+        package: Import name and distribution of the client.
+        supported: Version bounds that the test matrix proves, as a PEP 440 specifier.
+        provider: Who answers when the host tells nothing better.
+        endpoints: `METHOD /path` to endpoint; a `{…}` segment matches anything.
+        prefix: Path prefix that this client puts in front of the paths in `endpoints`.
+        base_module: Module that holds the base classes.
+        classes: Names of the sync and the async base class.
+    """
+
+    package: str
+    supported: str
+    provider: str
+    endpoints: Mapping[str, Endpoint]
+    prefix: str = ""
+    base_module: str = "_base_client"
+    classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
+
+    def match(self, method: str, url: str) -> Endpoint | None:
+        """The endpoint that a request belongs to, or None when it is not one of ours."""
+        path = url.partition("?")[0]
+        if self.prefix and path.startswith(self.prefix):
+            path = path[len(self.prefix) :]
+        found = self.endpoints.get(f"{method} {path}")
+        if found is not None:
+            return found
+        return self._match_segments(method, path)
+
+    def _match_segments(self, method: str, path: str) -> Endpoint | None:
+        segments = path.split("/")
+        for pattern, endpoint in self.endpoints.items():
+            verb, _, wanted = pattern.partition(" ")
+            if verb != method or "{" not in wanted:
+                continue
+            parts = wanted.split("/")
+            if len(parts) == len(segments) and all(
+                part == segment or (part.startswith("{") and segment)
+                for part, segment in zip(parts, segments)
+            ):
+                return endpoint
+        return None

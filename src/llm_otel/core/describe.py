@@ -1,0 +1,78 @@
+"""What a span says about an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llm_otel import semconv
+from llm_otel.core import content as contents
+from llm_otel.core import extract
+
+if TYPE_CHECKING:
+    from llm_otel.core.call import Call
+    from llm_otel.core.errors import Failure
+    from llm_otel.core.extract import Answer
+    from llm_otel.pricing import Cost
+
+
+def response_attributes(
+    call: Call, answer: Answer, cost: Cost | None, failure: Failure, first_chunk: float | None
+) -> dict[str, Any]:
+    """Span attributes of the answer; only what is known."""
+    attributes: dict[str, Any] = {}
+    if answer.finish_reasons:
+        attributes[semconv.RESPONSE_FINISH_REASONS] = answer.finish_reasons
+    if call.retries:
+        attributes[semconv.HTTP_RESEND_COUNT] = call.retries
+    for name, value in (
+        (semconv.RESPONSE_ID, answer.response_id),
+        (semconv.RESPONSE_MODEL, answer.model),
+        (semconv.OPENAI_RESPONSE_SERVICE_TIER, answer.service_tier),
+        (semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, answer.fingerprint),
+        (semconv.PROVIDER_REQUEST_ID, call.request_id),
+        (semconv.RESPONSE_TIME_TO_FIRST_CHUNK, first_chunk),
+        (semconv.ERROR_TYPE, failure.type),
+        (semconv.ERROR_CLASS, failure.kind),
+        (semconv.HTTP_STATUS_CODE, failure.status),
+    ):
+        if value is not None:
+            attributes[name] = value
+    if call.endpoint.polled:
+        if answer.status is not None:
+            attributes[semconv.RESPONSE_STATUS] = answer.status
+    elif answer.usage is not None:
+        attributes[semconv.USAGE_SOURCE] = answer.usage_source
+        attributes.update(extract.usage_attributes(answer.usage, call.runtime.cache_write))
+    elif call.endpoint.billed and failure.kind is None and not answer.background:
+        attributes[semconv.USAGE_SOURCE] = semconv.USAGE_UNKNOWN
+    if cost is not None:
+        attributes[semconv.COST_AMOUNT] = cost.total
+        attributes[semconv.COST_CURRENCY] = "USD"
+        attributes[semconv.COST_SOURCE] = "provider" if cost.source == "provider" else "local"
+    return attributes
+
+
+def accumulator(kind: str) -> Any:
+    """What gathers a stream's content, or None for kinds that have none."""
+    return contents.accumulator(kind)
+
+
+def message(call: Call, failure: Failure) -> str | None:
+    """The text of a failure, if somebody opted in to content on spans: it quotes prompts."""
+    policy = call.runtime.policy
+    if not policy.span or failure.exc is None:
+        return None
+    return policy.text(str(failure.exc))
+
+
+def content(call: Call, result: object, attributes: dict[str, Any]) -> None:
+    """Record what was said: only called when somebody opted in."""
+    kind, policy = call.endpoint.kind, call.runtime.policy
+    said = contents.request_content(kind, call.body)
+    if call.accumulator is not None:
+        said.outputs = call.accumulator.messages()
+    elif result is not None:
+        said.outputs = contents.response_content(kind, result)
+    if policy.event:
+        attributes = {**call.start_attributes(), **call.request_attributes(), **attributes}
+    contents.record(policy, call.span, call.runtime.logger, said, attributes, call.context)

@@ -1,0 +1,289 @@
+"""From a provider's body to facts: pure functions that read and never trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_otel import semconv
+from llm_otel.clients.spec import Endpoint, UsageMap
+from llm_otel.core import read
+from llm_otel.usage import Usage
+
+# Provider's finish reason -> the conventions' word; others pass as they are.
+_FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
+_INCOMPLETE_REASONS = {"max_output_tokens": "length"}
+
+# States in which a response or a batch changes no more.
+_TERMINAL = frozenset({"completed", "failed", "incomplete", "cancelled", "expired"})
+
+_IMAGE_TOOL = "image_generation"
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a response told.
+
+    Attributes:
+        response_id, model, status, service_tier, fingerprint: As the provider sent them.
+        finish_reasons: One per choice, in the conventions' words.
+        usage: None when the provider reported none.
+        error_code: The provider's code of a failure that came with HTTP 200.
+        cost_usd: What the provider says it bills, where it says so.
+        background: The response was made in the background: its polls may be the only ones to
+            see its usage.
+        usage_source: Where `usage` is from: the provider, or our own count.
+        requests: Over how many requests `usage` is summed (a batch).
+    """
+
+    response_id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    service_tier: str | None = None
+    fingerprint: str | None = None
+    finish_reasons: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    error_code: str | None = None
+    cost_usd: float | None = None
+    background: bool = False
+    usage_source: str = semconv.USAGE_FROM_PROVIDER
+    requests: int = 1
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the state that was told is a last one."""
+        return self.status in _TERMINAL
+
+
+def usage(node: object, endpoint: Endpoint) -> Usage | None:
+    """The usage in a response or chunk, or None when there is none that makes sense."""
+    for way in endpoint.usage_at:
+        reported = read.path(node, way)
+        if reported is not None and not isinstance(reported, (str, list, int, float)):
+            result = Usage()
+            _fill(result, reported, endpoint.usage)
+            if result.input_tokens or result.output_tokens or result.audio_seconds:
+                return result
+            if read.get(reported, "total_tokens") == 0:
+                return result
+    return None
+
+
+def _fill(result: Usage, node: object, fields: UsageMap) -> None:
+    for key, destination in fields.items():
+        value = read.get(node, key)
+        if value is None:
+            continue
+        if isinstance(destination, str):
+            amount = (
+                read.number(value) or 0.0
+                if destination == "audio_seconds"
+                else read.count(value)
+            )
+            if amount:
+                setattr(result, destination, amount)
+        else:
+            _fill(result, value, destination)
+
+
+def answer(node: object, endpoint: Endpoint) -> Answer:
+    """Everything that a whole response tells."""
+    result = Answer(
+        response_id=read.text(node, "id"),
+        model=read.text(node, "model"),
+        status=read.text(node, "status"),
+        service_tier=read.text(node, "service_tier"),
+        fingerprint=read.text(node, "system_fingerprint"),
+        usage=usage(node, endpoint),
+    )
+    if endpoint.kind in ("chat", "completion"):
+        result.finish_reasons = [
+            finish_reason(read.get(choice, "finish_reason"))
+            for choice in read.items(node, "choices")
+        ]
+        result.cost_usd = read.number(read.path(node, ("usage", "cost")))
+    elif endpoint.kind == "responses":
+        _responses(result, node)
+    elif endpoint.kind == "image":
+        _svg(result, node)
+    elif endpoint.kind == "batch":
+        done = read.count(read.path(node, ("request_counts", "completed")))
+        result.requests = max(done, 1)
+    return result
+
+
+def finish_reason(value: object) -> str:
+    """A choice's finish reason in the conventions' words; `error` for a missing one."""
+    if not isinstance(value, str) or not value:
+        return "error"
+    return _FINISH_REASONS.get(value, value)
+
+
+def _responses(result: Answer, node: object) -> None:
+    """The Responses API tells its end by `status`, and hosted tools' usage outside `usage`."""
+    result.background = read.get(node, "background") is True
+    if result.status == "completed":
+        calls = any(
+            read.get(item, "type") == "function_call" for item in read.items(node, "output")
+        )
+        result.finish_reasons = ["tool_call" if calls else "stop"]
+    elif result.status == "incomplete":
+        reason = read.path(node, ("incomplete_details", "reason"))
+        known = reason if isinstance(reason, str) else "incomplete"
+        result.finish_reasons = [_INCOMPLETE_REASONS.get(known, known)]
+    elif result.status in ("failed", "cancelled"):
+        result.finish_reasons = ["error"]
+    if result.status == "failed":
+        code = read.path(node, ("error", "code"))
+        result.error_code = code if isinstance(code, str) else semconv.OTHER
+    if result.usage is not None:
+        _hosted_tools(result.usage, node)
+
+
+def _hosted_tools(into: Usage, node: object) -> None:
+    into.web_searches = read.count(read.path(node, ("tool_usage", "web_search", "num_requests")))
+    image = read.path(node, ("tool_usage", "image_gen"))
+    drawn = Usage()
+    _fill(drawn, image, _IMAGE_TOOL_USAGE)
+    if drawn.input_tokens or drawn.output_tokens:
+        into.extra = ((_image_model(node), drawn),)
+
+
+def _image_model(node: object) -> str | None:
+    for tool in read.items(node, "tools"):
+        if read.get(tool, "type") == _IMAGE_TOOL:
+            return read.text(tool, "model")
+    return None
+
+
+_IMAGE_TOOL_USAGE: UsageMap = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cached_tokens": "cache_read_tokens",
+    "input_tokens_details": {"image_tokens": "image_input_tokens"},
+    "output_tokens_details": {"image_tokens": "image_output_tokens"},
+    "cached_tokens_details": {"cached_image_tokens": "image_cache_read_tokens"},
+}
+
+
+def _svg(result: Answer, node: object) -> None:
+    """SVG authoring is billed for a model of its own, told beside the image's usage."""
+    written = read.get(node, "svg_usage")
+    extra = Usage(
+        input_tokens=read.count(read.get(written, "input_tokens")),
+        output_tokens=read.count(read.get(written, "output_tokens")),
+        reasoning_tokens=read.count(read.get(written, "reasoning_tokens")),
+    )
+    if extra.input_tokens or extra.output_tokens:
+        result.usage = result.usage or Usage()
+        result.usage.extra = ((read.text(written, "model"), extra),)
+
+
+# ------------------------------------------------------------------ requests
+def _integer(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _strings(value: object) -> list[str] | None:
+    if isinstance(value, str):
+        return [value]
+    if type(value) is list and value and all(isinstance(item, str) for item in value):
+        return value
+    return None
+
+
+def _not_one(value: object) -> int | None:
+    return value if type(value) is int and value != 1 else None
+
+
+def _format(value: object) -> str | None:
+    """`response_format` of chat, `text.format` of responses: an object with a type."""
+    kind = read.get(value, "type")
+    return {"json_object": "json", "json_schema": "json", "text": "text"}.get(str(kind))
+
+
+_Reader = Callable[[object], Any]
+_Attribute = tuple[str, _Reader]
+
+# Key of the request body -> attribute and how to read it. One table for all kinds: the providers
+# agree on these names.
+_REQUEST: Mapping[str, tuple[_Attribute, ...]] = {
+    "temperature": ((semconv.REQUEST_TEMPERATURE, read.number),),
+    "top_p": ((semconv.REQUEST_TOP_P, read.number),),
+    "top_k": ((semconv.REQUEST_TOP_K, _integer),),
+    "frequency_penalty": ((semconv.REQUEST_FREQUENCY_PENALTY, read.number),),
+    "presence_penalty": ((semconv.REQUEST_PRESENCE_PENALTY, read.number),),
+    "max_tokens": ((semconv.REQUEST_MAX_TOKENS, _integer),),
+    "max_completion_tokens": ((semconv.REQUEST_MAX_TOKENS, _integer),),
+    "max_output_tokens": ((semconv.REQUEST_MAX_TOKENS, _integer),),
+    "stop": ((semconv.REQUEST_STOP_SEQUENCES, _strings),),
+    "seed": ((semconv.REQUEST_SEED, _integer),),
+    "n": ((semconv.REQUEST_CHOICE_COUNT, _not_one),),
+    "reasoning_effort": ((semconv.REQUEST_REASONING_LEVEL, _string),),
+    "reasoning": (
+        (semconv.REQUEST_REASONING_LEVEL, lambda node: _string(read.get(node, "effort"))),
+    ),
+    "response_format": ((semconv.OUTPUT_TYPE, _format),),
+    "text": ((semconv.OUTPUT_TYPE, lambda node: _format(read.get(node, "format"))),),
+    "previous_response_id": ((semconv.REQUEST_PREVIOUS_RESPONSE_ID, _string),),
+    "conversation": (
+        (semconv.CONVERSATION_ID, lambda node: _string(node) or _string(read.get(node, "id"))),
+    ),
+    "prompt": (
+        (semconv.PROMPT_NAME, lambda node: _string(read.get(node, "id"))),
+        (semconv.PROMPT_VERSION, lambda node: _string(read.get(node, "version"))),
+    ),
+    "dimensions": ((semconv.EMBEDDINGS_DIMENSION_COUNT, _integer),),
+    "encoding_format": ((semconv.REQUEST_ENCODING_FORMATS, _strings),),
+}
+_TIERS_NOT_TOLD = frozenset({"auto"})
+
+
+def request_attributes(body: Mapping[str, object], endpoint: Endpoint) -> dict[str, Any]:
+    """Span attributes of a request body; what has not the convention's type is left out."""
+    attributes: dict[str, Any] = {}
+    for key, value in body.items():
+        for name, reader in _REQUEST.get(key, ()):
+            found = reader(value)
+            if found is not None:
+                attributes[name] = found
+    tier = _string(body.get("service_tier"))
+    if tier is not None and tier not in _TIERS_NOT_TOLD:
+        attributes[semconv.OPENAI_REQUEST_SERVICE_TIER] = tier
+    if endpoint.output_type is not None:
+        attributes[semconv.OUTPUT_TYPE] = endpoint.output_type
+    if endpoint.api_type is not None:
+        attributes[semconv.OPENAI_API_TYPE] = endpoint.api_type
+    return attributes
+
+
+def usage_attributes(used: Usage, cache_write: tuple[str, ...]) -> dict[str, int]:
+    """Span attributes of a usage; subsets only where they are not 0.
+
+    Args:
+        used: What was billed.
+        cache_write: Name or names of the cache-write attribute, which the conventions renamed.
+    """
+    attributes = {
+        semconv.USAGE_INPUT_TOKENS: used.input_tokens,
+        semconv.USAGE_OUTPUT_TOKENS: used.output_tokens,
+    }
+    for name, value in (
+        (semconv.USAGE_CACHE_READ, used.cache_read_tokens),
+        (semconv.USAGE_REASONING, used.reasoning_tokens),
+        (semconv.USAGE_AUDIO_INPUT, used.audio_input_tokens),
+        (semconv.USAGE_AUDIO_OUTPUT, used.audio_output_tokens),
+        (semconv.USAGE_IMAGE_INPUT, used.image_input_tokens),
+        (semconv.USAGE_IMAGE_OUTPUT, used.image_output_tokens),
+    ):
+        if value:
+            attributes[name] = value
+    if used.cache_write_tokens:
+        for name in cache_write:
+            attributes[name] = used.cache_write_tokens
+    return attributes

@@ -1,0 +1,150 @@
+"""Fold the chunks of a stream into one `Answer`, keeping no content and as little work as can be.
+
+`add` runs in the user's loop, once per chunk: it reads `__dict__` directly, and leaves everything
+that can wait to `answer`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from llm_otel.clients.spec import Endpoint
+from llm_otel.core import extract, read
+from llm_otel.core.extract import Answer
+
+_FINAL_EVENTS = frozenset(
+    {
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "response.cancelled",
+        "image_generation.completed",
+        "image_edit.completed",
+        "transcript.text.done",
+        "speech.audio.done",
+        "error",
+    }
+)
+
+
+class Choices:
+    """Chunks with `choices`: chat completions and completions.
+
+    Args:
+        endpoint: Where usage is in a chunk.
+        hide_usage: We asked for the usage, not the caller: take it out of what the caller sees.
+    """
+
+    __slots__ = ("_ends", "_first", "_last", "_usage", "endpoint", "hide_usage")
+
+    def __init__(self, endpoint: Endpoint, hide_usage: bool = False) -> None:
+        self.endpoint = endpoint
+        self.hide_usage = hide_usage
+        self._first: object = None
+        self._last: object = None
+        self._usage: object = None
+        self._ends: dict[object, object] = {}
+
+    def add(self, chunk: Any) -> bool:
+        """Take a chunk in; True when the caller must not see it."""
+        fields = chunk if type(chunk) is dict else chunk.__dict__
+        if self._first is None:
+            self._first = chunk
+        self._last = chunk
+        if fields.get("usage") is not None:
+            self._usage = chunk
+        choices = fields.get("choices")
+        if choices:
+            for choice in choices:
+                of_choice = choice if type(choice) is dict else choice.__dict__
+                if of_choice.get("finish_reason") is not None:
+                    self._ends[of_choice.get("index")] = choice
+        if self.hide_usage:
+            return _hide_usage(chunk, fields, choices)
+        return False
+
+    def answer(self) -> Answer:
+        """What the chunks told so far."""
+        result = extract.answer(self._first, self.endpoint)
+        last = extract.answer(self._last, self.endpoint)
+        result.service_tier = last.service_tier or result.service_tier
+        result.fingerprint = last.fingerprint or result.fingerprint
+        result.model = result.model or last.model
+        result.response_id = result.response_id or last.response_id
+        reported = self._usage if self._usage is not None else self._last
+        result.usage = extract.usage(reported, self.endpoint)
+        result.cost_usd = read.number(read.path(reported, ("usage", "cost")))
+        for end in self._ends.values():
+            # Moonshot reports the usage inside the choice that ends the stream.
+            result.usage = result.usage or extract.usage(end, self.endpoint)
+        result.finish_reasons = [
+            extract.finish_reason(read.get(end, "finish_reason")) for end in self._ends.values()
+        ]
+        return result
+
+
+def _hide_usage(chunk: Any, fields: dict[str, Any], choices: object) -> bool:
+    """Undo what asking for usage did to a chunk; True for the chunk that it added."""
+    if fields.get("usage") is not None and not choices:
+        return True
+    fields["usage"] = None
+    known = getattr(chunk, "__pydantic_fields_set__", None)
+    if known is None:  # pydantic 1
+        known = getattr(chunk, "__fields_set__", None)
+    if known is not None:
+        known.discard("usage")
+    return False
+
+
+class Events:
+    """Typed events: responses, images, transcriptions, speech."""
+
+    __slots__ = ("_final", "_first", "endpoint")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._first: object = None
+        self._final: object = None
+
+    def add(self, chunk: Any) -> bool:
+        """Take an event in; the caller always sees it."""
+        if self._first is None:
+            self._first = chunk
+        fields = chunk if type(chunk) is dict else chunk.__dict__
+        if fields.get("type") in _FINAL_EVENTS:
+            self._final = chunk
+        return False
+
+    def answer(self) -> Answer:
+        """What the events told so far."""
+        if self._final is None:
+            result = extract.answer(_response(self._first), self.endpoint)
+            result.usage, result.status = None, None
+            return result
+        if read.get(self._final, "type") == "error":
+            result = extract.answer(_response(self._first), self.endpoint)
+            result.status = "failed"
+            result.error_code = read.text(self._final, "code") or "error"
+            return result
+        return extract.answer(_response(self._final), self.endpoint)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the event came that ends the response."""
+        return self._final is not None
+
+
+def _response(event: object) -> object:
+    """The response that an event carries, else the event itself."""
+    inner = read.get(event, "response")
+    return inner if inner is not None else event
+
+
+Fold: TypeAlias = Choices | Events
+
+
+def new(endpoint: Endpoint, hide_usage: bool) -> Fold:
+    """The fold for an endpoint's streams."""
+    if endpoint.stream == "choices":
+        return Choices(endpoint, hide_usage)
+    return Events(endpoint)

@@ -1,0 +1,92 @@
+"""What a provider's response headers tell: its request id, and what is left before the first 429."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator
+
+from llm_otel import semconv
+
+# How long a reading is believed, in seconds, even when its reset is later.
+TTL = 120.0
+
+_VALUES: dict[bytes, semconv.Metric] = {
+    b"x-ratelimit-limit-requests": semconv.RATELIMIT_REQUESTS_LIMIT,
+    b"x-ratelimit-remaining-requests": semconv.RATELIMIT_REQUESTS_REMAINING,
+    b"x-ratelimit-limit-tokens": semconv.RATELIMIT_TOKENS_LIMIT,
+    b"x-ratelimit-remaining-tokens": semconv.RATELIMIT_TOKENS_REMAINING,
+}
+_RESETS: dict[bytes, tuple[semconv.Metric, semconv.Metric]] = {
+    b"x-ratelimit-reset-requests": semconv.RATELIMITS[:2],
+    b"x-ratelimit-reset-tokens": semconv.RATELIMITS[2:],
+}
+_REQUEST_IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id"})
+_SHORTEST = len(b"request-id")
+_PARTS = re.compile(rb"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS = {b"ms": 0.001, b"s": 1.0, b"m": 60.0, b"h": 3600.0}
+
+
+class Headroom:
+    """The newest reading by provider and model; parsed when it is observed, not when it comes."""
+
+    def __init__(self) -> None:
+        self._readings: dict[tuple[str, str], tuple[float, dict[bytes, bytes]]] = {}
+
+    def put(self, provider: str, model: str, headers: dict[bytes, bytes]) -> None:
+        """Keep the rate-limit headers of a response, names in lower case."""
+        self._readings[provider, model] = (time.monotonic(), headers)
+
+    def read(self, metric: semconv.Metric) -> Iterator[tuple[str, str, float]]:
+        """Provider, model and value of every reading that is still believed."""
+        now = time.monotonic()
+        for (provider, model), (at, headers) in list(self._readings.items()):
+            if now - at >= TTL:
+                self._readings.pop((provider, model), None)
+                continue
+            value = _value(headers, metric, now - at)
+            if value is not None:
+                yield provider, model, value
+
+
+def scan(
+    headers: Iterable[tuple[bytes, bytes]],
+) -> tuple[str | None, dict[bytes, bytes]]:
+    """The provider's request id and the rate-limit headers among raw ones, in one pass."""
+    request_id = None
+    found = {}
+    for name, value in headers:
+        if len(name) >= _SHORTEST:
+            key = name.lower()
+            if key in _VALUES or key in _RESETS:
+                found[key] = value
+            elif key in _REQUEST_IDS:
+                request_id = value.decode("latin-1")
+    return request_id, found
+
+
+def _value(headers: dict[bytes, bytes], metric: semconv.Metric, age: float) -> float | None:
+    for name, metrics in _RESETS.items():
+        reset = _duration(headers.get(name))
+        if metric in metrics and reset is not None and age >= reset:
+            return None
+    for name, known in _VALUES.items():
+        if known is metric and name in headers:
+            try:
+                return float(headers[name])
+            except ValueError:
+                return None
+    return None
+
+
+def _duration(text: bytes | None) -> float | None:
+    """`1s`, `6m0s`, `120ms`, or plain seconds."""
+    if text is None:
+        return None
+    parts = _PARTS.findall(text)
+    if parts:
+        return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,203 @@
+"""Hook the one seam of a generated SDK: `client.request`, and `_process_response` inside it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import wrapt
+from opentelemetry import context as otel_context
+
+from llm_otel.clients.spec import ClientSpec
+from llm_otel.core import begin, guard, streams
+from llm_otel.core.call import Call
+
+_logger = logging.getLogger("llm_otel")
+
+# What `request` must accept for us to touch it.
+_SIGNATURE = ("cast_to", "options", "stream", "stream_cls")
+_METHODS = ("request", "_process_response")
+
+
+def install(spec: ClientSpec) -> bool:
+    """Hook a client, if it is installed; now, or as soon as it is imported.
+
+    Returns:
+        False when the client is not installed.
+    """
+    if find_spec(spec.package) is None:
+        return False
+    if spec.package in sys.modules:
+        _install_now(spec)
+    else:
+        wrapt.register_post_import_hook(lambda _module: _install_if_wanted(spec), spec.package)
+        _wanted.add(spec.package)
+    return True
+
+
+_wanted: set[str] = set()
+_installed: dict[str, list[tuple[type, str, Any]]] = {}
+
+
+def _install_if_wanted(spec: ClientSpec) -> None:
+    try:
+        if spec.package in _wanted:
+            _install_now(spec)
+    except Exception as exc:  # noqa: BLE001 - we are inside the application's import
+        guard.handle("install", exc)
+
+
+def _install_now(spec: ClientSpec) -> None:
+    if spec.package in _installed:
+        return
+    module = importlib.import_module(f"{spec.package}.{spec.base_module}")
+    targets = [getattr(module, name, None) for name in spec.classes]
+    if not all(_fits(target) for target in targets):
+        _logger.warning(
+            "llm-otel stays out of %s %s: its `request` is not the one we know (supported: %s).",
+            spec.package,
+            getattr(sys.modules[spec.package], "__version__", "?"),
+            spec.supported,
+        )
+        return
+    hooks: tuple[Callable[..., Any], ...] = (_sync_hook(spec), _async_hook(spec))
+    put: list[tuple[type, str, Any]] = []
+    for target, hook in zip(targets, hooks):
+        for name, wrapper in (("request", hook), ("_process_response", _received)):
+            original = inspect.getattr_static(target, name)
+            replacement = wrapt.FunctionWrapper(original, wrapper)
+            setattr(target, name, replacement)
+            put.append((target, name, replacement))  # type: ignore[arg-type]
+    _installed[spec.package] = put
+
+
+def _fits(target: Any) -> bool:
+    try:
+        parameters = inspect.signature(target.request).parameters
+        return all(name in parameters for name in _SIGNATURE) and callable(
+            target._process_response
+        )
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def remove_all() -> None:
+    """Take our hooks out; one that somebody has wrapped since stays, and passes through."""
+    _wanted.clear()
+    for package, put in list(_installed.items()):
+        left = []
+        for target, name, replacement in put:
+            if inspect.getattr_static(target, name) is replacement:
+                setattr(target, name, replacement.__wrapped__)
+            else:
+                left.append((target, name, replacement))
+        if left:
+            _installed[package] = left
+        else:
+            del _installed[package]
+
+
+# ------------------------------------------------------------------ the hooks
+def _sync_hook(spec: ClientSpec) -> Callable[..., Any]:
+    def request(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        started = begin.begin(spec, client, args, kwargs)
+        if started is None:
+            return wrapped(*args, **kwargs)
+        token = otel_context.attach(started.context)
+        try:
+            result = wrapped(*started.args, **started.kwargs)
+        except BaseException as exc:
+            _failed(started.call, exc)
+            raise
+        finally:
+            otel_context.detach(token)
+        _returned(started, result, asynchronous=False)
+        return result
+
+    return request
+
+
+def _async_hook(spec: ClientSpec) -> Callable[..., Any]:
+    async def request(
+        wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        started = begin.begin(spec, client, args, kwargs)
+        if started is None:
+            return await wrapped(*args, **kwargs)
+        token = otel_context.attach(started.context)
+        try:
+            result = await wrapped(*started.args, **started.kwargs)
+        except GeneratorExit as exc:
+            # The coroutine was dropped: this may run in any context, so nothing is detached.
+            _failed(started.call, exc)
+            raise
+        except BaseException as exc:
+            otel_context.detach(token)
+            _failed(started.call, exc)
+            raise
+        otel_context.detach(token)
+        _returned(started, result, asynchronous=True)
+        return result
+
+    return request
+
+
+def _received(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The HTTP response, before the SDK makes something of it."""
+    try:
+        call = begin.current_call()
+        if call is not None:
+            call.received(kwargs.get("response"), kwargs.get("retries_taken", 0))
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("received", exc)
+    return wrapped(*args, **kwargs)
+
+
+def _failed(call: Call | None, exc: BaseException) -> None:
+    if call is None:
+        return
+    try:
+        call.failed(exc)
+    except Exception as failure:  # noqa: BLE001
+        guard.handle("failed", failure)
+
+
+def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:
+    call = started.call
+    if call is None:
+        return
+    try:
+        _follow(call, started, result, asynchronous)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("returned", exc)
+        _abandon(call)
+
+
+def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -> None:
+    """Whole answers end here; the others when their body was read."""
+    if started.raw is not None:
+        response = result.http_response
+        if call.streaming or started.raw == "stream":
+            streams.watch_response(response, call, asynchronous=asynchronous, tap=True)
+        else:
+            call.returned(streams.read_body(response))
+    elif call.streaming and hasattr(result, "_iterator"):
+        wrap = streams.observe_async if asynchronous else streams.observe
+        response = result.response
+        result._iterator = wrap(result._iterator, call, started.hide_usage)
+        streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
+    else:
+        call.returned(result)
+
+
+def _abandon(call: Call) -> None:
+    """We failed to follow: end the call with what is known, so that nothing stays open."""
+    try:
+        call.left()
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("abandon", exc)

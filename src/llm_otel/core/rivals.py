@@ -1,0 +1,105 @@
+"""Other instrumentations of the same client: one span a call, whoever makes it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from opentelemetry.context import (
+    _SUPPRESS_INSTRUMENTATION_KEY,  # what every instrumentation reads; the API has no public name
+    Context,
+)
+
+from llm_otel.clients.spec import ClientSpec
+
+_logger = logging.getLogger("llm_otel")
+
+_SUPPRESS = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
+
+# An outer GenAI instrumentation puts its invocation here (opentelemetry-util-genai ≥ 1.0).
+_OUTER = (
+    "opentelemetry.genai.client.inference.context",
+    "opentelemetry.genai.client.embedding.context",
+)
+
+# Top-level packages that make OpenTelemetry spans of LLM calls by wrapping the client. A wrapper
+# of anybody else (retries, caches, the application's own) is none of our business.
+_RIVALS = frozenset(
+    {
+        "agentops",
+        "genai_otel",
+        "langfuse",
+        "langtrace_python_sdk",
+        "lmnr",
+        "logfire",
+        "mlflow",
+        "openinference",
+        "openlit",
+        "opentelemetry",
+        "traceloop",
+    }
+)
+
+# Methods that they wrap, below the client's package.
+_WRAPPED = (
+    ("resources.chat.completions", "Completions"),
+    ("resources.chat.completions", "AsyncCompletions"),
+    ("resources.responses", "Responses"),
+    ("resources.embeddings", "Embeddings"),
+)
+
+_known: dict[type, tuple[tuple[object, ...], bool]] = {}
+
+
+def suppressed(context: Context) -> bool:
+    """Whether the application asked for no instrumentation here."""
+    return any(context.get(key) for key in _SUPPRESS)
+
+
+def has_span(context: Context, client: Any, spec: ClientSpec) -> bool:
+    """Whether somebody else makes a span for this very call: we then add metrics and cost only."""
+    if any(key in context for key in _OUTER):
+        return True
+    cls = type(client)
+    wrapped = _functions(client, cls, spec.package)
+    known = _known.get(cls)
+    if known is None or known[0] != wrapped:
+        known = _known[cls] = (wrapped, _warned_of_rival(wrapped, spec.package))
+    return known[1]
+
+
+def _functions(client: Any, cls: type, package: str) -> tuple[object, ...]:
+    """What somebody may have put in place of the client's own functions."""
+    found = [client.__dict__.get("request")]
+    found += [owner.__dict__.get("request") for owner in cls.__mro__]
+    for module_name, class_name in _WRAPPED:
+        holder = getattr(sys.modules.get(f"{package}.{module_name}"), class_name, None)
+        if holder is not None:
+            found.append(holder.__dict__.get("create"))
+    return tuple(found)
+
+
+def _warned_of_rival(functions: tuple[object, ...], package: str) -> bool:
+    for function in functions:
+        name = _rival(function)
+        if name is not None:
+            _logger.warning(
+                "%s already makes spans for %s: llm-otel adds its metrics and cost and no second "
+                "span; switch the other off to get ours.",
+                name,
+                package,
+            )
+            return True
+    return False
+
+
+def _rival(function: Any) -> str | None:
+    """The module of a rival among the wrappers around a function."""
+    while function is not None:
+        wrapper = getattr(function, "_self_wrapper", None) or function
+        module = getattr(wrapper, "__module__", None)
+        if isinstance(module, str) and module.partition(".")[0] in _RIVALS:
+            return module
+        function = getattr(function, "__wrapped__", None)
+    return None

@@ -1,0 +1,108 @@
+"""Who answers a client: host, port and provider, read once per base URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from llm_otel import semconv
+from llm_otel.clients import providers
+from llm_otel.clients.spec import ClientSpec
+from llm_otel.core import read
+
+_AZURE = "azure.ai.openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a client's requests go.
+
+    Attributes:
+        host, port: `server.address` and `server.port`; None when the URL has none.
+        provider: `gen_ai.provider.name`.
+        proven: Proven to accept `stream_options.include_usage`.
+    """
+
+    host: str | None
+    port: int | None
+    provider: str
+    proven: bool
+
+    @property
+    def netloc(self) -> str | None:
+        """`host:port`, as the price table and the setting `providers` know it."""
+        return f"{self.host}:{self.port}" if self.host and self.port else self.host
+
+
+class Servers:
+    """Resolves clients to servers; keeps the answers by the client's URL object."""
+
+    _KEPT = 256
+
+    def __init__(self, named: Mapping[str, str]) -> None:
+        self._named = named
+        self._known: dict[int, tuple[object, type, Server]] = {}
+
+    def of(self, client: Any, spec: ClientSpec, url: str) -> Server:
+        """The server that a request of `client` to `url` goes to.
+
+        Args:
+            client: An SDK client; its `_base_url` is looked at.
+            spec: Data of that SDK.
+            url: The request's URL, relative to the client's base or absolute.
+        """
+        if url.startswith(("http://", "https://")):
+            return self._resolve(client, spec, url)
+        base = client._base_url
+        known = self._known.get(id(base))
+        if known is not None and known[0] is base and known[1] is type(client):
+            return known[2]
+        server = self._resolve(client, spec, str(base))
+        if len(self._known) >= self._KEPT:
+            self._known.clear()
+        self._known[id(base)] = (base, type(client), server)
+        return server
+
+    def _resolve(self, client: Any, spec: ClientSpec, url: str) -> Server:
+        parts = urlsplit(url)
+        host = parts.hostname
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+        azure = any(cls.__name__ == "BaseAzureClient" for cls in type(client).__mro__)
+        provider = self._provider(host or "", port, spec, azure)
+        return Server(host, port, provider, _proven(client, host, provider, parts.path, azure))
+
+    def _provider(self, host: str, port: int | None, spec: ClientSpec, azure: bool) -> str:
+        named = self._named.get(f"{host}:{port}") or self._named.get(host)
+        if named:
+            return named
+        known = providers.by_host(host, port)
+        if known is not None:
+            return known
+        return _AZURE if azure else spec.provider
+
+
+def _proven(client: Any, host: str | None, provider: str, path: str, azure: bool) -> bool:
+    if host in providers.USAGE_ON_REQUEST_HOSTS:
+        return True
+    if provider != _AZURE:
+        return False
+    if "/openai/v1" in path:
+        return True
+    return azure and _azure_version(client) in providers.AZURE_USAGE_VERSIONS
+
+
+def _azure_version(client: Any) -> str | None:
+    version = read.get(client, "_api_version")
+    if isinstance(version, str):
+        return version
+    query = read.get(client, "_custom_query")
+    found = read.get(query, "api-version")
+    return found if isinstance(found, str) else None
+
+
+def request_model(body: Mapping[str, object], extra: object) -> str:
+    """The model that goes over the wire: `extra_body` overrides the argument; `none` without."""
+    model = read.get(extra, "model") or body.get("model")
+    return model if isinstance(model, str) and model else semconv.NONE

@@ -1,0 +1,178 @@
+"""The life of one step of the application: a span, current while the step's code runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from opentelemetry import trace
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
+
+from llm_otel import semconv
+from llm_otel.attribution import current as current_attribution
+from llm_otel.core import errors, guard
+from llm_otel.core.activation import Run, Scoped, wrap
+
+if TYPE_CHECKING:
+    from llm_otel.core.runtime import Runtime
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the conventions say of one kind of step.
+
+    Attributes:
+        operation: `gen_ai.operation.name`, and the first word of the span's name.
+        name: The attribute that holds the step's own name.
+        span_kind: CLIENT where the conventions ask for it.
+        metric: The duration in v1.41.
+        latest: The duration in the coming conventions, where it has another name.
+        named: The step must have a name; a decorated function lends its own.
+    """
+
+    operation: str
+    name: str
+    metric: semconv.Metric
+    span_kind: SpanKind = SpanKind.INTERNAL
+    latest: semconv.Metric | None = None
+    named: bool = True
+
+    def metrics(self, setting: str) -> set[semconv.Metric]:
+        """What to record for the setting `semconv`."""
+        latest = self.latest or self.metric
+        chosen = {"v1.41": {self.metric}, "latest": {latest}, "both": {self.metric, latest}}
+        return chosen.get(setting, set())
+
+
+class StepRun(Run):
+    """A step under way: what `with … as step` gives."""
+
+    def __init__(self, kind: Kind, name: str | None, attributes: dict[str, Any]) -> None:
+        self._kind = kind
+        self._attributes: dict[str, Any] = {}
+        self._span: Span = INVALID_SPAN
+        self._runtime: Runtime | None = None
+        context = get_current()
+        try:
+            context = self._start(context, name, attributes)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("step", exc)
+        super().__init__(context)
+        self._started = perf_counter()
+
+    def _start(self, context: Context, name: str | None, attributes: dict[str, Any]) -> Context:
+        from llm_otel.core import runtime
+
+        kind = self._kind
+        own = {semconv.OPERATION_NAME: kind.operation, **self._inherited(context), **attributes}
+        if name is not None:
+            own[kind.name] = name
+        self._runtime = runtime.get()
+        self._attributes = own
+        self._span = self._runtime.tracer.start_span(
+            kind.operation if name is None else f"{kind.operation} {name}",
+            context,
+            kind.span_kind,
+            {**current_attribution(context).span_attributes, **own},
+        )
+        return self._handed_down(trace.set_span_in_context(self._span, context))
+
+    def _inherited(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+        """Attributes that outer steps left in the context."""
+        return {}
+
+    def _handed_down(self, context: Context) -> Context:
+        """The context with what this step leaves for inner ones."""
+        return context
+
+    def called(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The decorated function is about to run with these arguments."""
+
+    def _capture(self, attribute: str, content: Callable[[], object]) -> None:
+        """Record content as text or JSON; it is built only when it is wanted."""
+        try:
+            if self._runtime is not None and self._captures(self._runtime):
+                self._span.set_attribute(attribute, _captured(self._runtime, content()))
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("step content", exc)
+
+    def _captures(self, runtime: Runtime) -> bool:
+        return runtime.policy.span and self._span.is_recording()
+
+    def end(self, error: BaseException | None) -> None:
+        """End the span; an early exit of the caller (`GeneratorExit`) is no error."""
+        seconds = perf_counter() - self._started
+        super().end(error)
+        failure = None if isinstance(error, GeneratorExit) else error
+        try:
+            if self._runtime is not None:
+                self._measure(self._runtime, seconds, failure)
+                if failure is not None:
+                    self._fail(self._runtime, failure)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("step", exc)
+        finally:
+            self._span.end()
+
+    def _measure(self, runtime: Runtime, seconds: float, failure: BaseException | None) -> None:
+        for metric in self._kind.metrics(runtime.settings.semconv):
+            labels = {k: v for k, v in self._attributes.items() if k in metric.labels}
+            if failure is not None:
+                labels[semconv.ERROR_TYPE] = errors.full_name(failure)
+            runtime.instruments.step_duration(metric, seconds, labels)
+
+    def _fail(self, runtime: Runtime, failure: BaseException) -> None:
+        self._span.set_attribute(semconv.ERROR_TYPE, errors.full_name(failure))
+        self._span.set_status(Status(StatusCode.ERROR))
+        if self._captures(runtime):
+            message = runtime.policy.text(str(failure))
+            self._span.set_status(Status(StatusCode.ERROR, message))
+
+
+def _captured(runtime: Runtime, content: object) -> str:
+    """Content redacted and cut: strings as they are, all else as JSON."""
+    if isinstance(content, str):
+        return runtime.policy.text(content)
+    from llm_otel.core.content.plain import Cleaner
+
+    cleaned = Cleaner(runtime.settings.redact).clean(content)
+    return json.dumps(runtime.policy.clipped(cleaned), ensure_ascii=False, separators=(",", ":"))
+
+
+R = TypeVar("R", bound=StepRun)
+
+
+class Step(Scoped[R]):
+    """What `tool()` and the like give: enter it or decorate with it, as often as wanted."""
+
+    def __init__(
+        self, kind: Kind, run: type[R], name: str | None, attributes: Mapping[str, object]
+    ) -> None:
+        super().__init__()
+        self._kind = kind
+        self._run = run
+        self._name = name
+        self._attributes = {k: v for k, v in attributes.items() if v is not None}
+
+    def _begin(self) -> R:
+        if self._name is None and self._kind.named:
+            raise TypeError("A step in a `with` statement needs a name, as in tool('search').")
+        return self._run(self._kind, self._name, self._attributes)
+
+    def __call__(self, fn: F) -> F:
+        name = self._name
+        if name is None and self._kind.named:
+            name = getattr(fn, "__name__", type(fn).__name__)
+
+        def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+            run = self._run(self._kind, name, self._attributes)
+            run.called(fn, args, kwargs)
+            return run
+
+        return wrap(fn, begin)

@@ -1,0 +1,282 @@
+"""Watch a stream without standing in its way: the caller keeps the SDK's own object.
+
+Two hooks end a call exactly once. Inside: the SDK's `_iterator` is wrapped, which sees every parsed
+chunk. Below: the HTTP response's byte stream is wrapped, which sees the response being closed (the
+`.stream()` helpers close that and nothing else) and being dropped to the garbage collector.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from llm_otel.core import guard
+
+if TYPE_CHECKING:
+    from llm_otel.core.call import Call
+
+# More than this of a raw body is not kept: its usage stays unknown (bytes).
+_MOST_KEPT = 16 * 1024 * 1024
+
+
+# ------------------------------------------------------------------ parsed streams
+def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[Any]:
+    """The SDK's iterator over parsed chunks, observed."""
+    take = _Taker(call, hide_usage)
+    call.reading = True
+    try:
+        for chunk in iterator:
+            if take(chunk):
+                continue
+            call.reading = False
+            yield chunk
+            call.reading = True
+    except GeneratorExit:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+        _guarded("stream left", call.left)
+        raise
+    except BaseException as exc:
+        _guarded("stream failed", call.failed, exc)
+        raise
+    _guarded("stream drained", call.drained)
+
+
+async def observe_async(
+    iterator: AsyncIterator[Any], call: Call, hide_usage: bool
+) -> AsyncIterator[Any]:
+    """The same for asynchronous streams."""
+    take = _Taker(call, hide_usage)
+    call.reading = True
+    try:
+        async for chunk in iterator:
+            if take(chunk):
+                continue
+            call.reading = False
+            yield chunk
+            call.reading = True
+    except GeneratorExit:
+        _guarded("stream left", call.left)
+        aclose = getattr(iterator, "aclose", None)
+        if aclose is not None:
+            await aclose()
+        raise
+    except BaseException as exc:
+        _guarded("stream failed", call.failed, exc)
+        raise
+    _guarded("stream drained", call.drained)
+
+
+class _Taker:
+    """Takes a chunk into the call; after a failure of ours it takes none and hides none."""
+
+    __slots__ = ("_add", "_call", "_observers")
+
+    def __init__(self, call: Call, hide_usage: bool) -> None:
+        self._call = call
+        self._add: Any = None
+        self._observers: tuple[Any, ...] = ()
+        try:
+            self._add = call.watch(hide_usage).add
+            found = (call.accumulator, call.characters)
+            self._observers = tuple(each for each in found if each is not None)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("watch stream", exc)
+
+    def __call__(self, chunk: Any) -> bool:
+        if self._add is None:
+            return False
+        call = self._call
+        if call.first_chunk_at is None:
+            call.first_chunk_at = perf_counter()
+        try:
+            hidden: bool = self._add(chunk)
+            for observer in self._observers:
+                observer.add(chunk)
+            return hidden
+        except Exception as exc:  # noqa: BLE001
+            self._add = None
+            guard.handle("read chunk", exc)
+            return False
+
+
+def _guarded(site: str, end: Any, *args: object) -> None:
+    try:
+        end(*args)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle(site, exc)
+
+
+# ------------------------------------------------------------------ byte streams
+class _Watched:
+    """A byte stream of httpx (any major version), watched for its close."""
+
+    def __init__(self, inner: Any, call: Call) -> None:
+        self._inner = inner
+        self._call = call
+
+    def _closed(self) -> None:
+        # While a chunk is being read, whoever reads it will know how the stream ends.
+        if not self._call.reading:
+            _guarded("stream closed", self._call.left)
+
+    def __del__(self) -> None:
+        try:
+            self._closed()
+        except Exception:  # noqa: BLE001, S110 - the interpreter may be going down
+            pass
+
+
+class _Tapped(_Watched):
+    """The same, for callers that read raw bytes: keeps what they read until they have read it."""
+
+    def __init__(self, inner: Any, call: Call) -> None:
+        super().__init__(inner, call)
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    def _keep(self, data: bytes) -> None:
+        call = self._call
+        if call.first_chunk_at is None and call.streaming:
+            call.first_chunk_at = perf_counter()
+        self._size += len(data)
+        if self._size <= _MOST_KEPT:
+            self._kept.append(data)
+        else:
+            self._kept.clear()
+
+    def _closed(self) -> None:
+        kept, self._kept = self._kept, []
+        _guarded("raw body closed", _finish_raw, self._call, kept)
+
+
+class _SyncWatched(_Watched):
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._inner)
+
+    def close(self) -> None:
+        try:
+            self._inner.close()
+        finally:
+            self._closed()
+
+
+class _AsyncWatched(_Watched):
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        found: AsyncIterator[bytes] = self._inner.__aiter__()
+        return found
+
+    async def aclose(self) -> None:
+        try:
+            await self._inner.aclose()
+        finally:
+            self._closed()
+
+
+class _SyncTapped(_Tapped, _SyncWatched):
+    def __iter__(self) -> Iterator[bytes]:
+        for data in self._inner:
+            self._keep(data)
+            yield data
+
+
+class _AsyncTapped(_Tapped, _AsyncWatched):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._inner:
+            self._keep(data)
+            yield data
+
+
+_classes: dict[tuple[str, type], type] = {}
+
+
+def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) -> None:
+    """Put ourselves below a response whose body is not read yet.
+
+    Args:
+        response: The httpx response; its `stream` is replaced by one that passes everything on.
+        call: What to tell.
+        asynchronous: Which of the two kinds of stream it has.
+        tap: Keep the bytes that pass, as nobody parses them for us.
+    """
+    kind: type = {
+        (False, False): _SyncWatched,
+        (False, True): _SyncTapped,
+        (True, False): _AsyncWatched,
+        (True, True): _AsyncTapped,
+    }[asynchronous, tap]
+    response.stream = _class_for(response, kind, asynchronous)(response.stream, call)
+
+
+def _class_for(response: Any, kind: type, asynchronous: bool) -> type:
+    """`kind` as a subclass of the stream class that this httpx insists on."""
+    library = type(response).__module__.partition(".")[0]
+    found = _classes.get((library, kind))
+    if found is None:
+        name = "AsyncByteStream" if asynchronous else "SyncByteStream"
+        base = getattr(sys.modules[library], name)
+        found = _classes[library, kind] = type(kind.__name__, (kind, base), {})
+    return found
+
+
+def _finish_raw(call: Call, kept: list[bytes]) -> None:
+    """End a call whose caller read raw bytes, with what those tell."""
+    response = call.response
+    body = _decoded(response, kept)
+    if call.streaming:
+        fold = call.watch(hide_usage=False)
+        for chunk in _sse(body):
+            fold.add(chunk)
+            if call.accumulator is not None:
+                call.accumulator.add(chunk)
+        call.drained()
+        return
+    try:
+        parsed = json.loads(body) if body else None
+    except ValueError:
+        parsed = None
+    call.returned(parsed)
+
+
+def _decoded(response: Any, kept: list[bytes]) -> bytes:
+    """What the raw bytes say, decompressed by the caller's own httpx."""
+    raw = b"".join(kept)
+    encoding = response.headers.get("content-encoding") if response is not None else None
+    if not raw or not encoding or encoding == "identity":
+        return raw
+    try:
+        twin = type(response)(200, headers={"content-encoding": encoding}, content=raw)
+        decoded: bytes = twin.content
+        return decoded
+    except Exception:  # noqa: BLE001 - cut off in the middle: nothing to learn from it
+        return b""
+
+
+def _sse(body: bytes) -> Iterator[Any]:
+    """The JSON objects in server-sent events; what is no JSON object is passed over."""
+    for line in body.splitlines():
+        if line.startswith(b"data:") and not line.endswith(b"[DONE]"):
+            try:
+                data = json.loads(line[5:])
+            except ValueError:
+                continue
+            if type(data) is dict:
+                yield data
+
+
+def read_body(response: Any) -> object:
+    """The JSON that an SDK has already read into a raw response; None when it is none."""
+    content = getattr(response, "_content", None)
+    if not isinstance(content, bytes):
+        return None
+    try:
+        found: object = json.loads(content)
+    except ValueError:
+        return None
+    return found
+
+

@@ -1,0 +1,122 @@
+"""`instrument()` and `uninstrument()`: what turns everything on and off."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from llm_otel.settings import Settings, sdk_disabled
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+_logger = logging.getLogger("llm_otel")
+_lock = threading.RLock()
+
+# How long an exiting process waits for the price table, so that its last calls have a cost (s).
+_EXIT_WAIT = 1.5
+
+
+def instrument(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+    **settings: Any,
+) -> None:
+    """Make every call of the installed LLM clients emit a span, metrics and its cost.
+
+    May be called before or after clients are imported or made; calling it again changes nothing,
+    unless it was undone by `uninstrument()`. Thread-safe.
+
+    Args:
+        tracer_provider: Where spans go; the globally set provider where None.
+        meter_provider: Where metrics go, likewise.
+        logger_provider: Where events go, likewise. Signals that have no provider of either kind
+            get an SDK that exports by OTLP as the standard `OTEL_*` variables say, unless the
+            setting `setup` is false or `OTEL_SDK_DISABLED` is true.
+        **settings: Any field of `Settings`; these win over the environment, which wins over
+            `llm-otel.yaml`.
+
+    Raises:
+        ConfigError: A setting has a wrong name or value, wherever it was given.
+    """
+    with _lock:
+        from llm_otel.core import runtime
+
+        if runtime.active() is not None:
+            return
+        resolved = Settings.resolve(**settings)
+        if sdk_disabled():
+            return
+        _start(resolved, tracer_provider, meter_provider, logger_provider)
+
+
+def _start(
+    settings: Settings,
+    tracer_provider: TracerProvider | None,
+    meter_provider: MeterProvider | None,
+    logger_provider: LoggerProvider | None,
+) -> None:
+    from llm_otel import clients
+    from llm_otel.attribution import configure
+    from llm_otel.core import guard, patch, runtime
+
+    given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
+    providers = _providers(settings, tracer_provider, meter_provider, logger_provider)
+    built = runtime.build(
+        settings,
+        tracer_provider=providers.tracer_provider if providers else tracer_provider,
+        meter_provider=providers.meter_provider if providers else meter_provider,
+        logger_provider=providers.logger_provider if providers else logger_provider,
+        explicit=given or providers is not None,
+    )
+    guard.count = built.count_internal_error
+    configure(settings)
+    built.pricing.start()
+    if providers is not None:
+        providers.before_flush.append(
+            lambda timeout: built.pricing.wait(min(timeout, _EXIT_WAIT))
+        )
+    runtime.activate(built)
+    known = clients.load()
+    wanted = settings.clients if settings.clients is not None else tuple(known)
+    for name in wanted:
+        if not patch.install(known[name]) and settings.clients is not None:
+            _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
+
+
+def _providers(
+    settings: Settings,
+    tracer_provider: TracerProvider | None,
+    meter_provider: MeterProvider | None,
+    logger_provider: LoggerProvider | None,
+) -> Any:
+    """The SDK's providers, set up where there are none; None when there is nothing to set up."""
+    if not settings.setup and not settings.console:
+        return None
+    from llm_otel import setup
+
+    return setup.configure(settings, tracer_provider, meter_provider, logger_provider)
+
+
+def uninstrument() -> None:
+    """Undo `instrument()`: clients behave as if we had never been there.
+
+    What was begun ends as it would have. The SDK, if we set one up, stays: OpenTelemetry's global
+    providers cannot be unset, and a later `instrument()` uses them again.
+    """
+    with _lock:
+        from llm_otel.attribution import configure
+        from llm_otel.core import patch, runtime
+
+        active = runtime.active()
+        if active is None:
+            return
+        runtime.activate(None)
+        patch.remove_all()
+        configure(None)
+        active.pricing.stop()
