@@ -5,7 +5,7 @@ from __future__ import annotations
 from llm_otel.attribution import attribution, propagate
 from llm_otel.errors import ConfigError
 from llm_otel.evaluation import score
-from llm_otel.lifecycle import instrument, uninstrument
+from llm_otel.lifecycle import cost, instrument, uninstrument
 from llm_otel.outcomes import outcome
 from llm_otel.settings import Settings
 from llm_otel.spans import agent, embedding, retrieval, tool, workflow
@@ -19,6 +19,7 @@ __all__ = [
     "__version__",
     "agent",
     "attribution",
+    "cost",
     "embedding",
     "instrument",
     "outcome",

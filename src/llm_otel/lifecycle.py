@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any
 from llm_otel.settings import Settings, sdk_disabled
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+
+    from llm_otel.pricing import Cost
+    from llm_otel.usage import Usage
 
 _logger = logging.getLogger("llm_otel")
 _lock = threading.RLock()
@@ -78,9 +83,7 @@ def _start(
     configure(settings)
     built.pricing.start()
     if providers is not None:
-        providers.before_flush.append(
-            lambda timeout: built.pricing.wait(min(timeout, _EXIT_WAIT))
-        )
+        providers.before_flush.append(lambda timeout: built.pricing.wait(min(timeout, _EXIT_WAIT)))
     runtime.activate(built)
     known = clients.load()
     wanted = settings.clients if settings.clients is not None else tuple(known)
@@ -120,3 +123,30 @@ def uninstrument() -> None:
         patch.remove_all()
         configure(None)
         active.pricing.stop()
+
+
+def cost(
+    usage: Usage | Mapping[str, Any] | None = None, *, model: str, **options: Any
+) -> Cost | None:
+    """What a usage costs, by the prices of `instrument()`, else by the list prices.
+
+    Args:
+        usage: A `Usage`, a mapping with the names of its fields, or None and the fields as
+            keywords: `llm_otel.cost(model="gpt-4o", input_tokens=1200, output_tokens=300)`.
+        model: The model that answered.
+        **options: `provider` (by default `openai`), `service_tier`, `host`, `when`,
+            `duration_s`, `requests`, and fields of `Usage`.
+
+    Returns:
+        The cost in USD by input, output and other; None when no price is known.
+
+    Raises:
+        ValueError: A field is unknown, not a count, or larger than the field it is a part of.
+    """
+    from llm_otel import pricing
+    from llm_otel.core import runtime
+
+    active = runtime.active()
+    if active is None:
+        return pricing.cost(usage, model=model, **options)
+    return pricing.cost_by_hand(active.pricing, usage, model=model, **options)

@@ -60,7 +60,9 @@ def number(
         raise TypeError(f"{call}: {argument} must be a number, not {type(value).__name__}.")
     found = float(value)
     if not math.isfinite(found) or not low <= found <= high:
-        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        bounds = f"between {low:g} and {high:g}"
+        if high == math.inf:
+            bounds = f"at least {low:g} and finite"
         raise ValueError(f"{call}: {argument} must be {bounds}, not {found:g}.")
     return found
 

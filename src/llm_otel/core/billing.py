@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 _TELL_COST = frozenset({"openrouter"})
 
 
-def bill(
-    call: Call, answer: Answer, used: Usage, series: Series, seconds: float
-) -> Cost | None:
+def bill(call: Call, answer: Answer, used: Usage, series: Series, seconds: float) -> Cost | None:
     """Count the cost of a usage; returns it when it is known at once."""
     runtime = call.runtime
     if answer.cost_usd is not None and call.server.provider in _TELL_COST:
@@ -34,7 +32,12 @@ def bill(
     pricing, provider, host = runtime.pricing, call.server.provider, call.server.netloc
     if pricing.ready:
         found = pricing.cost(
-            provider, model, used, service_tier=tier, host=host, duration_s=seconds,
+            provider,
+            model,
+            used,
+            service_tier=tier,
+            host=host,
+            duration_s=seconds,
             requests=answer.requests,
         )
         runtime.instruments.cost(series, found)

@@ -32,9 +32,7 @@ class Characters:
     def usage(self, body: Mapping[str, object]) -> Usage:
         """The estimate for a request body and what was streamed."""
         asked = sum(
-            len(text)
-            for key in ("messages", "prompt")
-            for text in _texts(body.get(key), _DEEPEST)
+            len(text) for key in ("messages", "prompt") for text in _texts(body.get(key), _DEEPEST)
         )
         return Usage(input_tokens=_tokens(asked), output_tokens=_tokens(self.output))
 

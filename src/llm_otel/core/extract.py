@@ -77,9 +77,7 @@ def _fill(result: Usage, node: object, fields: UsageMap) -> None:
             continue
         if isinstance(destination, str):
             amount = (
-                read.number(value) or 0.0
-                if destination == "audio_seconds"
-                else read.count(value)
+                read.number(value) or 0.0 if destination == "audio_seconds" else read.count(value)
             )
             if amount:
                 setattr(result, destination, amount)

@@ -1,9 +1,6 @@
-"""The instruments, and the table that keeps their cost off the caller's thread.
+"""The instruments of family A, and how a call is recorded on them.
 
-A counter's `add` costs about as much as a tenth of a whole call, and a call has up to ten of them.
-So counters are summed in `Cell`s here and handed to the SDK's own synchronous counters when a
-reader collects (the SDK runs the callbacks of observable instruments before it reads the others).
-What is exported is the same. Up-down counters and gauges are read from the table by observables.
+Counters are summed in `sums`. Up-down counters and gauges are read from tables by observables.
 Histograms have to see each value: they are recorded at once, and only the duration carries an
 exemplar (an exemplar doubles the price of a record).
 """
@@ -11,7 +8,6 @@ exemplar (an exemplar doubles the price of a record).
 from __future__ import annotations
 
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -23,24 +19,11 @@ from llm_otel import semconv
 from llm_otel.core import fork
 from llm_otel.core.headroom import Headroom
 from llm_otel.core.labels import Labels
+from llm_otel.core.sums import NO_EXEMPLAR, Cell, Slot, Sums
 
 if TYPE_CHECKING:
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
-
-# Not empty, as the SDK takes an empty context for "the current one"; holds no span: no exemplar.
-_NO_EXEMPLAR = Context({"llm_otel.exemplar": False})
-
-
-class Slot:
-    """One place in a series: a counter, and the value of its last label if it has one more."""
-
-    __slots__ = ("extra", "metric")
-
-    def __init__(self, metric: semconv.Metric, extra: dict[str, str] | None = None) -> None:
-        self.metric = metric
-        self.extra = extra or {}
-
 
 INPUT_TOKENS = Slot(semconv.TOKENS_CONSUMED, {semconv.TOKEN_TYPE: semconv.INPUT})
 OUTPUT_TOKENS = Slot(semconv.TOKENS_CONSUMED, {semconv.TOKEN_TYPE: semconv.OUTPUT})
@@ -63,17 +46,6 @@ _TOKEN_SLOTS: tuple[tuple[str, Slot], ...] = (
     ("cache_write_tokens", CACHE_WRITE),
     ("reasoning_tokens", REASONING),
 )
-
-
-class Cell:
-    """A sum that waits for the next collection."""
-
-    __slots__ = ("attributes", "counter", "pending")
-
-    def __init__(self, counter: Counter, attributes: dict[str, str]) -> None:
-        self.counter = counter
-        self.attributes = attributes
-        self.pending: float = 0
 
 
 class Series:
@@ -100,7 +72,6 @@ class Instruments:
         self.labels = labels
         self._deferred = deferred
         self._meter = meter
-        self._lock = threading.Lock()
         self._created: dict[semconv.Metric, Any] = {}
         self.prices: Callable[[], tuple[str | None, float | None]] = lambda: (None, None)
         self.epoch = 0
@@ -125,7 +96,7 @@ class Instruments:
         return found if found is not None else self._new_series(key)
 
     def _new_series(self, key: tuple[str, str, str, str, str]) -> Series:
-        with self._lock:
+        with self._sums.lock:
             if len(self._series) >= semconv.MAX_COMBINATIONS:
                 key = (semconv.OTHER, key[1], key[2], semconv.OTHER, semconv.OTHER)
                 self.labels.overflow(semconv.TENANT_ID)
@@ -136,58 +107,19 @@ class Instruments:
                 self._series[key] = found
             return found
 
-    def _cell(self, series: Series, slot: Slot) -> Cell:
-        """The cell of a series, opened on first sight. Call with the lock held."""
-        found = series.cells.get(slot)
-        if found is None:
+    def _put(self, series: Series, slot: Slot, amount: float) -> None:
+        """Add to a series' cell, opened on first sight. Call with the lock held."""
+        cell = series.cells.get(slot)
+        if cell is None:
             labels = {k: v for k, v in series.labels.items() if k in slot.metric.labels}
-            found = self._open(slot.metric, {**labels, **slot.extra})
-            series.cells[slot] = found
-        return found
-
-    def _open(self, metric: semconv.Metric, attributes: dict[str, str]) -> Cell:
-        """A new cell. Its first `add(0)` sets the start time *before* the value is collected:
-        Prometheus counts what a counter is born with only from its start time on."""
-        key = (metric, *attributes.values())
-        found = self._cells.get(key)
-        if found is not None:
-            return found
-        if self._combinations.setdefault(metric, 0) >= semconv.MAX_COMBINATIONS:
-            folded = (semconv.MODEL, semconv.FEATURE, semconv.TENANT_ID)
-            attributes = {k: semconv.OTHER if k in folded else v for k, v in attributes.items()}
-            key = (metric, *attributes.values())
-            if key in self._cells:
-                return self._cells[key]
-        self._combinations[metric] += 1
-        cell = self._cells[key] = Cell(self._counter(metric), attributes)
-        cell.counter.add(0, attributes, _NO_EXEMPLAR)
-        self._opened_ms = time.time_ns() // 1_000_000
-        return cell
-
-    def _put(self, cell: Cell, amount: float) -> None:
-        """Add to a cell. Call with the lock held."""
-        if not cell.pending:
-            self._dirty.append(cell)
-        cell.pending += amount
-
-    def flush(self) -> None:
-        """Hand the waiting sums to the SDK's counters."""
-        with self._lock:
-            dirty, self._dirty = self._dirty, []
-            waiting = [(cell, cell.pending) for cell in dirty]
-            for cell in dirty:
-                cell.pending = 0
-            opened_ms = self._opened_ms
-        # A start time in the same millisecond as the sample is no start time for Prometheus.
-        if waiting and time.time_ns() // 1_000_000 <= opened_ms:
-            time.sleep(0.001)
-        for cell, amount in waiting:
-            cell.counter.add(amount, cell.attributes, _NO_EXEMPLAR)
+            cell = self._sums.open(slot.metric, {**labels, **slot.extra})
+            series.cells[slot] = cell
+        self._sums.put(cell, amount)
 
     # ------------------------------------------------------------------ recording
     def begun(self, series: Series) -> None:
         """Count a call as active."""
-        with self._lock:
+        with self._sums.lock:
             series.active[0] += 1
 
     def ended(self, series: Series, seconds: float, error: str | None, context: Context) -> None:
@@ -202,42 +134,37 @@ class Instruments:
         attributes = series.durations.get(error)
         if attributes is None:
             attributes = self._duration_attributes(series, error)
-        with self._lock:
+        with self._sums.lock:
             series.active[0] -= 1
             if error is not None:
-                self._put(self._cell(series, ERRORS[error]), 1)
-        self._duration.record(seconds, attributes, context or _NO_EXEMPLAR)
-        if not self._deferred:
-            self.flush()
+                self._put(series, ERRORS[error], 1)
+        self._duration.record(seconds, attributes, context or NO_EXEMPLAR)
+        self._sums.settle()
 
     def _duration_attributes(self, series: Series, error: str | None) -> dict[str, str]:
-        """Attributes of the duration; over the cap the labels that vary most become `other`."""
-        labels = series.labels
-        with self._lock:
-            seen = self._combinations.setdefault(semconv.REQUEST_DURATION, 0)
-            self._combinations[semconv.REQUEST_DURATION] = seen + 1
-        if seen >= semconv.MAX_COMBINATIONS:
-            folded = (semconv.MODEL, semconv.FEATURE, semconv.TENANT_ID)
-            labels = {k: semconv.OTHER if k in folded else v for k, v in labels.items()}
+        """Attributes of the duration, within the cap of combinations."""
         extra = {semconv.ERROR_TYPE_LABEL: error} if error is not None else {}
-        attributes = series.durations[error] = {**labels, **extra}
-        return attributes
+        with self._sums.lock:
+            admitted = self._sums.combinations.admit(
+                semconv.REQUEST_DURATION, {**series.labels, **extra}
+            )
+        series.durations[error] = admitted
+        return admitted
 
     def used(self, series: Series, usage: Usage) -> None:
         """Count tokens."""
-        with self._lock:
+        with self._sums.lock:
             for name, slot in _TOKEN_SLOTS:
                 amount = getattr(usage, name)
                 if amount:
-                    self._put(self._cell(series, slot), amount)
-        if not self._deferred:
-            self.flush()
+                    self._put(series, slot, amount)
+        self._sums.settle()
 
     def cost(self, series: Series, cost: Cost | None) -> None:
         """Count a call's cost; None counts it as unpriced."""
-        with self._lock:
+        with self._sums.lock:
             if cost is None or cost.incomplete:
-                self._put(self._cell(series, UNPRICED), 1)
+                self._put(series, UNPRICED, 1)
             if cost is not None:
                 for amount, slot in (
                     (cost.input, INPUT_COST),
@@ -245,25 +172,22 @@ class Instruments:
                     (cost.other, OTHER_COST),
                 ):
                     if amount:
-                        self._put(self._cell(series, slot), amount)
-        if not self._deferred:
-            self.flush()
+                        self._put(series, slot, amount)
+        self._sums.settle()
 
     def unknown_usage(self, series: Series) -> None:
         """Count a call that should have reported its usage and did not."""
-        with self._lock:
-            self._put(self._cell(series, UNKNOWN_USAGE), 1)
+        with self._sums.lock:
+            self._put(series, UNKNOWN_USAGE, 1)
+        self._sums.settle()
 
     def first_chunk(self, series: Series, seconds: float) -> None:
         """Record the time to the first chunk."""
-        self._first_chunk.record(seconds, series.labels, _NO_EXEMPLAR)
+        self._first_chunk.record(seconds, series.labels, NO_EXEMPLAR)
 
     def count(self, metric: semconv.Metric, amount: float, **labels: str) -> None:
         """Add to a counter of family A outside a call (outcomes, internal errors)."""
-        with self._lock:
-            self._put(self._open(metric, labels), amount)
-        if not self._deferred:
-            self.flush()
+        self._sums.add(metric, amount, labels)
 
     def score(
         self, evaluation: str, model: str, feature: str, tenant_id: str, value: float
@@ -276,7 +200,7 @@ class Instruments:
             semconv.FEATURE: fold(semconv.FEATURE, feature),
             semconv.TENANT_ID: fold(semconv.TENANT_ID, tenant_id),
         }
-        self.histogram(semconv.EVALUATION_SCORE).record(value, attributes, _NO_EXEMPLAR)
+        self.histogram(semconv.EVALUATION_SCORE).record(value, attributes, NO_EXEMPLAR)
 
     def outcome(
         self, success: bool, kind: str, feature: str, tenant_id: str, value_usd: float | None
@@ -297,14 +221,14 @@ class Instruments:
         self, metric: semconv.Metric, seconds: float, attributes: dict[str, Any]
     ) -> None:
         """Record how long an agent, a tool or a workflow took."""
-        self.histogram(metric).record(seconds, attributes, _NO_EXEMPLAR)
+        self.histogram(metric).record(seconds, attributes, NO_EXEMPLAR)
 
     def record(self, metric: semconv.Metric, value: float, attributes: dict[str, Any]) -> None:
         """Record into a histogram of family B, or add to a counter of it."""
         if metric.kind == "histogram":
-            self.histogram(metric).record(value, attributes, _NO_EXEMPLAR)
+            self.histogram(metric).record(value, attributes, NO_EXEMPLAR)
         else:
-            self._counter(metric).add(value, attributes, _NO_EXEMPLAR)
+            self._counter(metric).add(value, attributes, NO_EXEMPLAR)
 
     # ------------------------------------------------------------------ creation
     def histogram(self, metric: semconv.Metric) -> Histogram:
@@ -317,7 +241,7 @@ class Instruments:
                 metric.description,
                 explicit_bucket_boundaries_advisory=metric.buckets,
             )
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _counter(self, metric: semconv.Metric) -> Counter:
         found = self._created.get(metric)
@@ -325,7 +249,7 @@ class Instruments:
             found = self._created[metric] = self._meter.create_counter(
                 metric.name, metric.unit, metric.description
             )
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _register(self) -> None:
         self._duration = self.histogram(semconv.REQUEST_DURATION)
@@ -350,8 +274,8 @@ class Instruments:
     # ------------------------------------------------------------------ observation
     def _observe_active(self) -> Iterator[Observation]:
         self._flush_overflow()
-        self.flush()
-        with self._lock:
+        self._sums.flush()
+        with self._sums.lock:
             active = [(key, value[0]) for key, value in self._active.items()]
         for key, value in active:
             yield Observation(value, dict(zip(semconv.REQUESTS_ACTIVE.labels, key)))
@@ -376,17 +300,13 @@ class Instruments:
 
     # ------------------------------------------------------------------ fork
     def _clear(self) -> None:
+        self._sums = Sums(self._counter, deferred=self._deferred)
         self._series: dict[tuple[str, str, str, str, str], Series] = {}
-        self._cells: dict[tuple[object, ...], Cell] = {}
-        self._combinations: dict[semconv.Metric, int] = {}
-        self._dirty: list[Cell] = []
         self._active: dict[tuple[str, ...], list[int]] = {}
         self.headroom = Headroom()
-        self._opened_ms = 0
 
     def _after_fork(self) -> None:
         """A child counts from 0: forget our sums, and what the SDK holds of them."""
-        self._lock = threading.Lock()
         self.epoch += 1
         self._clear()
         fork.forget_measurements(self._duration)

@@ -79,9 +79,7 @@ def _install_now(spec: ClientSpec) -> None:
 def _fits(target: Any) -> bool:
     try:
         parameters = inspect.signature(target.request).parameters
-        return all(name in parameters for name in _SIGNATURE) and callable(
-            target._process_response
-        )
+        return all(name in parameters for name in _SIGNATURE) and callable(target._process_response)
     except (AttributeError, TypeError, ValueError):
         return False
 

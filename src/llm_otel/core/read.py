@@ -11,7 +11,7 @@ def get(node: object, key: str) -> object | None:
     Reads `__dict__` instead of `getattr`: no property, no `__getattr__` of foreign code runs.
     """
     if type(node) is dict:
-        return node.get(key)  # type: ignore[no-any-return]
+        return node.get(key)
     try:
         fields = node.__dict__
     except AttributeError:

@@ -131,8 +131,7 @@ class StepRun(Run):
         self._span.set_attribute(semconv.ERROR_TYPE, errors.full_name(failure))
         self._span.set_status(Status(StatusCode.ERROR))
         if self._captures(runtime):
-            message = runtime.policy.text(str(failure))
-            self._span.set_status(Status(StatusCode.ERROR, message))
+            self._span.set_status(Status(StatusCode.ERROR, runtime.policy.quote(failure)))
 
 
 def _captured(runtime: Runtime, content: object) -> str:

@@ -278,5 +278,3 @@ def read_body(response: Any) -> object:
     except ValueError:
         return None
     return found
-
-

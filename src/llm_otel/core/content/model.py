@@ -10,6 +10,11 @@ Part: TypeAlias = dict[str, object]
 Message: TypeAlias = dict[str, object]
 
 ERROR = "error"
+# Part types whose fields the conventions define; a `blob`, which inlines media, we never make.
+DEFINED_TYPES = frozenset({
+    "text", "reasoning", "tool_call", "tool_call_response", "server_tool_call",
+    "server_tool_call_response", "blob", "file", "uri", "compaction",
+})  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llm_otel.core.content.media import file_part, media_part
-from llm_otel.core.content.model import Part, reasoning_part, refusal_part, sequence, text_part
+from llm_otel.core.content.model import (
+    DEFINED_TYPES,
+    Part,
+    reasoning_part,
+    refusal_part,
+    sequence,
+    text_part,
+)
 from llm_otel.core.content.plain import fields_of
 from llm_otel.core.read import get, text
 
@@ -32,12 +39,14 @@ def content_part(entry: object) -> Part:
 
 def generic_part(entry: object) -> Part:
     """The part for what we do not know: its type, and the rest as `content`."""
-    kind = get(entry, "type")
+    kind = text(entry, "type")
+    if kind is None or kind in DEFINED_TYPES:  # as it does not have the form of that type
+        kind = "unknown"
     fields = fields_of(entry)
     if fields is None:
-        return {"type": "unknown", "content": entry}
+        return {"type": kind, "content": entry}
     rest = {key: value for key, value in fields.items() if key not in _NEVER_COPIED}
-    return {"type": kind if isinstance(kind, str) else "unknown", "content": rest}
+    return {"type": kind, "content": rest}
 
 
 def tool_definitions(body: object) -> list[dict[str, object]]:

@@ -1,0 +1,44 @@
+# Everything sets itself up: a virtual environment in .venv, downloads cached in .cache.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench generate format clean
+
+PYTHON ?= $(shell command -v python3 || command -v python)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## Show the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml tools/bootstrap.py
+	@test -n "$(PYTHON)" || { echo "make: Python 3.10 or newer is needed and no python3 is on PATH."; exit 1; }
+	@"$(PYTHON)" tools/bootstrap.py $(VENV)
+	@touch $@
+
+setup: $(READY) ## Create the virtual environment (the other commands do it by themselves)
+
+demo: $(READY) ## Run the sample application against a local provider and show what it cost
+	@$(BIN)/python -m examples.assistant
+
+test: $(READY) ## Run the whole test suite, on the oldest and the newest clients too
+	@$(BIN)/python tools/test.py
+
+check: $(READY) ## Format, lint, types, generated files, docs
+	@$(BIN)/ruff format --check --quiet . || { echo "check: run 'make format'"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/python tools/generate_docs.py --check
+	@$(BIN)/python -m pytest tests/docs
+	@echo "check: all green"
+
+format: $(READY) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+bench: $(READY) ## Measure what a call costs, as ratios to a floor, in one run
+	@$(BIN)/python benchmarks/run.py
+
+generate: $(READY) ## Regenerate what is derived from the code
+	@$(BIN)/python tools/generate_docs.py
+
+clean: ## Remove the virtual environment and every cache
+	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,102 @@
+"""One line on standard error for each GenAI span, for people who watch their program run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakSet
+
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+from llm_otel import semconv
+from llm_otel.core import guard
+from llm_otel.settings import environment
+
+_logger = logging.getLogger("llm_otel")
+_attached: WeakSet[Any] = WeakSet()
+
+_DIM, _RED, _PLAIN = "\x1b[2m", "\x1b[31m", "\x1b[0m"
+_UNKNOWN = "-"
+_WHO = (semconv.TENANT_ID, semconv.FEATURE)
+_NAMES = (
+    semconv.REQUEST_MODEL,
+    semconv.TOOL_NAME,
+    semconv.AGENT_NAME,
+    semconv.WORKFLOW_NAME,
+    semconv.DATA_SOURCE_ID,
+)
+
+
+class ConsoleSpanProcessor(SpanProcessor):
+    """Prints GenAI spans when they end; never their content."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        attributes = span.attributes or {}
+        if semconv.OPERATION_NAME not in attributes:
+            return
+        try:
+            stream = sys.stderr
+            colour = stream.isatty() and not environment("NO_COLOR")
+            stream.write(line(span, colour=colour) + "\n")
+        except Exception as exc:  # noqa: BLE001 - standard error may be closed, or None
+            guard.handle("console", exc)
+
+
+def attach(tracer_provider: Any) -> None:
+    """Have the spans of an SDK's provider printed; a second time does nothing."""
+    if tracer_provider in _attached:
+        return
+    if not hasattr(tracer_provider, "add_span_processor"):
+        _logger.warning("llm-otel: console=True prints nothing, as no OpenTelemetry SDK is set up.")
+        return
+    tracer_provider.add_span_processor(ConsoleSpanProcessor())
+    _attached.add(tracer_provider)
+
+
+def line(span: ReadableSpan, *, colour: bool) -> str:
+    """What is printed for a span.
+
+    Time of its end, operation, model or name, tokens, seconds, USD, error class, tenant and
+    feature; what is not known is `-`.
+    """
+    attributes = span.attributes or {}
+    began, ended = span.start_time or 0, span.end_time or 0
+    error = str(attributes.get(semconv.ERROR_CLASS) or attributes.get(semconv.ERROR_TYPE) or "")
+    clock = time.strftime("%H:%M:%S", time.localtime(ended / 1e9))
+    who = "  ".join(f"{key}={attributes[key]!s}" for key in _WHO if key in attributes)
+    parts = (
+        _painted(clock, _DIM, colour),
+        f"{attributes[semconv.OPERATION_NAME]!s:<16}",
+        f"{_first(attributes):<28}",
+        f"{_tokens(attributes):<32}",
+        f"{(ended - began) / 1e9:>8.2f} s",
+        f"{_cost(attributes):>12}",
+        _painted(error, _RED, colour) if error else "",
+        _painted(who, _DIM, colour) if who else "",
+    )
+    return "  ".join(part for part in parts if part)
+
+
+def _first(attributes: Mapping[str, Any]) -> str:
+    return str(next((attributes[name] for name in _NAMES if name in attributes), _UNKNOWN))
+
+
+def _tokens(attributes: Mapping[str, Any]) -> str:
+    tokens = attributes.get(semconv.USAGE_INPUT_TOKENS)
+    if tokens is None:
+        return _UNKNOWN
+    cached = attributes.get(semconv.USAGE_CACHE_READ)
+    output = attributes.get(semconv.USAGE_OUTPUT_TOKENS, 0)
+    return f"{tokens:,}" + (f" ({cached:,} cached)" if cached else "") + f" > {output:,} tokens"
+
+
+def _cost(attributes: Mapping[str, Any]) -> str:
+    amount = attributes.get(semconv.COST_AMOUNT)
+    return _UNKNOWN if amount is None else f"${amount:.6f}"
+
+
+def _painted(text: str, code: str, colour: bool) -> str:
+    return f"{code}{text}{_PLAIN}" if colour else text

@@ -1,0 +1,64 @@
+"""Surcharges of providers that depend on the host called, which genai-prices does not carry."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Final, NamedTuple
+
+from llm_otel.pricing.rates import Price
+
+_TOKEN_RATES: Final = frozenset(
+    {
+        "input", "output", "cache_read", "cache_write", "cache_write_long", "input_audio",
+        "input_image", "output_audio", "output_image", "cache_read_audio", "cache_read_image",
+        "reasoning",
+    }
+)  # fmt: skip
+
+
+class _Rule(NamedTuple):
+    provider: str
+    host: re.Pattern[str]
+    model: re.Pattern[str]
+    factor: float | None  # None: a surcharge may apply, its size is not known
+
+
+# First match wins; no match, no surcharge.
+# OpenAI: data residency endpoints cost 10 % more for models released on or after 2026-03-05.
+# https://developers.openai.com/api/docs/guides/data-residency
+# xAI: the US endpoint costs 10 % more; nothing is published of the others.
+# https://docs.x.ai/developers/pricing
+_OPENAI_REGION: Final = re.compile(r"[a-z]{2,}\.api\.openai\.com")
+_RULES: Final = (
+    _Rule("openai", _OPENAI_REGION, re.compile(r"gpt-(5\.[4-9]|[6-9])"), 1.1),
+    _Rule(
+        "openai",
+        _OPENAI_REGION,
+        re.compile(
+            r"gpt-(3|4|5($|-(mini|nano|pro|image|search|chat)|\.[0-3])|audio|realtime($|-mini)|oss"
+            r"|image-1)|o[134]|text-|whisper-1|tts-1|moderation|ft:|chatgpt-|computer-use|codex"
+        ),
+        1.0,
+    ),
+    _Rule("openai", _OPENAI_REGION, re.compile(""), None),
+    _Rule("x-ai", re.compile(r"us\.api\.x\.ai"), re.compile(""), 1.1),
+    _Rule("x-ai", re.compile(r".+\.api\.x\.ai"), re.compile(""), None),
+)
+
+
+def surcharge(price: Price, provider: str, host: str | None, model: str) -> Price:
+    """The price at that host; `partial` where a surcharge may apply that is not known.
+
+    Args:
+        price: The list price.
+        provider, model: As genai-prices names them.
+        host: Host, with or without port, that was called.
+    """
+    name = (host or "").partition(":")[0].lower()
+    for rule in _RULES:
+        if rule.provider == provider and rule.host.fullmatch(name) and rule.model.match(model):
+            if rule.factor is None:
+                return dataclasses.replace(price, partial=True)
+            return price.scaled(rule.factor, _TOKEN_RATES)
+    return price

@@ -1,0 +1,238 @@
+"""The OpenTelemetry providers in use: those given, those configured, or an SDK that we set up.
+
+The only module that, with `exporting`, `at_exit` and `console`, imports the SDK and exporters.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from llm_otel import console, declarative, exporting
+from llm_otel.at_exit import EXIT_SECONDS, AtExit
+from llm_otel.settings import Settings, environment, sdk_disabled
+
+_logger = logging.getLogger("llm_otel")
+
+_OTLP = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
+_DEFAULT_PROTOCOL = "http/protobuf"
+
+_at_exit = AtExit()
+_made: list[Any] = []  # providers that we set up in this process
+
+
+@dataclass(frozen=True, eq=False)
+class Providers:
+    """Where telemetry goes.
+
+    Attributes:
+        tracer_provider, meter_provider, logger_provider: To be used by the core.
+        owned: At least one of them was set up by us.
+        before_flush: Called at exit and by `flush`, before anything is exported, with the seconds
+            that it may take. One list for the process.
+    """
+
+    tracer_provider: trace.TracerProvider
+    meter_provider: metrics.MeterProvider
+    logger_provider: _logs.LoggerProvider
+    before_flush: list[Callable[[float], None]]
+
+    @property
+    def owned(self) -> bool:
+        return any(provider in _made for provider in self._all())
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Export what was recorded until now, of all signals at once.
+
+        Args:
+            timeout: Seconds for everything together; what lasts longer goes on by itself.
+
+        Returns:
+            Whether everything was finished in time.
+        """
+        deadline = time.monotonic() + timeout
+        _at_exit.run_hooks(timeout / 2)
+        threads = [
+            threading.Thread(target=_flush, args=(provider, deadline), daemon=True)
+            for provider in self._all()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
+
+    def shutdown(self, timeout: float = EXIT_SECONDS) -> bool:
+        """Export what was recorded and shut down what we set up; done by itself at exit."""
+        return _at_exit.close(timeout)
+
+    def _all(self) -> tuple[Any, ...]:
+        return self.tracer_provider, self.meter_provider, self.logger_provider
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """How one signal is looked up, built and made the program's."""
+
+    name: str
+    contents: str
+    configured: Callable[[], Any]
+    configure: Callable[[Any], None]
+    build: Callable[[Resource, list[Any]], Any]
+
+
+def configure(
+    settings: Settings,
+    tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: metrics.MeterProvider | None = None,
+    logger_provider: _logs.LoggerProvider | None = None,
+) -> Providers:
+    """Find or make the providers; never raises.
+
+    A given provider wins, then the one that the program configured. For signals that have neither,
+    one is set up by the standard `OTEL_*` variables, if `settings.setup` says so.
+    """
+    _at_exit.register()
+    may_set_up = settings.setup and not sdk_disabled()
+    given = (tracer_provider, meter_provider, logger_provider)
+    if may_set_up and declarative.file_named():
+        # that file is the only source: a signal that it leaves out stays without an SDK
+        may_set_up = False
+        if not any(_is_configured(signal) for signal in _SIGNALS):
+            declarative.configure_sdk()
+    tracers, meters, loggers = (
+        _provider(signal, provider, may_set_up) for signal, provider in zip(_SIGNALS, given)
+    )
+    if settings.console:
+        console.attach(tracers)
+    return Providers(tracers, meters, loggers, _at_exit.before_flush)
+
+
+def _provider(signal: _Signal, given: Any, may_set_up: bool) -> Any:
+    if given is not None:
+        return given
+    if may_set_up and not _is_configured(signal):
+        try:
+            _set_up(signal)
+        except Exception as exc:  # noqa: BLE001 - SDK and exporters raise anything for wrong OTEL_*
+            _logger.warning(
+                "llm-otel cannot set up the export of %s: %s: %s",
+                signal.contents,
+                type(exc).__name__,
+                exc,
+            )
+    return signal.configured()
+
+
+def _is_configured(signal: _Signal) -> bool:
+    # the API gives a proxy as long as nobody has set a provider
+    return not type(signal.configured()).__name__.lstrip("_").startswith("Proxy")
+
+
+def _set_up(signal: _Signal) -> None:
+    if not _made:
+        exporting.quieten_processors(_at_exit.outage)
+    provider = signal.build(Resource.create(), _exporters(signal))
+    signal.configure(provider)
+    _made.append(provider)
+    _at_exit.watch(provider.shutdown)
+
+
+def _exporters(signal: _Signal) -> list[Any]:
+    """The exporters that `OTEL_<SIGNAL>_EXPORTER` names, `otlp` when it does not."""
+    variable = f"OTEL_{signal.name.upper()}_EXPORTER"
+    exporters = []
+    for name in (environment(variable) or "otlp").split(","):
+        entry = _protocol(signal) if name.strip() == "otlp" else name.strip()
+        if entry in ("", "none"):
+            continue
+        found = list(entry_points(group=f"opentelemetry_{signal.name}_exporter", name=entry))
+        if found:
+            exporters.append(found[0].load()())
+        else:
+            _logger.warning(
+                "llm-otel: %s names %r, which is not installed; %s are not exported there.",
+                variable,
+                entry,
+                signal.contents,
+            )
+    return exporters
+
+
+def _protocol(signal: _Signal) -> str:
+    variable = f"OTEL_EXPORTER_OTLP_{signal.name.upper()}_PROTOCOL"
+    protocol = environment(variable) or environment("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if protocol and protocol not in _OTLP:
+        _logger.warning(
+            "llm-otel: OTLP protocol %r is not known (%s are); %s is used for %s.",
+            protocol,
+            ", ".join(_OTLP),
+            _DEFAULT_PROTOCOL,
+            signal.contents,
+        )
+    return _OTLP.get(protocol, _OTLP[_DEFAULT_PROTOCOL])
+
+
+def _flush(provider: Any, deadline: float) -> None:
+    force_flush = getattr(provider, "force_flush", None)
+    if force_flush is not None:
+        try:
+            force_flush(timeout_millis=max(1, int((deadline - time.monotonic()) * 1000)))
+        except Exception as exc:  # noqa: BLE001 - the program's own SDK and exporters
+            _logger.warning("llm-otel: a flush failed with %s.", type(exc).__name__)
+
+
+def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    for exporter in exporters:
+        quiet = exporting.QuietSpanExporter(exporter, "spans", _at_exit.outage)
+        provider.add_span_processor(BatchSpanProcessor(quiet))
+    return provider
+
+
+def _meter_provider(resource: Resource, exporters: list[Any]) -> MeterProvider:
+    readers = [
+        exporter
+        if isinstance(exporter, MetricReader)
+        else PeriodicExportingMetricReader(
+            exporting.QuietMetricExporter(exporter, "metrics", _at_exit.outage)
+        )
+        for exporter in exporters
+    ]
+    return MeterProvider(readers, resource, shutdown_on_exit=False)
+
+
+def _logger_provider(resource: Resource, exporters: list[Any]) -> LoggerProvider:
+    provider = LoggerProvider(resource, shutdown_on_exit=False)
+    for exporter in exporters:
+        quiet = exporting.QuietLogExporter(exporter, "events", _at_exit.outage)
+        provider.add_log_record_processor(BatchLogRecordProcessor(quiet))
+    return provider
+
+
+_SIGNALS = (
+    _Signal(
+        "traces", "spans", trace.get_tracer_provider, trace.set_tracer_provider, _tracer_provider
+    ),
+    _Signal(
+        "metrics", "metrics", metrics.get_meter_provider, metrics.set_meter_provider,
+        _meter_provider,
+    ),
+    _Signal(
+        "logs", "events", _logs.get_logger_provider, _logs.set_logger_provider, _logger_provider
+    ),
+)  # fmt: skip

@@ -1,0 +1,166 @@
+"""Where settings come from: keywords, environment variables, the YAML file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
+
+from llm_otel.errors import ConfigError
+from llm_otel.kinds import Kind
+
+PREFIX: Final = "LLM_OTEL_"
+CONFIG_FILE: Final = "llm-otel.yaml"
+
+# Sections of the file that other parts of the product read.
+RESERVED_SECTIONS: Final = frozenset({"alerts", "budgets"})
+
+# In a Kubernetes namespace with a Service named llm-otel… every container is given
+# LLM_OTEL_SERVICE_HOST, LLM_OTEL_PORT_4318_TCP and the like.
+_KUBERNETES: Final = r"_SERVICE_(HOST|PORT)|_PORT($|_)"
+
+_logger = logging.getLogger("llm_otel")
+_warned: set[str] = set()
+
+
+class Option(NamedTuple):
+    """What is known of a setting beside its default: the metadata of its field.
+
+    Attributes:
+        kind: How a value is checked.
+        help: One or two sentences for the documentation.
+        env: Environment variable; None: `LLM_OTEL_` and the name in capitals; empty: none.
+        keyword: Can be given to `instrument()`.
+        yaml: Can stand in the file.
+        shared: The variable is a standard that other libraries read too; these go on with the
+            default when its value is wrong, and so do we, with a warning.
+    """
+
+    kind: Kind
+    help: str
+    env: str | None = None
+    keyword: bool = True
+    yaml: bool = True
+    shared: bool = False
+
+    def variable(self, name: str) -> str:
+        """The environment variable of the setting `name`; empty when it has none."""
+        return PREFIX + name.upper() if self.env is None else self.env
+
+
+def from_keywords(options: Mapping[str, Option], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The checked keywords; those that are None are left out.
+
+    Raises:
+        ConfigError: A keyword is unknown or its value wrong.
+    """
+    allowed = [name for name, option in options.items() if option.keyword]
+    for name in keywords:
+        _require_known(name, allowed, "The keyword")
+    return {
+        name: options[name].kind.parse(value, f"The keyword {name}")
+        for name, value in keywords.items()
+        if value is not None
+    }
+
+
+def from_environment(options: Mapping[str, Option], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The checked values of our environment variables; empty ones are left out.
+
+    Raises:
+        ConfigError: A variable with our prefix is unknown, or a value wrong.
+    """
+    variables = {option.variable(name): name for name, option in options.items()}
+    for variable in environ:
+        if variable.startswith(PREFIX) and not re.search(_KUBERNETES, variable):
+            _require_known(variable, variables, "The environment variable")
+    values = {}
+    for variable, name in variables.items():
+        text = environ.get(variable, "").strip()
+        if not text:
+            continue
+        option = options[name]
+        try:
+            values[name] = option.kind.parse_text(text, f"The environment variable {variable}")
+        except ConfigError as exc:
+            if not option.shared:
+                raise
+            _warn_once(variable, f"{exc} The default is used.")
+    return values
+
+
+def from_file(options: Mapping[str, Option], path: str | None) -> dict[str, Any]:
+    """The checked content of the file, and its path as `config_file`.
+
+    Args:
+        options: All settings.
+        path: The file; None: `llm-otel.yaml` in the working directory, if it is there.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key or value is wrong.
+    """
+    if path is None:
+        if not os.path.isfile(CONFIG_FILE):
+            return {}
+        path = CONFIG_FILE
+    allowed = {name for name, option in options.items() if option.yaml} | RESERVED_SECTIONS
+    values: dict[str, Any] = {"config_file": path}
+    for name, value in _read_yaml(path).items():
+        _require_known(name, allowed, f"{path}: the key")
+        if value is not None and name not in RESERVED_SECTIONS:
+            values[name] = options[name].kind.parse(value, f"{path}: {name}")
+    return values
+
+
+def read_key(path: str, kind: Kind) -> Any:
+    """The key that the file at `path` holds.
+
+    Raises:
+        ConfigError: The file cannot be read or the key is not of its `kind`.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as exc:
+        raise ConfigError(f"user_id_key_file {path} cannot be read: {exc.strerror}.") from None
+    return kind.parse(content, f"The content of user_id_key_file {path}")
+
+
+def _read_yaml(path: str) -> Mapping[Any, Any]:
+    import yaml
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}.") from None
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark
+        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{path} is not valid YAML{at}: {exc.problem}.") from None
+    except (yaml.YAMLError, ValueError):
+        raise ConfigError(f"{path} is not valid YAML: it holds what is no text or date.") from None
+    if content is None:
+        return {}
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{path} must hold a map of settings, not a {type(content).__name__}.")
+    return content
+
+
+def _require_known(name: Any, allowed: Collection[str], what: str) -> None:
+    if name in allowed:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(name), allowed, n=1)
+    names = ", ".join(sorted(filter(None, allowed)))
+    hint = f"did you mean {near[0]}?" if near else f"allowed are {names}."
+    raise ConfigError(f"{what} {str(name)[:80]} is unknown; {hint}")
+
+
+def _warn_once(about: str, text: str) -> None:
+    if about not in _warned:
+        _warned.add(about)
+        _logger.warning("llm-otel: %s", text)

@@ -1,0 +1,56 @@
+"""Where providers of the OpenAI protocol differ from OpenAI, by who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .messages import Json, ReceivedRequest, deployment
+
+Dialect = Callable[[list[Json], Json], list[Json]]
+"""Changes the bodies of an answer (one, or the chunks of a stream), given its usage."""
+
+_SAFE = {
+    kind: {"filtered": False, "severity": "safe"}
+    for kind in ("hate", "self_harm", "sexual", "violence")
+}
+
+
+def dialect_of(request: ReceivedRequest) -> Dialect:
+    """Azure's for its paths, Groq's and Together's for their SDKs, else OpenAI's."""
+    if deployment(request.path):
+        return _azure
+    client = request.headers.get("user-agent", "").partition("/")[0].removeprefix("Async")
+    return {"Groq": _groq, "Together": _together}.get(client, _openai)
+
+
+def _openai(bodies: list[Json], usage: Json) -> list[Json]:  # noqa: ARG001
+    return bodies
+
+
+def _azure(bodies: list[Json], usage: Json) -> list[Json]:  # noqa: ARG001
+    """Filter results on every choice; a stream starts with a chunk that has no choices."""
+    prompt = {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results": _SAFE}]}
+    for body in bodies:
+        for choice in body["choices"]:
+            choice["content_filter_results"] = _SAFE
+    if "chunk" not in bodies[0]["object"]:
+        bodies[0].update(prompt)
+        return bodies
+    nothing = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
+    return [{**nothing, **prompt}, *bodies]
+
+
+def _groq(bodies: list[Json], usage: Json) -> list[Json]:
+    """A stream's usage comes unasked for, inside `x_groq` of the last chunk with a choice."""
+    identity = {"id": "req_" + bodies[0]["id"].rpartition("-")[2]}
+    bodies[0]["x_groq"] = identity
+    if "chunk" in bodies[0]["object"]:
+        last = [body for body in bodies if body["choices"]][-1]
+        last["x_groq"] = {**identity, "usage": usage}
+    return bodies
+
+
+def _together(bodies: list[Json], usage: Json) -> list[Json]:
+    """A stream's usage comes unasked for, on the last chunk."""
+    bodies[-1]["usage"] = usage
+    return bodies

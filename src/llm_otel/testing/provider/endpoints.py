@@ -1,0 +1,57 @@
+"""Which function answers which route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+
+from . import batches, catalog, chat, media, responses
+from .embeddings import embeddings
+from .messages import ProtocolError, ReceivedRequest, Reply
+from .state import State
+
+Endpoint = Callable[[ReceivedRequest, State], Reply]
+
+
+def run(request: ReceivedRequest, state: State) -> Reply:
+    """Answers a request by its endpoint.
+
+    Raises:
+        ProtocolError: The request is refused, or there is no such endpoint.
+    """
+    found = [(m, e) for m, route, e in ENDPOINTS if fnmatchcase(request.route, route)]
+    for method, endpoint in found:
+        if method == request.method:
+            return endpoint(request, state)
+    raise ProtocolError(
+        f"Invalid URL ({request.method} {request.path})",
+        status=405 if found else 404,
+        code=None if found else "unknown_url",
+    )
+
+
+# The first that matches is taken; `*` stands for anything.
+ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
+    ("POST", "/v1/chat/completions", chat.chat_completion),
+    ("POST", "/v1/completions", chat.completion),
+    ("POST", "/v1/embeddings", embeddings),
+    ("POST", "/v1/responses", responses.create_response),
+    ("POST", "/v1/responses/*/cancel", responses.cancel_response),
+    ("GET", "/v1/responses/*", responses.retrieve_response),
+    ("DELETE", "/v1/responses/*", responses.delete_response),
+    ("POST", "/v1/images/generations", media.generate_image),
+    ("POST", "/v1/images/edits", media.edit_image),
+    ("POST", "/v1/images/variations", media.edit_image),
+    ("POST", "/v1/audio/speech", media.speech),
+    ("POST", "/v1/audio/transcriptions", media.transcription),
+    ("POST", "/v1/audio/translations", media.transcription),
+    ("POST", "/v1/moderations", catalog.moderate),
+    ("POST", "/v1/rerank", catalog.rerank),
+    ("GET", "/v1/models", catalog.list_models),
+    ("GET", "/v1/models/*", catalog.retrieve_model),
+    ("POST", "/v1/files", batches.upload_file),
+    ("GET", "/v1/files/*", batches.retrieve_file),
+    ("POST", "/v1/batches", batches.make_create_batch(run)),
+    ("POST", "/v1/batches/*/cancel", batches.cancel_batch),
+    ("GET", "/v1/batches/*", batches.retrieve_batch),
+)

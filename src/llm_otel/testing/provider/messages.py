@@ -1,0 +1,132 @@
+"""What goes over the wire: a received request and the reply to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Ending = Literal["complete", "cut", "hang", "silence"]
+
+
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """One request as it came.
+
+    Attributes:
+        method: In capitals.
+        target: The request target as sent, query included.
+        path: The target without its query.
+        route: The path in its plain form: prefixes of Azure, Groq and others are folded into `/v1`.
+        headers: By lower-case name; repeated ones joined by `, `.
+        body: The bytes of the body, decoded from chunked framing only.
+    """
+
+    method: str
+    target: str
+    path: str
+    route: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = b""
+
+    @cached_property
+    def json(self) -> Any:
+        """The parsed body; None when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    @property
+    def model(self) -> str:
+        """The model that the body or, for Azure, the path names; empty if none does."""
+        body = self.json
+        if isinstance(body, dict) and isinstance(body.get("model"), str):
+            return str(body["model"])
+        return deployment(self.path) or ""
+
+
+@dataclass
+class Reply:
+    """One reply, exactly as it is to be sent.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Sent as they are; the content type and the framing are added.
+        body: Bytes or text sent as they are; anything else is sent as JSON.
+        chunks: Sent one write each in chunked framing, instead of `body`. May be lazy: it is
+            consumed while sending. An empty chunk sends what is due (the headers) and no data.
+        delay: Seconds before the first byte.
+        chunk_delay: Seconds before each further chunk.
+        ending: `complete`; `cut`: the connection is closed after half of the body, or after the
+            chunks without their end mark; `hang`: nothing more comes after the same point, until
+            the client leaves or the provider is closed; `silence`: not even the headers come.
+        hold: Nothing is sent before this event is set.
+        pieces: How many chunks the answer would have as a stream; latency profiles read it.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = b""
+    chunks: Iterable[bytes] | None = None
+    delay: float = 0.0
+    chunk_delay: float = 0.0
+    ending: Ending = "complete"
+    hold: threading.Event | None = None
+    pieces: int = 1
+
+    def content(self) -> tuple[bytes, str]:
+        """The bytes of the body and their content type."""
+        if isinstance(self.body, bytes):
+            return self.body, "application/octet-stream"
+        if isinstance(self.body, str):
+            return self.body.encode(), "text/plain; charset=utf-8"
+        return json.dumps(self.body, ensure_ascii=False).encode(), "application/json"
+
+
+class ProtocolError(Exception):
+    """A request that the provider refuses, with what it says about it."""
+
+    def __init__(
+        self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
+
+
+class ScriptError(Exception):
+    """The user's `answer` raised; its cause is what."""
+
+
+def error_reply(
+    status: int,
+    message: str,
+    *,
+    type_: str = "invalid_request_error",
+    code: str | None = None,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """An error in the shape of the OpenAI protocol."""
+    error = {"message": message, "type": type_, "param": param, "code": code}
+    return Reply(status=status, body={"error": error}, headers=headers or {})
+
+
+_DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)")
+_PREFIXES = re.compile(r"(/openai/deployments/[^/]+|/openai|/v1)*(?=/|$)")
+
+
+def deployment(path: str) -> str | None:
+    """The deployment that an Azure path names, if it is one."""
+    found = _DEPLOYMENT.match(path)
+    return found and found[1]
+
+
+def route_of(path: str) -> str:
+    """The path folded to its plain form, e.g. `/openai/v1/models` to `/v1/models`."""
+    return "/v1/" + _PREFIXES.sub("", path, count=1).strip("/")

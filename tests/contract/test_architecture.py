@@ -1,0 +1,134 @@
+"""The structure that the folder names promise, held by reading the imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "llm_otel"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+# Which of our modules a package may import when it is loaded, first match wins. What is imported
+# inside a function is a choice made at run time and is not held against it.
+RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("llm_otel.semconv", ()),
+    ("llm_otel.usage", ()),
+    ("llm_otel.version", ()),
+    ("llm_otel.errors", ()),
+    ("llm_otel.clients.spec", ()),
+    ("llm_otel.clients", ("llm_otel.clients", "llm_otel.semconv")),
+    ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.semconv", "llm_otel.usage",
+                          "llm_otel.errors")),
+    ("llm_otel.core", ("llm_otel.core", "llm_otel.semconv", "llm_otel.usage",
+                       "llm_otel.attribution", "llm_otel.pricing", "llm_otel.version",
+                       "llm_otel.clients.spec", "llm_otel.clients.providers")),
+)  # fmt: skip
+
+LONGEST_MODULE = 400
+LONGEST_FUNCTION = 60
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(path: Path) -> set[str]:
+    """Modules of ours that are imported when `path` is."""
+    found: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(path.read_text())]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        todo.extend(ast.iter_child_nodes(node))
+    return {name for name in found if name.startswith("llm_otel.")}
+
+
+def _within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == each or name.startswith(each + ".") for each in packages)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_imports_point_one_way(path: Path) -> None:
+    """A module imports only what its layer may see."""
+    name = _name(path)
+    for package, allowed in RULES:
+        if _within(name, (package,)):
+            wrong = sorted(each for each in _imports(path) if not _within(each, allowed))
+            assert not wrong, f"{name} may not import {wrong}"
+            return
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_files_and_functions_stay_readable(path: Path) -> None:
+    """A file fits a reader's head, a function a screen; the names table is data."""
+    if path.name == "semconv.py":
+        return
+    lines = path.read_text().splitlines()
+    assert len(lines) <= LONGEST_MODULE, f"{path.name} has {len(lines)} lines"
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"{path.name}:{node.name} has {length} lines"
+
+
+def test_only_settings_reads_the_environment() -> None:
+    """One module knows the environment's variables."""
+    readers = [
+        _name(path)
+        for path in MODULES
+        if "os.environ" in path.read_text() or "getenv" in path.read_text()
+    ]
+    assert readers == ["llm_otel.settings"], readers
+
+
+def test_importing_the_library_imports_the_api_only() -> None:
+    """`import llm_otel` loads neither an SDK, nor an exporter, nor a client, nor the prices."""
+    program = (
+        "import sys, llm_otel\n"
+        "heavy = ('opentelemetry.sdk', 'opentelemetry.exporter', 'opentelemetry.proto', 'openai',"
+        " 'groq', 'together', 'genai_prices', 'yaml', 'google', 'grpc', 'requests')\n"
+        "print([name for name in sys.modules if name.startswith(heavy)])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]", ran.stdout
+
+
+def test_public_names_are_pinned() -> None:
+    """A name more or less in the public interface is a decision, not an accident."""
+    import llm_otel
+
+    assert sorted(llm_otel.__all__) == [
+        "ConfigError",
+        "Settings",
+        "Usage",
+        "__version__",
+        "agent",
+        "attribution",
+        "cost",
+        "embedding",
+        "instrument",
+        "outcome",
+        "propagate",
+        "retrieval",
+        "score",
+        "tool",
+        "uninstrument",
+        "workflow",
+    ]
+    missing = [name for name in llm_otel.__all__ if not hasattr(llm_otel, name)]
+    assert not missing, missing
