@@ -37,11 +37,15 @@ class ConsoleSpanProcessor(SpanProcessor):
         attributes = span.attributes or {}
         if semconv.OPERATION_NAME not in attributes:
             return
+        stream = sys.stderr
+        if stream is None or stream.closed:  # a daemon or a windowed program has none
+            return
         try:
-            stream = sys.stderr
             colour = stream.isatty() and not environment("NO_COLOR")
             stream.write(line(span, colour=colour) + "\n")
-        except Exception as exc:  # noqa: BLE001 - standard error may be closed, or None
+        except OSError:
+            pass  # nobody reads it any more
+        except Exception as exc:  # noqa: BLE001
             guard.handle("console", exc)
 
 

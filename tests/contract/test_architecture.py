@@ -22,8 +22,9 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("llm_otel.errors", ()),
     ("llm_otel.clients.spec", ()),
     ("llm_otel.clients", ("llm_otel.clients", "llm_otel.semconv")),
-    ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.semconv", "llm_otel.usage",
-                          "llm_otel.errors")),
+    # core.fork is a leaf: every layer that has threads or locks needs it.
+    ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.core.fork", "llm_otel.semconv",
+                          "llm_otel.usage", "llm_otel.errors")),
     ("llm_otel.core", ("llm_otel.core", "llm_otel.semconv", "llm_otel.usage",
                        "llm_otel.attribution", "llm_otel.pricing", "llm_otel.version",
                        "llm_otel.clients.spec", "llm_otel.clients.providers")),

@@ -125,6 +125,12 @@ class TestModes:
         telemetry.record(Policy("NO_CONTENT", 1000, emit_event=True), everything())
         assert telemetry.logs[0].log_record.attributes == {semconv.REQUEST_MODEL: "m"}
 
+    def test_call_without_content_has_no_event(self) -> None:
+        """Embeddings, which have no content by the conventions, make no empty event."""
+        telemetry = Telemetry()
+        telemetry.record(Policy("SPAN_AND_EVENT", 1000), Content())
+        assert telemetry.logs == ()
+
     def test_empty_content_sets_no_attributes(self) -> None:
         """What a call does not have is not recorded as an empty list."""
         telemetry = Telemetry()

@@ -91,6 +91,10 @@ class TestChat:
         assert found[0]["parts"] == [{"type": "text", "content": "Hel"}]
         assert found[0]["finish_reason"] == unfinished
 
+    def test_stream_that_is_cut_before_it_said_anything(self) -> None:
+        """A choice that was only announced is no output message."""
+        assert gathered("chat", delta({"role": "assistant", "content": ""})) == []
+
     def test_legacy_completion(self) -> None:
         """Chunks of the old endpoint carry their text bare."""
         chunks = [{"choices": [{"index": 0, "text": piece}]} for piece in ("a", "b")]

@@ -100,8 +100,9 @@ class Scoped(Generic[R]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Several tasks may have entered this object: end the run that is current in this one.
-        run = next((run for run in reversed(self._open) if run.is_current()), self._open[-1])
+        # Several tasks or threads may be in this object (so look at a copy of the list): end the
+        # run that is current in this one.
+        run = next((run for run in self._open[::-1] if run.is_current()), self._open[-1])
         self._open.remove(run)
         run.__exit__(kind, error, trace)
 

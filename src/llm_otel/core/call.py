@@ -324,7 +324,7 @@ class Call:
             if failure.type is not None:
                 self.span.set_status(Status(StatusCode.ERROR, describe.message(self, failure)))
         if wanted:
-            describe.content(self, result, attributes)
+            describe.content(self, answer, result, attributes)
 
 
 def _json_body(response: Any) -> object:

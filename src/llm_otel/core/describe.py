@@ -59,20 +59,26 @@ def accumulator(kind: str) -> Any:
 
 def message(call: Call, failure: Failure) -> str | None:
     """The text of a failure, if somebody opted in to content on spans: it quotes prompts."""
-    policy = call.runtime.policy
-    if not policy.span or failure.exc is None:
-        return None
-    return policy.text(str(failure.exc))
+    return call.runtime.policy.quote(failure.exc)
 
 
-def content(call: Call, result: object, attributes: dict[str, Any]) -> None:
+def content(call: Call, answer: Answer, result: object, attributes: dict[str, Any]) -> None:
     """Record what was said: only called when somebody opted in."""
-    kind, policy = call.endpoint.kind, call.runtime.policy
+    policy = call.runtime.policy
+    if policy.emit:
+        attributes = {**call.start_attributes(), **call.request_attributes(), **attributes}
+    said = _said(call, answer, result) if policy.content else contents.Content()
+    contents.record(policy, call.span, call.runtime.logger, said, attributes, call.context)
+
+
+def _said(call: Call, answer: Answer, result: object) -> contents.Content:
+    kind = call.endpoint.kind
+    if call.endpoint.polled and kind == "responses" and result is not None:
+        return contents.fetched_content(result)
     said = contents.request_content(kind, call.body)
     if call.accumulator is not None:
-        said.outputs = call.accumulator.messages()
+        left = answer.finish_reasons == [semconv.CANCELLED]
+        said.outputs = call.accumulator.messages(semconv.CANCELLED if left else "error")
     elif result is not None:
         said.outputs = contents.response_content(kind, result)
-    if policy.event:
-        attributes = {**call.start_attributes(), **call.request_attributes(), **attributes}
-    contents.record(policy, call.span, call.runtime.logger, said, attributes, call.context)
+    return said

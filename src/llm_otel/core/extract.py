@@ -18,6 +18,19 @@ _INCOMPLETE_REASONS = {"max_output_tokens": "length"}
 # States in which a response or a batch changes no more.
 _TERMINAL = frozenset({"completed", "failed", "incomplete", "cancelled", "expired"})
 
+# Output items that ask the caller to run something and come back.
+_CALLS_OF_THE_CALLER = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "computer_call",
+        "local_shell_call",
+        "shell_call",
+        "apply_patch_call",
+        "mcp_approval_request",
+    }
+)
+
 _IMAGE_TOOL = "image_generation"
 
 
@@ -123,7 +136,7 @@ def _responses(result: Answer, node: object) -> None:
     result.background = read.get(node, "background") is True
     if result.status == "completed":
         calls = any(
-            read.get(item, "type") == "function_call" for item in read.items(node, "output")
+            read.get(item, "type") in _CALLS_OF_THE_CALLER for item in read.items(node, "output")
         )
         result.finish_reasons = ["tool_call" if calls else "stop"]
     elif result.status == "incomplete":

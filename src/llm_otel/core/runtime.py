@@ -124,6 +124,7 @@ def build(
             settings.content_max_length,
             settings.redact,
             load_hook(settings.completion_hook),
+            settings.emit_event,
         ),
         ledger=Ledger(),
         servers=Servers(settings.providers),

@@ -138,10 +138,8 @@ def _captured(runtime: Runtime, content: object) -> str:
     """Content redacted and cut: strings as they are, all else as JSON."""
     if isinstance(content, str):
         return runtime.policy.text(content)
-    from llm_otel.core.content.plain import Cleaner
-
-    cleaned = Cleaner(runtime.settings.redact).clean(content)
-    return json.dumps(runtime.policy.clipped(cleaned), ensure_ascii=False, separators=(",", ":"))
+    cleaned = runtime.policy.clipped(runtime.policy.json(content))
+    return json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"))
 
 
 R = TypeVar("R", bound=StepRun)

@@ -27,7 +27,8 @@ def capture(*, fixed_ids: bool = False, **settings: Any) -> Iterator[Telemetry]:
 
     Args:
         fixed_ids: Trace and span ids are 1, 2, 3, … instead of random.
-        settings: Those of `llm_otel.instrument()`.
+        settings: Those of `llm_otel.instrument()`. `providers={"127.0.0.1": "openai"}` has calls
+            of the local provider named and priced as OpenAI's.
 
     Raises:
         llm_otel.ConfigError: A setting is wrong.

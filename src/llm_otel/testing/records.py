@@ -79,7 +79,9 @@ class Point:
     exemplars: tuple[Exemplar, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
-        value = f"{self.value:g}" if self.count is None else f"{self.count} × sum {self.value:g}"
+        value = f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
+        if self.count is not None:
+            value = f"{self.count} × sum {value}"
         return f"{self.name}{{{labels(self.attributes)}}} {value}"
 
 

@@ -33,8 +33,6 @@ class Telemetry:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    # ---- spans
-
     @property
     def spans(self) -> list[SpanRecord]:
         """All spans that have ended, in the order in which they started."""
@@ -55,8 +53,6 @@ class Telemetry:
     def tree(self) -> str:
         """The names of the spans, children indented below their parents, errors marked."""
         return "\n".join(f"{'  ' * depth}{span}" for depth, span in _walk(self.spans))
-
-    # ---- metrics
 
     def metrics(self) -> dict[str, list[Point]]:
         """The points of every metric that has any, by name."""
@@ -105,8 +101,6 @@ class Telemetry:
             AssertionError: As `points()`.
         """
         return [exemplar for point in self.points(name) for exemplar in point.exemplars]
-
-    # ---- logs
 
     @property
     def logs(self) -> list[LogRecord]:

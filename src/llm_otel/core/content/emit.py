@@ -27,7 +27,8 @@ def record(
 ) -> None:
     """Send one call's content where the policy wants it; call it before the span ends.
 
-    A call that is not sampled goes to the hook only.
+    A call that is not sampled goes to the hook only; one without content, such as embeddings, has
+    no event where events are for content, and goes to no hook.
 
     Args:
         policy: Decides where, and redacts and cuts.
@@ -37,7 +38,7 @@ def record(
         span_attributes: The inference span's attributes, which the event repeats.
         context: Holds the span, so that the event is its child.
     """
-    if not policy.wants(span):
+    if not policy.wants(span) or (policy.content and content == Content()):
         return
     cleaned = policy.clean(content) if policy.content else Content()
     event: LogRecord | None = None

@@ -82,6 +82,10 @@ class Policy:
         ]
         return Content(*cleaned)
 
+    def json(self, value: object) -> object:
+        """Any value, redacted, as JSON that every exporter takes, of full length."""
+        return Cleaner(self._redact).clean(value)
+
     def clipped(self, value: object) -> object:
         """Cleaned JSON with every string cut to the permitted length."""
         return clip(value, self._max_length)
@@ -91,5 +95,5 @@ class Policy:
         return clip_text(Cleaner(self._redact).string(value), self._max_length)
 
     def quote(self, exc: BaseException | None) -> str | None:
-        """An exception's message, which often quotes the prompt: redacted and cut."""
-        return None if exc is None else self.text(str(exc))
+        """An exception's message, redacted and cut, where spans may hold content: it quotes prompts."""
+        return self.text(str(exc)) if exc is not None and self.span else None

@@ -129,8 +129,10 @@ class ChatAccumulator:
             state.add(choice)
 
     def messages(self, unfinished: str = ERROR) -> list[Message]:
-        """One message for each choice, by index."""
-        return [self._choices[index].message(unfinished) for index in sorted(self._choices)]
+        """One message for each choice that said anything or came to its end, by index."""
+        choices = [self._choices[index] for index in sorted(self._choices)]
+        found = [(choice.finish, choice.message(unfinished)) for choice in choices]
+        return [message for finish, message in found if finish or message["parts"]]
 
 
 class ResponsesAccumulator:

@@ -45,7 +45,7 @@ def provider(
         rate_limit: What the rate-limit headers say, for each model.
         polls: After how many retrievals a background response or a batch is completed.
         host, port: Where to listen; port 0 takes a free one.
-        keep: How many received requests are kept.
+        keep: How many received requests, and how many stored responses, are kept.
         clock: Seconds, for the rate limit.
 
     Raises:

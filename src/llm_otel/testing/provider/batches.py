@@ -91,7 +91,7 @@ def upload_file(request: ReceivedRequest, state: State) -> Reply:
     stored = StoredFile(
         state.new_id("file-"), text_of(fields, "purpose"), "upload.jsonl", fields.get("file", b"")
     )
-    state.stored[stored.id] = stored
+    state.store(stored.id, stored)
     return Reply(body=stored.describe())
 
 
@@ -114,7 +114,7 @@ def make_create_batch(run: Run) -> Run:
         batch = _batch(body, state)
         if isinstance(source, StoredFile):
             _process(batch, source, state, run)
-        state.stored[batch.shape["id"]] = batch
+        state.store(batch.shape["id"], batch)
         return Reply(body=batch.now(state))
 
     return create_batch
@@ -153,7 +153,7 @@ def _process(batch: StoredBatch, source: StoredFile, state: State, run: Run) -> 
         answered.append(json.dumps({"id": state.new_id("batch_req_"), **done}))
     content = "".join(line + "\n" for line in answered).encode()
     batch.output = StoredFile(state.new_id("file-"), "batch_output", "output.jsonl", content)
-    state.stored[batch.output.id] = batch.output
+    state.store(batch.output.id, batch.output)
     batch.requests, batch.usage = len(lines), sums
 
 

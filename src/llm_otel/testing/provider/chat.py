@@ -79,9 +79,6 @@ def _choices(body: Json) -> int:
     return n
 
 
-# ---- the request
-
-
 def _chat_prompt(body: Json, model: str) -> Prompt:
     messages = body.get("messages")
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
@@ -149,9 +146,6 @@ def _schema(response_format: Any) -> Json | None:
     if kind == "json_schema":
         return dict(response_format["json_schema"].get("schema") or {})
     return None
-
-
-# ---- the reply
 
 
 def _common(state: State, body: Json, prompt: Prompt, prefix: str, kind: str) -> Json:

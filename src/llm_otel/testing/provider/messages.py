@@ -86,7 +86,7 @@ class Reply:
             return self.body, "application/octet-stream"
         if isinstance(self.body, str):
             return self.body.encode(), "text/plain; charset=utf-8"
-        return json.dumps(self.body, ensure_ascii=False).encode(), "application/json"
+        return json.dumps(self.body).encode(), "application/json"
 
 
 class ProtocolError(Exception):

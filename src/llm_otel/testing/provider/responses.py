@@ -62,7 +62,8 @@ def create_response(request: ReceivedRequest, state: State) -> Reply:
     prompt = _prompt(body, request.model, state)
     answer = compose(state, prompt, body)
     stored = StoredResponse(_final(state, body, prompt, answer), prompt)
-    state.stored[stored.final["id"]] = stored
+    if body.get("store") is not False:
+        state.store(stored.final["id"], stored)
     if body.get("stream"):
         return _stream(stored.final)
     return Reply(
@@ -101,9 +102,6 @@ def _find(request: ReceivedRequest, state: State) -> StoredResponse:
     if not isinstance(stored, StoredResponse):
         raise ProtocolError(f"Response with id '{identity}' not found.", status=404)
     return stored
-
-
-# ---- the request
 
 
 def _prompt(body: Json, model: str, state: State) -> Prompt:
@@ -167,9 +165,6 @@ def _schema(text: Any) -> Json | None:
     if form.get("type") == "json_object":
         return {}
     return dict(form.get("schema") or {}) if form.get("type") == "json_schema" else None
-
-
-# ---- the reply
 
 
 def _final(state: State, body: Json, prompt: Prompt, answer: Answer) -> Json:

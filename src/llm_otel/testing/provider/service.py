@@ -84,7 +84,7 @@ class Provider:
         self._hooks: list[tuple[str, Hook]] = []
         self._errors: list[BaseException] = []
         self._server: Server | None = None
-        self._state = State(settings.seed, settings.answer, settings.polls)
+        self._state = State(settings.seed, settings.answer, settings.polls, settings.keep)
         self._limiter = RateLimiter(settings.rate_limit, settings.clock)
         self._seed_choices()
 
@@ -167,8 +167,6 @@ class Provider:
             self._limiter.reset()
             self._seed_choices()
 
-    # ---- answering
-
     def _answer(self, request: ReceivedRequest) -> Reply:
         with self._lock:
             self._requests.append(request)
@@ -205,7 +203,7 @@ class Provider:
             return run(request, self._state)
         except ProtocolError as error:
             return error_reply(error.status, str(error), code=error.code, param=error.param)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             # Endpoints read what they need; a value of a wrong type shows only here.
             return error_reply(400, "The request has a value of a wrong type.")
 

@@ -11,4 +11,4 @@ DONE = b"data: [DONE]\n\n"
 def event(data: Any, name: str | None = None) -> bytes:
     """One event with `data` as JSON, ready to be sent."""
     head = f"event: {name}\n" if name else ""
-    return f"{head}data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+    return f"{head}data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()

@@ -26,14 +26,16 @@ class State:
         answer: Text of every answer, or a function from the request's body to it; None: made up
             from the prompt.
         polls: How often a background response or a batch is polled before it is completed.
+        stored: Responses, batches and files by id, the newest `keep`.
     """
 
     def __init__(
-        self, seed: int = 0, answer: str | Callable[[Json], str] | None = None, polls: int = 2
+        self, seed: int, answer: str | Callable[[Json], str] | None, polls: int, keep: int
     ) -> None:
         self.seed = seed
         self.answer = answer
         self.polls = polls
+        self._keep = keep
         self._lock = threading.Lock()
         self.reset()
 
@@ -42,6 +44,13 @@ class State:
         self._counter = itertools.count(1)
         self._prefixes: set[bytes] = set()
         self.stored: dict[str, Any] = {}
+
+    def store(self, identity: str, thing: object) -> None:
+        """Keeps something that can be retrieved later; forgets the oldest beyond `keep`."""
+        with self._lock:
+            self.stored[identity] = thing
+            if len(self.stored) > self._keep:
+                del self.stored[next(iter(self.stored))]
 
     def new_id(self, prefix: str, length: int = 24) -> str:
         """The next id, e.g. `chatcmpl-3f…`; the n-th id of a seed is always the same."""

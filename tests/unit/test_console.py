@@ -1,0 +1,85 @@
+"""What `console=True` prints."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from llm_otel import setup
+from llm_otel.settings import Settings
+
+
+def test_console_prints_one_line_and_no_content(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each GenAI span is one plain line with model, tokens, time, cost, error and tenant."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    for _ in range(2):
+        setup.configure(Settings(console=True), provider, MeterProvider(), LoggerProvider())
+    tracer = provider.get_tracer("app")
+    tracer.start_span("GET /").end()
+    tracer.start_span(
+        "chat gpt-5",
+        start_time=1_000_000_000,
+        attributes={
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-5",
+            "gen_ai.usage.input_tokens": 1200,
+            "gen_ai.usage.output_tokens": 34,
+            "gen_ai.usage.cache_read.input_tokens": 1000,
+            "gen_ai.usage.cost.amount": 0.00125,
+            "gen_ai.input.messages": "secret",
+            "llm_otel.error.class": "rate_limit",
+            "tenant_id": "acme",
+            "feature": "search",
+        },
+    ).end(3_500_000_000)
+    tracer.start_span("execute_tool", attributes={"gen_ai.operation.name": "execute_tool"}).end()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2, lines
+    shown = " ".join(lines[0].split()[1:])
+    assert shown == (
+        "chat gpt-5 1,200 (1,000 cached) > 34 tokens 2.50 s $0.001250 rate_limit "
+        "tenant_id=acme feature=search"
+    )
+    assert len(exporter.get_finished_spans()) == 3
+
+
+class BrokenPipe(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def closed() -> io.StringIO:
+    """A closed stream."""
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize(
+    "stream", [None, closed(), BrokenPipe()], ids=["none", "closed", "broken pipe"]
+)
+def test_console_without_a_reader(
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO | None
+) -> None:
+    """Without a standard error that can be written to, spans end as ever."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    setup.configure(Settings(console=True), provider, MeterProvider(), LoggerProvider())
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", stream)
+        provider.get_tracer("app").start_span(
+            "x", attributes={"gen_ai.operation.name": "chat"}
+        ).end()
+    assert len(exporter.get_finished_spans()) == 1
