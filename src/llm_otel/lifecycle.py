@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("llm_otel")
 _lock = threading.RLock()
 
-# How long an exiting process waits for the price table, so that its last calls have a cost (s).
-_EXIT_WAIT = 1.5
-
 
 def instrument(
     *,
@@ -82,8 +79,6 @@ def _start(
     guard.count = built.count_internal_error
     configure(settings)
     built.pricing.start()
-    if providers is not None:
-        providers.before_flush.append(lambda timeout: built.pricing.wait(min(timeout, _EXIT_WAIT)))
     runtime.activate(built)
     known = clients.load()
     wanted = settings.clients if settings.clients is not None else tuple(known)

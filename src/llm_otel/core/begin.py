@@ -72,7 +72,7 @@ def _begin(
     bare = provider_context(context)
     if not active.live or rivals.suppressed(context):
         return None if bare is context else Begun(None, bare, args, kwargs)
-    options = kwargs["options"] if "options" in kwargs else args[1]
+    options = kwargs["options"] if "options" in kwargs else args[_position(kwargs)]
     endpoint = spec.match(options.method.lower(), options.url)
     if endpoint is None:
         return None if bare is context else Begun(None, bare, args, kwargs)
@@ -98,6 +98,11 @@ def _begin(
     if bare is not context:
         inside = {**provider_context(call.context), _CALL: call}
     return Begun(call, Context(inside), args, kwargs, raw, ask)
+
+
+def _position(kwargs: dict[str, Any]) -> int:
+    """Where `options` is among the positional arguments: behind `cast_to`, if that is there."""
+    return 0 if "cast_to" in kwargs else 1
 
 
 def _raw(headers: object) -> str | None:
@@ -147,4 +152,5 @@ def _asking(
         asked.json_data = {**body, "stream_options": wanted}
     if "options" in kwargs:
         return args, {**kwargs, "options": asked}
-    return (args[0], asked, *args[2:]), kwargs
+    at = _position(kwargs)
+    return (*args[:at], asked, *args[at + 1 :]), kwargs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current
-from llm_otel.core import billing, describe, extract, folds, guard, headroom, read, server
+from llm_otel.core import billing, describe, extract, family_b, folds, guard, headroom, read, server
 from llm_otel.core.errors import Failure
 from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from llm_otel.usage import Usage
 
 _LEFT = "cancelled"
+
+
+class Observer(Protocol):
+    """Sees the chunks of a stream."""
+
+    def add(self, chunk: Any) -> None:
+        """One chunk, in order."""
 
 
 class Call:
@@ -153,14 +160,16 @@ class Call:
         self.response = response
         self.retries = retries
 
-    def watch(self, hide_usage: bool) -> Fold:
-        """Begin to fold a stream's chunks."""
-        self.fold = folds.new(self.endpoint, hide_usage)
+    def watch(self) -> tuple[Observer, ...]:
+        """Begin to fold a stream's chunks; returns who else wants to see them."""
+        self.fold = folds.new(self.endpoint)
+        settings = self.runtime.settings
         if self.runtime.policy.active:
             self.accumulator = describe.accumulator(self.endpoint.kind)
-        if self.runtime.settings.estimate_usage and self.endpoint.stream == "choices":
+        if settings.estimate_usage and self.endpoint.stream == "choices":
             self.characters = Characters()
-        return self.fold
+        timer = family_b.ChunkTimer(self) if settings.per_chunk_metric else None
+        return tuple(x for x in (self.accumulator, self.characters, timer) if x is not None)
 
     # ------------------------------------------------------------------ ends
     def returned(self, result: object) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
+from llm_otel.core.extract import Answer
 
 if TYPE_CHECKING:
     from llm_otel.core.call import Call
-    from llm_otel.core.extract import Answer
     from llm_otel.core.instruments import Instruments
 
 Recorder = Callable[["Instruments", "Call", "Answer", float, "float | None", "str | None"], None]
@@ -21,6 +22,31 @@ _WITHOUT_TOKENS = frozenset({semconv.FETCH_RESPONSE, semconv.CANCEL_RESPONSE})
 def recorders(version: str) -> tuple[Recorder, ...]:
     """What to call at the end of a call for the setting `semconv`."""
     return {"v1.41": (_v141,), "latest": (_latest,), "both": (_v141, _latest)}.get(version, ())
+
+
+_PER_CHUNK = {
+    "v1.41": (semconv.V141_TIME_PER_OUTPUT_CHUNK,),
+    "latest": (semconv.LATEST_TIME_PER_OUTPUT_CHUNK,),
+    "both": (semconv.V141_TIME_PER_OUTPUT_CHUNK, semconv.LATEST_TIME_PER_OUTPUT_CHUNK),
+}
+
+
+class ChunkTimer:
+    """Records the time of each chunk after the first; on request, as it costs a record a chunk."""
+
+    def __init__(self, call: Call) -> None:
+        self._instruments = call.runtime.instruments
+        self._metrics = _PER_CHUNK.get(call.runtime.settings.semconv, ())
+        self._attributes = attributes(call, Answer())
+        self._last: float | None = None
+
+    def add(self, chunk: object) -> None:  # noqa: ARG002
+        """A chunk came."""
+        now = perf_counter()
+        if self._last is not None:
+            for metric in self._metrics:
+                self._instruments.record(metric, now - self._last, self._attributes)
+        self._last = now
 
 
 def attributes(call: Call, answer: Answer) -> dict[str, Any]:

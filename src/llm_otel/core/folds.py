@@ -32,21 +32,19 @@ class Choices:
 
     Args:
         endpoint: Where usage is in a chunk.
-        hide_usage: We asked for the usage, not the caller: take it out of what the caller sees.
     """
 
-    __slots__ = ("_ends", "_first", "_last", "_usage", "endpoint", "hide_usage")
+    __slots__ = ("_ends", "_first", "_last", "_usage", "endpoint")
 
-    def __init__(self, endpoint: Endpoint, hide_usage: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.hide_usage = hide_usage
         self._first: object = None
         self._last: object = None
         self._usage: object = None
         self._ends: dict[object, object] = {}
 
-    def add(self, chunk: Any) -> bool:
-        """Take a chunk in; True when the caller must not see it."""
+    def add(self, chunk: Any) -> None:
+        """Take a chunk in."""
         fields = chunk if type(chunk) is dict else chunk.__dict__
         if self._first is None:
             self._first = chunk
@@ -59,9 +57,6 @@ class Choices:
                 of_choice = choice if type(choice) is dict else choice.__dict__
                 if of_choice.get("finish_reason") is not None:
                     self._ends[of_choice.get("index")] = choice
-        if self.hide_usage:
-            return _hide_usage(chunk, fields, choices)
-        return False
 
     def answer(self) -> Answer:
         """What the chunks told so far."""
@@ -83,9 +78,10 @@ class Choices:
         return result
 
 
-def _hide_usage(chunk: Any, fields: dict[str, Any], choices: object) -> bool:
+def hide_usage(chunk: Any) -> bool:
     """Undo what asking for usage did to a chunk; True for the chunk that it added."""
-    if fields.get("usage") is not None and not choices:
+    fields = chunk.__dict__
+    if fields.get("usage") is not None and not fields.get("choices"):
         return True
     fields["usage"] = None
     known = getattr(chunk, "__pydantic_fields_set__", None)
@@ -106,14 +102,13 @@ class Events:
         self._first: object = None
         self._final: object = None
 
-    def add(self, chunk: Any) -> bool:
-        """Take an event in; the caller always sees it."""
+    def add(self, chunk: Any) -> None:
+        """Take an event in."""
         if self._first is None:
             self._first = chunk
         fields = chunk if type(chunk) is dict else chunk.__dict__
         if fields.get("type") in _FINAL_EVENTS:
             self._final = chunk
-        return False
 
     def answer(self) -> Answer:
         """What the events told so far."""
@@ -143,8 +138,6 @@ def _response(event: object) -> object:
 Fold: TypeAlias = Choices | Events
 
 
-def new(endpoint: Endpoint, hide_usage: bool) -> Fold:
+def new(endpoint: Endpoint) -> Fold:
     """The fold for an endpoint's streams."""
-    if endpoint.stream == "choices":
-        return Choices(endpoint, hide_usage)
-    return Events(endpoint)
+    return Choices(endpoint) if endpoint.stream == "choices" else Events(endpoint)

@@ -74,6 +74,8 @@ class Instruments:
         self._meter = meter
         self._created: dict[semconv.Metric, Any] = {}
         self.prices: Callable[[], tuple[str | None, float | None]] = lambda: (None, None)
+        # Called before each collection, in the reader's thread.
+        self.before_collection: Callable[[], object] = lambda: None
         self.epoch = 0
         self._clear()
         self._register()
@@ -273,6 +275,7 @@ class Instruments:
 
     # ------------------------------------------------------------------ observation
     def _observe_active(self) -> Iterator[Observation]:
+        self.before_collection()
         self._flush_overflow()
         self._sums.flush()
         with self._sums.lock:

@@ -72,6 +72,10 @@ def _is_proxy(provider: object) -> bool:
     return type(provider).__name__ == "_ProxyMeterProvider"
 
 
+# How long a collection (in its reader's thread, never a caller's) waits for the price table (s).
+_PRICES_WAIT = 1.0
+
+
 class _GlobalMeters:
     """Stands for the global meter provider, before and after somebody sets it."""
 
@@ -112,6 +116,9 @@ def build(
         owner = meter_provider  # type: ignore[assignment]
     instruments = for_meter(owner, meter, labels)
     pricing = Pricing(settings.prices or None, update=settings.price_update)
+    # What ended before the price table was there is in the first collection all the same: a process
+    # that makes one call and exits has its cost.
+    instruments.before_collection = lambda: pricing.wait(_PRICES_WAIT)
     instruments.prices = lambda: (pricing.version, pricing.age_seconds())
     return Runtime(
         settings=settings,

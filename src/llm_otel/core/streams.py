@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from llm_otel.core import guard
+from llm_otel.core import folds, guard
 
 if TYPE_CHECKING:
     from llm_otel.core.call import Call
@@ -72,36 +72,42 @@ async def observe_async(
 
 
 class _Taker:
-    """Takes a chunk into the call; after a failure of ours it takes none and hides none."""
+    """Takes a chunk into the call, and out of the caller's sight if we alone asked for it.
 
-    __slots__ = ("_add", "_call", "_observers")
+    After a failure of ours it takes no more; what we asked for stays hidden all the same.
+    """
+
+    __slots__ = ("_add", "_call", "_hide", "_observers")
 
     def __init__(self, call: Call, hide_usage: bool) -> None:
         self._call = call
+        self._hide = folds.hide_usage if hide_usage else None
         self._add: Any = None
         self._observers: tuple[Any, ...] = ()
         try:
-            self._add = call.watch(hide_usage).add
-            found = (call.accumulator, call.characters)
-            self._observers = tuple(each for each in found if each is not None)
+            self._observers = call.watch()
+            self._add = call.fold.add  # type: ignore[union-attr]
         except Exception as exc:  # noqa: BLE001
             guard.handle("watch stream", exc)
 
     def __call__(self, chunk: Any) -> bool:
-        if self._add is None:
-            return False
         call = self._call
         if call.first_chunk_at is None:
             call.first_chunk_at = perf_counter()
-        try:
-            hidden: bool = self._add(chunk)
-            for observer in self._observers:
-                observer.add(chunk)
-            return hidden
-        except Exception as exc:  # noqa: BLE001
-            self._add = None
-            guard.handle("read chunk", exc)
-            return False
+        if self._add is not None:
+            try:
+                self._add(chunk)
+                for observer in self._observers:
+                    observer.add(chunk)
+            except Exception as exc:  # noqa: BLE001
+                self._add = None
+                guard.handle("read chunk", exc)
+        if self._hide is not None:
+            try:
+                return self._hide(chunk)
+            except Exception as exc:  # noqa: BLE001
+                guard.handle("hide usage", exc)
+        return False
 
 
 def _guarded(site: str, end: Any, *args: object) -> None:
@@ -228,11 +234,10 @@ def _finish_raw(call: Call, kept: list[bytes]) -> None:
     response = call.response
     body = _decoded(response, kept)
     if call.streaming:
-        fold = call.watch(hide_usage=False)
+        observers = call.watch()
         for chunk in _sse(body):
-            fold.add(chunk)
-            if call.accumulator is not None:
-                call.accumulator.add(chunk)
+            for observer in (call.fold, *observers):
+                observer.add(chunk)  # type: ignore[union-attr]
         call.drained()
         return
     try:

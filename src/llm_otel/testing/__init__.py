@@ -6,6 +6,7 @@ from llm_otel.testing.capture import capture
 from llm_otel.testing.clock import FakeClock
 from llm_otel.testing.provider import (
     FAULTS,
+    Bill,
     Latency,
     Provider,
     RateLimit,
@@ -18,6 +19,7 @@ from llm_otel.testing.telemetry import Telemetry
 
 __all__ = [
     "FAULTS",
+    "Bill",
     "EventRecord",
     "Exemplar",
     "FakeClock",

@@ -5,13 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from .bill import Bill
 from .faults import FAULTS
 from .latency import Latency, LatencySetting
 from .limits import RateLimit
 from .messages import Json, ReceivedRequest, Reply
 from .service import Provider, ProviderSettings
 
-__all__ = ["FAULTS", "Latency", "Provider", "RateLimit", "ReceivedRequest", "Reply", "provider"]
+__all__ = [
+    "FAULTS",
+    "Bill",
+    "Latency",
+    "Provider",
+    "RateLimit",
+    "ReceivedRequest",
+    "Reply",
+    "provider",
+]
 
 
 def provider(

@@ -207,8 +207,10 @@ def _message(state: State, answer: Answer) -> Json:
 
 
 def _plain(request: ReceivedRequest, body: Json, answers: list[Answer]) -> Reply:
-    (body,) = dialect_of(request)([body], body["usage"])
-    return Reply(body=body, pieces=sum(len(answer.pieces()) for answer in answers))
+    usage = body["usage"]
+    (body,) = dialect_of(request)([body], usage)
+    pieces = sum(len(answer.pieces()) for answer in answers)
+    return Reply(body=body, pieces=pieces, usage=usage)
 
 
 def _stream(request: ReceivedRequest, common: Json, choices: Iterator[Json], usage: Json) -> Reply:
@@ -221,7 +223,7 @@ def _stream(request: ReceivedRequest, common: Json, choices: Iterator[Json], usa
     if no_usage:
         bodies.append({**common, "choices": [], "usage": usage})
     chunks = [sse.event(body) for body in dialect_of(request)(bodies, usage)]
-    return Reply(chunks=[*chunks, sse.DONE], pieces=len(chunks))
+    return Reply(chunks=[*chunks, sse.DONE], pieces=len(chunks), usage=usage)
 
 
 def _chat_events(state: State, answers: list[Answer]) -> Iterator[Json]:

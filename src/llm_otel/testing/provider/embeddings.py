@@ -34,7 +34,8 @@ def embeddings(request: ReceivedRequest, state: State) -> Reply:  # noqa: ARG001
         data.append({"object": "embedding", "index": index, "embedding": encoded})
     tokens = sum(count_tokens(text) for text in texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return Reply(body={"object": "list", "data": data, "model": request.model, "usage": usage})
+    body = {"object": "list", "data": data, "model": request.model, "usage": usage}
+    return Reply(body=body, usage=usage)
 
 
 def _texts(given: Any) -> list[str]:

@@ -68,6 +68,7 @@ class Reply:
             the client leaves or the provider is closed; `silence`: not even the headers come.
         hold: Nothing is sent before this event is set.
         pieces: How many chunks the answer would have as a stream; latency profiles read it.
+        usage: What the answer used, if that goes on the provider's bill.
     """
 
     status: int = 200
@@ -79,6 +80,7 @@ class Reply:
     ending: Ending = "complete"
     hold: threading.Event | None = None
     pieces: int = 1
+    usage: Json | None = None
 
     def content(self) -> tuple[bytes, str]:
         """The bytes of the body and their content type."""

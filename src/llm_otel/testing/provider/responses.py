@@ -65,10 +65,12 @@ def create_response(request: ReceivedRequest, state: State) -> Reply:
     if body.get("store") is not False:
         state.store(stored.final["id"], stored)
     if body.get("stream"):
-        return _stream(stored.final)
-    return Reply(
-        body=stored.now(state), pieces=1 if body.get("background") else len(answer.pieces())
-    )
+        reply = _stream(stored.final)
+    else:
+        pieces = 1 if body.get("background") else len(answer.pieces())
+        reply = Reply(body=stored.now(state), pieces=pieces)
+    reply.usage = stored.final["usage"]
+    return reply
 
 
 def retrieve_response(request: ReceivedRequest, state: State) -> Reply:

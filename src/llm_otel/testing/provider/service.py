@@ -12,6 +12,7 @@ from random import Random
 from types import TracebackType
 from typing import Any
 
+from .bill import Bill
 from .endpoints import run
 from .faults import DAMAGES, REFUSALS, FaultPlan, check_fault, retry_headers
 from .latency import LatencyProfiles, LatencySetting
@@ -80,6 +81,7 @@ class Provider:
         self._settings = settings
         self._lock = threading.Lock()
         self._requests: deque[ReceivedRequest] = deque(maxlen=settings.keep)
+        self._bill: dict[str, Bill] = {}
         self._queue: deque[Reply | str] = deque()
         self._hooks: list[tuple[str, Hook]] = []
         self._errors: list[BaseException] = []
@@ -129,6 +131,16 @@ class Provider:
         with self._lock:
             return list(self._requests)
 
+    @property
+    def bill(self) -> dict[str, Bill]:
+        """What was used so far, by the model that was asked for.
+
+        Chat, completions, responses and embeddings that were answered without a fault; whoever
+        left a stream early is billed all the same.
+        """
+        with self._lock:
+            return dict(self._bill)
+
     def enqueue(self, *replies: Reply | str) -> None:
         """Has the next requests, whatever they ask, answered by these in this order.
 
@@ -160,6 +172,7 @@ class Provider:
         """Forgets requests, queued replies, hooks, errors and state: as if just started."""
         with self._lock:
             self._requests.clear()
+            self._bill.clear()
             self._queue.clear()
             self._hooks.clear()
             self._errors.clear()
@@ -196,7 +209,12 @@ class Provider:
         reply = self._refusal(fault) if fault in REFUSALS else self._run(request)
         self._latency.apply(request.model, reply)
         reply = self._dressed(request, reply, limits)
-        return DAMAGES[fault](reply) if fault in DAMAGES else reply
+        if fault in DAMAGES:
+            return DAMAGES[fault](reply)
+        if reply.usage is not None:
+            with self._lock:
+                self._bill[request.model] = self._bill.get(request.model, Bill()).plus(reply.usage)
+        return reply
 
     def _run(self, request: ReceivedRequest) -> Reply:
         try:
