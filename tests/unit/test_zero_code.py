@@ -55,12 +55,14 @@ class Workplace:
             "LLM_OTEL_PROVIDERS": "127.0.0.1=openai",
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
         }
-        info = folder / "installed" / "llm_otel-0.dist-info"
+        self.install("llm_otel", "opentelemetry_instrumentor", *ENTRY_POINT)
+
+    def install(self, package: str, group: str, name: str, target: str) -> None:
+        """Make one entry point known, as an installed package would."""
+        info = self.folder / "installed" / f"{package}-0.dist-info"
         info.mkdir(parents=True)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: llm-otel\nVersion: 0\n")
-        (info / "entry_points.txt").write_text(
-            "[opentelemetry_instrumentor]\n{} = {}\n".format(*ENTRY_POINT)
-        )
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")
 
     def configure(self, section: str) -> None:
         """Write the declarative configuration, with `section` for this library."""
@@ -121,6 +123,25 @@ def test_zero_code(place: Workplace) -> None:
     assert place.run(CALL) == ("chat.completion", [])
     assert "chat gpt-4.1-mini" in place.receiver.spans()
     assert {"gen_ai.request.duration", "gen_ai.cost.usd"} <= set(place.receiver.metrics())
+
+
+def test_zero_code_with_a_distro(place: Workplace) -> None:
+    """The SDK that a distro's configurator sets up is the one that is used."""
+    place.install("house", "opentelemetry_configurator", "house", "house:Configurator")
+    (place.folder / "installed" / "house.py").write_text(
+        "from opentelemetry.sdk._configuration import _OTelSDKConfigurator\n"
+        "class Configurator(_OTelSDKConfigurator):\n"
+        "    pass\n"
+    )
+    out, log = place.run(
+        CALL,
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+    )
+    assert (out, log) == ("chat.completion", [])
+    assert place.receiver.spans().count("chat gpt-4.1-mini") == 1
+    assert place.receiver.metrics() == []
 
 
 def test_zero_code_settings(place: Workplace) -> None:
