@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_otel import setup
+from llm_otel.sdk import setup
 
 SOURCE = Path(setup.__file__).parents[1]
 
@@ -20,7 +20,7 @@ PROGRAM = """
 import time
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LogRecord, get_logger
-from llm_otel import setup
+from llm_otel.sdk import setup
 from llm_otel.settings import Settings
 
 def use(name="work"):

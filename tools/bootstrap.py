@@ -24,7 +24,10 @@ def main(venv):
     print("set-up: creating %s with Python %d.%d" % ((venv,) + tuple(sys.version_info[:2])))
     sys.stdout.flush()
     if uv:
-        run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, venv], environment)
+        run(
+            [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, venv],
+            environment,
+        )
         install = [uv, "pip", "install", "--quiet", "--python", python]
     else:
         run([sys.executable, "-m", "venv", venv], environment)

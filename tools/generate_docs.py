@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 
+from llm_otel import semconv
 from llm_otel.settings import OPTIONS, Settings
-from llm_otel.sources import Option
+from llm_otel.settings.sources import Option
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-_BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def settings_table() -> str:
@@ -48,13 +49,74 @@ def _shown(default: object) -> str:
     return f"`{default}`" if isinstance(default, (str, int)) else ""
 
 
+def family_a_table() -> str:
+    """Every metric of family A."""
+    rows = [
+        (
+            f"`{metric.name}`",
+            f"`{metric.prometheus}`",
+            _kind(metric),
+            _names(metric.labels),
+            metric.description,
+        )
+        for metric in semconv.FAMILY_A
+    ]
+    return _table(("metric", "in Prometheus", "kind, unit", "labels", "what"), rows)
+
+
+def family_b_table() -> str:
+    """Every metric of family B, by the values of the setting `semconv` that have it."""
+    rows = [
+        (f"`{metric.name}`", settings, _kind(metric), _attributes(metric), metric.description)
+        for settings, family in (
+            ("`v1.41`", semconv.FAMILY_B_V141),
+            ("`latest`", semconv.FAMILY_B_LATEST),
+            ("`v1.41`, `latest`", semconv.FAMILY_B_STEPS),
+        )
+        for metric in family
+    ]
+    table = _table(("metric", "in", "kind, unit", "attributes", "what"), rows)
+    return f"The *common* attributes are {_names(semconv.COMMON_B)}.\n\n{table}"
+
+
+def _attributes(metric: semconv.Metric) -> str:
+    """The attributes of a metric of family B, those in common by that word."""
+    own = _names(name for name in metric.labels if name not in semconv.COMMON_B)
+    if not set(semconv.COMMON_B) <= set(metric.labels):
+        return _names(metric.labels)
+    return f"common, {own}" if own else "common"
+
+
+def error_classes_table() -> str:
+    """Every class of errors."""
+    rows = [
+        (f"`{name}`", what, "yes" if name in semconv.SLO_ERROR_CLASSES else "no")
+        for name, what in semconv.ERROR_CLASSES.items()
+    ]
+    return _table(("`error_type`", "what it is", "counts against the SLO"), rows)
+
+
+def _kind(metric: semconv.Metric) -> str:
+    kind = "up-down counter" if metric.kind == "updown" else metric.kind
+    return f"{kind}, {metric.unit}"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = tuple(head)
     lines = (head, ("---",) * len(head), *rows)
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"settings": settings_table}
+BLOCKS: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "family A": family_a_table,
+    "family B": family_b_table,
+    "error classes": error_classes_table,
+}
 
 
 def generated(text: str) -> str:

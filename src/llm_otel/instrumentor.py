@@ -10,9 +10,9 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from llm_otel import declarative
 from llm_otel.core import guard
 from llm_otel.errors import ConfigError
+from llm_otel.sdk import declarative
 
 _logger = logging.getLogger("llm_otel")
 

@@ -96,7 +96,7 @@ def _providers(
     """The SDK's providers, set up where there are none; None when there is nothing to set up."""
     if not settings.setup and not settings.console:
         return None
-    from llm_otel import setup
+    from llm_otel.sdk import setup
 
     return setup.configure(settings, tracer_provider, meter_provider, logger_provider)
 

@@ -146,7 +146,8 @@ USAGE_UNKNOWN: Final = "unknown"
 COST_FROM_TABLE: Final = "genai-prices"
 COST_FROM_OVERRIDE: Final = "override"
 
-# The classes of `error_type`, and those that count against the error share and the SLO.
+# The classes of `error_type` with what each is, and those that count against the error share and
+# the SLO.
 RATE_LIMIT: Final = "rate_limit"
 TIMEOUT: Final = "timeout"
 SERVER: Final = "server"
@@ -158,20 +159,20 @@ INVALID_REQUEST: Final = "invalid_request"
 CONTENT_FILTER: Final = "content_filter"
 CANCELLED: Final = "cancelled"
 BUDGET_EXCEEDED: Final = "budget_exceeded"
-ERROR_CLASSES: Final = (
-    RATE_LIMIT,
-    TIMEOUT,
-    SERVER,
-    CONNECTION,
-    AUTHENTICATION,
-    PERMISSION,
-    NOT_FOUND,
-    INVALID_REQUEST,
-    CONTENT_FILTER,
-    CANCELLED,
-    BUDGET_EXCEEDED,
-    OTHER,
-)
+ERROR_CLASSES: Final = {
+    RATE_LIMIT: "HTTP 429: too many requests, or the quota is used up",
+    TIMEOUT: "no answer in time, or HTTP 408 or 504",
+    SERVER: "any other HTTP 5xx: the provider failed",
+    CONNECTION: "the provider was not reached, or the connection broke",
+    AUTHENTICATION: "HTTP 401: the key is missing or wrong",
+    PERMISSION: "HTTP 403: the key may not do this",
+    NOT_FOUND: "HTTP 404: no such model or response",
+    INVALID_REQUEST: "any other HTTP 4xx: the request is wrong or too long",
+    CONTENT_FILTER: "the provider's filter stopped the prompt or the answer",
+    CANCELLED: "the task was cancelled or the process interrupted",
+    BUDGET_EXCEEDED: "an exception named `BudgetExceeded`: a budget forbade the call",
+    OTHER: "everything else, such as an answer that the SDK cannot parse",
+}
 SLO_ERROR_CLASSES: Final = (
     RATE_LIMIT,
     TIMEOUT,
@@ -342,8 +343,9 @@ FAMILY_A: Final = (
 )  # fmt: skip
 
 # Family B: the conventions' own metrics. No attribution on these.
-_COMMON_B = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL, SERVER_ADDRESS,
-             SERVER_PORT)  # fmt: skip
+COMMON_B: Final = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL, SERVER_ADDRESS,
+                   SERVER_PORT)  # fmt: skip
+_COMMON_B = COMMON_B
 V141_OPERATION_DURATION: Final = Metric(
     "gen_ai.client.operation.duration", "histogram", "s", "GenAI operation duration.",
     (*_COMMON_B, ERROR_TYPE), B1,

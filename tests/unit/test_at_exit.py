@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from otlp_receiver import OtlpReceiver
 from programs import PROGRAM, SET_UP_AND_USE, nowhere, run
 
-from llm_otel.exporting import Outage, QuietSpanExporter
+from llm_otel.sdk.exporting import Outage, QuietSpanExporter
 
 
 @pytest.fixture
@@ -57,7 +57,8 @@ def test_a_long_outage_is_one_line() -> None:
         """
         providers = setup.configure(Settings.resolve())
         use()
-        providers.flush(5)
+        for provider in providers:
+            provider.force_flush()
         for _ in range(500):
             use()
         """,
@@ -170,39 +171,3 @@ def test_forked_child_exports_as_itself() -> None:
         if attribute.key == "service.instance.id"
     }
     assert len(ids) == 2, ids
-
-
-def test_hooks_run_before_the_export() -> None:
-    """What a hook records at exit is exported; a hook that raises changes nothing."""
-    with OtlpReceiver() as receiver:
-        ended = run(
-            """
-            providers = setup.configure(Settings.resolve())
-            providers.before_flush.append(lambda seconds: 1 / 0)
-            providers.before_flush.append(lambda seconds: use(f"last {seconds > 0}"))
-            """,
-            OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
-        )
-    assert ended.code == 0
-    assert receiver.spans() == ["last True"]
-
-
-def test_flush_exports_now_and_is_bounded() -> None:
-    """`flush` exports what was recorded, and returns in time when the receiver hangs."""
-    with OtlpReceiver() as receiver, OtlpReceiver(hangs=True) as hanging:
-        program = """
-            providers = setup.configure(Settings.resolve())
-            use()
-            began = time.monotonic()
-            print(providers.flush(0.5), time.monotonic() - began < 1.5)
-            print("ended at", time.monotonic(), flush=True)
-            import os; os._exit(0)
-        """
-        good = run(program, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
-        bad = run(program, OTEL_EXPORTER_OTLP_ENDPOINT=hanging.endpoint)
-    assert (receiver.spans(), receiver.metrics(), receiver.events()) == (
-        ["work"],
-        ["uses"],
-        ["used"],
-    )
-    assert (good.out.split(), bad.out.split()) == (["True", "True"], ["False", "True"])

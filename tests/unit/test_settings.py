@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from llm_otel import settings as module
-from llm_otel import sources
 from llm_otel.errors import ConfigError
-from llm_otel.settings import OPTIONS, Settings
+from llm_otel.settings import OPTIONS, Settings, sources
 from tools import generate_docs
 
 KEY = "k" * 32

@@ -19,7 +19,7 @@ from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
 
 if TYPE_CHECKING:
-    from llm_otel.clients.spec import ClientSpec, Endpoint
+    from llm_otel.clients.spec import Endpoint
     from llm_otel.core.folds import Fold
     from llm_otel.core.instruments import Series
     from llm_otel.core.runtime import Runtime
@@ -184,21 +184,15 @@ class Call:
 
     def left(self) -> None:
         """The caller left the stream early: no error, no success."""
-        if not self._claim():
-            return
-        answer = self._folded()
-        if not (isinstance(self.fold, folds.Events) and self.fold.ended):
-            answer.finish_reasons = [_LEFT]
-        self._end(answer)
+        if self._claim():
+            self._end(self._cut_short())
 
     def failed(self, exc: BaseException) -> None:
         """The call ended in an exception, which goes on to the caller unchanged."""
         if not self._claim():
             return
         if isinstance(exc, GeneratorExit):
-            answer = self._folded()
-            answer.finish_reasons = [_LEFT]
-            self._end(answer)
+            self._end(self._cut_short())
             return
         if self.response is None:
             self.response = getattr(exc, "response", None)
@@ -213,6 +207,12 @@ class Call:
 
     def _folded(self) -> Answer:
         return self.fold.answer() if self.fold is not None else Answer()
+
+    def _cut_short(self) -> Answer:
+        answer = self._folded()
+        if self.fold is None or not self.fold.ended:
+            answer.finish_reasons = [_LEFT]
+        return answer
 
     def _billed_in_spite_of(self, exc: BaseException) -> Answer:
         """What a failed call used: a stream's chunks so far, or the body that the SDK could not

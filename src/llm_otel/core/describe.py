@@ -43,6 +43,9 @@ def response_attributes(
     elif answer.usage is not None:
         attributes[semconv.USAGE_SOURCE] = answer.usage_source
         attributes.update(extract.usage_attributes(answer.usage, call.runtime.cache_write))
+        if call.endpoint.operation == semconv.EMBEDDINGS:
+            # the conventions know no output of embeddings
+            attributes.pop(semconv.USAGE_OUTPUT_TOKENS)
     elif call.endpoint.billed and failure.kind is None and not answer.background:
         attributes[semconv.USAGE_SOURCE] = semconv.USAGE_UNKNOWN
     if cost is not None:

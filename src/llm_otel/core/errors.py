@@ -35,16 +35,34 @@ _BY_NAME = {
 
 _BY_CODE = {
     "rate_limit_exceeded": semconv.RATE_LIMIT,
+    "too_many_requests": semconv.RATE_LIMIT,
     "insufficient_quota": semconv.RATE_LIMIT,
     "server_error": semconv.SERVER,
     "internal_error": semconv.SERVER,
     "vector_store_timeout": semconv.TIMEOUT,
     "content_filter": semconv.CONTENT_FILTER,
     "content_policy_violation": semconv.CONTENT_FILTER,
+    "image_content_policy_violation": semconv.CONTENT_FILTER,
+    "moderation_blocked": semconv.CONTENT_FILTER,
+    "bio_policy": semconv.CONTENT_FILTER,
+    "misalignment_policy_violation": semconv.CONTENT_FILTER,
     "invalid_prompt": semconv.INVALID_REQUEST,
     "invalid_request_error": semconv.INVALID_REQUEST,
     "context_length_exceeded": semconv.INVALID_REQUEST,
     "model_not_found": semconv.NOT_FOUND,
+    "empty_image_file": semconv.INVALID_REQUEST,
+    "failed_to_download_image": semconv.INVALID_REQUEST,
+    "image_file_not_found": semconv.INVALID_REQUEST,
+    "image_file_too_large": semconv.INVALID_REQUEST,
+    "image_parse_error": semconv.INVALID_REQUEST,
+    "image_too_large": semconv.INVALID_REQUEST,
+    "image_too_small": semconv.INVALID_REQUEST,
+    "invalid_base64_image": semconv.INVALID_REQUEST,
+    "invalid_image": semconv.INVALID_REQUEST,
+    "invalid_image_format": semconv.INVALID_REQUEST,
+    "invalid_image_mode": semconv.INVALID_REQUEST,
+    "invalid_image_url": semconv.INVALID_REQUEST,
+    "unsupported_image_media_type": semconv.INVALID_REQUEST,
 }
 
 
@@ -62,7 +80,9 @@ def classify(exc: BaseException) -> str:
         name = _BY_NAME.get(cls.__name__)
         if name is not None:
             return name
-    return by_code(code)
+    # An error in the middle of a stream has no status of its own.
+    told = by_code(code)
+    return told if told != semconv.OTHER else by_code(read.get(exc, "type"))
 
 
 def by_status(code: int) -> str:
@@ -75,8 +95,12 @@ def by_status(code: int) -> str:
 
 
 def by_code(code: object) -> str:
-    """The class of a provider's error code."""
-    return _BY_CODE.get(code, semconv.OTHER) if isinstance(code, str) else semconv.OTHER
+    """The class of a provider's error code: a word, or an HTTP status as number or digits."""
+    if isinstance(code, str) and code in _BY_CODE:
+        return _BY_CODE[code]
+    text = str(code) if isinstance(code, (int, str)) else ""
+    is_status = len(text) == 3 and text.isascii() and text.isdigit()
+    return by_status(int(text)) if is_status else semconv.OTHER
 
 
 def status(exc: BaseException) -> int | None:
@@ -115,9 +139,8 @@ class Failure:
         if exc is not None:
             return cls(full_name(exc), classify(exc), status(exc), exc)
         if answer.error_code is not None:
-            known = answer.error_code in _BY_CODE
-            code = answer.error_code if known else "_OTHER"
-            return cls(code, by_code(code))
+            kind = by_code(answer.error_code)
+            return cls(answer.error_code if kind != semconv.OTHER else "_OTHER", kind)
         return _NO_FAILURE
 
 

@@ -76,9 +76,13 @@ def usage(node: object, endpoint: Endpoint) -> Usage | None:
         if reported is not None and not isinstance(reported, (str, list, int, float)):
             result = Usage()
             _fill(result, reported, endpoint.usage)
+            total = read.get(reported, "total_tokens")
+            if total == result.input_tokens + result.output_tokens + result.reasoning_tokens:
+                # xAI and others report the reasoning beside the output, not inside it.
+                result.output_tokens += result.reasoning_tokens
             if result.input_tokens or result.output_tokens or result.audio_seconds:
                 return result
-            if read.get(reported, "total_tokens") == 0:
+            if total == 0:
                 return result
     return None
 
@@ -114,6 +118,7 @@ def answer(node: object, endpoint: Endpoint) -> Answer:
             for choice in read.items(node, "choices")
         ]
         result.cost_usd = read.number(read.path(node, ("usage", "cost")))
+        result.error_code = told_error(node)
     elif endpoint.kind == "responses":
         _responses(result, node)
     elif endpoint.kind == "image":
@@ -122,6 +127,18 @@ def answer(node: object, endpoint: Endpoint) -> Answer:
         done = read.count(read.path(node, ("request_counts", "completed")))
         result.requests = max(done, 1)
     return result
+
+
+def told_error(node: object) -> str | None:
+    """The code of an error that came in a body with HTTP 200; None when there is no error."""
+    error = read.get(node, "error")
+    if not error:
+        return None
+    for key in ("code", "type"):
+        value = read.get(error, key)
+        if (isinstance(value, str) and value) or type(value) is int:
+            return str(value)
+    return semconv.OTHER
 
 
 def finish_reason(value: object) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from llm_otel import semconv
 from llm_otel.clients.spec import Endpoint
 from llm_otel.core import extract, read
 from llm_otel.core.extract import Answer
@@ -34,19 +35,21 @@ class Choices:
         endpoint: Where usage is in a chunk.
     """
 
-    __slots__ = ("_ends", "_first", "_last", "_usage", "endpoint")
+    __slots__ = ("_end", "_ends", "_first", "_last", "_usage", "endpoint")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._first: object = None
         self._last: object = None
         self._usage: object = None
+        self._end: object = None
         self._ends: dict[object, object] = {}
 
     def add(self, chunk: Any) -> None:
         """Take a chunk in."""
         fields = chunk if type(chunk) is dict else chunk.__dict__
-        if self._first is None:
+        # Azure's first and last chunks may hold filter results and no names.
+        if self._first is None and fields.get("model"):
             self._first = chunk
         self._last = chunk
         if fields.get("usage") is not None:
@@ -57,6 +60,7 @@ class Choices:
                 of_choice = choice if type(choice) is dict else choice.__dict__
                 if of_choice.get("finish_reason") is not None:
                     self._ends[of_choice.get("index")] = choice
+                    self._end = chunk
 
     def answer(self) -> Answer:
         """What the chunks told so far."""
@@ -66,24 +70,32 @@ class Choices:
         result.fingerprint = last.fingerprint or result.fingerprint
         result.model = result.model or last.model
         result.response_id = result.response_id or last.response_id
-        reported = self._usage if self._usage is not None else self._last
-        result.usage = extract.usage(reported, self.endpoint)
-        result.cost_usd = read.number(read.path(reported, ("usage", "cost")))
-        for end in self._ends.values():
-            # Moonshot reports the usage inside the choice that ends the stream.
-            result.usage = result.usage or extract.usage(end, self.endpoint)
+        result.error_code = last.error_code
+        result.usage = None
+        # Groq reports the usage beside the choice that ends the stream, Moonshot inside it.
+        for node in (self._usage, self._last, self._end, *self._ends.values()):
+            result.usage = result.usage or extract.usage(node, self.endpoint)
+        result.cost_usd = read.number(read.path(self._usage, ("usage", "cost")))
         result.finish_reasons = [
-            extract.finish_reason(read.get(end, "finish_reason")) for end in self._ends.values()
+            extract.finish_reason(read.get(self._ends[index], "finish_reason"))
+            for index in sorted(self._ends, key=read.count)
         ]
+        if self._last is not None and not self.ended:
+            result.finish_reasons = ["error"]
         return result
+
+    @property
+    def ended(self) -> bool:
+        """Whether a choice has come to its end."""
+        return self._end is not None
 
 
 def hide_usage(chunk: Any) -> bool:
     """Undo what asking for usage did to a chunk; True for the chunk that it added."""
     fields = chunk.__dict__
-    if fields.get("usage") is not None and not fields.get("choices"):
-        return True
-    fields["usage"] = None
+    if fields.get("usage") is not None:
+        # Beside choices it is what the provider tells without being asked.
+        return not fields.get("choices")
     known = getattr(chunk, "__pydantic_fields_set__", None)
     if known is None:  # pydantic 1
         known = getattr(chunk, "__fields_set__", None)
@@ -107,21 +119,29 @@ class Events:
         if self._first is None:
             self._first = chunk
         fields = chunk if type(chunk) is dict else chunk.__dict__
-        if fields.get("type") in _FINAL_EVENTS:
+        kind = fields.get("type")
+        # The error event that may follow a failed response tells less than that does.
+        if kind in _FINAL_EVENTS and (kind != "error" or self._final is None):
             self._final = chunk
 
     def answer(self) -> Answer:
         """What the events told so far."""
         if self._final is None:
-            result = extract.answer(_response(self._first), self.endpoint)
-            result.usage, result.status = None, None
-            return result
+            return self._unfinished(None)
         if read.get(self._final, "type") == "error":
-            result = extract.answer(_response(self._first), self.endpoint)
-            result.status = "failed"
-            result.error_code = read.text(self._final, "code") or "error"
+            result = self._unfinished("failed")
+            nested = extract.told_error(self._final)
+            result.error_code = read.text(self._final, "code") or nested or semconv.OTHER
             return result
         return extract.answer(_response(self._final), self.endpoint)
+
+    def _unfinished(self, status: str | None) -> Answer:
+        """What the first event told of a response that never came to its end."""
+        result = extract.answer(_response(self._first), self.endpoint)
+        result.usage, result.status = None, status
+        if self.endpoint.kind == "responses" and self._first is not None:
+            result.finish_reasons = ["error"]
+        return result
 
     @property
     def ended(self) -> bool:

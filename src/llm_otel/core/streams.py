@@ -133,7 +133,7 @@ class _Watched:
     def __del__(self) -> None:
         try:
             self._closed()
-        except Exception:  # noqa: BLE001, S110 - the interpreter may be going down
+        except Exception:  # noqa: BLE001 - the interpreter may be going down
             pass
 
 

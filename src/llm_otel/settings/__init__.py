@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from llm_otel import kinds, sources
 from llm_otel.errors import ConfigError
-from llm_otel.kinds import BOOLEAN, Kind
 from llm_otel.semconv import MAX_FEATURES, MAX_MODELS, MAX_TENANTS
-from llm_otel.sources import CONFIG_FILE, Option
+from llm_otel.settings import kinds, sources
+from llm_otel.settings.kinds import BOOLEAN, Kind
+from llm_otel.settings.sources import CONFIG_FILE, Option
 
 CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 EMIT_EVENT: Final = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"

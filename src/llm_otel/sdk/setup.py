@@ -6,12 +6,10 @@ The only module that, with `exporting`, `at_exit` and `console`, imports the SDK
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider
@@ -22,8 +20,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from llm_otel import console, declarative, exporting
-from llm_otel.at_exit import EXIT_SECONDS, AtExit
+from llm_otel.sdk import console, declarative, exporting
+from llm_otel.sdk.at_exit import AtExit
 from llm_otel.settings import Settings, environment, sdk_disabled
 
 _logger = logging.getLogger("llm_otel")
@@ -35,53 +33,12 @@ _at_exit = AtExit()
 _made: list[Any] = []  # providers that we set up in this process
 
 
-@dataclass(frozen=True, eq=False)
-class Providers:
-    """Where telemetry goes.
-
-    Attributes:
-        tracer_provider, meter_provider, logger_provider: To be used by the core.
-        owned: At least one of them was set up by us.
-        before_flush: Called at exit and by `flush`, before anything is exported, with the seconds
-            that it may take. One list for the process.
-    """
+class Providers(NamedTuple):
+    """Where telemetry goes."""
 
     tracer_provider: trace.TracerProvider
     meter_provider: metrics.MeterProvider
     logger_provider: _logs.LoggerProvider
-    before_flush: list[Callable[[float], None]]
-
-    @property
-    def owned(self) -> bool:
-        return any(provider in _made for provider in self._all())
-
-    def flush(self, timeout: float = 10.0) -> bool:
-        """Export what was recorded until now, of all signals at once.
-
-        Args:
-            timeout: Seconds for everything together; what lasts longer goes on by itself.
-
-        Returns:
-            Whether everything was finished in time.
-        """
-        deadline = time.monotonic() + timeout
-        _at_exit.run_hooks(timeout / 2)
-        threads = [
-            threading.Thread(target=_flush, args=(provider, deadline), daemon=True)
-            for provider in self._all()
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
-
-    def shutdown(self, timeout: float = EXIT_SECONDS) -> bool:
-        """Export what was recorded and shut down what we set up; done by itself at exit."""
-        return _at_exit.close(timeout)
-
-    def _all(self) -> tuple[Any, ...]:
-        return self.tracer_provider, self.meter_provider, self.logger_provider
 
 
 @dataclass(frozen=True)
@@ -103,23 +60,25 @@ def configure(
 ) -> Providers:
     """Find or make the providers; never raises.
 
-    A given provider wins, then the one that the program configured. For signals that have neither,
-    one is set up by the standard `OTEL_*` variables, if `settings.setup` says so.
+    A given provider wins, then the one that the program configured. Only where it has none at all
+    an SDK is set up, by the standard `OTEL_*` variables, if `settings.setup` says so: a program that
+    brings its own tracing decides for itself whether it wants metrics, too.
     """
-    _at_exit.register()
-    may_set_up = settings.setup and not sdk_disabled()
     given = (tracer_provider, meter_provider, logger_provider)
+    has_its_own = any(each is not None for each in given) or any(map(_is_configured, _SIGNALS))
+    may_set_up = settings.setup and not has_its_own and not sdk_disabled()
     if may_set_up and declarative.file_named():
         # that file is the only source: a signal that it leaves out stays without an SDK
         may_set_up = False
-        if not any(_is_configured(signal) for signal in _SIGNALS):
-            declarative.configure_sdk()
+        declarative.configure_sdk()
+    if may_set_up:
+        _at_exit.register()
     tracers, meters, loggers = (
         _provider(signal, provider, may_set_up) for signal, provider in zip(_SIGNALS, given)
     )
     if settings.console:
         console.attach(tracers)
-    return Providers(tracers, meters, loggers, _at_exit.before_flush)
+    return Providers(tracers, meters, loggers)
 
 
 def _provider(signal: _Signal, given: Any, may_set_up: bool) -> Any:
@@ -185,15 +144,6 @@ def _protocol(signal: _Signal) -> str:
             signal.contents,
         )
     return _OTLP.get(protocol, _OTLP[_DEFAULT_PROTOCOL])
-
-
-def _flush(provider: Any, deadline: float) -> None:
-    force_flush = getattr(provider, "force_flush", None)
-    if force_flush is not None:
-        try:
-            force_flush(timeout_millis=max(1, int((deadline - time.monotonic()) * 1000)))
-        except Exception as exc:  # noqa: BLE001 - the program's own SDK and exporters
-            _logger.warning("llm-otel: a flush failed with %s.", type(exc).__name__)
 
 
 def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:

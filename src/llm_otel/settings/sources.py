@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from llm_otel.errors import ConfigError
-from llm_otel.kinds import Kind
+from llm_otel.settings.kinds import Kind
 
 PREFIX: Final = "LLM_OTEL_"
 CONFIG_FILE: Final = "llm-otel.yaml"

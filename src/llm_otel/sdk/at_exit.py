@@ -10,13 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from llm_otel.core import fork, guard
-from llm_otel.exporting import NO_SUCCESS, Outage
+from llm_otel.sdk.exporting import NO_SUCCESS, Outage
 
 # With the time that the interpreter itself takes to end, below the 2 s that we promise.
 EXIT_SECONDS = 1.7
-
-# Of that, what the hooks may use up: the rest is for exporting.
-_HOOKS_SHARE = 2 / 3
 
 
 class _Closer(threading.Thread):
@@ -42,13 +39,10 @@ class AtExit:
     """Shuts providers down at exit, all at once and by one deadline.
 
     Attributes:
-        before_flush: Called before what was recorded is exported, with the seconds that it may
-            take.
         outage: What the exporters of these providers know of their failures.
     """
 
     def __init__(self) -> None:
-        self.before_flush: list[Callable[[float], None]] = []
         self.outage = Outage()
         self._closers: list[_Closer] = []
         self._registered = False
@@ -68,15 +62,6 @@ class AtExit:
         closer.start()
         self._closers.append(closer)
 
-    def run_hooks(self, seconds: float) -> None:
-        """Call the hooks of `before_flush`, which share `seconds`."""
-        deadline = time.monotonic() + seconds
-        for hook in tuple(self.before_flush):
-            try:
-                hook(max(0.0, deadline - time.monotonic()))
-            except Exception as exc:  # noqa: BLE001
-                guard.handle("flush", exc)
-
     def close(self, seconds: float = EXIT_SECONDS) -> bool:
         """Export what was recorded and shut the providers down; what lasts longer is left.
 
@@ -88,7 +73,6 @@ class AtExit:
         """
         deadline = time.monotonic() + seconds
         closers, self._closers = self._closers, []
-        self.run_hooks(seconds * _HOOKS_SHARE)
         self.outage.closing = True
         for closer in closers:
             closer.go.set()
