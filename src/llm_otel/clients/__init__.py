@@ -1,4 +1,4 @@
-"""The clients that we patch: ours by file, anybody's by the entry point group `llm_otel.clients`."""
+"""The clients that we patch: ours by file, others by the entry point group `llm_otel.clients`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _logger = logging.getLogger("llm_otel")
 
 
 def load() -> dict[str, ClientSpec]:
-    """Every known client by package name; a third party's file that cannot be read is one warning."""
+    """Every known client by package name; one of a third party that fails is one warning."""
     specs = {name: _built_in(name) for name in BUILT_IN}
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         try:

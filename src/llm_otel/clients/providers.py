@@ -1,4 +1,4 @@
-"""Who answers at which host: `gen_ai.provider.name` by the conventions, ours where they have none."""
+"""Who answers at which host: the conventions' `gen_ai.provider.name`, else a name of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider's response headers tell: its request id, and what is left before the first 429."""
+"""What response headers tell: the request id, and what is left before the first 429."""
 
 from __future__ import annotations
 

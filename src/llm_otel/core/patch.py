@@ -145,7 +145,7 @@ def _async_hook(spec: ClientSpec) -> Callable[..., Any]:
     return request
 
 
-def _received(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _received(wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The HTTP response, before the SDK makes something of it."""
     try:
         call = begin.current_call()

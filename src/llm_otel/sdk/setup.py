@@ -61,8 +61,8 @@ def configure(
     """Find or make the providers; never raises.
 
     A given provider wins, then the one that the program configured. Only where it has none at all
-    an SDK is set up, by the standard `OTEL_*` variables, if `settings.setup` says so: a program that
-    brings its own tracing decides for itself whether it wants metrics, too.
+    an SDK is set up, by the standard `OTEL_*` variables, if `settings.setup` says so: a program
+    that brings its own tracing decides for itself whether it wants metrics, too.
     """
     given = (tracer_provider, meter_provider, logger_provider)
     has_its_own = any(each is not None for each in given) or any(map(_is_configured, _SIGNALS))

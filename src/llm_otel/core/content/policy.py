@@ -95,5 +95,5 @@ class Policy:
         return clip_text(Cleaner(self._redact).string(value), self._max_length)
 
     def quote(self, exc: BaseException | None) -> str | None:
-        """An exception's message, redacted and cut, where spans may hold content: it quotes prompts."""
+        """An exception's message, where spans may hold content: it quotes prompts."""
         return self.text(str(exc)) if exc is not None and self.span else None

@@ -1,0 +1,40 @@
+"""Run the whole suite: this environment first, then the oldest and newest clients and SDKs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# What runs, and what it proves; the first that fails ends the run.
+STAGES: tuple[tuple[str, list[str]], ...] = (
+    (
+        "the suite on the newest clients",
+        ["-m", "pytest", "-n", "2", "--dist", "loadfile", "tests"],
+    ),
+    ("the oldest and newest clients and SDKs", ["tests/matrix.py"]),
+)
+
+
+def main() -> int:
+    """Run every stage.
+
+    Returns:
+        The exit code of the first stage that fails, else 0.
+    """
+    for title, arguments in STAGES:
+        print(f"test: {title}", flush=True)
+        began = time.monotonic()
+        code = subprocess.call([sys.executable, *arguments], cwd=ROOT)
+        print(f"test: {title}: {time.monotonic() - began:.0f} s", flush=True)
+        if code:
+            print(f"test: FAILED: {title}", flush=True)
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
