@@ -1,10 +1,13 @@
-"""What a recorded exchange must show, read from its body by a parser of the tests' own."""
+"""What an exchange must show, read from its body by a parser of the tests' own."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from llm_otel.testing import Telemetry
 
 Json = dict[str, Any]
 
@@ -15,8 +18,8 @@ INCOMPLETE = {"max_output_tokens": "length"}
 
 
 @dataclass
-class Expected:
-    """The facts of one exchange; None and [] for what its body does not tell."""
+class Facts:
+    """The facts of one exchange; None and [] for what it does not tell."""
 
     model: str | None = None
     response_id: str | None = None
@@ -33,7 +36,7 @@ def is_stream(text: str) -> bool:
     return text.lstrip().startswith(("data:", "event:"))
 
 
-def expected(status: int, text: str, *, parsed: bool) -> Expected:
+def expected(status: int, text: str, *, parsed: bool) -> Facts:
     """The facts of a body.
 
     Args:
@@ -42,9 +45,9 @@ def expected(status: int, text: str, *, parsed: bool) -> Expected:
         parsed: The SDK parses the body before it returns, and fails on an empty one.
     """
     if status >= 400:
-        return Expected(error=ERROR_CLASSES[status])
+        return Facts(error=ERROR_CLASSES[status])
     if not text:
-        return Expected(error="other" if parsed else None)
+        return Facts(error="other" if parsed else None)
     if not is_stream(text):
         return _whole(json.loads(text))
     lines = (line[5:].strip() for line in text.splitlines() if line.startswith("data:"))
@@ -53,20 +56,16 @@ def expected(status: int, text: str, *, parsed: bool) -> Expected:
 
 def _assembled(events: list[Json]) -> Json:
     """The whole body that a stream's events amount to."""
-    if any(str(event.get("type", "")).startswith("response.") for event in events):
-        return next(
-            event["response"]
-            for event in reversed(events)
-            if event["type"].rpartition(".")[2] in ("completed", "incomplete", "failed")
-        )
+    for event in reversed(events):
+        if event.get("type") in ("response.completed", "response.incomplete", "response.failed"):
+            return event["response"]  # type: ignore[no-any-return]
     whole: Json = {}
     choices: dict[int, Json] = {}
     for event in events:
         for key in ("id", "model"):
             whole[key] = whole.get(key) or event.get(key)
-        whole["usage"] = (
-            event.get("usage") or (event.get("x_groq") or {}).get("usage") or whole.get("usage")
-        )
+        usage = event.get("usage") or (event.get("x_groq") or {}).get("usage")
+        whole["usage"] = usage or whole.get("usage")
         for choice in event.get("choices") or ():
             seen = choices.setdefault(choice["index"], {"finish_reason": None})
             seen["finish_reason"] = choice.get("finish_reason") or seen["finish_reason"]
@@ -74,16 +73,16 @@ def _assembled(events: list[Json]) -> Json:
     return whole
 
 
-def _whole(body: Json) -> Expected:
+def _whole(body: Json) -> Facts:
     usage = body.get("usage") or {}
     inside = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     outside = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
-    return Expected(
+    return Facts(
         model=body.get("model") or None,
         response_id=body.get("id"),
         input_tokens=usage.get("prompt_tokens", usage.get("input_tokens")),
-        output_tokens=usage.get("completion_tokens", usage.get("output_tokens", usage and 0))
-        if usage
+        output_tokens=usage.get("completion_tokens", usage.get("output_tokens"))
+        if body.get("object") != "list"  # embeddings have no output, whatever vLLM says
         else None,
         cached=inside.get("cached_tokens") or usage.get("cached_tokens") or None,
         reasoning=outside.get("reasoning_tokens") or None,
@@ -103,3 +102,46 @@ def _finish_reasons(body: Json) -> list[str]:
         return ["error"]
     reasons = [choice.get("finish_reason") for choice in body.get("choices") or ()]
     return [FINISH_REASONS.get(reason, reason) for reason in reasons]
+
+
+def shown(attributes: Mapping[str, Any]) -> Facts:
+    """The facts in a span's attributes."""
+    of = attributes.get
+    return Facts(
+        model=of("gen_ai.response.model"),
+        response_id=of("gen_ai.response.id"),
+        input_tokens=of("gen_ai.usage.input_tokens"),
+        output_tokens=of("gen_ai.usage.output_tokens"),
+        cached=of("gen_ai.usage.cache_read.input_tokens"),
+        reasoning=of("gen_ai.usage.reasoning.output_tokens"),
+        finish_reasons=list(of("gen_ai.response.finish_reasons", ())),
+        error=of("llm_otel.error.class"),
+    )
+
+
+def check_metrics(telemetry: Telemetry, wanted: list[Facts]) -> None:
+    """The metrics' sums are those of the usages, and nothing is left open."""
+
+    def total(name: str) -> int:
+        return sum(getattr(each, name) or 0 for each in wanted)
+
+    value = telemetry.value
+    assert {
+        "input": value("gen_ai.tokens.consumed", token_type="input"),
+        "output": value("gen_ai.tokens.consumed", token_type="output"),
+        "cached": value("gen_ai.tokens.cached", cache="read"),
+        "reasoning": value("gen_ai.tokens.reasoning"),
+        "errors": value("gen_ai.errors"),
+        "active": value("gen_ai.requests.active"),
+        "internal": value("llm_otel.internal_errors"),
+        "calls": telemetry.count("gen_ai.request.duration"),
+    } == {
+        "input": total("input_tokens"),
+        "output": total("output_tokens"),
+        "cached": total("cached"),
+        "reasoning": total("reasoning"),
+        "errors": sum(1 for each in wanted if each.error),
+        "active": 0,
+        "internal": 0,
+        "calls": len(wanted),
+    }
