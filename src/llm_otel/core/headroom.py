@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from llm_otel import semconv
 
@@ -30,16 +30,17 @@ _SECONDS = {b"ms": 0.001, b"s": 1.0, b"m": 60.0, b"h": 3600.0}
 class Headroom:
     """The newest reading by provider and model; parsed when it is observed, not when it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._readings: dict[tuple[str, str], tuple[float, dict[bytes, bytes]]] = {}
 
     def put(self, provider: str, model: str, headers: dict[bytes, bytes]) -> None:
         """Keep the rate-limit headers of a response, names in lower case."""
-        self._readings[provider, model] = (time.monotonic(), headers)
+        self._readings[provider, model] = (self._clock(), headers)
 
     def read(self, metric: semconv.Metric) -> Iterator[tuple[str, str, float]]:
         """Provider, model and value of every reading that is still believed."""
-        now = time.monotonic()
+        now = self._clock()
         for (provider, model), (at, headers) in list(self._readings.items()):
             if now - at >= TTL:
                 self._readings.pop((provider, model), None)
