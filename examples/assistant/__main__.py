@@ -1,0 +1,179 @@
+"""`python -m examples.assistant`, or `make demo`: traffic, and then what the telemetry tells."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+import llm_otel
+from examples import local
+from examples.assistant import report, telemetry, traffic
+from examples.assistant.app import Assistant
+from examples.assistant.figures import Figures
+from examples.assistant.telemetry import Telemetry
+from examples.rag.manual import MANUAL
+from llm_otel.testing import Latency, Provider, provider
+
+# About half of what these models take, so that nobody waits for a minute.
+LATENCY = {
+    "gpt-4o-mini": Latency(first=0.22, per_chunk=0.009, sigma=0.45),
+    "gpt-4o": Latency(first=0.30, per_chunk=0.012, sigma=0.45),
+    "gpt-5-mini": Latency(first=0.70, per_chunk=0.008, sigma=0.40),
+    "text-embedding-*": Latency(first=0.06, sigma=0.40),
+    "*": Latency(first=0.12, per_chunk=0.016, sigma=0.25),
+}
+# Shares of the requests.
+FAULTS = {
+    "rate_limit": 0.015,
+    "server_error": 0.010,
+    "unavailable": 0.006,
+    "content_filter": 0.006,
+    "context_length": 0.004,
+    "hang": 0.003,
+}
+USER_ID_KEY = "a key for the demo, so no secret at all"
+
+
+class Notes(logging.Handler):
+    """Keeps log lines for the end, as the progress bar owns the screen."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: dict[str, list[str]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.setdefault(record.name.partition(".")[0], []).append(record.getMessage())
+
+    def listen(self, name: str) -> None:
+        """Take over what a library logs."""
+        logger = logging.getLogger(name)
+        logger.addHandler(self)
+        logger.propagate = False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo; 0 when the telemetry agrees with the providers."""
+    options = _parser().parse_args(arguments)
+    out, notes = report.console(), Notes()
+    notes.listen("llm_otel")
+    notes.listen("opentelemetry")
+    local.bypass_proxies()
+    endpoint = telemetry.endpoint()
+    listened = endpoint is not None and telemetry.listens(endpoint)
+    recorded = Telemetry(export=listened)
+    latency = None if options.fast else LATENCY
+    with (
+        provider(seed=options.seed, latency=latency, faults=FAULTS) as openai_like,
+        provider(seed=options.seed, latency=latency) as house,
+    ):
+        _introduce(out, options, openai_like)
+        _instrument(recorded, openai_like, house)
+        asyncio.run(_run(out, options, Assistant(openai_like.url, house.url, MANUAL)))
+        bills = {**openai_like.bill, **house.bill}
+    figures = Figures(recorded)
+    if not figures.spans:
+        out.print("Nothing was recorded. Is OTEL_SDK_DISABLED set?")
+        return 1
+    report.show(out, figures)
+    agreed = report.agreement(out, figures, bills)
+    in_time = recorded.close()
+    _conclude(out, notes)
+    if endpoint is not None:
+        _tell_of_export(out, endpoint, listened, in_time and "opentelemetry" not in notes.lines)
+    return 0 if agreed else 1
+
+
+def _instrument(recorded: Telemetry, openai_like: Provider, house: Provider) -> None:
+    llm_otel.instrument(
+        tracer_provider=recorded.tracer_provider,
+        meter_provider=recorded.meter_provider,
+        logger_provider=recorded.logger_provider,
+        providers={
+            **local.priced_as(openai_like.url, "openai"),
+            **local.priced_as(house.url, "house"),
+        },
+        stream_usage="always",  # by default only where it is proven to be accepted
+        user_id="hash",
+        user_id_key=USER_ID_KEY,
+    )
+    local.wait_for_prices()
+
+
+async def _run(out: Console, options: argparse.Namespace, assistant: Assistant) -> None:
+    interactions = traffic.schedule(options.interactions, options.seed)
+    began = time.perf_counter()
+    progress = Progress(
+        TextColumn("interactions"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=out,
+        transient=True,
+        disable=not out.is_terminal,
+    )
+    with progress:
+        task = progress.add_task("", total=len(interactions))
+        await traffic.run(assistant, interactions, options.at_once, lambda: progress.advance(task))
+    await assistant.close()
+    out.print(f"{len(interactions)} interactions in {time.perf_counter() - began:.1f} s\n")
+
+
+def _introduce(out: Console, options: argparse.Namespace, openai_like: Provider) -> None:
+    host = openai_like.origin.partition("//")[2]
+    out.print("[bold]llm-otel demo[/]: an assistant with four features for three shops")
+    out.print(
+        f"Local providers answer (seed {options.seed}); nothing leaves this machine, nothing is "
+        f"billed.\nPrices are OpenAI's, by the setting providers={{'{host}': 'openai'}}.",
+    )
+
+
+def _conclude(out: Console, notes: Notes) -> None:
+    for line in notes.lines.get("llm_otel", ()):
+        out.print("[yellow]Log:[/]", Text(line))
+    out.print("\n[bold]See more[/]")
+    out.print("  The application:      examples/assistant/app.py")
+    out.print("  What is emitted:      docs/telemetry.md; how cost is computed: docs/cost.md")
+    if telemetry.endpoint() is None:
+        out.print("  In your own backend:  OTEL_EXPORTER_OTLP_ENDPOINT=http://... make demo")
+
+
+def _tell_of_export(out: Console, endpoint: str, listened: bool, complete: bool) -> None:
+    if not listened:
+        out.print(f"  [yellow]Nothing listens at {endpoint}: this run was not exported.[/]")
+    elif not complete:
+        out.print(f"  [yellow]{endpoint} did not take all of it.[/]")
+    else:
+        out.print(f"  In your own backend:  traces, metrics and events went to {endpoint}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.assistant", description="Run the sample application."
+    )
+    parser.add_argument("--interactions", type=_positive, default=220, metavar="N")
+    parser.add_argument("--seed", type=int, default=7, metavar="S", help="of traffic and providers")
+    parser.add_argument(
+        "--at-once", type=_positive, default=12, metavar="N", help="users at a time"
+    )
+    parser.add_argument("--fast", action="store_true", help="providers answer at once")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

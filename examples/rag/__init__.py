@@ -1,0 +1,1 @@
+"""Retrieval-augmented generation over a small manual, with every answer as one tree of spans."""

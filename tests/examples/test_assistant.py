@@ -1,0 +1,241 @@
+"""The sample application and its demo."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai import RateLimitError
+from otlp_receiver import OtlpReceiver
+
+from examples.assistant import traffic
+from examples.assistant.app import Assistant, Caller, Reply
+from examples.assistant.figures import Figures
+from examples.assistant.telemetry import Telemetry as Recorded
+from examples.rag.manual import MANUAL
+from llm_otel import instrument, uninstrument
+from llm_otel.testing import Bill, Provider, Telemetry, capture, provider
+
+ROOT = Path(__file__).resolve().parents[2]
+ANN = Caller("acme", "ann", "session-1")
+NOBODYS = "setup"
+
+
+@pytest.fixture
+def server() -> Iterator[Provider]:
+    with provider() as running:
+        yield running
+
+
+@pytest.fixture
+def telemetry(server: Provider) -> Iterator[Telemetry]:
+    host = server.origin.partition("//")[2]
+    with capture(providers={host: "openai"}, stream_usage="always") as captured:
+        yield captured
+
+
+@pytest.fixture
+def assistant(server: Provider, telemetry: Telemetry) -> Iterator[Assistant]:
+    made = Assistant(server.url, server.url, MANUAL)
+    yield made
+    asyncio.run(made.close())
+
+
+def _tree(telemetry: Telemetry) -> list[str]:
+    """The tree without the embedding of the manual at the start."""
+    return telemetry.tree().splitlines()[1:]
+
+
+def test_support_uses_a_tool(assistant: Assistant, telemetry: Telemetry) -> None:
+    """The model asks for a tool, the tool runs, the answer is streamed: one tree."""
+    reply = assistant.support(ANN, "Can you track my order?")
+    assert reply.text
+    assert _tree(telemetry) == [
+        "invoke_workflow support",
+        "  chat gpt-4o",
+        "  execute_tool track",
+        "  chat gpt-4o",
+    ], telemetry.tree()
+    assert telemetry.count("gen_ai.request.time_to_first_chunk", feature="support") == 1
+
+
+def test_ingest_keeps_its_threads_together(assistant: Assistant, telemetry: Telemetry) -> None:
+    """The embeddings made in other threads are children of the workflow, for the same tenant."""
+    assistant.ingest(ANN, MANUAL[:3])
+    assert _tree(telemetry) == [
+        "invoke_workflow ingest",
+        *["  embeddings text-embedding-3-small"] * 3,
+        "  chat house-llama-8b",
+    ], telemetry.tree()
+    assert {span.attributes.get("tenant_id") for span in telemetry.spans[1:]} == {"acme"}
+
+
+def test_a_streamed_summary_is_counted(assistant: Assistant, telemetry: Telemetry) -> None:
+    """The async stream has tokens, reasoning and a cost, for its feature."""
+
+    async def session() -> Reply:
+        reply = await assistant.summarise(ANN, MANUAL[0])
+        await assistant.close()  # in the loop that its connections belong to
+        return reply
+
+    reply = asyncio.run(session())
+    assert reply.text
+    assert reply.response_id.startswith("resp_")
+    assert telemetry.value("gen_ai.tokens.reasoning", feature="summarise") > 0
+    assert telemetry.value("gen_ai.cost.usd", feature="summarise", tenant_id="acme") > 0
+
+
+def test_every_feature_carries_its_caller(assistant: Assistant, telemetry: Telemetry) -> None:
+    """All calls but the set-up's are somebody's."""
+    assistant.support(ANN, "The display says E3.")
+    assistant.search(ANN, "What does E3 mean?")
+    spans = [s for s in telemetry.spans if s.attributes.get("feature") != NOBODYS]
+    said = {(s.attributes.get("tenant_id"), s.attributes.get("session.id")) for s in spans}
+    assert said == {("acme", "session-1")}, said
+
+
+def test_a_failed_interaction_is_an_outcome(
+    assistant: Assistant, server: Provider, telemetry: Telemetry
+) -> None:
+    """The provider's error reaches the caller and counts as a failure."""
+    server.enqueue("rate_limit")
+    with pytest.raises(RateLimitError):
+        assistant.support(ANN, "The display says E3.")
+    failed = telemetry.points("gen_ai.outcomes", outcome="failure")
+    assert [(p.attributes["feature"], p.value) for p in failed] == [("support", 1)], failed
+
+
+def test_feedback_is_about_the_reply(assistant: Assistant, telemetry: Telemetry) -> None:
+    """What a user says later names the response, and counts for tenant, feature and model."""
+    reply = Reply(ANN, "support", "gpt-4o", "", "chatcmpl-7")
+    assistant.feedback(reply, solved=True, thumb=True)
+    assert {log.attributes["gen_ai.response.id"] for log in telemetry.logs} == {"chatcmpl-7"}
+    assert telemetry.value("gen_ai.outcome.value", feature="support", tenant_id="acme") == 4.5
+    assert telemetry.value("gen_ai.evaluation.score", evaluation="thumbs", model="gpt-4o") == 1
+
+
+def test_traffic_is_seeded() -> None:
+    """The same seed gives the same traffic, another one other traffic."""
+    assert traffic.schedule(50, 1) == traffic.schedule(50, 1)
+    assert traffic.schedule(50, 1) != traffic.schedule(50, 2)
+
+
+def test_traffic_has_every_tenant_and_feature() -> None:
+    """A run of the usual length shows three tenants of different volume and four features."""
+    interactions = traffic.schedule(220, 7)
+    volumes = [sum(i.caller.tenant == shop.name for i in interactions) for shop in traffic.SHOPS]
+    assert volumes == sorted(volumes, reverse=True), volumes
+    assert min(volumes) > 0, volumes
+    assert {i.feature for i in interactions} == {"support", "search", "summarise", "ingest"}
+
+
+def test_a_difference_is_told(server: Provider) -> None:
+    """Figures that agree with the provider's bill say nothing; others name the model."""
+    recorded = Recorded(export=False)
+    uninstrument()
+    instrument(
+        tracer_provider=recorded.tracer_provider,
+        meter_provider=recorded.meter_provider,
+        logger_provider=recorded.logger_provider,
+    )
+    try:
+        asyncio.run(Assistant(server.url, server.url, MANUAL).close())
+    finally:
+        uninstrument()
+    figures = Figures(recorded)
+    recorded.close()
+    assert figures.differences(server.bill) == []
+    model = "text-embedding-3-small"
+    (told,) = figures.differences({model: server.bill[model].plus({"prompt_tokens": 5})})
+    assert told.startswith(model), told
+    assert [each.partition(":")[0] for each in figures.differences({})] == [model]
+    assert len(figures.differences({**server.bill, "gpt-4o": Bill(answers=1)})) == 1
+
+
+# ---- the program
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "LLM_OTEL_"))}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "examples.assistant", *arguments],
+        cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exported() -> Iterator[tuple[subprocess.CompletedProcess[str], OtlpReceiver]]:
+    with OtlpReceiver() as receiver:
+        ran = _run("--fast", "--interactions", "60", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+        yield ran, receiver
+
+
+Exported = tuple[subprocess.CompletedProcess[str], OtlpReceiver]
+
+
+def test_the_demo_prints_its_tables(exported: Exported) -> None:
+    """Models, tenants, features, one trace; clean, within 100 columns."""
+    ran, _ = exported
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stderr == ""
+    for name in ("Model", "Tenant", "Feature", "Span", "gpt-4o-mini", "initech", "summarise"):
+        assert re.search(rf"^ *{name}\b", ran.stdout, re.MULTILINE), f"{name}:\n{ran.stdout}"
+    assert max(map(len, ran.stdout.splitlines())) <= 100, ran.stdout
+    assert "\x1b" not in ran.stdout
+
+
+def test_the_demo_agrees_with_the_providers(exported: Exported) -> None:
+    """Telemetry and providers count the same."""
+    assert "Telemetry agrees with the providers' own count" in exported[0].stdout
+
+
+def test_the_demo_names_the_model_without_a_price_once(exported: Exported) -> None:
+    """The model of our own is unknown, not free, and the log says so in one line."""
+    output = exported[0].stdout
+    assert re.search(r"^house-llama-8b .* unknown *$", output, re.MULTILINE), output
+    assert output.count("Log:") == 1, output
+
+
+def test_the_demo_exports_all_signals(exported: Exported) -> None:
+    """Spans, metrics and events arrive at the endpoint, and the output says so."""
+    ran, receiver = exported
+    assert f"traces, metrics and events went to {receiver.endpoint}" in ran.stdout, ran.stdout
+    assert {"chat gpt-4o", "execute_tool track", "retrieval manual"} <= set(receiver.spans())
+    assert {"gen_ai.cost.usd", "gen_ai.request.duration"} <= set(receiver.metrics())
+    assert {"gen_ai.evaluation.result", "llm_otel.outcome"} == set(receiver.events())
+
+
+def test_what_is_exported_is_what_is_shown(exported: Exported) -> None:
+    """The last export of the duration holds as many requests as the table."""
+    ran, receiver = exported
+    shown = re.search(r"requests to providers +([\d,]+)", ran.stdout)
+    assert shown, ran.stdout
+    counts = [
+        sum(point.count for point in metric.histogram.data_points)
+        for resource in receiver.resources("/v1/metrics")
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "gen_ai.request.duration"
+    ]
+    assert counts[-1] == int(shown[1].replace(",", "")), (counts, shown[0])
+
+
+def test_a_dead_endpoint_spoils_nothing() -> None:
+    """The demo runs as ever and says that nothing was exported."""
+    ran = _run("--fast", "--interactions", "5", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout + ran.stderr
+    assert "Nothing listens at http://127.0.0.1:9" in ran.stdout, ran.stdout
+
+
+def test_the_demo_explains_itself() -> None:
+    """`--help` names the options."""
+    ran = _run("--help")
+    assert ran.returncode == 0, ran.stderr
+    assert all(option in ran.stdout for option in ("--interactions", "--seed", "--fast"))
