@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
+from textwrap import fill
 
 from llm_otel import semconv
 from llm_otel.settings import OPTIONS, Settings
@@ -76,7 +77,8 @@ def family_b_table() -> str:
         for metric in family
     ]
     table = _table(("metric", "in", "kind, unit", "attributes", "what"), rows)
-    return f"The *common* attributes are {_names(semconv.COMMON_B)}.\n\n{table}"
+    common = fill(f"The *common* attributes are {_names(semconv.COMMON_B)}.", 100)
+    return f"{common}\n\n{table}"
 
 
 def _attributes(metric: semconv.Metric) -> str:

@@ -37,9 +37,9 @@ def instrument(
     Args:
         tracer_provider: Where spans go; the globally set provider where None.
         meter_provider: Where metrics go, likewise.
-        logger_provider: Where events go, likewise. Signals that have no provider of either kind
-            get an SDK that exports by OTLP as the standard `OTEL_*` variables say, unless the
-            setting `setup` is false or `OTEL_SDK_DISABLED` is true.
+        logger_provider: Where events go, likewise. Where the program has no provider at all,
+            given or set, an SDK is set up that exports by OTLP as the standard `OTEL_*` variables
+            say, unless the setting `setup` is false or `OTEL_SDK_DISABLED` is true.
         **settings: Any field of `Settings`; these win over the environment, which wins over
             `llm-otel.yaml`.
 

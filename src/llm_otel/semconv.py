@@ -79,8 +79,6 @@ SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
 HTTP_STATUS_CODE: Final = "http.response.status_code"
 HTTP_RESEND_COUNT: Final = "http.request.resend_count"
-EXCEPTION_TYPE: Final = "exception.type"
-EXCEPTION_MESSAGE: Final = "exception.message"
 
 # ---------------------------------------------------------------- span attributes (ours)
 TENANT_ID: Final = "tenant_id"
