@@ -13,7 +13,7 @@ from pathlib import Path
 
 from llm_otel.sdk import setup
 
-SOURCE = Path(setup.__file__).parents[1]
+SOURCE = Path(setup.__file__).parents[2]
 
 # What every program below begins with; `use()` uses each signal once.
 PROGRAM = """

@@ -87,8 +87,15 @@ def _whole(body: Json) -> Facts:
         cached=inside.get("cached_tokens") or usage.get("cached_tokens") or None,
         reasoning=outside.get("reasoning_tokens") or None,
         finish_reasons=_finish_reasons(body),
-        error="server" if body.get("status") == "failed" else None,
+        error=_error(body),
     )
+
+
+def _error(body: Json) -> str | None:
+    """The class of an error that came with status 200."""
+    if "error" not in body or body["error"] is None:
+        return None
+    return "content_filter" if body["error"]["code"] == "content_filter" else "server"
 
 
 def _finish_reasons(body: Json) -> list[str]:

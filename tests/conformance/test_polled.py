@@ -1,0 +1,133 @@
+"""Work that goes on at the provider: every poll is a span, its usage is counted once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import openai
+import pytest
+
+REQUEST = {"model": "gpt-5", "input": "Hello there"}
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(openai.OpenAI, "responses"), reason="this openai has no Responses API"
+)
+
+
+@pytest.fixture
+def client(p):
+    with openai.OpenAI(base_url=p.url, api_key="test", max_retries=0) as made:
+        yield made
+
+
+def names(telemetry):
+    """The spans' names with the status that each response told."""
+    return [(span.name, span.attributes.get("gen_ai.response.status")) for span in telemetry.spans]
+
+
+def test_background_response(instrumented, client):
+    """A background response that is polled to its end and beyond counts its tokens once."""
+    telemetry = instrumented()
+    response = client.responses.create(**REQUEST, background=True)
+    polled = [client.responses.retrieve(response.id) for _ in range(4)]
+    assert names(telemetry) == [
+        ("chat gpt-5", None),
+        *(("fetch_response", each.status) for each in polled),
+    ]
+    assert [each.status for each in polled][-1] == "completed"
+    usage = polled[-1].usage
+    labels = {"model": "gpt-5", "operation": "chat"}
+    value = telemetry.value
+    assert value("gen_ai.tokens.consumed", token_type="input", **labels) == usage.input_tokens
+    assert value("gen_ai.tokens.consumed") == usage.total_tokens
+    assert value("gen_ai.requests.active") == 0
+
+
+def test_polls_show_no_tokens(instrumented, client):
+    """A poll's span tells id, model and end of the response, and no tokens of its own."""
+    telemetry = instrumented()
+    response = client.responses.create(**REQUEST, background=True)
+    for _ in range(3):
+        client.responses.retrieve(response.id)
+    told = telemetry.spans[-1].attributes
+    assert told["gen_ai.response.id"] == response.id
+    assert told["gen_ai.response.model"] == response.model
+    assert told["gen_ai.response.finish_reasons"] == ("stop",)
+    assert [name for name in told if name.startswith("gen_ai.usage.")] == []
+
+
+def test_cancelled_response(instrumented, client):
+    """Cancelling is a call of its own, and no error."""
+    telemetry = instrumented()
+    response = client.responses.create(**REQUEST, background=True)
+    cancelled = client.responses.cancel(response.id)
+    assert names(telemetry)[1:] == [("cancel_response", cancelled.status)]
+    assert cancelled.status == "cancelled"
+    assert telemetry.spans[1].status == "UNSET"
+    assert telemetry.value("gen_ai.errors") == 0
+
+
+def test_foreground_response_retrieved(instrumented, client):
+    """A response that was counted when it was made is not counted again when it is fetched."""
+    telemetry = instrumented()
+    response = client.responses.create(**REQUEST)
+    client.responses.retrieve(response.id)
+    assert telemetry.value("gen_ai.tokens.consumed") == response.usage.total_tokens
+
+
+def test_raw_poll(instrumented, client):
+    """A poll whose answer is read as bytes counts like any other."""
+    telemetry = instrumented()
+    response = client.responses.create(**REQUEST, background=True)
+    for _ in range(3):
+        with client.responses.with_streaming_response.retrieve(response.id) as raw:
+            raw.read()
+    usage = client.responses.retrieve(response.id).usage
+    assert telemetry.value("gen_ai.tokens.consumed") == usage.total_tokens
+
+
+def test_async_background_response(instrumented, p):
+    """The asynchronous client's polls count once too."""
+    telemetry = instrumented()
+
+    async def poll():
+        async with openai.AsyncOpenAI(base_url=p.url, api_key="test") as client:
+            response = await client.responses.create(**REQUEST, background=True)
+            for _ in range(4):
+                response = await client.responses.retrieve(response.id)
+            return response
+
+    response = asyncio.run(poll())
+    assert telemetry.value("gen_ai.tokens.consumed") == response.usage.total_tokens
+
+
+def test_batch(instrumented, client):
+    """A batch counts its tokens once, under the model that it tells when it is done."""
+    telemetry = instrumented()
+    line = (
+        '{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": '
+        '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}}\n'
+    )
+    upload = client.files.create(file=("in.jsonl", line.encode() * 2), purpose="batch")
+    batch = client.batches.create(
+        input_file_id=upload.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    polled = [client.batches.retrieve(batch.id) for _ in range(4)]
+    assert names(telemetry) == [
+        ("create_batch", batch.status),
+        *(("fetch_batch", each.status) for each in polled),
+    ]
+    assert polled[-1].status == "completed"
+    total = polled[-1].usage.total_tokens
+    assert telemetry.value("gen_ai.tokens.consumed") == total
+    assert telemetry.value("gen_ai.tokens.consumed", model=polled[-1].model) == total
+
+
+def test_cancelled_batch(instrumented, client):
+    """A batch can be cancelled, which is a call of its own."""
+    telemetry = instrumented()
+    batch = client.batches.create(
+        input_file_id="file-1", endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    cancelled = client.batches.cancel(batch.id)
+    assert names(telemetry)[1:] == [("cancel_batch", cancelled.status)]

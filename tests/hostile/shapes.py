@@ -1,0 +1,120 @@
+"""Any value as plain data that can be compared: types, fields, headers, bytes, causes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import httpx2
+import pydantic
+
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
+_PLAIN = (bool, int, float, str, bytes, type(None))
+
+# Python's own limit of recursion is near: a shape takes three frames for each level.
+_DEEPEST = 100
+
+Seen = tuple[Any, ...]
+
+
+def shape(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """`value` as nested tuples; equal shapes mean that a program could not tell the two apart."""
+    if isinstance(value, _PLAIN):
+        return type(value).__name__, repr(value)
+    if id(value) in above or len(above) > _DEEPEST:
+        return ("below", _name(value))
+    inside = (*above, id(value))
+    for kinds, of in _SHAPES:
+        if isinstance(value, kinds):
+            return (_name(value), *of(value, lambda each: shape(each, inside)))
+    return _name(value), _ADDRESS.sub("0x", repr(value))
+
+
+def _name(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+_Shape = Callable[[Any], Any]
+
+
+def _mapping(value: Mapping[Any, Any], of: _Shape) -> Seen:
+    return tuple((of(key), of(each)) for key, each in value.items())
+
+
+def _sequence(value: Any, of: _Shape) -> Seen:
+    return tuple(map(of, value))
+
+
+def _model(value: pydantic.BaseModel, of: _Shape) -> Seen:
+    return (
+        of(vars(value)),
+        of(value.__pydantic_extra__),
+        sorted(value.model_fields_set),
+        of(_attempt(lambda: value.model_dump(warnings=False))),
+        of(_attempt(lambda: value.model_dump(warnings=False, exclude_unset=True))),
+        of(getattr(value, "_request_id", None)),
+    )
+
+
+def _attempt(read: Callable[[], object]) -> object:
+    try:
+        return read()
+    except Exception as error:
+        return type(error)
+
+
+def _exception(value: BaseException, of: _Shape) -> Seen:
+    return (
+        _ADDRESS.sub("0x", str(value)),
+        of(value.args),
+        of(vars(value)),
+        of(value.__cause__),
+        of(value.__context__),
+        value.__suppress_context__,
+    )
+
+
+def _response(value: httpx.Response | httpx2.Response, of: _Shape) -> Seen:
+    return (
+        value.status_code,
+        value.http_version,
+        value.headers.raw,
+        value.is_closed,
+        value.is_stream_consumed,
+        value.num_bytes_downloaded,
+        of(getattr(value, "_content", "not read")),
+        of(value.history),
+        of(value.request),
+    )
+
+
+def _request(value: httpx.Request | httpx2.Request, _: _Shape) -> Seen:
+    # Its body and the length of that are judged on the wire.
+    headers = [pair for pair in value.headers.raw if pair[0].lower() != b"content-length"]
+    return value.method, str(value.url), headers
+
+
+def _sdk_response(value: Any, of: _Shape) -> Seen:
+    return value.retries_taken, of(value.http_response)
+
+
+def _is_sdk_response(name: str) -> type:
+    import openai._legacy_response
+    import openai._response
+
+    found: type = getattr(openai._legacy_response, name, None) or getattr(openai._response, name)
+    return found
+
+
+_SHAPES: tuple[tuple[Any, Callable[[Any, _Shape], Seen]], ...] = (
+    (type, lambda value, _: (repr(value),)),
+    (pydantic.BaseModel, _model),
+    (Mapping, _mapping),
+    ((list, tuple, set, frozenset), _sequence),
+    (BaseException, _exception),
+    ((httpx.Response, httpx2.Response), _response),
+    ((httpx.Request, httpx2.Request), _request),
+    ((_is_sdk_response("LegacyAPIResponse"), _is_sdk_response("BaseAPIResponse")), _sdk_response),
+)

@@ -1,0 +1,153 @@
+"""Whatever a server answers, the program sees what it would have seen without us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hostile import bodies
+from hostile.harness import (
+    PROVEN,
+    QUESTION,
+    Place,
+    Program,
+    Run,
+    each,
+    entered,
+    outcome,
+    unharmed,
+    wait,
+)
+
+from llm_otel.testing import Provider, Reply
+
+PLAIN = {"stream_usage": "never"}
+EVERYTHING = {
+    "stream_usage": "never",
+    "capture_content": "span_and_event",
+    "redact": lambda text: text[::-1],
+    "semconv": "both",
+    "estimate_usage": True,
+}
+
+
+async def chat(client: Any) -> Any:
+    return await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+
+
+async def chat_raw(client: Any) -> Any:
+    raw = client.chat.completions.with_raw_response
+    response = await wait(raw.create(model="gpt-4o", messages=QUESTION))
+    return response, await outcome(lambda: response.parse())
+
+
+async def chat_bytes(client: Any) -> Any:
+    streaming = client.chat.completions.with_streaming_response
+    async with entered(streaming.create(model="gpt-4o", messages=QUESTION)) as response:
+        first = await outcome(lambda: response.read())
+        return first, await outcome(lambda: response.parse()), response
+
+
+async def responses(client: Any) -> Any:
+    return await wait(client.responses.create(model="gpt-5", input="Hello"))
+
+
+async def embeddings(client: Any) -> Any:
+    return await wait(client.embeddings.create(model="text-embedding-3-small", input="Hello"))
+
+
+async def images(client: Any) -> Any:
+    return await wait(client.images.generate(model="gpt-image-1", prompt="a cat"))
+
+
+async def fetched(client: Any) -> Any:
+    return await wait(client.responses.retrieve("resp_1"))
+
+
+async def batch(client: Any) -> Any:
+    return await wait(client.batches.retrieve("batch_1"))
+
+
+async def chat_stream(client: Any) -> Any:
+    stream = await wait(
+        client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
+    )
+    return await _all(stream)
+
+
+async def chat_stream_bytes(client: Any) -> Any:
+    streaming = client.chat.completions.with_streaming_response
+    create = streaming.create(model="gpt-4o", messages=QUESTION, stream=True)
+    async with entered(create) as response:
+        return await _all(response.iter_lines()), response
+
+
+async def chat_stream_raw(client: Any) -> Any:
+    raw = client.chat.completions.with_raw_response
+    response = await wait(raw.create(model="gpt-4o", messages=QUESTION, stream=True))
+    return await _all(response.parse()), response
+
+
+async def chat_helper(client: Any) -> Any:
+    async with entered(client.chat.completions.stream(model="gpt-4o", messages=QUESTION)) as stream:
+        events = await _all(stream)
+        return events, await outcome(lambda: stream.get_final_completion())
+
+
+async def responses_stream(client: Any) -> Any:
+    return await _all(await wait(client.responses.create(model="gpt-5", input="Hi", stream=True)))
+
+
+async def responses_helper(client: Any) -> Any:
+    async with entered(client.responses.stream(model="gpt-5", input="Hi")) as stream:
+        return await _all(stream), await outcome(lambda: stream.get_final_response())
+
+
+async def _all(stream: Any) -> Any:
+    """Everything that came before the end or an exception, and that exception."""
+    found = []
+    try:
+        async for item in each(stream):
+            found.append(item)
+    except Exception as error:
+        return found, error
+    return found, None
+
+
+CASES: tuple[tuple[Run, dict[str, Reply]], ...] = (
+    (chat, bodies.bodies(bodies.CHAT)),
+    (chat_raw, bodies.RAW),
+    (chat_bytes, bodies.RAW),
+    (responses, bodies.bodies(bodies.RESPONSE)),
+    (embeddings, bodies.bodies(bodies.EMBEDDINGS)),
+    (images, bodies.RAW),
+    (fetched, bodies.RAW),
+    (batch, bodies.RAW),
+    (chat_stream, {**bodies.streams(), **bodies.USAGE_STREAMS}),
+    (chat_stream_bytes, {**bodies.FRAMES, **bodies.USAGE_STREAMS}),
+    (chat_stream_raw, bodies.FRAMES),
+    (chat_helper, {**bodies.streams(), **bodies.USAGE_STREAMS}),
+    (responses_stream, bodies.RESPONSE_STREAMS),
+    (responses_helper, bodies.RESPONSE_STREAMS),
+)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize(("run", "replies"), CASES, ids=[run.__name__ for run, _ in CASES])
+def test_bodies(server: Provider, run: Run, replies: dict[str, Reply], asynchronous: bool) -> None:
+    """The program gets the same value or exception, and each request is told as one call."""
+    programs = {name: Program(run, [reply]) for name, reply in replies.items()}
+    settings = PLAIN if asynchronous else EVERYTHING
+    unharmed(programs, server, Place(asynchronous), settings, calls=len(programs))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("run", [chat_stream, chat_helper, chat_stream_raw, chat_stream_bytes])
+def test_streams_whose_usage_we_ask_for(server: Provider, run: Run, asynchronous: bool) -> None:
+    """The program sees what it would have seen of a stream without usage; raw bytes are never
+    asked for more."""
+    replies = bodies.streams() if run is chat_stream else bodies.FRAMES
+    programs = {name: Program(run, [reply]) for name, reply in replies.items()}
+    place = Place(asynchronous, PROVEN)
+    asks = run in (chat_stream, chat_helper)
+    unharmed(programs, server, place, {}, calls=len(programs), asks=asks)
