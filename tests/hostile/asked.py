@@ -43,14 +43,14 @@ def asking(entry: tuple[str, str, dict[str, str], bytes]) -> Any:
     method, target, headers, body = entry
     data = _json(body)
     streams = isinstance(data, dict) and data.get("stream") is True
-    if not streams or not target.endswith("/completions") or _asks(data):
+    raw = "x-stainless-raw-response" in headers
+    if not streams or raw or not target.partition("?")[0].endswith("/completions"):
         return entry
-    options = data.get("stream_options") or {}
-    text = json.dumps(
-        {**data, "stream_options": {**options, "include_usage": True}},
-        separators=(",", ":"),
-        ensure_ascii=False,
-    ).encode()
+    options = data.get("stream_options")
+    if not (options is None or isinstance(options, dict)) or "include_usage" in (options or {}):
+        return entry
+    more = {**data, "stream_options": {**(options or {}), "include_usage": True}}
+    text = json.dumps(more, separators=(",", ":"), ensure_ascii=False).encode()
     return method, target, {**headers, "content-length": str(len(text))}, text
 
 

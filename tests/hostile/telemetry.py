@@ -117,13 +117,18 @@ class Watch:
         Args:
             calls: How many calls there were; None where that does not matter.
         """
+        ended = len(self.spans.ended)
+        self.check_ended()
+        assert self.value("gen_ai.request.duration") == ended, self.metrics
+        assert self.log == []
+        assert calls in (None, ended), f"expected {calls} calls, got {ended}"
+
+    def check_ended(self) -> None:
+        """Fail if a span is open or a call active."""
         spans, ended = self.spans.started, len(self.spans.ended)
         assert spans == ended, f"{spans} spans started, {ended} ended"
         active = self.metrics.get("gen_ai.requests.active", [])
         assert all(value == 0 for _, value in active), f"active requests: {active}"
-        assert self.value("gen_ai.request.duration") == ended, self.metrics
-        assert self.log == []
-        assert calls in (None, ended), f"expected {calls} calls, got {ended}"
 
 
 def _points(data: MetricsData) -> dict[str, list[tuple[dict[str, Any], Any]]]:

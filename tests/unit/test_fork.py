@@ -25,6 +25,8 @@ llm_otel.cost(model="gpt-4o", input_tokens=1)  # waits for the prices
 client = openai.OpenAI(base_url={url!r}, api_key="test")
 
 def call(times):
+    # Two processes that write to one connection at once would garble their requests.
+    client = openai.OpenAI(base_url={url!r}, api_key="test")
     for _ in range(times):
         client.chat.completions.create(
             model="gpt-4o", messages=[{{"role": "user", "content": "Hi"}}]

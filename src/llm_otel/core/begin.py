@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from weakref import ReferenceType, ref
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context, create_key, get_current
@@ -44,7 +45,8 @@ class Begun(NamedTuple):
 def current_call() -> Call | None:
     """The call whose request is being sent in this context."""
     found = otel_context.get_value(_CALL)
-    return found if isinstance(found, Call) else None
+    call = found() if isinstance(found, ReferenceType) else None
+    return call if isinstance(call, Call) else None
 
 
 def begin(
@@ -72,8 +74,8 @@ def _begin(
     bare = provider_context(context)
     if not active.live or rivals.suppressed(context):
         return None if bare is context else Begun(None, bare, args, kwargs)
-    options = kwargs["options"] if "options" in kwargs else args[_position(kwargs)]
-    endpoint = spec.match(options.method.lower(), options.url)
+    options = _options(args, kwargs)
+    endpoint = spec.match(options.method.lower(), options.url) if options is not None else None
     if endpoint is None:
         return None if bare is context else Begun(None, bare, args, kwargs)
     streaming = kwargs.get("stream") is True
@@ -81,7 +83,13 @@ def _begin(
     extra = options.extra_json
     raw = _raw(options.headers)
     server = active.servers.of(client, spec, options.url)
-    ask = streaming and raw is None and _ask(active, endpoint, server, body, extra)
+    ask = (
+        streaming
+        and raw is None
+        and _may_ask(active, endpoint, server)
+        and _asks_nothing_yet(args, kwargs, options)
+    )
+    asked = _asking(args, kwargs, options) if ask else (args, kwargs)
     call = Call(
         active,
         endpoint,
@@ -92,12 +100,19 @@ def _begin(
         streaming,
         own_span=not rivals.has_span(context, client, spec),
     )
-    if ask:
-        args, kwargs = _asking(args, kwargs, options, body, extra)
-    inside = {**call.context, _CALL: call}
+    # A connection that is opened now keeps this context for as long as it lives: not the call.
+    inside = {**call.context, _CALL: ref(call)}
     if bare is not context:
-        inside = {**provider_context(call.context), _CALL: call}
-    return Begun(call, Context(inside), args, kwargs, raw, ask)
+        inside = {**provider_context(call.context), _CALL: ref(call)}
+    return Begun(call, Context(inside), *asked, raw, ask)
+
+
+def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The request's options; None where they are missing or nothing that the SDK could send."""
+    at = _position(kwargs)
+    found = kwargs["options"] if "options" in kwargs else args[at] if len(args) > at else None
+    sendable = type(read.get(found, "method")) is str and type(read.get(found, "url")) is str
+    return found if sendable and hasattr(found, "json_data") else None
 
 
 def _position(kwargs: dict[str, Any]) -> int:
@@ -111,45 +126,43 @@ def _raw(headers: object) -> str | None:
 
 
 # ------------------------------------------------------------------ a stream's usage
-def _ask(
-    active: Runtime,
-    endpoint: Endpoint,
-    server: Server,
-    body: Mapping[str, object],
-    extra: object,
-) -> bool:
-    """Whether to ask for the usage that the caller did not ask for.
+def _may_ask(active: Runtime, endpoint: Endpoint, server: Server) -> bool:
+    """Whether the settings and the host allow to ask for a stream's usage."""
+    mode = active.settings.stream_usage
+    return endpoint.usage_on_request and (mode == "always" or (mode == "proven" and server.proven))
+
+
+def _asks_nothing_yet(args: tuple[Any, ...], kwargs: dict[str, Any], options: Any) -> bool:
+    """Whether the caller left it open, and we can both add to the body and hide what comes of it.
 
     Never where the caller said `include_usage` themselves, whatever they said.
     """
-    mode = active.settings.stream_usage
-    if not endpoint.usage_on_request or mode == "never":
+    cast_to = kwargs["cast_to"] if "cast_to" in kwargs else args[0]
+    if "usage" not in getattr(cast_to, "__annotations__", ()):
         return False
-    if mode != "always" and not server.proven:
+    if type(options.json_data) is not dict or type(options.extra_json) not in (dict, type(None)):
         return False
-    options = _stream_options(body, extra)
-    return options is None or (type(options) is dict and "include_usage" not in options)
+    body = _merged(options)
+    said = body.get("stream_options")
+    left_open = said is None or (type(said) is dict and "include_usage" not in said)
+    return left_open and body.get("stream") is True
 
 
-def _stream_options(body: Mapping[str, object], extra: object) -> object:
-    over = read.get(extra, "stream_options")
-    return over if over is not None else body.get("stream_options")
+def _merged(options: Any) -> dict[str, Any]:
+    """The body as it goes over the wire: `extra_body` overrides."""
+    return {**options.json_data, **(options.extra_json or {})}
 
 
 def _asking(
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    options: Any,
-    body: Mapping[str, object],
-    extra: object,
+    args: tuple[Any, ...], kwargs: dict[str, Any], options: Any
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The caller's arguments with copies of the options and bodies that ask for usage."""
+    wanted = {**(_merged(options).get("stream_options") or {}), "include_usage": True}
     asked = copy.copy(options)
-    wanted = {**(_stream_options(body, extra) or {}), "include_usage": True}  # type: ignore[dict-item]
-    if read.get(extra, "stream_options") is not None:
-        asked.extra_json = {**extra, "stream_options": wanted}  # type: ignore[dict-item]
+    if options.extra_json:
+        asked.extra_json = {**options.extra_json, "stream_options": wanted}
     else:
-        asked.json_data = {**body, "stream_options": wanted}
+        asked.json_data = {**options.json_data, "stream_options": wanted}
     if "options" in kwargs:
         return args, {**kwargs, "options": asked}
     at = _position(kwargs)

@@ -40,7 +40,7 @@ def bill(call: Call, answer: Answer, used: Usage, series: Series, seconds: float
             duration_s=seconds,
             requests=answer.requests,
         )
-        runtime.instruments.cost(series, found)
+        runtime.instruments.later(runtime.instruments.cost, series, found)
         return found
     when, epoch = datetime.now(timezone.utc), runtime.instruments.epoch
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,6 +52,7 @@ class Call:
     """
 
     __slots__ = (
+        "__weakref__",
         "_once",
         "accumulator",
         "attribution",
@@ -118,7 +118,7 @@ class Call:
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
         if self.recording:
-            self.span.set_attributes(self.request_attributes())
+            self._describe_request()
         runtime.instruments.begun(self.series)
         self.started = perf_counter()
 
@@ -144,6 +144,13 @@ class Call:
             if host.port is not None:
                 attributes[semconv.SERVER_PORT] = host.port
         return attributes
+
+    def _describe_request(self) -> None:
+        # Guarded by itself: the span is open by now.
+        try:
+            self.span.set_attributes(self.request_attributes())
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("describe request", problem)
 
     def request_attributes(self) -> dict[str, Any]:
         """What the request and the attribution tell."""
@@ -175,28 +182,26 @@ class Call:
     def returned(self, result: object) -> None:
         """The whole answer is there."""
         if self._claim():
-            self._end(extract.answer(result, self.endpoint), result=result)
+            self._end(lambda: extract.answer(result, self.endpoint), result=result)
 
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
         if self._claim():
-            self._end(self._folded())
+            self._end(self._folded)
 
     def left(self) -> None:
         """The caller left the stream early: no error, no success."""
         if self._claim():
-            self._end(self._cut_short())
+            self._end(self._cut_short)
 
     def failed(self, exc: BaseException) -> None:
         """The call ended in an exception, which goes on to the caller unchanged."""
         if not self._claim():
             return
         if isinstance(exc, GeneratorExit):
-            self._end(self._cut_short())
-            return
-        if self.response is None:
-            self.response = getattr(exc, "response", None)
-        self._end(self._billed_in_spite_of(exc), exc=exc)
+            self._end(self._cut_short)
+        else:
+            self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
     def _claim(self) -> bool:
         """True for one of all the threads and hooks that see the call end."""
@@ -217,32 +222,44 @@ class Call:
     def _billed_in_spite_of(self, exc: BaseException) -> Answer:
         """What a failed call used: a stream's chunks so far, or the body that the SDK could not
         parse into what the caller asked for (too long, filtered, not valid)."""
+        if self.response is None:
+            self.response = read.get(exc, "response")
         if self.fold is not None:
             return self._folded()
-        completion = getattr(exc, "completion", None)
+        completion = read.get(exc, "completion")
         if completion is not None:
             return extract.answer(completion, self.endpoint)
         return extract.answer(_json_body(self.response), self.endpoint)
 
     # ------------------------------------------------------------------ emit
     def _end(
-        self, answer: Answer, *, exc: BaseException | None = None, result: object = None
+        self,
+        tell: Callable[[], Answer],
+        *,
+        exc: BaseException | None = None,
+        result: object = None,
     ) -> None:
         """Emit everything, once. The parts are guarded by themselves: one that fails must not
-        leave the span open."""
+        leave the span open.
+
+        Args:
+            tell: Gives what the answer told.
+            exc: What the call ended in.
+            result: What the caller gets, for the content.
+        """
         seconds = perf_counter() - self.started
-        runtime = self.runtime
-        if runtime.instruments.epoch != self.epoch:
+        instruments = self.runtime.instruments
+        if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
-        failure = Failure.of(exc, answer)
+        answer, failure = _told(tell, exc)
         first_chunk = None
         if self.first_chunk_at is not None:
             first_chunk = self.first_chunk_at - self.started
         cost: Cost | None = None
         try:
-            runtime.instruments.ended(self.series, seconds, failure.kind, self.context)
+            instruments.later(instruments.ended, self.series, seconds, failure.kind, self.context)
             if first_chunk is not None:
-                runtime.instruments.first_chunk(self.series, first_chunk)
+                instruments.later(instruments.first_chunk, self.series, first_chunk)
             self._read_headers()
         except Exception as problem:  # noqa: BLE001
             guard.handle("measure", problem)
@@ -252,8 +269,7 @@ class Call:
             guard.handle("count", problem)
         if self.own_span:
             try:
-                for record in runtime.family_b:
-                    record(runtime.instruments, self, answer, seconds, first_chunk, failure.type)
+                family_b.measure(self, answer, seconds, first_chunk, failure.type)
                 self._describe(answer, cost, failure, first_chunk, result)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
@@ -268,7 +284,7 @@ class Call:
             if self.endpoint.billed and failure.kind is None and not answer.background:
                 instruments.unknown_usage(self.series)
             return None
-        instruments.used(series, used)
+        instruments.later(instruments.used, series, used)
         return billing.bill(self, answer, used, series, seconds)
 
     def _countable(self, answer: Answer) -> tuple[Usage | None, Series]:
@@ -288,13 +304,13 @@ class Call:
         if answer.usage is None or foreground:
             return None, self.series
         claimed, begun_by = ledger.claim(key)
-        return (answer.usage if claimed else None), begun_by or self._series_of(answer)
+        return (answer.usage if claimed else None), self._named(begun_by or self.series, answer)
 
-    def _series_of(self, answer: Answer) -> Series:
-        """Our own series, under the model that the answer names when the request named none."""
-        labels = self.series.labels
+    def _named(self, series: Series, answer: Answer) -> Series:
+        """The series, under the model that the answer names when the request named none."""
+        labels = series.labels
         if labels[semconv.MODEL] != semconv.NONE or answer.model is None:
-            return self.series
+            return series
         return self.runtime.instruments.series(
             answer.model,
             labels[semconv.PROVIDER],
@@ -304,9 +320,9 @@ class Call:
         )
 
     def _read_headers(self) -> None:
-        if self.response is None:
-            return
-        request_id, limits = headroom.scan(self.response.headers.raw)
+        # An exception's response may be of any kind.
+        raw = getattr(getattr(self.response, "headers", None), "raw", ())
+        request_id, limits = headroom.scan(raw)
         self.request_id = request_id
         if limits and self.model != semconv.NONE:
             labels = self.series.labels
@@ -336,13 +352,30 @@ class Call:
             describe.content(self, answer, result, attributes)
 
 
+def abandon(call: Call) -> None:
+    """Our own way to end a call failed: end it with what is known, so that nothing stays open."""
+    try:
+        call.left()
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("abandon", exc)
+
+
+def _told(tell: Callable[[], Answer], exc: BaseException | None) -> tuple[Answer, Failure]:
+    """What the answer told and how the call failed; nothing of it where we fail to read it."""
+    answer, failure = Answer(), Failure()
+    try:
+        answer = tell()
+    except Exception as problem:  # noqa: BLE001
+        guard.handle("read answer", problem)
+    try:
+        failure = Failure.of(exc, answer)
+    except Exception as problem:  # noqa: BLE001
+        guard.handle("classify", problem)
+    return answer, failure
+
+
 def _json_body(response: Any) -> object:
     """The body of an answer that the SDK has read, as JSON; None when it is none of these."""
-    content = read.get(response, "_content")
-    if not isinstance(content, bytes) or response.status_code >= 400:
+    if getattr(response, "is_error", True):
         return None
-    try:
-        found: object = json.loads(content)
-    except ValueError:
-        return None
-    return found
+    return read.json_of(read.get(response, "_content"))

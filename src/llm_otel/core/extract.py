@@ -88,8 +88,9 @@ def usage(node: object, endpoint: Endpoint) -> Usage | None:
 
 
 def _fill(result: Usage, node: object, fields: UsageMap) -> None:
+    reported = read.fields(node)
     for key, destination in fields.items():
-        value = read.get(node, key)
+        value = reported.get(key)
         if value is None:
             continue
         if isinstance(destination, str):
@@ -104,12 +105,13 @@ def _fill(result: Usage, node: object, fields: UsageMap) -> None:
 
 def answer(node: object, endpoint: Endpoint) -> Answer:
     """Everything that a whole response tells."""
+    told = read.fields(node)
     result = Answer(
-        response_id=read.text(node, "id"),
-        model=read.text(node, "model"),
-        status=read.text(node, "status"),
-        service_tier=read.text(node, "service_tier"),
-        fingerprint=read.text(node, "system_fingerprint"),
+        response_id=read.string(told.get("id")),
+        model=read.string(told.get("model")),
+        status=read.string(told.get("status")),
+        service_tier=read.string(told.get("service_tier")),
+        fingerprint=read.string(told.get("system_fingerprint")),
         usage=usage(node, endpoint),
     )
     if endpoint.kind in ("chat", "completion"):
@@ -143,9 +145,8 @@ def told_error(node: object) -> str | None:
 
 def finish_reason(value: object) -> str:
     """A choice's finish reason in the conventions' words; `error` for a missing one."""
-    if not isinstance(value, str) or not value:
-        return "error"
-    return _FINISH_REASONS.get(value, value)
+    reason = read.string(value) or "error"
+    return _FINISH_REASONS.get(reason, reason)
 
 
 def _responses(result: Answer, node: object) -> None:
@@ -209,31 +210,21 @@ def _svg(result: Answer, node: object) -> None:
 
 
 # ------------------------------------------------------------------ requests
-def _integer(value: object) -> int | None:
-    return value if type(value) is int else None
-
-
-def _string(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
 def _strings(value: object) -> list[str] | None:
-    if isinstance(value, str):
-        return [value]
-    if type(value) is list and value and all(isinstance(item, str) for item in value):
-        return value
-    return None
+    found = [read.string(item) for item in (value if type(value) is list else [value])]
+    return [item for item in found if item is not None] if found and all(found) else None
 
 
 def _not_one(value: object) -> int | None:
-    return value if type(value) is int and value != 1 else None
+    return read.integer(value) if value != 1 else None
 
 
 def _format(value: object) -> str | None:
     """`response_format` of chat, `text.format` of responses: an object with a type."""
-    kind = read.get(value, "type")
-    return {"json_object": "json", "json_schema": "json", "text": "text"}.get(str(kind))
+    return _FORMATS.get(read.text(value, "type") or "")
 
+
+_FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
 
 _Reader = Callable[[object], Any]
 _Attribute = tuple[str, _Reader]
@@ -243,30 +234,33 @@ _Attribute = tuple[str, _Reader]
 _REQUEST: Mapping[str, tuple[_Attribute, ...]] = {
     "temperature": ((semconv.REQUEST_TEMPERATURE, read.number),),
     "top_p": ((semconv.REQUEST_TOP_P, read.number),),
-    "top_k": ((semconv.REQUEST_TOP_K, _integer),),
+    "top_k": ((semconv.REQUEST_TOP_K, read.integer),),
     "frequency_penalty": ((semconv.REQUEST_FREQUENCY_PENALTY, read.number),),
     "presence_penalty": ((semconv.REQUEST_PRESENCE_PENALTY, read.number),),
-    "max_tokens": ((semconv.REQUEST_MAX_TOKENS, _integer),),
-    "max_completion_tokens": ((semconv.REQUEST_MAX_TOKENS, _integer),),
-    "max_output_tokens": ((semconv.REQUEST_MAX_TOKENS, _integer),),
+    "max_tokens": ((semconv.REQUEST_MAX_TOKENS, read.integer),),
+    "max_completion_tokens": ((semconv.REQUEST_MAX_TOKENS, read.integer),),
+    "max_output_tokens": ((semconv.REQUEST_MAX_TOKENS, read.integer),),
     "stop": ((semconv.REQUEST_STOP_SEQUENCES, _strings),),
-    "seed": ((semconv.REQUEST_SEED, _integer),),
+    "seed": ((semconv.REQUEST_SEED, read.integer),),
     "n": ((semconv.REQUEST_CHOICE_COUNT, _not_one),),
-    "reasoning_effort": ((semconv.REQUEST_REASONING_LEVEL, _string),),
+    "reasoning_effort": ((semconv.REQUEST_REASONING_LEVEL, read.string),),
     "reasoning": (
-        (semconv.REQUEST_REASONING_LEVEL, lambda node: _string(read.get(node, "effort"))),
+        (semconv.REQUEST_REASONING_LEVEL, lambda node: read.string(read.get(node, "effort"))),
     ),
     "response_format": ((semconv.OUTPUT_TYPE, _format),),
     "text": ((semconv.OUTPUT_TYPE, lambda node: _format(read.get(node, "format"))),),
-    "previous_response_id": ((semconv.REQUEST_PREVIOUS_RESPONSE_ID, _string),),
+    "previous_response_id": ((semconv.REQUEST_PREVIOUS_RESPONSE_ID, read.string),),
     "conversation": (
-        (semconv.CONVERSATION_ID, lambda node: _string(node) or _string(read.get(node, "id"))),
+        (
+            semconv.CONVERSATION_ID,
+            lambda node: read.string(node) or read.string(read.get(node, "id")),
+        ),
     ),
     "prompt": (
-        (semconv.PROMPT_NAME, lambda node: _string(read.get(node, "id"))),
-        (semconv.PROMPT_VERSION, lambda node: _string(read.get(node, "version"))),
+        (semconv.PROMPT_NAME, lambda node: read.string(read.get(node, "id"))),
+        (semconv.PROMPT_VERSION, lambda node: read.string(read.get(node, "version"))),
     ),
-    "dimensions": ((semconv.EMBEDDINGS_DIMENSION_COUNT, _integer),),
+    "dimensions": ((semconv.EMBEDDINGS_DIMENSION_COUNT, read.integer),),
     "encoding_format": ((semconv.REQUEST_ENCODING_FORMATS, _strings),),
 }
 _TIERS_NOT_TOLD = frozenset({"auto"})
@@ -280,7 +274,7 @@ def request_attributes(body: Mapping[str, object], endpoint: Endpoint) -> dict[s
             found = reader(value)
             if found is not None:
                 attributes[name] = found
-    tier = _string(body.get("service_tier"))
+    tier = read.string(body.get("service_tier"))
     if tier is not None and tier not in _TIERS_NOT_TOLD:
         attributes[semconv.OPENAI_REQUEST_SERVICE_TIER] = tier
     if endpoint.output_type is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.core.extract import Answer
@@ -12,8 +12,30 @@ from llm_otel.core.extract import Answer
 if TYPE_CHECKING:
     from llm_otel.core.call import Call
     from llm_otel.core.instruments import Instruments
+    from llm_otel.usage import Usage
 
-Recorder = Callable[["Instruments", "Call", "Answer", float, "float | None", "str | None"], None]
+
+class Ended(NamedTuple):
+    """What a call leaves behind to be measured, nothing of its bodies.
+
+    Attributes:
+        attributes: Those common to the family.
+        operation: `gen_ai.operation.name`.
+        usage: What was used, if that is known.
+        seconds: Duration of the call.
+        first_chunk: Seconds to a stream's first chunk.
+        error: `error.type`, or None.
+    """
+
+    attributes: dict[str, Any]
+    operation: str
+    usage: Usage | None
+    seconds: float
+    first_chunk: float | None
+    error: str | None
+
+
+Recorder = Callable[["Instruments", Ended], None]
 
 _INFERENCE = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION})
 _WITHOUT_TOKENS = frozenset({semconv.FETCH_RESPONSE, semconv.CANCEL_RESPONSE})
@@ -22,6 +44,18 @@ _WITHOUT_TOKENS = frozenset({semconv.FETCH_RESPONSE, semconv.CANCEL_RESPONSE})
 def recorders(version: str) -> tuple[Recorder, ...]:
     """What to call at the end of a call for the setting `semconv`."""
     return {"v1.41": (_v141,), "latest": (_latest,), "both": (_v141, _latest)}.get(version, ())
+
+
+def measure(
+    call: Call, answer: Answer, seconds: float, first_chunk: float | None, error: str | None
+) -> None:
+    """Have a call's end recorded, soon."""
+    instruments = call.runtime.instruments
+    ended = Ended(
+        attributes(call, answer), call.endpoint.operation, answer.usage, seconds, first_chunk, error
+    )
+    for record in call.runtime.family_b:
+        instruments.later(record, instruments, ended)
 
 
 _PER_CHUNK = {
@@ -78,28 +112,19 @@ def _build(call: Call, answer: Answer) -> dict[str, Any]:
     return found
 
 
-def _v141(
-    instruments: Instruments,
-    call: Call,
-    answer: Answer,
-    seconds: float,
-    first_chunk: float | None,
-    error: str | None,
-) -> None:
-    common = attributes(call, answer)
-    record = instruments.record
-    failed = {**common, semconv.ERROR_TYPE: error} if error else common
-    record(semconv.V141_OPERATION_DURATION, seconds, failed)
-    if first_chunk is not None:
-        record(semconv.V141_TIME_TO_FIRST_CHUNK, first_chunk, common)
-    if answer.usage is not None and call.endpoint.operation not in _WITHOUT_TOKENS:
-        used = answer.usage
+def _v141(instruments: Instruments, ended: Ended) -> None:
+    common, used, record = ended.attributes, ended.usage, instruments.record
+    failed = {**common, semconv.ERROR_TYPE: ended.error} if ended.error else common
+    record(semconv.V141_OPERATION_DURATION, ended.seconds, failed)
+    if ended.first_chunk is not None:
+        record(semconv.V141_TIME_TO_FIRST_CHUNK, ended.first_chunk, common)
+    if used is not None and ended.operation not in _WITHOUT_TOKENS:
         record(
             semconv.V141_TOKEN_USAGE,
             used.input_tokens,
             {**common, semconv.TOKEN_TYPE_B: semconv.INPUT},
         )
-        if call.endpoint.operation != semconv.EMBEDDINGS:
+        if ended.operation != semconv.EMBEDDINGS:
             record(
                 semconv.V141_TOKEN_USAGE,
                 used.output_tokens,
@@ -107,38 +132,28 @@ def _v141(
             )
 
 
-def _latest(
-    instruments: Instruments,
-    call: Call,
-    answer: Answer,
-    seconds: float,
-    first_chunk: float | None,
-    error: str | None,
-) -> None:
-    common = attributes(call, answer)
-    record = instruments.record
-    failed = {**common, semconv.ERROR_TYPE: error} if error else common
-    operation = call.endpoint.operation
-    if operation == semconv.EMBEDDINGS:
-        record(semconv.LATEST_EMBEDDINGS_DURATION, seconds, failed)
-        if answer.usage is not None:
-            record(semconv.LATEST_EMBEDDINGS_INPUT_TOKENS, answer.usage.input_tokens, failed)
+def _latest(instruments: Instruments, ended: Ended) -> None:
+    common, used, record = ended.attributes, ended.usage, instruments.record
+    failed = {**common, semconv.ERROR_TYPE: ended.error} if ended.error else common
+    if ended.operation == semconv.EMBEDDINGS:
+        record(semconv.LATEST_EMBEDDINGS_DURATION, ended.seconds, failed)
+        if used is not None:
+            record(semconv.LATEST_EMBEDDINGS_INPUT_TOKENS, used.input_tokens, failed)
         return
-    if operation not in _INFERENCE:
+    if ended.operation not in _INFERENCE:
         return
-    record(semconv.LATEST_INFERENCE_DURATION, seconds, failed)
-    if first_chunk is not None:
-        record(semconv.LATEST_TIME_TO_FIRST_CHUNK, first_chunk, common)
-    _latest_tokens(instruments, answer, common, failed)
+    record(semconv.LATEST_INFERENCE_DURATION, ended.seconds, failed)
+    if ended.first_chunk is not None:
+        record(semconv.LATEST_TIME_TO_FIRST_CHUNK, ended.first_chunk, common)
+    _latest_tokens(instruments, used, common, failed)
 
 
 def _latest_tokens(
-    instruments: Instruments, answer: Answer, common: dict[str, Any], failed: dict[str, Any]
+    instruments: Instruments, used: Usage | None, common: dict[str, Any], failed: dict[str, Any]
 ) -> None:
     """Totals by modality as counters, and per operation as histograms; 0 and `unknown` where the
     provider reported no usage, as the conventions ask."""
     record = instruments.record
-    used = answer.usage
     if used is None:
         unknown = {**common, semconv.TOKEN_MODALITY_B: "unknown"}
         record(semconv.LATEST_INPUT_TOKENS, 0, unknown)

@@ -13,6 +13,8 @@ from llm_otel.clients.spec import Endpoint
 from llm_otel.core import extract, read
 from llm_otel.core.extract import Answer
 
+_NOTHING: dict[str, object] = {}
+
 _FINAL_EVENTS = frozenset(
     {
         "response.completed",
@@ -43,11 +45,11 @@ class Choices:
         self._last: object = None
         self._usage: object = None
         self._end: object = None
-        self._ends: dict[object, object] = {}
+        self._ends: dict[int, object] = {}
 
     def add(self, chunk: Any) -> None:
         """Take a chunk in."""
-        fields = chunk if type(chunk) is dict else chunk.__dict__
+        fields = chunk if type(chunk) is dict else getattr(chunk, "__dict__", _NOTHING)
         # Azure's first and last chunks may hold filter results and no names.
         if self._first is None and fields.get("model"):
             self._first = chunk
@@ -55,11 +57,13 @@ class Choices:
         if fields.get("usage") is not None:
             self._usage = chunk
         choices = fields.get("choices")
-        if choices:
+        if choices and type(choices) is list:
             for choice in choices:
-                of_choice = choice if type(choice) is dict else choice.__dict__
+                of_choice = (
+                    choice if type(choice) is dict else getattr(choice, "__dict__", _NOTHING)
+                )
                 if of_choice.get("finish_reason") is not None:
-                    self._ends[of_choice.get("index")] = choice
+                    self._ends[read.count(of_choice.get("index"))] = choice
                     self._end = chunk
 
     def answer(self) -> Answer:
@@ -78,7 +82,7 @@ class Choices:
         result.cost_usd = read.number(read.path(self._usage, ("usage", "cost")))
         result.finish_reasons = [
             extract.finish_reason(read.get(self._ends[index], "finish_reason"))
-            for index in sorted(self._ends, key=read.count)
+            for index in sorted(self._ends)
         ]
         if self._last is not None and not self.ended:
             result.finish_reasons = ["error"]
@@ -92,7 +96,7 @@ class Choices:
 
 def hide_usage(chunk: Any) -> bool:
     """Undo what asking for usage did to a chunk; True for the chunk that it added."""
-    fields = chunk.__dict__
+    fields = getattr(chunk, "__dict__", _NOTHING)
     if fields.get("usage") is not None:
         # Beside choices it is what the provider tells without being asked.
         return not fields.get("choices")
@@ -118,8 +122,7 @@ class Events:
         """Take an event in."""
         if self._first is None:
             self._first = chunk
-        fields = chunk if type(chunk) is dict else chunk.__dict__
-        kind = fields.get("type")
+        kind = read.text(chunk, "type")
         # The error event that may follow a failed response tells less than that does.
         if kind in _FINAL_EVENTS and (kind != "error" or self._final is None):
             self._final = chunk

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from llm_otel import semconv
+from llm_otel.core import read
 
 # How long a reading is believed, in seconds, even when its reset is later.
 TTL = 120.0
@@ -21,8 +22,8 @@ _RESETS: dict[bytes, tuple[semconv.Metric, semconv.Metric]] = {
     b"x-ratelimit-reset-requests": semconv.RATELIMITS[:2],
     b"x-ratelimit-reset-tokens": semconv.RATELIMITS[2:],
 }
-_REQUEST_IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id"})
-_SHORTEST = len(b"request-id")
+_REQUEST_IDS = (b"x-request-id", b"request-id", b"apim-request-id")
+_READ = frozenset({*_VALUES, *_RESETS, *_REQUEST_IDS})
 _PARTS = re.compile(rb"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS = {b"ms": 0.001, b"s": 1.0, b"m": 60.0, b"h": 3600.0}
 
@@ -54,15 +55,12 @@ def scan(
     headers: Iterable[tuple[bytes, bytes]],
 ) -> tuple[str | None, dict[bytes, bytes]]:
     """The provider's request id and the rate-limit headers among raw ones, in one pass."""
+    found = {key: value for name, value in headers if (key := name.lower()) in _READ}
     request_id = None
-    found = {}
-    for name, value in headers:
-        if len(name) >= _SHORTEST:
-            key = name.lower()
-            if key in _VALUES or key in _RESETS:
-                found[key] = value
-            elif key in _REQUEST_IDS:
-                request_id = value.decode("latin-1")
+    for name in _REQUEST_IDS:
+        said = found.pop(name, None)
+        if said is not None and request_id is None:
+            request_id = said.decode("latin-1")
     return request_id, found
 
 
@@ -73,10 +71,7 @@ def _value(headers: dict[bytes, bytes], metric: semconv.Metric, age: float) -> f
             return None
     for name, known in _VALUES.items():
         if known is metric and name in headers:
-            try:
-                return float(headers[name])
-            except ValueError:
-                return None
+            return _number(headers[name])
     return None
 
 
@@ -87,7 +82,11 @@ def _duration(text: bytes | None) -> float | None:
     parts = _PARTS.findall(text)
     if parts:
         return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
+    return _number(text)
+
+
+def _number(text: bytes) -> float | None:
     try:
-        return float(text)
+        return read.number(float(text))
     except ValueError:
         return None

@@ -1,13 +1,14 @@
 """The instruments of family A, and how a call is recorded on them.
 
 Counters are summed in `sums`. Up-down counters and gauges are read from tables by observables.
-Histograms have to see each value: they are recorded at once, and only the duration carries an
-exemplar (an exemplar doubles the price of a record).
+Histograms have to see each value, and only the duration carries an exemplar, which doubles the
+price of a record. What a call records waits in a `Backlog`: nothing is recorded at once.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Ob
 
 from llm_otel import semconv
 from llm_otel.core import fork
+from llm_otel.core.backlog import Backlog
 from llm_otel.core.headroom import Headroom
 from llm_otel.core.labels import Labels
 from llm_otel.core.sums import NO_EXEMPLAR, Cell, Slot, Sums
@@ -119,6 +121,11 @@ class Instruments:
         self._sums.put(cell, amount)
 
     # ------------------------------------------------------------------ recording
+    def later(self, work: Callable[..., None], *args: Any) -> None:
+        """Have `work(*args)`, most often another method of this object, done before the next
+        collection."""
+        self._backlog.put(work, *args)
+
     def begun(self, series: Series) -> None:
         """Count a call as active."""
         with self._sums.lock:
@@ -277,6 +284,9 @@ class Instruments:
     def _observe_active(self) -> Iterator[Observation]:
         self.before_collection()
         self._flush_overflow()
+        if self._backlog.work_off():
+            # Prometheus counts what a series begins with only if it began a millisecond before.
+            time.sleep(0.001)
         self._sums.flush()
         with self._sums.lock:
             active = [(key, value[0]) for key, value in self._active.items()]
@@ -304,6 +314,7 @@ class Instruments:
     # ------------------------------------------------------------------ fork
     def _clear(self) -> None:
         self._sums = Sums(self._counter, deferred=self._deferred)
+        self._backlog = Backlog(deferred=self._deferred)
         self._series: dict[tuple[str, str, str, str, str], Series] = {}
         self._active: dict[tuple[str, ...], list[int]] = {}
         self.headroom = Headroom()

@@ -15,7 +15,7 @@ from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.core import begin, guard, streams
-from llm_otel.core.call import Call
+from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
 
@@ -53,8 +53,6 @@ def _install_if_wanted(spec: ClientSpec) -> None:
 
 
 def _install_now(spec: ClientSpec) -> None:
-    if spec.package in _installed:
-        return
     module = importlib.import_module(f"{spec.package}.{spec.base_module}")
     targets = [getattr(module, name, None) for name in spec.classes]
     if not all(_fits(target) for target in targets):
@@ -66,14 +64,22 @@ def _install_now(spec: ClientSpec) -> None:
         )
         return
     hooks: tuple[Callable[..., Any], ...] = (_sync_hook(spec), _async_hook(spec))
-    put: list[tuple[type, str, Any]] = []
+    # What `remove_all` had to leave is in use again, unless somebody has thrown it away since.
+    put = [each for each in _installed.get(spec.package, ()) if not _removed(*each)]
+    there = {(target, name) for target, name, _ in put}
     for target, hook in zip(targets, hooks):
         for name, wrapper in (("request", hook), ("_process_response", _received)):
+            if (target, name) in there:
+                continue
             original = inspect.getattr_static(target, name)
             replacement = wrapt.FunctionWrapper(original, wrapper)
             setattr(target, name, replacement)
             put.append((target, name, replacement))  # type: ignore[arg-type]
     _installed[spec.package] = put
+
+
+def _removed(target: type, name: str, replacement: Any) -> bool:
+    return inspect.getattr_static(target, name) is replacement.__wrapped__
 
 
 def _fits(target: Any) -> bool:
@@ -163,6 +169,7 @@ def _failed(call: Call | None, exc: BaseException) -> None:
         call.failed(exc)
     except Exception as failure:  # noqa: BLE001
         guard.handle("failed", failure)
+        abandon(call)
 
 
 def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:
@@ -173,13 +180,13 @@ def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:
         _follow(call, started, result, asynchronous)
     except Exception as exc:  # noqa: BLE001
         guard.handle("returned", exc)
-        _abandon(call)
+        abandon(call)
 
 
 def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -> None:
     """Whole answers end here; the others when their body was read."""
-    if started.raw is not None:
-        response = result.http_response
+    response = getattr(result, "http_response", None)
+    if started.raw is not None and response is not None:
         if call.streaming or started.raw == "stream":
             streams.watch_response(response, call, asynchronous=asynchronous, tap=True)
         else:
@@ -191,11 +198,3 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
         streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
     else:
         call.returned(result)
-
-
-def _abandon(call: Call) -> None:
-    """We failed to follow: end the call with what is known, so that nothing stays open."""
-    try:
-        call.left()
-    except Exception as exc:  # noqa: BLE001
-        guard.handle("abandon", exc)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
+
+_NOTHING: Mapping[str, object] = {}
+
+# More tokens than anybody is billed for. Sums must stay within the 64 bits of OTLP: one number
+# beyond them and no metric of the process is exported any more.
+_MOST_TOKENS = 10**12
 
 
 def get(node: object, key: str) -> object | None:
@@ -24,6 +32,18 @@ def get(node: object, key: str) -> object | None:
     return value
 
 
+def fields(node: object) -> Mapping[str, object]:
+    """All that `get` can give of a node; empty for what has no fields."""
+    if type(node) is dict:
+        return node
+    try:
+        found: dict[str, object] = node.__dict__
+    except AttributeError:
+        return _NOTHING
+    extra = getattr(node, "__pydantic_extra__", None)
+    return {**extra, **found} if type(extra) is dict and extra else found
+
+
 def path(node: object, keys: tuple[str, ...]) -> object | None:
     """Follow `keys` through nested nodes; None where the way ends."""
     current: object | None = node
@@ -34,10 +54,34 @@ def path(node: object, keys: tuple[str, ...]) -> object | None:
     return current
 
 
+def string(value: object) -> str | None:
+    """`value` when it is a string that is not empty; what UTF-8 cannot carry becomes `?`."""
+    if not isinstance(value, str) or not value:
+        return None
+    # the `str()` of a string enum would be the name of the member
+    plain = value if type(value) is str else str.__str__(value)
+    return plain if plain.isascii() else plain.encode("utf-8", "replace").decode()
+
+
 def text(node: object, key: str) -> str | None:
-    """The field when it is a string that is not empty."""
-    value = get(node, key)
-    return value if isinstance(value, str) and value else None
+    """The field as `string` gives it."""
+    return string(get(node, key))
+
+
+def integer(value: object) -> int | None:
+    """`value` when it is an int that OTLP can carry."""
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
+
+
+def json_of(data: object) -> object | None:
+    """What bytes hold as JSON; None when they are none, or hold none that Python can read."""
+    if not isinstance(data, bytes) or not data:
+        return None
+    try:
+        found: object = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return found
 
 
 def items(node: object, key: str) -> list[object]:
@@ -48,9 +92,7 @@ def items(node: object, key: str) -> list[object]:
 
 def count(value: object) -> int:
     """A token count: a whole number ≥ 0; anything else a provider may send is 0."""
-    if type(value) is int:
-        return value if value > 0 else 0
-    if type(value) is float and value > 0 and math.isfinite(value):
+    if (type(value) is int or type(value) is float) and 0 < value <= _MOST_TOKENS:
         return int(value)
     return 0
 

@@ -42,6 +42,9 @@ _RIVALS = frozenset(
     }
 )
 
+# Wrappers looked through: a mock answers every question with another mock, without end.
+_DEEPEST = 32
+
 # Methods that they wrap, below the client's package.
 _WRAPPED = (
     ("resources.chat.completions", "Completions"),
@@ -102,10 +105,13 @@ def _warned_of_rival(functions: tuple[object, ...], package: str) -> bool:
 
 def _rival(function: Any) -> str | None:
     """The module of a rival among the wrappers around a function."""
-    while function is not None:
-        wrapper = getattr(function, "_self_wrapper", None) or function
-        module = getattr(wrapper, "__module__", None)
+    for _ in range(_DEEPEST):
+        try:
+            wrapper = getattr(function, "_self_wrapper", None) or function
+            module = getattr(wrapper, "__module__", None)
+            function = getattr(function, "__wrapped__", None)
+        except Exception:  # noqa: BLE001 - a stranger's object, which runs its own code
+            return None
         if isinstance(module, str) and module.partition(".")[0] in _RIVALS:
             return module
-        function = getattr(function, "__wrapped__", None)
     return None

@@ -54,13 +54,8 @@ class Runtime:
     @property
     def live(self) -> bool:
         """Whether anything that is emitted can reach an SDK."""
-        if self.explicit:
-            return True
-        # The API answers with a proxy as long as nobody has set a provider.
-        self.explicit = not (
-            isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-            and _is_proxy(metrics.get_meter_provider())
-        )
+        if not self.explicit:
+            self.explicit = _provider_set()
         return self.explicit
 
     def count_internal_error(self, site: str) -> None:
@@ -68,8 +63,16 @@ class Runtime:
         self.instruments.count(semconv.INTERNAL_ERRORS, 1, **{semconv.SITE: site})
 
 
-def _is_proxy(provider: object) -> bool:
-    return type(provider).__name__ == "_ProxyMeterProvider"
+def _provider_set() -> bool:
+    """Whether anybody set a global provider, or there is no telling.
+
+    The API's getters would look into the environment, which costs as much as all else that a call
+    costs while there is no SDK.
+    """
+    return (
+        getattr(trace, "_TRACER_PROVIDER", trace) is not None
+        or getattr(metrics._internal, "_METER_PROVIDER", metrics) is not None
+    )
 
 
 # How long a collection (in its reader's thread, never a caller's) waits for the price table (s).

@@ -104,5 +104,5 @@ def _azure_version(client: Any) -> str | None:
 
 def request_model(body: Mapping[str, object], extra: object) -> str:
     """The model that goes over the wire: `extra_body` overrides the argument; `none` without."""
-    model = read.get(extra, "model") or body.get("model")
-    return model if isinstance(model, str) and model else semconv.NONE
+    over = read.get(extra, "model")
+    return read.string(body.get("model") if over is None else over) or semconv.NONE

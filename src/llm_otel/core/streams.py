@@ -7,16 +7,13 @@ chunk. Below: the HTTP response's byte stream is wrapped, which sees the respons
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from llm_otel.core import folds, guard
-
-if TYPE_CHECKING:
-    from llm_otel.core.call import Call
+from llm_otel.core import folds, guard, read
+from llm_otel.core.call import Call, abandon
 
 # More than this of a raw body is not kept: its usage stays unknown (bytes).
 _MOST_KEPT = 16 * 1024 * 1024
@@ -35,15 +32,15 @@ def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[A
             yield chunk
             call.reading = True
     except GeneratorExit:
+        _ended("stream left", call, call.left)
         close = getattr(iterator, "close", None)
         if close is not None:
             close()
-        _guarded("stream left", call.left)
         raise
     except BaseException as exc:
-        _guarded("stream failed", call.failed, exc)
+        _ended("stream failed", call, call.failed, exc)
         raise
-    _guarded("stream drained", call.drained)
+    _ended("stream drained", call, call.drained)
 
 
 async def observe_async(
@@ -60,15 +57,15 @@ async def observe_async(
             yield chunk
             call.reading = True
     except GeneratorExit:
-        _guarded("stream left", call.left)
+        _ended("stream left", call, call.left)
         aclose = getattr(iterator, "aclose", None)
         if aclose is not None:
             await aclose()
         raise
     except BaseException as exc:
-        _guarded("stream failed", call.failed, exc)
+        _ended("stream failed", call, call.failed, exc)
         raise
-    _guarded("stream drained", call.drained)
+    _ended("stream drained", call, call.drained)
 
 
 class _Taker:
@@ -110,11 +107,13 @@ class _Taker:
         return False
 
 
-def _guarded(site: str, end: Any, *args: object) -> None:
+def _ended(site: str, call: Call, end: Any, *args: object) -> None:
+    """End a call; if that fails, in the simplest way, so that nothing stays open."""
     try:
         end(*args)
     except Exception as exc:  # noqa: BLE001
         guard.handle(site, exc)
+        abandon(call)
 
 
 # ------------------------------------------------------------------ byte streams
@@ -128,7 +127,7 @@ class _Watched:
     def _closed(self) -> None:
         # While a chunk is being read, whoever reads it will know how the stream ends.
         if not self._call.reading:
-            _guarded("stream closed", self._call.left)
+            _ended("stream closed", self._call, self._call.left)
 
     def __del__(self) -> None:
         try:
@@ -144,6 +143,8 @@ class _Tapped(_Watched):
         super().__init__(inner, call)
         self._kept: list[bytes] = []
         self._size = 0
+        self._drained = False
+        self._error: BaseException | None = None
 
     def _keep(self, data: bytes) -> None:
         call = self._call
@@ -157,7 +158,12 @@ class _Tapped(_Watched):
 
     def _closed(self) -> None:
         kept, self._kept = self._kept, []
-        _guarded("raw body closed", _finish_raw, self._call, kept)
+        call = self._call
+        _ended("raw body closed", call, _finish_raw, call, kept, self._drained, self._error)
+
+    def _failed(self, exc: BaseException) -> None:
+        self._error = exc
+        self._closed()
 
 
 class _SyncWatched(_Watched):
@@ -185,16 +191,30 @@ class _AsyncWatched(_Watched):
 
 class _SyncTapped(_Tapped, _SyncWatched):
     def __iter__(self) -> Iterator[bytes]:
-        for data in self._inner:
-            self._keep(data)
-            yield data
+        try:
+            for data in self._inner:
+                self._keep(data)
+                yield data
+        except GeneratorExit:
+            raise
+        except BaseException as exc:
+            self._failed(exc)
+            raise
+        self._drained = True
 
 
 class _AsyncTapped(_Tapped, _AsyncWatched):
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for data in self._inner:
-            self._keep(data)
-            yield data
+        try:
+            async for data in self._inner:
+                self._keep(data)
+                yield data
+        except GeneratorExit:
+            raise
+        except BaseException as exc:
+            self._failed(exc)
+            raise
+        self._drained = True
 
 
 _classes: dict[tuple[str, type], type] = {}
@@ -229,22 +249,25 @@ def _class_for(response: Any, kind: type, asynchronous: bool) -> type:
     return found
 
 
-def _finish_raw(call: Call, kept: list[bytes]) -> None:
+def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseException | None) -> None:
     """End a call whose caller read raw bytes, with what those tell."""
     response = call.response
-    body = _decoded(response, kept)
+    whole = read.get(response, "_content")
+    drained = drained or isinstance(whole, bytes)
+    body = whole if isinstance(whole, bytes) else _decoded(response, kept)
     if call.streaming:
         observers = call.watch()
         for chunk in _sse(body):
             for observer in (call.fold, *observers):
                 observer.add(chunk)  # type: ignore[union-attr]
+    if error is not None:
+        call.failed(error)
+    elif not drained:
+        call.left()
+    elif call.streaming:
         call.drained()
-        return
-    try:
-        parsed = json.loads(body) if body else None
-    except ValueError:
-        parsed = None
-    call.returned(parsed)
+    else:
+        call.returned(read.json_of(body))
 
 
 def _decoded(response: Any, kept: list[bytes]) -> bytes:
@@ -265,21 +288,11 @@ def _sse(body: bytes) -> Iterator[Any]:
     """The JSON objects in server-sent events; what is no JSON object is passed over."""
     for line in body.splitlines():
         if line.startswith(b"data:") and not line.endswith(b"[DONE]"):
-            try:
-                data = json.loads(line[5:])
-            except ValueError:
-                continue
+            data = read.json_of(line[5:])
             if type(data) is dict:
                 yield data
 
 
 def read_body(response: Any) -> object:
     """The JSON that an SDK has already read into a raw response; None when it is none."""
-    content = getattr(response, "_content", None)
-    if not isinstance(content, bytes):
-        return None
-    try:
-        found: object = json.loads(content)
-    except ValueError:
-        return None
-    return found
+    return read.json_of(getattr(response, "_content", None))

@@ -63,7 +63,10 @@ class Settings:
     )
     content_max_length: int = field(
         default=16_384,
-        metadata=_about(kinds.integer(0, 10_000_000), "Characters kept of one string of content; 0 keeps all."),
+        metadata=_about(
+            kinds.integer(0, 10_000_000),
+            "Characters kept of one string of content; 0 keeps all.",
+        ),
     )
     redact: Callable[[str], str] | None = field(
         default=None,

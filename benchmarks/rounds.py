@@ -1,0 +1,164 @@
+"""Interleaved rounds: every subject once per round, so that the machine's drift hits all alike."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import environments
+from subjects import PEERS, SUBJECTS
+
+_WORKER = Path(__file__).with_name("worker.py")
+_EVERYBODY = {**SUBJECTS, **PEERS}
+
+CLOCKS = ("all", "caller")
+FLOOR = "floor"
+
+
+class Worker:
+    """A subject in its own process, with its twin; both wait between their turns."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self._errors = tempfile.TemporaryFile(mode="w+")
+        self._process = subprocess.Popen(
+            [environments.python(_EVERYBODY[subject].environment), str(_WORKER), subject],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=environments.variables(),
+        )
+
+    def turn(self, workload: str, calls: int) -> Turn:
+        """Measure a number of calls, without instrumentation and with it.
+
+        Raises:
+            SystemExit: The worker died; the end of what it said.
+        """
+        bare = self._ask(workload, calls, bare=True)
+        made = self._ask(workload, calls, bare=False)
+        return Turn(
+            {clock: bare[clock] for clock in CLOCKS},
+            {clock: made[clock] - bare[clock] for clock in CLOCKS},
+            made["spans"],
+        )
+
+    def _ask(self, workload: str, calls: int, *, bare: bool) -> dict[str, float]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        asked = json.dumps({"workload": workload, "calls": calls, "bare": bare})
+        answer = ""
+        try:
+            self._process.stdin.write(asked + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            pass
+        if not answer:
+            self._errors.seek(0)
+            said = self._errors.read()[-2000:]
+            raise SystemExit(f"bench: the worker of {self.subject!r} died in {workload}:\n{said}")
+        found: dict[str, float] = json.loads(answer)
+        return found
+
+    def close(self) -> None:
+        """End the process, and with it its twin."""
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One subject's part of a round.
+
+    Attributes:
+        bare: µs of a call without instrumentation, by clock.
+        added: µs that the subject adds, by clock.
+        spans: Spans per call.
+    """
+
+    bare: dict[str, float]
+    added: dict[str, float]
+    spans: float
+
+
+@dataclass
+class Result:
+    """What the rounds gave for one workload: medians, by clock and subject.
+
+    Attributes:
+        bare: µs of a call without instrumentation, in our environment.
+        added: µs that a subject adds.
+        ratio: What it adds over what the floor adds in the same round.
+        spans: Spans per call, by subject.
+    """
+
+    bare: dict[str, float] = field(default_factory=dict)
+    added: dict[str, dict[str, float]] = field(default_factory=dict)
+    ratio: dict[str, dict[str, float]] = field(default_factory=dict)
+    spans: dict[str, float] = field(default_factory=dict)
+
+
+def measure(
+    subjects: list[str], workloads: dict[str, int], generations: int, rounds: int
+) -> dict[str, Result]:
+    """Run everything; workload → result.
+
+    Args:
+        subjects: Names of subjects and peers; the floor is among them.
+        workloads: Name → calls per turn.
+        generations: How often all processes are started anew: where memory happens to lie is part
+            of the noise.
+        rounds: Rounds in each generation.
+    """
+    taken: dict[str, list[dict[str, Turn]]] = {workload: [] for workload in workloads}
+    for number in range(generations):
+        workers = [Worker(name) for name in subjects]
+        try:
+            for workload, calls in workloads.items():
+                _say(f"{workload}, processes {number + 1} of {generations}")
+                taken[workload] += _rounds(workers, workload, calls, rounds)
+        finally:
+            for worker in workers:
+                worker.close()
+    _say("")
+    return {workload: _result(turns) for workload, turns in taken.items()}
+
+
+def _rounds(
+    workers: list[Worker], workload: str, calls: int, rounds: int
+) -> Iterator[dict[str, Turn]]:
+    for worker in workers:
+        worker.turn(workload, calls)  # warm
+    for number in range(rounds):
+        # every other round backwards, so that nobody always follows the same neighbour
+        order = workers if number % 2 == 0 else reversed(workers)
+        yield {worker.subject: worker.turn(workload, calls) for worker in order}
+
+
+def _result(taken: list[dict[str, Turn]]) -> Result:
+    result = Result()
+    result.spans = {name: median(turns[name].spans for turns in taken) for name in taken[0]}
+    for clock in CLOCKS:
+        result.bare[clock] = median(turns[FLOOR].bare[clock] for turns in taken)
+        result.added[clock] = {
+            name: median(turns[name].added[clock] for turns in taken) for name in taken[0]
+        }
+        result.ratio[clock] = {
+            name: median(turns[name].added[clock] / turns[FLOOR].added[clock] for turns in taken)
+            for name in taken[0]
+        }
+    return result
+
+
+def _say(what: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\rbench: {what:50}", end="" if what else "\r", file=sys.stderr, flush=True)

@@ -1,0 +1,382 @@
+"""Every block that the guard protects fails once: the program goes on, and nothing stays open."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hostile.bodies import CHUNK, END, events, reply
+from hostile.harness import (
+    ASYNC,
+    PROVEN,
+    QUESTION,
+    SYNC,
+    Place,
+    Program,
+    Run,
+    difference,
+    each,
+    entered,
+    run,
+    step,
+    wait,
+)
+from hostile.telemetry import Watch, watched
+from opentelemetry.sdk.trace import SpanProcessor
+
+import llm_otel
+from llm_otel.clients.openai import CLIENT
+from llm_otel.core import fork, guard, patch
+from llm_otel.instrumentor import LlmOtelInstrumentor
+from llm_otel.sdk.at_exit import AtExit
+from llm_otel.testing import Provider, Reply
+
+SOURCE = Path(llm_otel.__file__).parent
+
+
+class Fault(Exception):
+    """What is injected."""
+
+
+def _fail(*_: Any, **__: Any) -> Any:
+    raise Fault("its text quotes a prompt")
+
+
+class _FailingProcessor(SpanProcessor):
+    """Somebody's span processor that raises."""
+
+    def on_end(self, span: Any) -> None:
+        _fail()
+
+
+# ------------------------------------------------------------------ programs
+async def chat(client: Any) -> Any:
+    return await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+
+
+async def start(client: Any) -> Any:
+    create = client.chat.completions.create
+    return await wait(create(model="gpt-4o", messages=QUESTION, stream=True))
+
+
+async def drained(client: Any) -> Any:
+    return [chunk async for chunk in each(await start(client))]
+
+
+async def closed_unread(client: Any) -> Any:
+    stream = await start(client)
+    await wait(stream.close())
+    return stream.response.is_closed
+
+
+async def dropped(client: Any) -> Any:
+    stream = await start(client)
+    chunk = await step(stream)
+    del stream
+    gc.collect()
+    return chunk
+
+
+async def raw_lines(client: Any) -> Any:
+    create = client.chat.completions.with_streaming_response.create
+    async with entered(create(model="gpt-4o", messages=QUESTION, stream=True)) as response:
+        return [line async for line in each(response.iter_lines())]
+
+
+async def tool(client: Any) -> Any:
+    @llm_otel.tool("find")
+    def find(x: int) -> int:
+        return x + 1
+
+    with llm_otel.workflow("all") as run:
+        return find(1), type(run).__name__
+
+
+async def attributed(client: Any) -> Any:
+    with llm_otel.attribution(tenant_id="acme"):
+        return 1
+
+
+async def scored(client: Any) -> Any:
+    llm_otel.score("relevance", 1)
+    llm_otel.outcome(success=True)
+
+
+class _Child:
+    def after_fork(self) -> None:
+        _fail()
+
+
+async def forked(client: Any) -> Any:
+    """What a fork runs in the child, run here."""
+    hooks: list[Callable[[], None]] = []
+    child = _Child()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "register_at_fork", lambda **given: hooks.extend(given.values()))
+        fork.after_in_child(child.after_fork)
+    for hook in hooks:
+        hook()
+
+
+async def installed(client: Any) -> Any:
+    patch._wanted.add("openai")
+    patch._install_if_wanted(CLIENT)
+
+
+async def zero_code(client: Any) -> Any:
+    LlmOtelInstrumentor()._instrument(setup=False)
+
+
+async def at_exit(client: Any) -> Any:
+    ending = AtExit()
+    ending.watch(_fail)
+    return ending.close(5)
+
+
+# ------------------------------------------------------------------ how to make each block fail
+@dataclass(frozen=True)
+class Row:
+    """A way to make one guarded block fail, twice, once in each run of a program.
+
+    Attributes:
+        run: The program.
+        broken: What raises when it is called; None when something else does.
+        replies: The server's, for one run.
+        settings: Those of `instrument()`.
+        place: Where it runs.
+        processor: A span processor of the application that raises stands behind ours.
+        differs: The program may see more than without us: what we could not hide.
+        times: How often the block fails in one run; None where the content decides.
+        also: What else is put in place of what.
+    """
+
+    run: Run
+    broken: str | None = None
+    replies: tuple[Reply, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    place: Place = SYNC
+    processor: bool = False
+    differs: bool = False
+    times: int | None = 1
+    also: dict[str, Any] = field(default_factory=dict)
+
+
+_CONTENT = {"capture_content": "span_and_event"}
+_WHOLE = (events(CHUNK, CHUNK, END),)
+_CUT = (events(CHUNK, done=False, ending="cut"),)
+_REFUSED = (reply({"error": {"message": "no"}}, 400),)
+_CORE = "llm_otel.core"
+
+ROWS: dict[str, tuple[Row, ...]] = {
+    "begin": (
+        Row(chat, f"{_CORE}.begin.provider_context"),
+        Row(drained, f"{_CORE}.begin._asks_nothing_yet", place=Place(False, PROVEN)),
+        Row(chat, f"{_CORE}.call.current"),
+        Row(chat, "opentelemetry.sdk.trace.Tracer.start_span"),
+        Row(chat, f"{_CORE}.rivals.has_span", place=ASYNC),
+    ),
+    "describe request": (Row(chat, f"{_CORE}.extract.request_attributes"),),
+    "received": (
+        Row(chat, f"{_CORE}.call.Call.received"),
+        Row(drained, f"{_CORE}.call.Call.received"),
+    ),
+    "returned": (
+        Row(drained, f"{_CORE}.streams.watch_response", _WHOLE),
+        Row(drained, f"{_CORE}.streams.observe", _WHOLE),
+        Row(raw_lines, f"{_CORE}.streams.watch_response", _WHOLE, place=ASYNC),
+        Row(chat, processor=True),
+    ),
+    "failed": (Row(chat, replies=_REFUSED, processor=True),),
+    "abandon": (Row(drained, f"{_CORE}.streams.watch_response", _WHOLE, processor=True),),
+    "read answer": (
+        Row(chat, f"{_CORE}.extract.answer"),
+        Row(drained, f"{_CORE}.folds.Choices.answer"),
+        Row(chat, f"{_CORE}.call._json_body", _REFUSED),
+    ),
+    "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
+    "measure": (
+        Row(chat, f"{_CORE}.headroom.scan"),
+        Row(drained, f"{_CORE}.instruments.Instruments.first_chunk"),
+    ),
+    "count": (
+        Row(chat, f"{_CORE}.billing.bill"),
+        Row(chat, "llm_otel.pricing.Pricing.cost"),
+        Row(drained, f"{_CORE}.call.Call._countable"),
+    ),
+    "describe": (
+        Row(chat, f"{_CORE}.describe.response_attributes"),
+        Row(chat, f"{_CORE}.describe.content", settings=_CONTENT),
+        Row(drained, f"{_CORE}.family_b.attributes"),
+    ),
+    "watch stream": (
+        Row(drained, f"{_CORE}.folds.new"),
+        Row(drained, f"{_CORE}.folds.new", place=ASYNC),
+    ),
+    "read chunk": (
+        Row(drained, f"{_CORE}.folds.Choices.add"),
+        Row(drained, f"{_CORE}.content.streams.ChatAccumulator.add", settings=_CONTENT),
+    ),
+    "hide usage": (
+        Row(
+            drained,
+            f"{_CORE}.folds.hide_usage",
+            (events(CHUNK, END),),
+            place=Place(False, PROVEN),
+            differs=True,
+            times=3,
+        ),
+    ),
+    "stream left": (Row(dropped, replies=_WHOLE, processor=True),),
+    "stream failed": (
+        Row(drained, replies=_CUT, processor=True),
+        Row(drained, replies=_CUT, processor=True, place=ASYNC),
+    ),
+    "stream drained": (
+        Row(drained, processor=True),
+        Row(drained, processor=True, place=ASYNC),
+    ),
+    "stream closed": (
+        Row(closed_unread, processor=True),
+        Row(closed_unread, processor=True, place=ASYNC),
+    ),
+    "raw body closed": (
+        Row(raw_lines, f"{_CORE}.streams._decoded"),
+        Row(raw_lines, processor=True, place=ASYNC),
+    ),
+    "redact": (Row(chat, settings={**_CONTENT, "redact": _fail}, times=None),),
+    "completion_hook": (
+        Row(chat, settings={"completion_hook": SimpleNamespace(on_completion=_fail)}),
+    ),
+    "deferred price": (
+        Row(
+            chat,
+            "llm_otel.pricing.Pricing.cost",
+            also={
+                "llm_otel.pricing.Pricing.ready": False,
+                "llm_otel.pricing.Pricing.defer": lambda _, work: work(),
+            },
+        ),
+    ),
+    "step": (
+        Row(tool, f"{_CORE}.steps.current_attribution"),
+        Row(tool, f"{_CORE}.instruments.Instruments.step_duration"),
+        Row(tool, processor=True),
+    ),
+    "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT),),
+    "attribution": (Row(attributed, "llm_otel.attribution.AttributionScope._extend"),),
+    "score": (Row(scored, f"{_CORE}.instruments.Instruments.score"),),
+    "outcome": (Row(scored, f"{_CORE}.instruments.Instruments.outcome"),),
+    "fork": (Row(forked),),
+    "install": (Row(installed, f"{_CORE}.patch._install_now"),),
+    "instrument": (Row(zero_code, "llm_otel.instrument"),),
+    "exit": (Row(at_exit),),
+    "console": (Row(chat, "llm_otel.sdk.console.line", settings={"console": True}),),
+}
+
+CASES = [
+    pytest.param(site, row, id=f"{site}-{number}")
+    for site, rows in ROWS.items()
+    for number, row in enumerate(rows)
+]
+
+
+@pytest.mark.parametrize(("site", "row"), CASES)
+def test_fault(server: Provider, monkeypatch: pytest.MonkeyPatch, site: str, row: Row) -> None:
+    """The program behaves the same; one line, two counts, no span open, nothing active."""
+    monkeypatch.setattr(guard, "strict", False)
+    if row.broken is not None:
+        monkeypatch.setattr(row.broken, _fail)
+    for name, value in row.also.items():
+        monkeypatch.setattr(name, value)
+    program = Program(row.run, row.replies)
+    bare = run(program, server, row.place)
+    monkeypatch.setattr(guard, "_logged", set())
+    with watched(**row.settings) as watch:
+        if row.processor:
+            watch.tracer_provider.add_span_processor(_FailingProcessor())
+        for _ in range(2):
+            ours = run(program, server, row.place)
+            if row.differs:
+                assert ours.outcome[0] == "returned", ours.outcome
+            else:
+                assert ours.outcome == bare.outcome, difference(bare, ours)
+        gc.collect()
+    _check(watch, site, row.times)
+
+
+def _check(watch: Watch, site: str, times: int | None) -> None:
+    lines = [line for line in watch.log if line.startswith(f"llm-otel failed in {site!r}")]
+    assert len(lines) == 1, watch.log
+    assert not any("prompt" in line for line in watch.log), watch.log
+    counted = watch.value("llm_otel.internal_errors", site=site)
+    assert counted == 2 * times if times is not None else counted >= 2, counted
+    watch.check_ended()
+
+
+# ------------------------------------------------------------------ the table is complete
+# Handlers in the core that need no guard, and why.
+UNGUARDED = {
+    "guard.handle": "the guard itself",
+    "streams.__del__": "the interpreter may be going down",
+    "streams._decoded": "a body that was cut off: nothing to learn from it",
+    "rivals._rival": "a stranger's object runs its own code",
+}
+
+
+def _modules() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        if "testing" not in path.relative_to(SOURCE).parts:
+            yield path, ast.parse(path.read_text())
+
+
+def _sites(tree: ast.AST) -> Iterator[str]:
+    """First arguments of calls of the guard, and of `_ended`, which hands them on."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("guard.handle", "_ended"):
+            first = node.args[0]
+            if isinstance(first, ast.Constant):
+                yield first.value
+            else:
+                assert ast.unparse(node) == "guard.handle(site, exc)", ast.unparse(node)
+
+
+def test_every_guarded_block_has_a_row() -> None:
+    """A new guarded block needs a row that makes it fail; a row without a block is out of date."""
+    found = {site for _, tree in _modules() for site in _sites(tree)}
+    assert sorted(found) == sorted(ROWS)
+
+
+def _handlers(tree: ast.AST) -> Iterator[tuple[str, ast.ExceptHandler]]:
+    for function in ast.walk(tree):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ExceptHandler) and node.type is not None:
+                    if ast.unparse(node.type) in ("Exception", "BaseException"):
+                        yield function.name, node
+
+
+def _passes_on(handler: ast.ExceptHandler) -> bool:
+    """It raises again, or throws into the generator that it stands for."""
+    return any(
+        isinstance(node, ast.Raise) or (isinstance(node, ast.Attribute) and "throw" in node.attr)
+        for node in ast.walk(handler)
+    )
+
+
+def test_every_broad_handler_in_the_core_is_guarded() -> None:
+    """`except Exception` in the core tells the guard, passes on, or is explained above."""
+    found = {
+        f"{path.stem}.{name}"
+        for path, tree in _modules()
+        if "core" in path.parts
+        for name, handler in _handlers(tree)
+        if not any(_sites(handler)) and not _passes_on(handler) and name != "_ended"
+    }
+    assert found == set(UNGUARDED), found ^ set(UNGUARDED)

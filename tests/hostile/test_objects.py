@@ -1,0 +1,385 @@
+"""What a program can find out about the SDK's own classes and objects is the same with us."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import gc
+import inspect
+import pickle
+import threading
+import unittest.mock
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from hostile.harness import (
+    ASYNC,
+    PROVEN,
+    QUESTION,
+    SYNC,
+    Place,
+    Program,
+    client_for,
+    each,
+    http_client,
+    outcome,
+    run,
+    unharmed,
+    wait,
+)
+from hostile.telemetry import watched
+from openai._base_client import AsyncAPIClient, SyncAPIClient
+from openai.resources.chat.completions import Completions
+
+import llm_otel
+from llm_otel.testing import Provider
+
+_CLASSES = (SyncAPIClient, AsyncAPIClient)
+_METHODS = ("request", "_process_response", "post", "get_api_list")
+
+
+def _facts(client: Any) -> Any:
+    """All that `inspect` and friends tell of a client."""
+    create = client.chat.completions.create
+    methods = [getattr(client, name) for name in _METHODS] + [create, client.responses.create]
+    return [
+        [
+            str(inspect.signature(method)),
+            inspect.iscoroutinefunction(method),
+            inspect.ismethod(method),
+            inspect.isfunction(getattr(type(client), method.__name__, None)),
+            callable(method),
+            method.__name__,
+            method.__qualname__,
+            method.__module__,
+            method.__doc__,
+            method.__self__ is client,
+            inspect.getsource(method),
+        ]
+        for method in methods
+    ] + [type(client), [cls.__name__ for cls in type(client).__mro__], sorted(dir(client))]
+
+
+async def facts(client: Any) -> Any:
+    return _facts(client)
+
+
+async def typing_hints(client: Any) -> Any:
+    return [inspect.getfullargspec(cls.request) for cls in _CLASSES], {
+        name: str(inspect.signature(getattr(cls, name))) for cls in _CLASSES for name in _METHODS
+    }
+
+
+async def copies(client: Any) -> Any:
+    answer = await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+    return answer, [
+        copy.copy(answer),
+        copy.deepcopy(answer),
+        pickle.loads(pickle.dumps(answer)),
+        answer.model_copy(deep=True),
+        repr(answer) == repr(copy.deepcopy(answer)),
+        hash(type(answer)),
+        answer == copy.deepcopy(answer),
+        type(answer) is openai.types.chat.ChatCompletion,
+        answer.to_json(),
+    ]
+
+
+async def chunk_copies(client: Any) -> Any:
+    stream = await wait(
+        client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
+    )
+    chunks = [chunk async for chunk in each(stream)]
+    return [(pickle.loads(pickle.dumps(c)), c.to_json(), c.to_dict(), repr(c)) for c in chunks]
+
+
+async def streams(client: Any) -> Any:
+    stream = await wait(
+        client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
+    )
+    seen = [
+        type(stream) in (openai.Stream, openai.AsyncStream),
+        sorted(vars(stream)),
+        inspect.isgenerator(stream._iterator),
+        inspect.isasyncgen(stream._iterator),
+        isinstance(stream.response, httpx2.Response),
+        isinstance(stream.response.stream, (httpx2.SyncByteStream, httpx2.AsyncByteStream)),
+        stream.response.is_closed,
+        sorted(vars(stream.response)),
+    ]
+    return seen, [chunk async for chunk in each(stream)], stream.response.is_closed
+
+
+async def raw_objects(client: Any) -> Any:
+    raw = client.chat.completions.with_raw_response
+    response = await wait(raw.create(model="gpt-4o", messages=QUESTION))
+    return (
+        sorted(vars(response)),
+        response.headers,
+        response.request_id,
+        response.retries_taken,
+        response.parse(),
+        response.parse() is response.parse(),
+        repr(response),
+        response.elapsed.total_seconds() > 0,
+        response.http_request,
+        str(inspect.signature(raw.create)),
+        inspect.iscoroutinefunction(raw.create),
+    )
+
+
+@pytest.mark.parametrize("base_url", [None, PROVEN])
+@pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
+def test_objects(server: Provider, place: Place, base_url: str | None) -> None:
+    """Signatures, sources, kinds of function, copies, pickles, representations, types."""
+    programs = {p.__name__: Program(p) for p in (facts, typing_hints, copies, raw_objects)}
+    where = Place(place.asynchronous, base_url)
+    unharmed(programs, server, where, {}, {"capture_content": "span_only"})
+    unharmed(
+        {p.__name__: Program(p) for p in (streams, chunk_copies)},
+        server,
+        where,
+        {},
+        asks=base_url is not None,
+    )
+
+
+def test_uninstrument_puts_the_very_same_functions_back() -> None:
+    """After `uninstrument()` the classes hold what they held before, by identity."""
+    before = [inspect.getattr_static(cls, name) for cls in _CLASSES for name in _METHODS]
+    for _ in range(2):
+        with watched():
+            during = [inspect.getattr_static(cls, name) for cls in _CLASSES for name in _METHODS]
+        after = [inspect.getattr_static(cls, name) for cls in _CLASSES for name in _METHODS]
+        assert [one is other for one, other in zip(before, after)] == [True] * len(before)
+        assert not any(one is other for one, other in zip(before[:2], during))
+
+
+def test_client_made_before_and_used_after(server: Provider) -> None:
+    """Bound methods from before `instrument()` are seen; those taken inside it are not, after."""
+    client = client_for(server, SYNC)
+    create = client.chat.completions.create
+    with watched() as watch:
+        server.reset()
+        create(model="gpt-4o", messages=QUESTION)
+        kept = client.chat.completions.create
+    kept(model="gpt-4o", messages=QUESTION)
+    client.close()
+    watch.check(calls=1)
+
+
+def test_wrapper_put_over_ours_survives(server: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's wrapper around ours stays when we go, and what is left of us passes through."""
+    seen = []
+
+    def wrap(inner: Any) -> Any:
+        @functools.wraps(inner)
+        def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+            seen.append(args)
+            return inner(self, *args, **kwargs)
+
+        return request
+
+    original = inspect.getattr_static(SyncAPIClient, "request")
+    client = client_for(server, SYNC)
+    server.reset()
+    try:
+        with watched() as watch:
+            SyncAPIClient.request = wrap(SyncAPIClient.request)  # type: ignore[method-assign]
+            client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+        client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+        with watched() as again:
+            client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+    finally:
+        client.close()
+        SyncAPIClient.request = original  # type: ignore[method-assign]
+    assert len(seen) == 3
+    watch.check(calls=1)
+    again.check(calls=1)
+
+
+# ------------------------------------------------------------------ clients of the program's own
+class Overriding(openai.OpenAI):
+    """Counts, changes what it likes, and goes on."""
+
+    def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
+        options.headers = {**(options.headers or {}), "x-mine": "1"}
+        return super().request(cast_to, options, **more)
+
+
+class AsyncOverriding(openai.AsyncOpenAI):
+    async def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
+        options.headers = {**(options.headers or {}), "x-mine": "1"}
+        return await super().request(cast_to, options, **more)
+
+
+class Caching(openai.OpenAI):
+    """Never asks anybody."""
+
+    def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
+        return {"answered": "from the cache"}
+
+
+class Preparing(openai.OpenAI):
+    """Changes the options that go over the wire, and looks at the response."""
+
+    def _prepare_options(self, options: Any) -> Any:
+        options.json_data = {**options.json_data, "model": "another"}
+        return options
+
+    def _process_response(self, **keywords: Any) -> Any:
+        found = super()._process_response(**keywords)
+        found.mine = True
+        return found
+
+
+class Broken(openai.OpenAI):
+    """Its own code raises."""
+
+    def _prepare_options(self, options: Any) -> Any:
+        raise LookupError("mine")
+
+
+async def chat(client: Any) -> Any:
+    return await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+
+
+@pytest.mark.parametrize(
+    ("make", "calls"),
+    [(Overriding, 1), (AsyncOverriding, 1), (Caching, 0), (Preparing, 1), (Broken, 1)],
+)
+def test_subclasses(server: Provider, make: type[Any], calls: int) -> None:
+    """A client class of the program's own works as it did."""
+    place = Place(issubclass(make, openai.AsyncOpenAI), make=make)
+    unharmed({"chat": Program(chat)}, server, place, {}, calls=calls)
+
+
+def _retrying(inner: Any) -> Any:
+    @functools.wraps(inner)
+    def create(*args: Any, **kwargs: Any) -> Any:
+        return inner(*args, **kwargs)
+
+    return create
+
+
+class _Endless:
+    """As `unittest.mock.call`: every attribute is another one of its kind."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._inner(*args, **kwargs)
+
+    def __get__(self, owner: Any, _: Any = None) -> Any:
+        return functools.partial(self._inner, owner)
+
+    def __getattr__(self, name: str) -> Any:
+        return _Endless(self._inner)
+
+
+@pytest.mark.parametrize("patch", [_retrying, _Endless], ids=["retries", "endless"])
+def test_patched_create(
+    server: Provider, patch: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a program puts in place of the SDK's functions is nobody's rival and works as ever."""
+    monkeypatch.setattr(Completions, "create", patch(Completions.create))
+    unharmed({"chat": Program(chat)}, server, SYNC, {}, calls=1)
+
+
+async def mocked(client: Any) -> Any:
+    client.request = unittest.mock.MagicMock(return_value="mocked")
+    return client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+
+
+async def nested(client: Any) -> Any:
+    """An HTTP hook that calls a model itself, and one that lists the models."""
+    inner = client.with_options()
+    depth = []
+
+    def ask(_: Any) -> None:
+        if not depth:
+            depth.append("asked")
+            depth.append(inner.embeddings.create(model="e", input="x"))
+            depth.append(inner.models.retrieve("gpt-4o"))
+
+    client._client.event_hooks = {"request": [ask], "response": []}
+    return client.chat.completions.create(model="gpt-4o", messages=QUESTION), depth
+
+
+async def hook_raises(client: Any) -> Any:
+    def refuse(_: Any) -> None:
+        raise PermissionError("hook")
+
+    client._client.event_hooks = {"request": [], "response": [refuse]}
+    return await outcome(lambda: client.chat.completions.create(model="m", messages=QUESTION))
+
+
+async def many_at_once(client: Any) -> Any:
+    found: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(client.models.list(timeout=5).object))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("program", "calls"), [(mocked, 0), (nested, 2), (hook_raises, 1), (many_at_once, 0)]
+)
+def test_odd_clients(server: Provider, program: Any, calls: int) -> None:
+    """Mocks, and hooks of the HTTP client that call models, or raise."""
+    unharmed({"it": Program(program)}, server, SYNC, {}, calls=calls)
+
+
+def test_module_level_client(server: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`openai.chat.completions.create` of the module is seen as any other call."""
+    for name, value in (("api_key", "x"), ("base_url", f"{server.url}/"), ("max_retries", 0)):
+        monkeypatch.setattr(openai, name, value)
+    monkeypatch.setattr(openai, "_client", None)
+    with http_client(server, asynchronous=False) as own:
+        monkeypatch.setattr(openai, "http_client", own)
+        server.reset()
+        with watched() as watch:
+            answer = openai.chat.completions.create(model="gpt-4o", messages=QUESTION)
+    assert type(answer) is openai.types.chat.ChatCompletion
+    watch.check(calls=1)
+
+
+# ------------------------------------------------------------------ nothing is kept alive
+def test_what_the_program_drops_is_gone(server: Provider) -> None:
+    """We keep no client, answer, chunk or response alive."""
+
+    def references(client: Any) -> Iterator[weakref.ref[Any]]:
+        yield weakref.ref(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+        stream = client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
+        yield from [weakref.ref(chunk) for chunk in stream]
+        yield weakref.ref(stream.response)
+
+    server.reset()
+    with watched():
+        client = client_for(server, SYNC)
+        kept = list(references(client))
+        client.close()
+        kept.append(weakref.ref(client))
+        del client
+        gc.collect()
+        alive = [reference() for reference in kept if reference() is not None]
+    assert alive == []
+
+
+def test_instrument_twice_changes_nothing(server: Provider) -> None:
+    """A second `instrument()` neither wraps again nor makes a second span."""
+    program = Program(chat)
+    with watched() as watch:
+        llm_otel.instrument(setup=False)
+        run(program, server, SYNC)
+    watch.check(calls=1)

@@ -1,0 +1,113 @@
+"""Run the calls' tests on the oldest and newest versions of what we patch and stand on.
+
+    python tests/matrix.py [--fresh] [environment ...]
+
+Each environment is made once, in `.cache/matrix`, and again when its table entry or
+`pyproject.toml` changes, or with `--fresh`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / ".cache" / "matrix"
+
+CALLS = ("tests/conformance/test_calls.py", "tests/conformance/test_streams.py")
+FORK = ("tests/unit/test_fork.py", "tests/unit/test_instruments.py")
+
+# Name of the environment -> what is installed into it beside us, and what is run in it. The
+# bounds in `pyproject.toml` and `clients/*.py` are what this table proves.
+ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "oldest": (
+        (
+            "openai==1.40.0",
+            "groq==0.11.0",
+            "together==2.0.0",
+            "httpx<0.28",
+            "opentelemetry-api==1.44.0",
+            "opentelemetry-sdk==1.44.0",
+            "opentelemetry-exporter-otlp==1.44.0",
+            "opentelemetry-instrumentation==0.65b0",
+            "wrapt==1.17.0",
+        ),
+        (*CALLS, *FORK),
+    ),
+    "openai-2": (("openai==2.0.0", "groq==1.0.0"), CALLS),
+    "newest": (("openai", "groq", "together", "httpx"), (*CALLS, *FORK)),
+}
+
+
+def main() -> int:
+    """Run the environments that the command line names, else all.
+
+    Returns:
+        0 when all pass, else 1.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fresh", action="store_true", help="make the environments again")
+    parser.add_argument("names", nargs="*", metavar="environment", help=", ".join(ENVIRONMENTS))
+    given = parser.parse_args()
+    unknown = [name for name in given.names if name not in ENVIRONMENTS]
+    if unknown:
+        parser.error(f"there is no environment {unknown[0]!r}; there are {', '.join(ENVIRONMENTS)}")
+    failed = [name for name in given.names or ENVIRONMENTS if not passes(name, fresh=given.fresh)]
+    if failed:
+        print(f"matrix: FAILED: {', '.join(failed)}", flush=True)
+    return 1 if failed else 0
+
+
+def passes(name: str, *, fresh: bool) -> bool:
+    """Whether an environment can be made and its tests pass."""
+    requirements, tests = ENVIRONMENTS[name]
+    try:
+        python = environment(name, requirements, fresh=fresh)
+    except subprocess.CalledProcessError as error:
+        print(f"matrix: {name}: cannot be made (exit {error.returncode})", flush=True)
+        return False
+    began = time.monotonic()
+    print(f"matrix: {name}: testing {', '.join(requirements)}", flush=True)
+    code = subprocess.call([python, "-m", "pytest", *tests], cwd=ROOT)
+    result = "passed" if code == 0 else "FAILED"
+    print(f"matrix: {name}: {result} in {time.monotonic() - began:.0f} s", flush=True)
+    return code == 0
+
+
+def environment(name: str, requirements: tuple[str, ...], *, fresh: bool) -> Path:
+    """The interpreter of an environment, made if it is not there as it should be.
+
+    Raises:
+        CalledProcessError: The installer failed.
+    """
+    place = CACHE / name
+    python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
+    mark = place / "made-of"
+    made_of = hashlib.sha256(
+        "\n".join((sys.version, *requirements, (ROOT / "pyproject.toml").read_text())).encode()
+    ).hexdigest()
+    if not fresh and mark.is_file() and mark.read_text() == made_of:
+        return python
+    print(f"matrix: {name}: installing {', '.join(requirements)} (once)", flush=True)
+    shutil.rmtree(place, ignore_errors=True)
+    uv = shutil.which("uv")
+    if uv:
+        make = [uv, "venv", "--quiet", "--python", sys.executable, str(place)]
+        install = [uv, "pip", "install", "--quiet", "--python", str(python)]
+    else:
+        make = [sys.executable, "-m", "venv", str(place)]
+        install = [str(python), "-m", "pip", "install", "--quiet"]
+    subprocess.run(make, check=True)
+    subprocess.run([*install, "--editable", ".", "pytest", *requirements], check=True, cwd=ROOT)
+    mark.write_text(made_of)
+    return python
+
+
+if __name__ == "__main__":
+    sys.exit(main())
