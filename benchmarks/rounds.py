@@ -22,7 +22,7 @@ FLOOR = "floor"
 
 
 class Worker:
-    """A subject in its own process, with its twin; both wait between their turns."""
+    """A subject in its own process, which waits between its turns."""
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
@@ -42,18 +42,9 @@ class Worker:
         Raises:
             SystemExit: The worker died; the end of what it said.
         """
-        bare = self._ask(workload, calls, bare=True)
-        made = self._ask(workload, calls, bare=False)
-        return Turn(
-            {clock: bare[clock] for clock in CLOCKS},
-            {clock: made[clock] - bare[clock] for clock in CLOCKS},
-            made["spans"],
-        )
-
-    def _ask(self, workload: str, calls: int, *, bare: bool) -> dict[str, float]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        asked = json.dumps({"workload": workload, "calls": calls, "bare": bare})
+        asked = json.dumps({"workload": workload, "calls": calls})
         answer = ""
         try:
             self._process.stdin.write(asked + "\n")
@@ -65,11 +56,16 @@ class Worker:
             self._errors.seek(0)
             said = self._errors.read()[-2000:]
             raise SystemExit(f"bench: the worker of {self.subject!r} died in {workload}:\n{said}")
-        found: dict[str, float] = json.loads(answer)
-        return found
+        found: dict[str, dict[str, float]] = json.loads(answer)
+        bare, made = found["bare"], found["made"]
+        return Turn(
+            {clock: bare[clock] for clock in CLOCKS},
+            {clock: made[clock] - bare[clock] for clock in CLOCKS},
+            made["spans"],
+        )
 
     def close(self) -> None:
-        """End the process, and with it its twin."""
+        """End the process."""
         self._process.kill()
         self._process.communicate()
         self._errors.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import openai
@@ -21,48 +22,54 @@ _CHAT = {
     "top_p": 1.0,
 }
 
-# Name → is it a coroutine function, and how many calls one round of the benchmark makes.
-WORKLOADS = {
-    "chat": (False, 200),
-    "async chat": (True, 200),
-    "embeddings": (False, 200),
-    "responses": (False, 200),
-    "raw chat": (False, 200),
-    "stream": (False, 40),
-}
-# A call without instrumentation of ours is too quick for few of them to tell.
-PER_CHUNK = "stream"
+
+@dataclass(frozen=True)
+class Call:
+    """One call; calling it gives the result, or the coroutine that does."""
+
+    make: Callable[[], Any]
+    asynchronous: bool = False
+
+    def __call__(self) -> Any:
+        return self.make()
 
 
-def calls() -> dict[str, Callable[[], Any]]:
-    """One callable without arguments per workload, on clients made now."""
+def calls() -> dict[str, Call]:
+    """The workloads by name, on clients made now."""
     client = openai.OpenAI(api_key="sk-none", http_client=transport.client())
     async_client = openai.AsyncOpenAI(api_key="sk-none", http_client=transport.async_client())
+    chat = client.chat.completions
 
     def stream() -> None:
+        # asked for by the caller, so that everybody gets to see the usage
         options = {"include_usage": True}
-        for _ in client.chat.completions.create(**_CHAT, stream=True, stream_options=options):
+        for _ in chat.create(**_CHAT, stream=True, stream_options=options):
             pass
 
-    return {
-        "chat": lambda: client.chat.completions.create(**_CHAT),
-        "async chat": lambda: async_client.chat.completions.create(**_CHAT),
-        "embeddings": lambda: client.embeddings.create(
+    def embed() -> Any:
+        return client.embeddings.create(
             model="text-embedding-3-small",
             input="What should I look at first when latency rises?",
             encoding_format="float",
-        ),
-        "responses": lambda: client.responses.create(
+        )
+
+    def respond() -> Any:
+        return client.responses.create(
             model="gpt-4o", input=_MESSAGES, temperature=0.2, max_output_tokens=512
-        ),
-        "raw chat": lambda: client.chat.completions.with_raw_response.create(**_CHAT).parse(),
-        "stream": stream,
+        )
+
+    return {
+        "chat": Call(lambda: chat.create(**_CHAT)),
+        "async chat": Call(lambda: async_client.chat.completions.create(**_CHAT), True),
+        "embeddings": Call(embed),
+        "responses": Call(respond),
+        "raw chat": Call(lambda: chat.with_raw_response.create(**_CHAT).parse()),
+        "stream": Call(stream),
     }
 
 
-def abandon() -> None:
+def abandon(client: openai.OpenAI) -> None:
     """A stream of which three chunks are read, then dropped."""
-    client = openai.OpenAI(api_key="sk-none", http_client=transport.client())
     chunks = iter(client.chat.completions.create(**_CHAT, stream=True))
     for _ in range(3):
         next(chunks)

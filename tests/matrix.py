@@ -20,7 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "matrix"
 
-CALLS = ("tests/conformance/test_calls.py", "tests/conformance/test_streams.py")
+CALLS = (
+    "tests/conformance/test_calls.py",
+    "tests/conformance/test_streams.py",
+    "tests/conformance/test_streams_async.py",
+    "tests/conformance/test_stream_usage.py",
+)
 FORK = ("tests/unit/test_fork.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The

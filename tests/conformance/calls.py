@@ -245,6 +245,10 @@ def method_of(client: Any, call: Call) -> str | None:
     return next((name for name in call.methods if reach(client, name) is not None), None)
 
 
+BY_NAME = {call.name: call for sdk, call, _ in every_call() if sdk is SDKS[0]}
+"""The calls of this version of openai by name."""
+
+
 def make(sdk: Sdk, call: Call, how: str, origin: str, **options: Any) -> list[Any]:
     """Make a call with a client of its own; returns what the SDK parsed: the answer or chunks."""
     with sdk.connect(origin, **options) as client:

@@ -1,4 +1,4 @@
-"""Send recorded requests again through the real SDKs, to a server that gives the recorded answer."""
+"""Send recorded requests again through the real SDKs, to a server with the recorded answers."""
 
 from __future__ import annotations
 

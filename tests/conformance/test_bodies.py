@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,18 @@ TOLD = ("gen_ai.response.", "gen_ai.usage.", "openai.response.", "error.type",
         "llm_otel.error.class", "http.response.status_code")  # fmt: skip
 NOT_TOLD = ("gen_ai.response.time_to_first_chunk", "gen_ai.usage.cost.")
 
+ALL = {
+    each["id"]: each
+    for path in sorted(BODIES.glob("*.json"))
+    for each in json.loads(path.read_text())
+}
+
 
 def cases() -> list[Any]:
     """Every case of every file, named by its id."""
-    found = [each for path in sorted(BODIES.glob("*.json")) for each in json.loads(path.read_text())]
+    found = [
+        each for path in sorted(BODIES.glob("*.json")) for each in json.loads(path.read_text())
+    ]
     return [pytest.param(each, id=each["id"]) for each in found]
 
 
@@ -54,3 +63,25 @@ def test_body(instrumented, p, case, way):
         del wanted["error.type"]
     assert got == wanted
     check_metrics(telemetry, [shown(wanted)])
+
+
+@pytest.mark.parametrize(
+    "case_id", ["a web search", "an image drawn by a tool", "a drawing written by a tool"]
+)
+def test_hosted_tools_are_billed(instrumented, p, case_id):
+    """What a hosted tool ran up outside `usage` is in the cost, and not in the tokens."""
+    case = ALL[case_id]
+    without = copy.deepcopy(case)
+    without["response"].pop("tool_usage", None)
+    for item in without["response"]["output"]:
+        item.pop("svg_usage", None)
+    costs = []
+    for each in (without, case):
+        telemetry = instrumented()
+        play(p, [exchange_of(each)], "openai", "plain")
+        costs.append(telemetry.value("gen_ai.cost.usd"))
+        assert (
+            telemetry.value("gen_ai.tokens.consumed") == case["response"]["usage"]["total_tokens"]
+        )
+        assert telemetry.value("gen_ai.requests.unpriced") == 0
+    assert costs[0] < costs[1]

@@ -1,4 +1,4 @@
-"""Every way to make every call, on every SDK: one span, the right names, the metrics of its usage."""
+"""Every way to make every call, on every SDK: one span, its names, the metrics of its usage."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import openai
 import pytest
 
-from tests.conformance.calls import OPENAI, SDKS, every_call, make, make_async
+from tests.conformance.calls import BY_NAME, SDKS, every_call, make, make_async
 
 CALLS = [
     pytest.param(sdk, call, how, id=f"{sdk.client}-{call.name}-{how}")
     for sdk, call, how in every_call()
 ]
-CHAT = OPENAI[0]
+CHAT = BY_NAME["chat"]
 # openai 3 takes clients of either library, those before only httpx.
 HTTP_LIBRARIES = ("httpx", "httpx2") if hasattr(openai._base_client, "httpx2") else ("httpx",)
 
@@ -131,7 +131,9 @@ def test_provider_by_host(instrumented, url, provider):
     """The provider is named by the host of the base URL, and by the port of local servers."""
     telemetry = instrumented()
     with (
-        openai.OpenAI(base_url=url, api_key="test", max_retries=0, http_client=refusing()) as client,
+        openai.OpenAI(
+            base_url=url, api_key="test", max_retries=0, http_client=refusing()
+        ) as client,
         pytest.raises(openai.APIConnectionError),
     ):
         client.chat.completions.create(**CHAT.arguments)
@@ -145,7 +147,9 @@ def test_provider_by_setting(instrumented, named):
     telemetry = instrumented(providers={named: "in_house"})
     url = "https://llm.example.com:8443/v1"
     with (
-        openai.OpenAI(base_url=url, api_key="test", max_retries=0, http_client=refusing()) as client,
+        openai.OpenAI(
+            base_url=url, api_key="test", max_retries=0, http_client=refusing()
+        ) as client,
         pytest.raises(openai.APIConnectionError),
     ):
         client.chat.completions.create(**CHAT.arguments)

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import openai
-import pytest
+
+from llm_otel.testing import Reply
+from tests.conformance.test_bodies import ALL
 
 REQUEST = {"model": "gpt-5", "input": "Hello there"}
-
-pytestmark = pytest.mark.skipif(
-    not hasattr(openai.OpenAI, "responses"), reason="this openai has no Responses API"
-)
-
-
-@pytest.fixture
-def client(p):
-    with openai.OpenAI(base_url=p.url, api_key="test", max_retries=0) as made:
-        yield made
 
 
 def names(telemetry):
@@ -99,6 +92,26 @@ def test_async_background_response(instrumented, p):
 
     response = asyncio.run(poll())
     assert telemetry.value("gen_ai.tokens.consumed") == response.usage.total_tokens
+
+
+def test_resumed_stream(instrumented, client, p):
+    """A background stream that is left, resumed twice and polled counts once, for who began it."""
+    telemetry = instrumented()
+    events = ALL["a background response as a stream"]["response"]
+    lines = [f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events]
+    headers = {"content-type": "text/event-stream"}
+    for sent in (lines[:1], lines, lines):
+        p.enqueue(Reply(headers=headers, body="".join(sent)))
+    p.enqueue(Reply(body=events[-1]["response"]))
+    with client.responses.create(**REQUEST, background=True, stream=True) as stream:
+        next(iter(stream))
+    for _ in range(2):
+        for _ in client.responses.retrieve("resp_1", stream=True, starting_after=0):
+            pass
+    client.responses.retrieve("resp_1")
+    total = events[-1]["response"]["usage"]["total_tokens"]
+    assert telemetry.value("gen_ai.tokens.consumed") == total
+    assert telemetry.value("gen_ai.tokens.consumed", model="gpt-5", operation="chat") == total
 
 
 def test_batch(instrumented, client):

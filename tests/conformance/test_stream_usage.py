@@ -10,10 +10,9 @@ import openai
 import pytest
 
 import llm_otel
-from tests.conformance.calls import MESSAGES, OPENAI, method_of, reach
+from tests.conformance.calls import BY_NAME, MESSAGES, method_of, reach
 from tests.conformance.replay import http_client
 
-BY_NAME = {call.name: call for call in OPENAI}
 CHAT = {"model": "gpt-4o", "messages": MESSAGES, "stream": True}
 OPENAI_URL = "https://api.openai.com/v1"
 AZURE_URL = "https://example.openai.azure.com"
@@ -215,16 +214,13 @@ def test_never_where_bytes_are_read(instrumented, p, mode, how):
 
 
 @pytest.mark.parametrize("mode", ["proven", "always"])
-@pytest.mark.parametrize("name", ["chat", "response", "embeddings"])
+@pytest.mark.parametrize("name", sorted({"chat", "response", "embeddings"} & set(BY_NAME)))
 def test_never_without_need(instrumented, p, mode, name):
     """Whole answers and the Responses API tell their usage by themselves: nothing is added."""
     instrumented(stream_usage=mode)
     call = BY_NAME[name]
     with client_at(p, OPENAI_URL) as client:
-        method = method_of(client, call)
-        if method is None:
-            pytest.fail(f"this openai has no {call.methods[0]}")
-        reach(client, method)(**call.arguments)
+        reach(client, method_of(client, call))(**call.arguments)
     assert sent(p) is None
 
 
@@ -232,7 +228,6 @@ def test_never_without_need(instrumented, p, mode, name):
 def test_estimate(instrumented, p):
     """With `estimate_usage` a stream without usage is counted locally, and says so."""
     telemetry = instrumented(stream_usage="never", estimate_usage=True)
-    p.on("*", lambda _request: None)
     chunks = drain(client_at(p, OPENAI_URL))
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
     tokens, source = usage_of(telemetry)

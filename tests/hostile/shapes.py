@@ -52,21 +52,13 @@ def _sequence(value: Any, of: _Shape) -> Seen:
 
 
 def _model(value: pydantic.BaseModel, of: _Shape) -> Seen:
+    # All that `model_dump` reads, with `exclude_unset` and without.
     return (
         of(vars(value)),
         of(value.__pydantic_extra__),
         sorted(value.model_fields_set),
-        of(_attempt(lambda: value.model_dump(warnings=False))),
-        of(_attempt(lambda: value.model_dump(warnings=False, exclude_unset=True))),
         of(getattr(value, "_request_id", None)),
     )
-
-
-def _attempt(read: Callable[[], object]) -> object:
-    try:
-        return read()
-    except Exception as error:
-        return type(error)
 
 
 def _exception(value: BaseException, of: _Shape) -> Seen:

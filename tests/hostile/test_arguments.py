@@ -13,6 +13,7 @@ import httpx2
 import openai
 import pydantic
 import pytest
+from hostile.bodies import CHUNK, END, events
 from hostile.harness import (
     ASYNC,
     PROVEN,
@@ -218,7 +219,7 @@ def chat(arguments: Arguments, **more: Any) -> Program:
             return [chunk async for chunk in each(found)]
         return found
 
-    return Program(run)
+    return Program(run, [events(CHUNK, END)] if more else [])
 
 
 @pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
@@ -396,14 +397,16 @@ def test_arguments_stay_as_they_are(server: Provider) -> None:
         "extra_body": {"a": [1]},
         "extra_headers": {"x-a": "b"},
     }
-    before = copy.deepcopy(keywords)
+    options = _options(json_data={**_BODY, "stream": True})
+    before = copy.deepcopy((keywords, options.json_data))
 
     async def run(client: Any) -> Any:
-        stream = client.chat.completions.create(**keywords, stream=True)
-        return [chunk async for chunk in each(stream)]
+        first = client.chat.completions.create(**keywords, stream=True)
+        second = client.request(Chunk, options, stream=True, stream_cls=openai.Stream[Chunk])
+        return list(first), list(second)
 
-    unharmed({"it": Program(run)}, server, Place(False, PROVEN), {}, calls=1, asks=True)
-    assert keywords == before
+    unharmed({"it": Program(run)}, server, Place(False, PROVEN), {}, calls=2, asks=True)
+    assert (keywords, options.json_data) == before
 
 
 def test_content_is_what_was_sent(server: Provider) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import groq
+import httpx
 import pytest
+import together
 from hostile import bodies
 from hostile.harness import (
     PROVEN,
@@ -151,3 +155,35 @@ def test_streams_whose_usage_we_ask_for(server: Provider, run: Run, asynchronous
     place = Place(asynchronous, PROVEN)
     asks = run in (chat_stream, chat_helper)
     unharmed(programs, server, place, {}, calls=len(programs), asks=asks)
+
+
+def _on_httpx(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A client of another SDK, on the HTTP library that it brings, made faster without TLS."""
+    asynchronous = make.__name__.startswith("Async")
+
+    def client(base_url: str, http_client: Any, **settings: Any) -> Any:
+        if asynchronous:
+            own: Any = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False))
+        else:
+            own = httpx.Client(transport=httpx.HTTPTransport(verify=False))
+        return make(base_url=base_url.removesuffix("/v1"), http_client=own, **settings)
+
+    return client
+
+
+CLIENTS: tuple[tuple[type[Any], bool], ...] = (
+    (groq.Groq, False),
+    (groq.AsyncGroq, True),
+    (together.Together, False),
+    (together.AsyncTogether, True),
+)
+
+
+@pytest.mark.parametrize("run", [chat, chat_stream])
+@pytest.mark.parametrize(("make", "asynchronous"), CLIENTS, ids=[c.__name__ for c, _ in CLIENTS])
+def test_other_clients(server: Provider, run: Run, make: type[Any], asynchronous: bool) -> None:
+    """The SDKs of the same generator, on httpx, meet the same bodies and go on the same."""
+    replies = bodies.RAW if run is chat else {**bodies.FRAMES, **bodies.USAGE_STREAMS}
+    programs = {name: Program(run, [reply]) for name, reply in replies.items()}
+    place = Place(asynchronous, make=_on_httpx(make))
+    unharmed(programs, server, place, EVERYTHING, calls=len(programs))

@@ -6,6 +6,7 @@ import ast
 import gc
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,12 +77,12 @@ async def closed_unread(client: Any) -> Any:
     return stream.response.is_closed
 
 
-async def dropped(client: Any) -> Any:
+async def iterator_closed(client: Any) -> Any:
+    """As the interpreter does with what a program has dropped."""
     stream = await start(client)
-    chunk = await step(stream)
-    del stream
-    gc.collect()
-    return chunk
+    chunk, iterator = await step(stream), stream._iterator
+    await wait(iterator.aclose() if hasattr(iterator, "aclose") else iterator.close())
+    return chunk, stream.response.is_closed
 
 
 async def raw_lines(client: Any) -> Any:
@@ -233,7 +234,10 @@ ROWS: dict[str, tuple[Row, ...]] = {
             times=3,
         ),
     ),
-    "stream left": (Row(dropped, replies=_WHOLE, processor=True),),
+    "stream left": (
+        Row(iterator_closed, replies=_WHOLE, processor=True),
+        Row(iterator_closed, replies=_WHOLE, processor=True, place=ASYNC),
+    ),
     "stream failed": (
         Row(drained, replies=_CUT, processor=True),
         Row(drained, replies=_CUT, processor=True, place=ASYNC),
@@ -265,12 +269,12 @@ ROWS: dict[str, tuple[Row, ...]] = {
         ),
     ),
     "step": (
-        Row(tool, f"{_CORE}.steps.current_attribution"),
-        Row(tool, f"{_CORE}.instruments.Instruments.step_duration"),
-        Row(tool, processor=True),
+        Row(tool, f"{_CORE}.steps.current_attribution", times=2),
+        Row(tool, f"{_CORE}.instruments.Instruments.step_duration", times=2),
     ),
-    "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT),),
-    "attribution": (Row(attributed, "llm_otel.attribution.AttributionScope._extend"),),
+    "step end": (Row(tool, processor=True, times=2),),
+    "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT, times=2),),
+    "attribution": (Row(attributed, f"{_CORE}.activation.set_value"),),
     "score": (Row(scored, f"{_CORE}.instruments.Instruments.score"),),
     "outcome": (Row(scored, f"{_CORE}.instruments.Instruments.outcome"),),
     "fork": (Row(forked),),
@@ -291,24 +295,32 @@ CASES = [
 def test_fault(server: Provider, monkeypatch: pytest.MonkeyPatch, site: str, row: Row) -> None:
     """The program behaves the same; one line, two counts, no span open, nothing active."""
     monkeypatch.setattr(guard, "strict", False)
-    if row.broken is not None:
-        monkeypatch.setattr(row.broken, _fail)
-    for name, value in row.also.items():
-        monkeypatch.setattr(name, value)
     program = Program(row.run, row.replies)
-    bare = run(program, server, row.place)
+    with _broken(row):
+        bare = run(program, server, row.place)
     monkeypatch.setattr(guard, "_logged", set())
     with watched(**row.settings) as watch:
         if row.processor:
             watch.tracer_provider.add_span_processor(_FailingProcessor())
-        for _ in range(2):
-            ours = run(program, server, row.place)
-            if row.differs:
-                assert ours.outcome[0] == "returned", ours.outcome
-            else:
-                assert ours.outcome == bare.outcome, difference(bare, ours)
-        gc.collect()
+        with _broken(row):
+            ours = [run(program, server, row.place) for _ in range(2)]
+            gc.collect()
+    for record in ours:
+        if row.differs:
+            assert record.outcome[0] == "returned", record.outcome
+        else:
+            assert record.outcome == bare.outcome, difference(bare, record)
     _check(watch, site, row.times)
+
+
+@contextmanager
+def _broken(row: Row) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        if row.broken is not None:
+            patched.setattr(row.broken, _fail)
+        for name, value in row.also.items():
+            patched.setattr(name, value)
+        yield
 
 
 def _check(watch: Watch, site: str, times: int | None) -> None:
@@ -356,10 +368,10 @@ def test_every_guarded_block_has_a_row() -> None:
 def _handlers(tree: ast.AST) -> Iterator[tuple[str, ast.ExceptHandler]]:
     for function in ast.walk(tree):
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            for node in ast.walk(function):
-                if isinstance(node, ast.ExceptHandler) and node.type is not None:
-                    if ast.unparse(node.type) in ("Exception", "BaseException"):
-                        yield function.name, node
+            handlers = [each for each in ast.walk(function) if isinstance(each, ast.ExceptHandler)]
+            for each in handlers:
+                if each.type is None or ast.unparse(each.type) in ("Exception", "BaseException"):
+                    yield function.name, each
 
 
 def _passes_on(handler: ast.ExceptHandler) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+import wrapt
 from hostile.harness import (
     ASYNC,
     PROVEN,
@@ -383,3 +384,23 @@ def test_instrument_twice_changes_nothing(server: Provider) -> None:
         llm_otel.instrument(setup=False)
         run(program, server, SYNC)
     watch.check(calls=1)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_subclass_wrapped_before_us(
+    server: Provider, asynchronous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another library wrapped on `OpenAI` itself, before us, does not go past us."""
+    seen = []
+
+    def counting(wrapped: Any, _client: Any, args: Any, kwargs: Any) -> Any:
+        seen.append(kwargs)
+        return wrapped(*args, **kwargs)
+
+    cls = openai.AsyncOpenAI if asynchronous else openai.OpenAI
+    theirs = wrapt.FunctionWrapper(inspect.getattr_static(cls, "request"), counting)
+    monkeypatch.setattr(cls, "request", theirs)
+    for _ in range(2):
+        unharmed({"chat": Program(chat)}, server, Place(asynchronous), {}, calls=1)
+        assert vars(cls)["request"] is theirs
+    assert len(seen) == 4

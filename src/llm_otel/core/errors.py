@@ -72,9 +72,9 @@ def classify(exc: BaseException) -> str:
     """The class (`semconv.ERROR_CLASSES`) of an exception that a call ended in."""
     if isinstance(exc, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
         return semconv.CANCELLED
-    code = read.get(exc, "code")
-    if isinstance(code, str) and _BY_CODE.get(code) == semconv.CONTENT_FILTER:
-        return semconv.CONTENT_FILTER
+    told = _told(exc)
+    if told == semconv.CONTENT_FILTER:
+        return told
     found = status(exc)
     if found is not None:
         return by_status(found)
@@ -83,8 +83,16 @@ def classify(exc: BaseException) -> str:
         if name is not None:
             return name
     # An error in the middle of a stream has no status of its own.
-    told = by_code(code)
-    return told if told != semconv.OTHER else by_code(read.get(exc, "type"))
+    return told
+
+
+def _told(exc: BaseException) -> str:
+    """The class of what the provider said: openai's exceptions hold the error object itself as
+    their body, those of the other SDKs the object around it."""
+    body = read.get(exc, "body")
+    error = read.get(body, "error") or body
+    by = by_code(read.get(error, "code"))
+    return by if by != semconv.OTHER else by_code(read.get(error, "type"))
 
 
 def by_status(code: int) -> str:

@@ -175,8 +175,10 @@ def _hosted_tools(into: Usage, node: object) -> None:
     image = read.path(node, ("tool_usage", "image_gen"))
     drawn = Usage()
     _fill(drawn, image, _IMAGE_TOOL_USAGE)
+    extra = [_svg_usage(item) for item in read.items(node, "output")]
     if drawn.input_tokens or drawn.output_tokens:
-        into.extra = ((_image_model(node), drawn),)
+        extra.append((_image_model(node), drawn))
+    into.extra = tuple(each for each in extra if each is not None)
 
 
 def _image_model(node: object) -> str | None:
@@ -197,16 +199,23 @@ _IMAGE_TOOL_USAGE: UsageMap = {
 
 
 def _svg(result: Answer, node: object) -> None:
+    written = _svg_usage(node)
+    if written is not None:
+        result.usage = result.usage or Usage()
+        result.usage.extra = (written,)
+
+
+def _svg_usage(node: object) -> tuple[str | None, Usage] | None:
     """SVG authoring is billed for a model of its own, told beside the image's usage."""
     written = read.get(node, "svg_usage")
-    extra = Usage(
+    usage = Usage(
         input_tokens=read.count(read.get(written, "input_tokens")),
         output_tokens=read.count(read.get(written, "output_tokens")),
         reasoning_tokens=read.count(read.get(written, "reasoning_tokens")),
     )
-    if extra.input_tokens or extra.output_tokens:
-        result.usage = result.usage or Usage()
-        result.usage.extra = ((read.text(written, "model"), extra),)
+    if not (usage.input_tokens or usage.output_tokens):
+        return None
+    return read.text(written, "model"), usage
 
 
 # ------------------------------------------------------------------ requests

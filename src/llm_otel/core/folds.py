@@ -101,8 +101,6 @@ def hide_usage(chunk: Any) -> bool:
         # Beside choices it is what the provider tells without being asked.
         return not fields.get("choices")
     known = getattr(chunk, "__pydantic_fields_set__", None)
-    if known is None:  # pydantic 1
-        known = getattr(chunk, "__fields_set__", None)
     if known is not None:
         known.discard("usage")
     return False

@@ -34,7 +34,7 @@ def forget_measurements(instrument: Any) -> None:
 
     The SDK keeps a parent's sums in a child, so a pre-forking server would report them once per
     worker. It has no public way to drop them; the private tables used here are the same from SDK
-    1.30 to 1.45, and `tests/unit/test_fork.py` proves that it works.
+    1.44 and 1.45, and `tests/unit/test_fork.py` proves that it works.
 
     Args:
         instrument: Any synchronous instrument of ours; the API's proxy is followed.

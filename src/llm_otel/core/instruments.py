@@ -88,6 +88,10 @@ class Instruments:
         self, model: str, provider: str, operation: str, feature: str, tenant_id: str
     ) -> Series:
         """The series of a call, its labels folded into what the caps and forms allow."""
+        # What is known by these very values needs no folding.
+        found = self._series.get((model, provider, operation, feature, tenant_id))
+        if found is not None:
+            return found
         fold = self.labels.fold
         key = (
             fold(semconv.MODEL, model),

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +14,7 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, guard, streams
+from llm_otel.core import begin, guard, rivals, streams
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
@@ -32,11 +32,11 @@ def install(spec: ClientSpec) -> bool:
     """
     if find_spec(spec.package) is None:
         return False
+    _wanted.add(spec.package)
     if spec.package in sys.modules:
-        _install_now(spec)
+        _install_if_wanted(spec)
     else:
         wrapt.register_post_import_hook(lambda _module: _install_if_wanted(spec), spec.package)
-        _wanted.add(spec.package)
     return True
 
 
@@ -48,7 +48,7 @@ def _install_if_wanted(spec: ClientSpec) -> None:
     try:
         if spec.package in _wanted:
             _install_now(spec)
-    except Exception as exc:  # noqa: BLE001 - we are inside the application's import
+    except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
         guard.handle("install", exc)
 
 
@@ -67,15 +67,34 @@ def _install_now(spec: ClientSpec) -> None:
     # What `remove_all` had to leave is in use again, unless somebody has thrown it away since.
     put = [each for each in _installed.get(spec.package, ()) if not _removed(*each)]
     there = {(target, name) for target, name, _ in put}
-    for target, hook in zip(targets, hooks):
-        for name, wrapper in (("request", hook), ("_process_response", _received)):
-            if (target, name) in there:
-                continue
-            original = inspect.getattr_static(target, name)
-            replacement = wrapt.FunctionWrapper(original, wrapper)
-            setattr(target, name, replacement)
-            put.append((target, name, replacement))  # type: ignore[arg-type]
+    for base, hook in zip(targets, hooks):
+        points = [(cls, "request", hook) for cls in (base, *_wrapped_before(base))]
+        for target, name, wrapper in (*points, (base, "_process_response", _received)):
+            if (target, name) not in there:
+                original = inspect.getattr_static(target, name)
+                replacement = wrapt.FunctionWrapper(original, wrapper)
+                setattr(target, name, replacement)
+                put.append((target, name, replacement))  # type: ignore[arg-type]
     _installed[spec.package] = put
+
+
+def _wrapped_before(base: Any) -> Iterator[type]:
+    """Subclasses on which somebody wrapped the base's own `request` before we did: what they call
+    goes past our hook on the base."""
+    for cls in base.__subclasses__():
+        yield from _wrapped_before(cls)
+        own = vars(cls).get("request")
+        if isinstance(own, wrapt.FunctionWrapper) and not _calls_ours(own):
+            yield cls
+
+
+def _calls_ours(function: Any) -> bool:
+    for _ in range(rivals.DEEPEST):
+        wrapper = getattr(function, "_self_wrapper", None)
+        if getattr(wrapper, "__module__", None) == __name__:
+            return True
+        function = getattr(function, "__wrapped__", None)
+    return False
 
 
 def _removed(target: type, name: str, replacement: Any) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import operator
 import sys
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.context import (
@@ -43,7 +45,7 @@ _RIVALS = frozenset(
 )
 
 # Wrappers looked through: a mock answers every question with another mock, without end.
-_DEEPEST = 32
+DEEPEST = 32
 
 # Methods that they wrap, below the client's package.
 _WRAPPED = (
@@ -58,12 +60,12 @@ _known: dict[type, tuple[tuple[object, ...], bool]] = {}
 
 def suppressed(context: Context) -> bool:
     """Whether the application asked for no instrumentation here."""
-    return any(context.get(key) for key in _SUPPRESS)
+    return bool(context.get(_SUPPRESS[0]) or context.get(_SUPPRESS[1]))
 
 
 def has_span(context: Context, client: Any, spec: ClientSpec) -> bool:
     """Whether somebody else makes a span for this very call: we then add metrics and cost only."""
-    if any(key in context for key in _OUTER):
+    if _OUTER[0] in context or _OUTER[1] in context:
         return True
     cls = type(client)
     wrapped = _functions(client, cls, spec.package)
@@ -81,31 +83,46 @@ def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
 def _functions(client: Any, cls: type, package: str) -> tuple[object, ...]:
     """What somebody may have put in place of the client's own functions."""
     found = [client.__dict__.get("request")]
-    found += [owner.__dict__.get("request") for owner in cls.__mro__]
-    for module_name, class_name in _WRAPPED:
-        holder = getattr(sys.modules.get(f"{package}.{module_name}"), class_name, None)
+    found += [fields.get("request") for fields in _fields(cls)]
+    for module_name, class_name in _wrapped(package):
+        holder = getattr(sys.modules.get(module_name), class_name, None)
         if holder is not None:
             found.append(holder.__dict__.get("create"))
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _fields(cls: type) -> tuple[Mapping[str, object], ...]:
+    return tuple(vars(owner) for owner in cls.__mro__ if owner is not object)
+
+
+@lru_cache(maxsize=64)
+def _wrapped(package: str) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{package}.{module}", name) for module, name in _WRAPPED)
 
 
 def _warned_of_rival(functions: tuple[object, ...], package: str) -> bool:
     for function in functions:
         name = _rival(function)
         if name is not None:
-            _logger.warning(
-                "%s already makes spans for %s: llm-otel adds its metrics and cost and no second "
-                "span; switch the other off to get ours.",
-                name,
-                package,
-            )
+            _warn(name, package)
             return True
     return False
 
 
+@lru_cache(maxsize=64)
+def _warn(name: str, package: str) -> None:
+    _logger.warning(
+        "%s already makes spans for %s: llm-otel adds its metrics and cost and no second span; "
+        "switch the other off to get ours.",
+        name,
+        package,
+    )
+
+
 def _rival(function: Any) -> str | None:
     """The module of a rival among the wrappers around a function."""
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         try:
             wrapper = getattr(function, "_self_wrapper", None) or function
             module = getattr(wrapper, "__module__", None)

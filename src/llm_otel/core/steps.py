@@ -117,8 +117,10 @@ class StepRun(Run):
                     self._fail(self._runtime, failure)
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
-        finally:
+        try:
             self._span.end()
+        except Exception as exc:  # noqa: BLE001 - a span processor of the application
+            guard.handle("step end", exc)
 
     def _measure(self, runtime: Runtime, seconds: float, failure: BaseException | None) -> None:
         for metric in self._kind.metrics(runtime.settings.semconv):

@@ -141,12 +141,14 @@ class _Tapped(_Watched):
 
     def __init__(self, inner: Any, call: Call) -> None:
         super().__init__(inner, call)
-        self._kept: list[bytes] = []
+        self._kept: list[bytes] | None = []
         self._size = 0
         self._drained = False
         self._error: BaseException | None = None
 
     def _keep(self, data: bytes) -> None:
+        if self._kept is None:
+            return
         call = self._call
         if call.first_chunk_at is None and call.streaming:
             call.first_chunk_at = perf_counter()
@@ -157,7 +159,9 @@ class _Tapped(_Watched):
             self._kept.clear()
 
     def _closed(self) -> None:
-        kept, self._kept = self._kept, []
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return
         call = self._call
         _ended("raw body closed", call, _finish_raw, call, kept, self._drained, self._error)
 
