@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from statistics import median
 
 import environments
@@ -34,35 +35,49 @@ llm_otel.instrument()
 """
 _MEASURED = """
 import sys, time
-started = time.perf_counter()
+started, cpu = time.perf_counter(), time.thread_time()
 {code}
-print(1000 * (time.perf_counter() - started), 'genai_prices.data' in sys.modules, flush=True)
+print(1000 * (time.perf_counter() - started), 1000 * (time.thread_time() - cpu))
+print("genai_prices.data" in sys.modules, flush=True)
 import os
 os._exit(0)
 """
 
 
-def measure(rounds: int) -> tuple[float, float, bool]:
-    """Milliseconds, medians of fresh processes taken in turn.
+@dataclass(frozen=True)
+class Startup:
+    """Milliseconds until `instrument()` returned: medians of fresh processes, taken in turn.
 
-    Returns:
-        By hand; with us beyond by hand; whether the price data was loaded by then.
+    Attributes:
+        by_hand: Wall time of the same set-up by hand.
+        beyond: Wall time with us, beyond that.
+        beyond_cpu: CPU time of the main thread, likewise.
+        prices_loaded: Whether the price data was loaded by then, in any of the processes.
     """
-    by_hand, beyond, loaded = [], [], False
-    for number in range(rounds + 1):
-        hand, _ = _run(_BY_HAND)
-        ours, early = _run(_OURS)
-        if number:  # the first of each fills the caches
-            by_hand.append(hand)
-            beyond.append(ours - hand)
-            loaded = loaded or early
-    return median(by_hand), median(beyond), loaded
+
+    by_hand: float
+    beyond: float
+    beyond_cpu: float
+    prices_loaded: bool
 
 
-def _run(code: str) -> tuple[float, bool]:
+def measure(rounds: int) -> Startup:
+    """Start so many processes of either kind."""
+    _run(_BY_HAND)  # the first of each fills the caches
+    _run(_OURS)
+    pairs = [(_run(_BY_HAND), _run(_OURS)) for _ in range(rounds)]
+    return Startup(
+        median(hand[0] for hand, _ in pairs),
+        median(ours[0] - hand[0] for hand, ours in pairs),
+        median(ours[1] - hand[1] for hand, ours in pairs),
+        any(ours[2] for _, ours in pairs),
+    )
+
+
+def _run(code: str) -> tuple[float, float, bool]:
     command = [sys.executable, "-c", _MEASURED.format(code=code)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, env=environments.variables()
     )
-    elapsed, loaded = done.stdout.split()
-    return float(elapsed), loaded == "True"
+    wall, cpu, loaded = done.stdout.split()
+    return float(wall), float(cpu), loaded == "True"

@@ -95,6 +95,7 @@ class Attributed(Plain):
 
 # ------------------------------------------------------------------ preparations
 
+
 def _floor() -> Plain:
     telemetry.install()
     return Floor()

@@ -64,7 +64,8 @@ async def _many_async(subject: subjects.Plain, call: Callable[[], Any], times: i
         await subject.run_async(call)
 
 
-def _make(subject: subjects.Plain, call: workloads.Call, times: int) -> None:
+def make(subject: subjects.Plain, call: workloads.Call, times: int) -> None:
+    """Make calls, one after the other."""
     if call.asynchronous:
         _loop.run_until_complete(_many_async(subject, call, times))
     else:
@@ -73,12 +74,12 @@ def _make(subject: subjects.Plain, call: workloads.Call, times: int) -> None:
 
 def _measure(subject: subjects.Plain, call: workloads.Call, times: int) -> dict[str, float]:
     """CPU per call in µs: of all threads with the export, and of the caller's thread alone."""
-    _make(subject, call, _WARM)
+    make(subject, call, _WARM)
     telemetry.flush()
     gc.collect()
     spans = telemetry.SpansDropped.count
     process, thread = time.process_time_ns(), time.thread_time_ns()
-    _make(subject, call, times)
+    make(subject, call, times)
     thread = time.thread_time_ns() - thread
     telemetry.flush()
     process = time.process_time_ns() - process

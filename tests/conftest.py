@@ -28,6 +28,7 @@ def no_hidden_failures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         handle(site, exc)
 
     monkeypatch.setattr(guard, "strict", True)
+    monkeypatch.setattr(guard, "_logged", set())  # each test is the first to fail
     monkeypatch.setattr(guard, "handle", watched)
     yield
     assert not hidden

@@ -78,13 +78,14 @@ def _start(
     )
     guard.count = built.count_internal_error
     configure(settings)
-    built.pricing.start()
     runtime.activate(built)
     known = clients.load()
     wanted = settings.clients if settings.clients is not None else tuple(known)
     for name in wanted:
         if not patch.install(known[name]) and settings.clients is not None:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
+    # last, as its thread competes with this one
+    built.pricing.start()
 
 
 def _providers(

@@ -31,6 +31,9 @@ from llm_otel.testing import Provider
 
 THREADS, CALLS = 8, 25
 
+# What we may add to the end of a process, and what a busy machine may add to that (s).
+LONGEST_DELAY, BUSY = 2, 0.5
+
 
 async def everything(client: Any) -> Any:
     answer = await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
@@ -131,7 +134,7 @@ def test_end_of_a_program_that_nobody_listens_to(server: Provider, receiver: str
     assert len(ended.log) == 1, ended.log
     assert "cannot export telemetry" in ended.log[0]
     bare = run_process(program.replace("llm_otel.instrument(", "dict("))
-    assert ended.delay < bare.delay + 2, (ended, bare)
+    assert ended.delay < bare.delay + LONGEST_DELAY + BUSY, (ended, bare)
 
 
 def test_end_of_a_program_in_the_middle_of_everything(server: Provider) -> None:
@@ -148,5 +151,5 @@ def test_end_of_a_program_in_the_middle_of_everything(server: Provider) -> None:
     with OtlpReceiver() as listening:
         ended = run_process(program, OTEL_EXPORTER_OTLP_ENDPOINT=listening.endpoint)
     assert (ended.code, ended.log) == (0, []), ended
-    assert ended.delay < 2.5, ended
+    assert ended.delay < LONGEST_DELAY + BUSY, ended
     assert "chat gpt-4o" in listening.spans()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,7 +69,8 @@ _BY_CODE = {
 
 def classify(exc: BaseException) -> str:
     """The class (`semconv.ERROR_CLASSES`) of an exception that a call ended in."""
-    if isinstance(exc, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
+    # By name: importing asyncio takes 10 ms.
+    if isinstance(exc, (KeyboardInterrupt, SystemExit)) or type(exc).__name__ == "CancelledError":
         return semconv.CANCELLED
     told = _told(exc)
     if told == semconv.CONTENT_FILTER:

@@ -8,7 +8,7 @@ chunk. Below: the HTTP response's byte stream is wrapped, which sees the respons
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +22,7 @@ _MOST_KEPT = 16 * 1024 * 1024
 # ------------------------------------------------------------------ parsed streams
 def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[Any]:
     """The SDK's iterator over parsed chunks, observed."""
-    take = _Taker(call, hide_usage)
+    take = _taker(call, hide_usage)
     call.reading = True
     try:
         for chunk in iterator:
@@ -47,7 +47,7 @@ async def observe_async(
     iterator: AsyncIterator[Any], call: Call, hide_usage: bool
 ) -> AsyncIterator[Any]:
     """The same for asynchronous streams."""
-    take = _Taker(call, hide_usage)
+    take = _taker(call, hide_usage)
     call.reading = True
     try:
         async for chunk in iterator:
@@ -68,43 +68,39 @@ async def observe_async(
     _ended("stream drained", call, call.drained)
 
 
-class _Taker:
-    """Takes a chunk into the call, and out of the caller's sight if we alone asked for it.
+def _taker(call: Call, hide_usage: bool) -> Callable[[Any], bool]:
+    """Takes a chunk into the call, and out of the caller's sight (True) if we alone asked for it.
 
     After a failure of ours it takes no more; what we asked for stays hidden all the same.
     """
+    add: Callable[[Any], None] | None = None
+    observers: tuple[Any, ...] = ()
+    try:
+        observers = call.watch()
+        add = call.fold.add  # type: ignore[union-attr]
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("watch stream", exc)
 
-    __slots__ = ("_add", "_call", "_hide", "_observers")
-
-    def __init__(self, call: Call, hide_usage: bool) -> None:
-        self._call = call
-        self._hide = folds.hide_usage if hide_usage else None
-        self._add: Any = None
-        self._observers: tuple[Any, ...] = ()
-        try:
-            self._observers = call.watch()
-            self._add = call.fold.add  # type: ignore[union-attr]
-        except Exception as exc:  # noqa: BLE001
-            guard.handle("watch stream", exc)
-
-    def __call__(self, chunk: Any) -> bool:
-        call = self._call
+    def take(chunk: Any) -> bool:
+        nonlocal add
         if call.first_chunk_at is None:
             call.first_chunk_at = perf_counter()
-        if self._add is not None:
+        if add is not None:
             try:
-                self._add(chunk)
-                for observer in self._observers:
+                add(chunk)
+                for observer in observers:
                     observer.add(chunk)
             except Exception as exc:  # noqa: BLE001
-                self._add = None
+                add = None
                 guard.handle("read chunk", exc)
-        if self._hide is not None:
+        if hide_usage:
             try:
-                return self._hide(chunk)
+                return folds.hide_usage(chunk)
             except Exception as exc:  # noqa: BLE001
                 guard.handle("hide usage", exc)
         return False
+
+    return take
 
 
 def _ended(site: str, call: Call, end: Any, *args: object) -> None:
