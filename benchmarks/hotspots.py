@@ -1,4 +1,4 @@
-"""Where our time goes: functions by their own time per call, profiled. Run by `run.py --profile`."""
+"""Where our time goes: functions by their own time, profiled. Run by `run.py --profile`."""
 
 from __future__ import annotations
 

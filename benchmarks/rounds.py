@@ -26,7 +26,7 @@ class Worker:
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
-        self._errors = tempfile.TemporaryFile(mode="w+")
+        self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as we do
         self._process = subprocess.Popen(
             [environments.python(_EVERYBODY[subject].environment), str(_WORKER), subject],
             stdin=subprocess.PIPE,

@@ -26,7 +26,7 @@ _CALLS = {
     "embeddings": 100,
     "responses": 100,
     "raw chat": 100,
-    "stream": 15,
+    "stream": 20,
 }
 # Processes started anew, rounds in each.
 _ROUNDS, _QUICK_ROUNDS = (3, 10), (1, 5)
@@ -68,7 +68,7 @@ def _options() -> Any:
         "--peers",
         type=_peers,
         default=[],
-        help=f"who stands beside us, each in an environment of its own: all, or of {', '.join(PEERS)}",
+        help=f"who stands beside us, each in its own environment: all, or of {', '.join(PEERS)}",
     )
     parser.add_argument("--profile", choices=_CALLS, help="where our time goes, and nothing else")
     parser.add_argument("--json", metavar="FILE", help="write every figure there")

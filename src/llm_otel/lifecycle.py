@@ -110,12 +110,13 @@ def uninstrument() -> None:
     """
     with _lock:
         from llm_otel.attribution import configure
-        from llm_otel.core import patch, runtime
+        from llm_otel.core import guard, patch, runtime
 
         active = runtime.active()
         if active is None:
             return
         runtime.activate(None)
+        guard.count = None
         patch.remove_all()
         configure(None)
         active.pricing.stop()

@@ -2,7 +2,8 @@
 
 Each is a context manager (`with`, `async with`) and a decorator of functions, coroutine functions
 and generators of both kinds. Calls made inside are its children. An exception is recorded and goes
-on unchanged. Without `instrument()` they do next to nothing.
+on unchanged. Without `instrument()` they go to the SDK that the
+program has set up, if it has one.
 """
 
 from __future__ import annotations

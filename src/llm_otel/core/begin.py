@@ -12,8 +12,8 @@ from opentelemetry.context import Context, create_key, get_current
 
 from llm_otel.attribution import provider_context
 from llm_otel.clients.spec import ClientSpec, Endpoint
-from llm_otel.core import guard, read, rivals, runtime
-from llm_otel.core.call import Call
+from llm_otel.core import finalizers, guard, read, rivals, runtime
+from llm_otel.core.call import Call, abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
 
@@ -54,6 +54,7 @@ def begin(
 ) -> Begun | None:
     """Begin a call; None when the request is not for us to see."""
     try:
+        finalizers.work_off()
         active = runtime.active()
         if active is None:
             return None
@@ -98,13 +99,16 @@ def _begin(
         extra,
         context,
         streaming,
-        own_span=not rivals.has_span(context, client, spec),
+        own_span=not rivals.has_span(context, client, spec, endpoint.kind),
     )
-    # A connection that is opened now keeps this context for as long as it lives: not the call.
-    inside = {**call.context, _CALL: ref(call)}
-    if bare is not context:
-        inside = {**provider_context(call.context), _CALL: ref(call)}
-    return Begun(call, Context(inside), *asked, raw, ask)
+    try:
+        inside = call.context if bare is context else provider_context(call.context)
+        # A connection that is opened now keeps this context for as long as it lives: not the call.
+        current = Context({**inside, _CALL: ref(call)})
+    except Exception:
+        abandon(call)
+        raise
+    return Begun(call, current, *asked, raw, ask)
 
 
 def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

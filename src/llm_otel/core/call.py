@@ -298,13 +298,14 @@ class Call:
         key, ledger = answer.response_id, self.runtime.ledger
         if key is None or not answer.terminal:
             if key is not None:
-                ledger.begin(key, self.series)
+                ledger.begin(key, self.series.labels)
             return None, self.series
         foreground = self.endpoint.kind == "responses" and not answer.background
         if answer.usage is None or foreground:
             return None, self.series
         claimed, begun_by = ledger.claim(key)
-        return (answer.usage if claimed else None), self._named(begun_by or self.series, answer)
+        series = self.runtime.instruments.series(**begun_by) if begun_by else self.series
+        return (answer.usage if claimed else None), self._named(series, answer)
 
     def _named(self, series: Series, answer: Answer) -> Series:
         """The series, under the model that the answer names when the request named none."""

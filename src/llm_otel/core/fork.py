@@ -11,14 +11,17 @@ from typing import Any
 from llm_otel import semconv
 from llm_otel.core import guard
 
+_methods: list[weakref.WeakMethod[Callable[[], None]]] = []
+
 
 def after_in_child(method: Callable[[], None]) -> None:
     """Run a bound method in every forked child, as long as its object lives."""
-    if not hasattr(os, "register_at_fork"):
-        return
-    reference = weakref.WeakMethod(method)
+    _methods[:] = [known for known in _methods if known() is not None]
+    _methods.append(weakref.WeakMethod(method))
 
-    def run() -> None:
+
+def _run_in_child() -> None:
+    for reference in _methods:
         alive = reference()
         if alive is not None:
             try:
@@ -26,7 +29,10 @@ def after_in_child(method: Callable[[], None]) -> None:
             except Exception as exc:  # noqa: BLE001
                 guard.handle("fork", exc)
 
-    os.register_at_fork(after_in_child=run)
+
+# One hook for all: what is registered here can never be taken out again.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_run_in_child)
 
 
 def forget_measurements(instrument: Any) -> None:

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
 
 from llm_otel import semconv
-from llm_otel.core import fork
+from llm_otel.core import finalizers, fork
 from llm_otel.core.backlog import Backlog
 from llm_otel.core.headroom import Headroom
 from llm_otel.core.labels import Labels
@@ -286,6 +286,7 @@ class Instruments:
 
     # ------------------------------------------------------------------ observation
     def _observe_active(self) -> Iterator[Observation]:
+        finalizers.work_off()
         self.before_collection()
         self._flush_overflow()
         if self._backlog.work_off():

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from llm_otel.core import fork
-
-if TYPE_CHECKING:
-    from llm_otel.core.instruments import Series
 
 # Ids remembered. The oldest go first: an id polled again after 10,000 others counts again.
 CAPACITY = 10_000
@@ -20,19 +16,19 @@ class Ledger:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._begun: OrderedDict[str, Series | None] = OrderedDict()
+        self._begun: OrderedDict[str, dict[str, str]] = OrderedDict()
         self._counted: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
         fork.after_in_child(self._after_fork)
 
-    def begin(self, key: str, series: Series) -> None:
+    def begin(self, key: str, labels: dict[str, str]) -> None:
         """Remember whose labels the usage of `key` belongs to when it comes: the first to say."""
         with self._lock:
-            self._begun.setdefault(key, series)
+            self._begun.setdefault(key, labels)
             if len(self._begun) > self._capacity:
                 self._begun.popitem(last=False)
 
-    def claim(self, key: str) -> tuple[bool, Series | None]:
+    def claim(self, key: str) -> tuple[bool, dict[str, str] | None]:
         """Whether `key` is to be counted now (True once), and who began it, if this process did."""
         with self._lock:
             if key in self._counted:

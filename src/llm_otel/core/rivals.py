@@ -47,15 +47,22 @@ _RIVALS = frozenset(
 # Wrappers looked through: a mock answers every question with another mock, without end.
 DEEPEST = 32
 
-# Methods that they wrap, below the client's package.
-_WRAPPED = (
-    ("resources.chat.completions", "Completions"),
-    ("resources.chat.completions", "AsyncCompletions"),
-    ("resources.responses", "Responses"),
-    ("resources.embeddings", "Embeddings"),
-)
+# Where they wrap `create`, below the client's package, by kind of endpoint. What else they leave
+# alone has no span but ours.
+_WRAPPED = {
+    "chat": (
+        ("resources.chat.completions", "Completions"),
+        ("resources.chat.completions", "AsyncCompletions"),
+    ),
+    "completion": (("resources.completions", "Completions"),),
+    "responses": (("resources.responses", "Responses"),),
+    "embeddings": (("resources.embeddings", "Embeddings"),),
+}
 
-_known: dict[type, tuple[tuple[object, ...], bool]] = {}
+# Classes of clients that are remembered.
+_MOST = 64
+
+_known: dict[tuple[type, str], tuple[tuple[object, ...], bool]] = {}
 
 
 def suppressed(context: Context) -> bool:
@@ -63,15 +70,24 @@ def suppressed(context: Context) -> bool:
     return bool(context.get(_SUPPRESS[0]) or context.get(_SUPPRESS[1]))
 
 
-def has_span(context: Context, client: Any, spec: ClientSpec) -> bool:
-    """Whether somebody else makes a span for this very call: we then add metrics and cost only."""
+def has_span(context: Context, client: Any, spec: ClientSpec, kind: str) -> bool:
+    """Whether somebody else makes a span for this very call: we then add metrics and cost only.
+
+    Args:
+        context: The caller's.
+        client: The SDK's client.
+        spec: Data of that SDK.
+        kind: The endpoint's kind.
+    """
     if _OUTER[0] in context or _OUTER[1] in context:
         return True
     cls = type(client)
-    wrapped = _functions(client, cls, spec.package)
-    known = _known.get(cls)
+    wrapped = _functions(client, cls, spec.package, kind)
+    known = _known.get((cls, kind))
     if known is None or not _same(known[0], wrapped):
-        known = _known[cls] = (wrapped, _warned_of_rival(wrapped, spec.package))
+        if len(_known) >= _MOST:
+            _known.clear()
+        known = _known[cls, kind] = (wrapped, _warned_of_rival(wrapped, spec.package))
     return known[1]
 
 
@@ -80,25 +96,25 @@ def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
     return len(one) == len(other) and all(map(operator.is_, one, other))
 
 
-def _functions(client: Any, cls: type, package: str) -> tuple[object, ...]:
+def _functions(client: Any, cls: type, package: str, kind: str) -> tuple[object, ...]:
     """What somebody may have put in place of the client's own functions."""
     found = [client.__dict__.get("request")]
     found += [fields.get("request") for fields in _fields(cls)]
-    for module_name, class_name in _wrapped(package):
+    for module_name, class_name in _wrapped(package, kind):
         holder = getattr(sys.modules.get(module_name), class_name, None)
         if holder is not None:
             found.append(holder.__dict__.get("create"))
     return tuple(found)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_MOST)
 def _fields(cls: type) -> tuple[Mapping[str, object], ...]:
     return tuple(vars(owner) for owner in cls.__mro__ if owner is not object)
 
 
-@lru_cache(maxsize=64)
-def _wrapped(package: str) -> tuple[tuple[str, str], ...]:
-    return tuple((f"{package}.{module}", name) for module, name in _WRAPPED)
+@lru_cache(maxsize=_MOST)
+def _wrapped(package: str, kind: str) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{package}.{module}", name) for module, name in _WRAPPED.get(kind, ()))
 
 
 def _warned_of_rival(functions: tuple[object, ...], package: str) -> bool:
@@ -110,7 +126,7 @@ def _warned_of_rival(functions: tuple[object, ...], package: str) -> bool:
     return False
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_MOST)
 def _warn(name: str, package: str) -> None:
     _logger.warning(
         "%s already makes spans for %s: llm-otel adds its metrics and cost and no second span; "

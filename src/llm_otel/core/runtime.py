@@ -1,4 +1,4 @@
-"""What `instrument()` made, in one object; before that, a passive one on the API's no-ops."""
+"""What `instrument()` made, in one object; before that, a passive one on the global providers."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _provider_set() -> bool:
     )
 
 
-# How long a collection (in its reader's thread, never a caller's) waits for the price table (s).
+# How long a collection waits for the price table, in the thread that collects (s).
 _PRICES_WAIT = 1.0
 
 

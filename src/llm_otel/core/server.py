@@ -104,5 +104,5 @@ def _azure_version(client: Any) -> str | None:
 
 def request_model(body: Mapping[str, object], extra: object) -> str:
     """The model that goes over the wire: `extra_body` overrides the argument; `none` without."""
-    over = read.get(extra, "model")
+    over = read.get(extra, "model") if extra is not None else None
     return read.string(body.get("model") if over is None else over) or semconv.NONE

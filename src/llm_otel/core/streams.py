@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from time import perf_counter
 from typing import Any
 
-from llm_otel.core import folds, guard, read
+from llm_otel.core import finalizers, folds, guard, read
 from llm_otel.core.call import Call, abandon
 
 # More than this of a raw body is not kept: its usage stays unknown (bytes).
@@ -32,7 +32,7 @@ def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[A
             yield chunk
             call.reading = True
     except GeneratorExit:
-        _ended("stream left", call, call.left)
+        finalizers.end(lambda: _ended("stream left", call, call.left))
         close = getattr(iterator, "close", None)
         if close is not None:
             close()
@@ -57,7 +57,7 @@ async def observe_async(
             yield chunk
             call.reading = True
     except GeneratorExit:
-        _ended("stream left", call, call.left)
+        finalizers.end(lambda: _ended("stream left", call, call.left))
         aclose = getattr(iterator, "aclose", None)
         if aclose is not None:
             await aclose()
@@ -122,8 +122,9 @@ class _Watched:
 
     def _closed(self) -> None:
         # While a chunk is being read, whoever reads it will know how the stream ends.
-        if not self._call.reading:
-            _ended("stream closed", self._call, self._call.left)
+        call = self._call
+        if not call.reading:
+            finalizers.end(lambda: _ended("stream closed", call, call.left))
 
     def __del__(self) -> None:
         try:
@@ -138,6 +139,10 @@ class _Tapped(_Watched):
     def __init__(self, inner: Any, call: Call) -> None:
         super().__init__(inner, call)
         self._kept: list[bytes] | None = []
+        # Audio and the like tell nothing that we could read.
+        headers = getattr(call.response, "headers", None) or {}
+        kind = str(headers.get("content-type", ""))
+        self._told = "json" in kind or "event-stream" in kind or not kind
         self._size = 0
         self._drained = False
         self._error: BaseException | None = None
@@ -148,6 +153,8 @@ class _Tapped(_Watched):
         call = self._call
         if call.first_chunk_at is None and call.streaming:
             call.first_chunk_at = perf_counter()
+        if not self._told:
+            return
         self._size += len(data)
         if self._size <= _MOST_KEPT:
             self._kept.append(data)
@@ -159,7 +166,8 @@ class _Tapped(_Watched):
         if kept is None:
             return
         call = self._call
-        _ended("raw body closed", call, _finish_raw, call, kept, self._drained, self._error)
+        told = (call, kept, self._drained, self._error)
+        finalizers.end(lambda: _ended("raw body closed", call, _finish_raw, *told))
 
     def _failed(self, exc: BaseException) -> None:
         self._error = exc

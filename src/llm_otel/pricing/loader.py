@@ -100,7 +100,8 @@ class Loader:
         with self._lock:
             self._stop.set()
             self._stop = threading.Event()
-            self._thread = None
+            if self.ready:  # else it goes on loading: somebody may wait for it
+                self._thread = None
 
     def wait(self, timeout: float) -> bool:
         """Whether the table is there and what waited for it has run, at the latest in `timeout`."""
