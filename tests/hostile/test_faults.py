@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,13 +116,11 @@ class _Child:
 
 async def forked(client: Any) -> Any:
     """What a fork runs in the child, run here."""
-    hooks: list[Callable[[], None]] = []
     child = _Child()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(os, "register_at_fork", lambda **given: hooks.extend(given.values()))
+        patched.setattr(fork, "_methods", [])
         fork.after_in_child(child.after_fork)
-    for hook in hooks:
-        hook()
+        fork._run_in_child()
 
 
 async def installed(client: Any) -> Any:

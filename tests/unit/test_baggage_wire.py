@@ -78,9 +78,11 @@ def test_a_provider_sees_none_of_our_baggage(p: Provider, library: Any, how: str
 
 def test_a_service_takes_over_what_came_in(p: Provider) -> None:
     """Allow-listed baggage of a caller is the attribution where none is set locally."""
-    with capture(baggage=("tenant_id",), providers={"127.0.0.1": "openai"}) as upstream:
-        with llm_otel.attribution(tenant_id="acme", feature="search"):
-            httpx2.get(p.url + "/models")
+    with (
+        capture(baggage=("tenant_id",), providers={"127.0.0.1": "openai"}) as upstream,
+        llm_otel.attribution(tenant_id="acme", feature="search"),
+    ):
+        httpx2.get(p.url + "/models")
     header = _baggage(p.requests[0])
     assert "search" not in header
     with capture(baggage=("tenant_id",)) as downstream:
