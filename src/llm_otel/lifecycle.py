@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+from llm_otel.errors import ConfigError
 from llm_otel.settings import Settings, sdk_disabled
 
 if TYPE_CHECKING:
@@ -44,17 +46,35 @@ def instrument(
             `llm-otel.yaml`.
 
     Raises:
-        ConfigError: A setting has a wrong name or value, wherever it was given.
+        ConfigError: A setting has a wrong name or value, wherever it was given, or a provider is
+            none.
     """
     with _lock:
         from llm_otel.core import runtime
 
-        if runtime.active() is not None:
-            return
         resolved = Settings.resolve(**settings)
+        _check(tracer_provider, meter_provider, logger_provider)
+        active = runtime.active()
+        if active is not None:
+            if settings and resolved != active.settings:
+                _logger.warning(
+                    "llm-otel is instrumented already and keeps the settings of then; call "
+                    "llm_otel.uninstrument() before another instrument()."
+                )
+            return
         if sdk_disabled():
             return
         _start(resolved, tracer_provider, meter_provider, logger_provider)
+
+
+def _check(*providers: object) -> None:
+    for provider, method in zip(providers, ("get_tracer", "get_meter", "get_logger")):
+        if provider is not None and not hasattr(provider, method):
+            name = method.removeprefix("get_") + "_provider"
+            raise ConfigError(
+                f"The keyword {name} is a {type(provider).__name__}, which has no {method}(); "
+                "give an OpenTelemetry provider."
+            )
 
 
 def _start(
@@ -65,7 +85,7 @@ def _start(
 ) -> None:
     from llm_otel import clients
     from llm_otel.attribution import configure
-    from llm_otel.core import guard, patch, runtime
+    from llm_otel.core import guard, patch, runtime, streams
 
     given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
     providers = _providers(settings, tracer_provider, meter_provider, logger_provider)
@@ -79,6 +99,9 @@ def _start(
     guard.count = built.count_internal_error
     configure(settings)
     runtime.activate(built)
+    # Registered after the SDK's own end, so called before it: what is open is exported, too.
+    atexit.unregister(streams.end_open)
+    atexit.register(streams.end_open)
     known = clients.load()
     wanted = settings.clients if settings.clients is not None else tuple(known)
     for name in wanted:

@@ -142,6 +142,7 @@ USAGE_FROM_PROVIDER: Final = "provider"
 USAGE_ESTIMATED: Final = "estimated"
 USAGE_UNKNOWN: Final = "unknown"
 COST_FROM_TABLE: Final = "genai-prices"
+COST_FROM_PROVIDER: Final = "provider"
 COST_FROM_OVERRIDE: Final = "override"
 
 # The classes of `error_type` with what each is, and those that count against the error share and

@@ -43,8 +43,8 @@ def test_defaults() -> None:
     """With nothing given, resolved settings are the defaults, and private."""
     settings = Settings.resolve()
     assert settings == Settings()
-    assert not settings.content_on_spans
-    assert not settings.content_on_events
+    assert settings.capture_content == "no_content"
+    assert not settings.emit_event
     assert settings.user_id == "off"
 
 
@@ -205,25 +205,21 @@ def test_kubernetes_variables_are_not_settings(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("mode", "on_spans", "on_events"),
+    ("mode", "events"),
     [
-        ("NO_CONTENT", False, False),
-        ("SPAN_ONLY", True, False),
-        ("event_only", False, True),
-        ("Span_And_Event", True, True),
+        ("NO_CONTENT", False),
+        ("SPAN_ONLY", False),
+        ("event_only", True),
+        ("Span_And_Event", True),
     ],
 )
 def test_standard_content_variable(
-    monkeypatch: pytest.MonkeyPatch, mode: str, on_spans: bool, on_events: bool
+    monkeypatch: pytest.MonkeyPatch, mode: str, events: bool
 ) -> None:
     """The standard variable's four modes, in any case; events are emitted where they are asked."""
     monkeypatch.setenv(module.CAPTURE_CONTENT, mode)
     settings = Settings.resolve()
-    assert (settings.content_on_spans, settings.content_on_events, settings.emit_event) == (
-        on_spans,
-        on_events,
-        on_events,
-    )
+    assert (settings.capture_content, settings.emit_event) == (mode.lower(), events)
 
 
 @pytest.mark.parametrize("emit", [True, False])

@@ -74,7 +74,9 @@ CHAT = Endpoint(
 COMPLETION = Endpoint(
     semconv.TEXT_COMPLETION, "completion", CHAT_USAGE, stream="choices", usage_on_request=True
 )
-RESPONSES = Endpoint(semconv.CHAT, "responses", RESPONSES_USAGE, api_type="responses")
+RESPONSES = Endpoint(
+    semconv.CHAT, "responses", RESPONSES_USAGE, drawing=IMAGE_USAGE, api_type="responses"
+)
 EMBEDDINGS = Endpoint(semconv.EMBEDDINGS, "embeddings", CHAT_USAGE)
 IMAGE = Endpoint(semconv.IMAGE_GENERATION, "image", IMAGE_USAGE, output_type="image")
 SPEECH = Endpoint(semconv.SPEECH, "speech", RESPONSES_USAGE, output_type="speech")
@@ -88,6 +90,7 @@ def _polled(operation: str, kind: str, *, tier: str | None = None) -> Endpoint:
         operation,
         "responses" if kind == "responses" else "batch",
         RESPONSES_USAGE,
+        drawing=IMAGE_USAGE,
         polled=True,
         billed=False,
         service_tier=tier,

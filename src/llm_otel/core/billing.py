@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_otel import semconv
@@ -28,18 +29,19 @@ def bill(call: Call, answer: Answer, used: Usage, series: Series, seconds: float
     model = answer.model
     if model is None and call.model != semconv.NONE:
         model = call.model
-    tier = answer.service_tier or call.endpoint.service_tier
-    pricing, provider, host = runtime.pricing, call.server.provider, call.server.netloc
+    pricing = runtime.pricing
+    price = partial(
+        pricing.cost,
+        call.server.provider,
+        model,
+        used,
+        service_tier=answer.service_tier or call.endpoint.service_tier,
+        host=call.server.netloc,
+        duration_s=seconds,
+        requests=answer.requests,
+    )
     if pricing.ready:
-        found = pricing.cost(
-            provider,
-            model,
-            used,
-            service_tier=tier,
-            host=host,
-            duration_s=seconds,
-            requests=answer.requests,
-        )
+        found = price()
         runtime.instruments.later(runtime.instruments.cost, series, found)
         return found
     when, epoch = datetime.now(timezone.utc), runtime.instruments.epoch
@@ -48,17 +50,7 @@ def bill(call: Call, answer: Answer, used: Usage, series: Series, seconds: float
         if runtime.instruments.epoch != epoch:
             return  # a fork lies between: the parent counts it
         try:
-            found = pricing.cost(
-                provider,
-                model,
-                used,
-                service_tier=tier,
-                host=host,
-                when=when,
-                duration_s=seconds,
-                requests=answer.requests,
-            )
-            runtime.instruments.cost(series, found)
+            runtime.instruments.cost(series, price(when=when))
         except Exception as exc:  # noqa: BLE001
             guard.handle("deferred price", exc)
 
@@ -69,6 +61,6 @@ def bill(call: Call, answer: Answer, used: Usage, series: Series, seconds: float
 def _told(runtime: Runtime, series: Series, amount: float) -> Cost:
     from llm_otel.pricing import Cost
 
-    cost = Cost(0.0, 0.0, amount, "provider")
-    runtime.instruments.cost(series, cost)
+    cost = Cost(0.0, 0.0, amount, semconv.COST_FROM_PROVIDER)
+    runtime.instruments.later(runtime.instruments.cost, series, cost)
     return cost

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
 
-_LEFT = "cancelled"
 
 
 class Observer(Protocol):
@@ -216,7 +215,7 @@ class Call:
     def _cut_short(self) -> Answer:
         answer = self._folded()
         if self.fold is None or not self.fold.ended:
-            answer.finish_reasons = [_LEFT]
+            answer.finish_reasons = [semconv.CANCELLED]
         return answer
 
     def _billed_in_spite_of(self, exc: BaseException) -> Answer:
@@ -282,7 +281,7 @@ class Call:
         used, series = self._countable(answer)
         if used is None:
             if self.endpoint.billed and failure.kind is None and not answer.background:
-                instruments.unknown_usage(self.series)
+                instruments.later(instruments.unknown_usage, self.series)
             return None
         instruments.later(instruments.used, series, used)
         return billing.bill(self, answer, used, series, seconds)

@@ -122,7 +122,7 @@ def answer(node: object, endpoint: Endpoint) -> Answer:
         result.cost_usd = read.number(read.path(node, ("usage", "cost")))
         result.error_code = told_error(node)
     elif endpoint.kind == "responses":
-        _responses(result, node)
+        _responses(result, node, endpoint.drawing)
     elif endpoint.kind == "image":
         _svg(result, node)
     elif endpoint.kind == "batch":
@@ -149,7 +149,7 @@ def finish_reason(value: object) -> str:
     return _FINISH_REASONS.get(reason, reason)
 
 
-def _responses(result: Answer, node: object) -> None:
+def _responses(result: Answer, node: object, drawing: UsageMap) -> None:
     """The Responses API tells its end by `status`, and hosted tools' usage outside `usage`."""
     result.background = read.get(node, "background") is True
     if result.status == "completed":
@@ -167,14 +167,14 @@ def _responses(result: Answer, node: object) -> None:
         code = read.path(node, ("error", "code"))
         result.error_code = code if isinstance(code, str) else semconv.OTHER
     if result.usage is not None:
-        _hosted_tools(result.usage, node)
+        _hosted_tools(result.usage, node, drawing)
 
 
-def _hosted_tools(into: Usage, node: object) -> None:
+def _hosted_tools(into: Usage, node: object, drawing: UsageMap) -> None:
     into.web_searches = read.count(read.path(node, ("tool_usage", "web_search", "num_requests")))
     image = read.path(node, ("tool_usage", "image_gen"))
     drawn = Usage()
-    _fill(drawn, image, _IMAGE_TOOL_USAGE)
+    _fill(drawn, image, drawing)
     extra = [_svg_usage(item) for item in read.items(node, "output")]
     if drawn.input_tokens or drawn.output_tokens:
         extra.append((_image_model(node), drawn))
@@ -186,16 +186,6 @@ def _image_model(node: object) -> str | None:
         if read.get(tool, "type") == _IMAGE_TOOL:
             return read.text(tool, "model")
     return None
-
-
-_IMAGE_TOOL_USAGE: UsageMap = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "cached_tokens": "cache_read_tokens",
-    "input_tokens_details": {"image_tokens": "image_input_tokens"},
-    "output_tokens_details": {"image_tokens": "image_output_tokens"},
-    "cached_tokens_details": {"cached_image_tokens": "image_cache_read_tokens"},
-}
 
 
 def _svg(result: Answer, node: object) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from time import perf_counter
 from typing import Any
+from weakref import WeakSet
 
 from llm_otel.core import finalizers, folds, guard, read
 from llm_otel.core.call import Call, abandon
@@ -112,6 +113,12 @@ def _ended(site: str, call: Call, end: Any, *args: object) -> None:
         abandon(call)
 
 
+def _leave(call: Call) -> None:
+    # While a chunk is being read, whoever reads it will know how the stream ends.
+    if not call.reading:
+        finalizers.end(lambda: _ended("stream closed", call, call.left))
+
+
 # ------------------------------------------------------------------ byte streams
 class _Watched:
     """A byte stream of httpx (any major version), watched for its close."""
@@ -121,10 +128,7 @@ class _Watched:
         self._call = call
 
     def _closed(self) -> None:
-        # While a chunk is being read, whoever reads it will know how the stream ends.
-        call = self._call
-        if not call.reading:
-            finalizers.end(lambda: _ended("stream closed", call, call.left))
+        _leave(self._call)
 
     def __del__(self) -> None:
         try:
@@ -166,8 +170,8 @@ class _Tapped(_Watched):
         if kept is None:
             return
         call = self._call
-        told = (call, kept, self._drained, self._error)
-        finalizers.end(lambda: _ended("raw body closed", call, _finish_raw, *told))
+        drained, error = self._drained, self._error
+        finalizers.end(lambda: _finish(call, kept, drained, error))
 
     def _failed(self, exc: BaseException) -> None:
         self._error = exc
@@ -237,6 +241,14 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
         asynchronous: Which of the two kinds of stream it has.
         tap: Keep the bytes that pass, as nobody parses them for us.
     """
+    _open.add(call)
+    if isinstance(read.get(response, "_content"), bytes):
+        # The whole body is in memory (a cache, a test's transport): no byte passes, and closing
+        # the response reaches no stream.
+        if tap:
+            _finish(call, [], drained=True)
+            return
+        _watch_close(response, call, "aclose" if asynchronous else "close")
     kind: type = {
         (False, False): _SyncWatched,
         (False, True): _SyncTapped,
@@ -244,6 +256,27 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
         (True, True): _AsyncTapped,
     }[asynchronous, tap]
     response.stream = _class_for(response, kind, asynchronous)(response.stream, call)
+
+
+def _watch_close(response: Any, call: Call, name: str) -> None:
+    close = getattr(response, name)
+
+    def watched() -> Any:
+        try:
+            return close()
+        finally:
+            _leave(call)
+
+    setattr(response, name, watched)
+
+
+_open: WeakSet[Call] = WeakSet()
+
+
+def end_open() -> None:
+    """End the streams that nobody ended: the process does."""
+    for call in list(_open):
+        _leave(call)
 
 
 def _class_for(response: Any, kind: type, asynchronous: bool) -> type:
@@ -255,6 +288,12 @@ def _class_for(response: Any, kind: type, asynchronous: bool) -> type:
         base = getattr(sys.modules[library], name)
         found = _classes[library, kind] = type(kind.__name__, (kind, base), {})
     return found
+
+
+def _finish(
+    call: Call, kept: list[bytes], drained: bool, error: BaseException | None = None
+) -> None:
+    _ended("raw body closed", call, _finish_raw, call, kept, drained, error)
 
 
 def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseException | None) -> None:

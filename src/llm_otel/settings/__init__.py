@@ -23,7 +23,6 @@ EMIT_EVENT: Final = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
 COMPLETION_HOOK: Final = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
 
 _EVENT_MODES = ("event_only", "span_and_event")
-_SPAN_MODES = ("span_only", "span_and_event")
 
 
 def _about(kind: Kind, *help_: str, **where: Any) -> dict[str, Option]:
@@ -121,7 +120,7 @@ class Settings:
     )
     prices: Any = field(
         default=None,
-        metadata=_about(kinds.PRICES, "Prices of your own.", env="", keyword=False),
+        metadata=_about(kinds.PRICES, "Prices of your own.", env=""),
     )
     price_update: bool = field(
         default=False, metadata=_about(BOOLEAN, "Fetch newer price data at run time.")
@@ -181,16 +180,6 @@ class Settings:
             yaml=False,
         ),
     )
-
-    @property
-    def content_on_spans(self) -> bool:
-        """Whether content may be put on spans."""
-        return self.capture_content in _SPAN_MODES
-
-    @property
-    def content_on_events(self) -> bool:
-        """Whether content may be put on events."""
-        return self.capture_content in _EVENT_MODES
 
     @classmethod
     def resolve(cls, **keywords: Any) -> Settings:
