@@ -5,23 +5,24 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from llm_otel.errors import ConfigError
 from llm_otel.settings import Settings, sdk_disabled
+from llm_otel.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
     from llm_otel.pricing import Cost
-    from llm_otel.usage import Usage
 
 _logger = logging.getLogger("llm_otel")
 _lock = threading.RLock()
+_FIELDS = frozenset(field.name for field in fields(Usage))
 
 
 def instrument(
@@ -145,14 +146,13 @@ def uninstrument() -> None:
         active.pricing.stop()
 
 
-def cost(
-    usage: Usage | Mapping[str, Any] | None = None, *, model: str, **options: Any
-) -> Cost | None:
+def cost(usage: object = None, *, model: str, **options: Any) -> Cost | None:
     """What a usage costs, by the prices of `instrument()`, else by the list prices.
 
     Args:
-        usage: A `Usage`, a mapping with the names of its fields, or None and the fields as
-            keywords: `llm_otel.cost(model="gpt-4o", input_tokens=1200, output_tokens=300)`.
+        usage: A `Usage`, a mapping with the names of its fields, the `usage` of a provider's
+            response, or None and the fields as keywords:
+            `llm_otel.cost(model="gpt-4o", input_tokens=1200, output_tokens=300)`.
         model: The model that answered.
         **options: `provider` (by default `openai`), `service_tier`, `host`, `when`,
             `duration_s`, `requests`, and fields of `Usage`.
@@ -162,11 +162,36 @@ def cost(
 
     Raises:
         ValueError: A field is unknown, not a count, or larger than the field it is a part of.
+        TypeError: `usage` is nothing of the kind.
     """
     from llm_otel import pricing
     from llm_otel.core import runtime
 
+    reported = _reported(usage)
     active = runtime.active()
     if active is None:
-        return pricing.cost(usage, model=model, **options)
-    return pricing.cost_by_hand(active.pricing, usage, model=model, **options)
+        return pricing.cost(reported, model=model, **options)
+    return pricing.cost_by_hand(active.pricing, reported, model=model, **options)
+
+
+def _reported(usage: object) -> Any:
+    """A usage as a provider reports it, in chat's or in responses' words, as ours."""
+    from llm_otel.clients import wire
+    from llm_otel.core import extract
+
+    if usage is None or isinstance(usage, Usage):
+        return usage
+    for endpoint in (wire.CHAT, wire.RESPONSES):
+        found = extract.usage({"usage": usage}, endpoint)
+        if found is not None and not _is_ours(usage):
+            return found
+    if not isinstance(usage, Mapping):
+        raise TypeError(
+            f"The usage is a {type(usage).__name__}; give a llm_otel.Usage, a mapping with its "
+            "fields, or the usage of a response."
+        )
+    return usage
+
+
+def _is_ours(usage: object) -> bool:
+    return isinstance(usage, Mapping) and usage.keys() <= _FIELDS

@@ -441,16 +441,20 @@ FAMILY_B_STEPS: Final = (INVOKE_AGENT_DURATION, INVOKE_WORKFLOW_DURATION, EXECUT
 MAX_MODELS: Final = 50
 MAX_FEATURES: Final = 20
 MAX_TENANTS: Final = 100
+MAX_STEP_NAMES: Final = 100
 MAX_COMBINATIONS: Final = 1500
 
 # Each label's form; a value that breaks it becomes `other`. The Collector's allow list reads this.
 FORMS: Final = {
-    MODEL: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}"),
+    MODEL: re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+#-]{0,127}"),
     PROVIDER: re.compile(r"[a-z0-9][a-z0-9._-]{0,63}"),
     OPERATION: re.compile(r"[a-z][a-z_]{0,31}"),
     FEATURE: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}"),
     TENANT_ID: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}"),
-    RESPONSE_MODEL: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}"),
+    RESPONSE_MODEL: re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+#-]{0,127}"),
+    WORKFLOW_NAME: re.compile(r"[\w][\w .:/@-]{0,63}"),
+    AGENT_NAME: re.compile(r"[\w][\w .:/@-]{0,63}"),
+    TOOL_NAME: re.compile(r"[\w][\w .:/@-]{0,63}"),
     SERVER_ADDRESS: re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}"),
     KIND: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),
     EVALUATION: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),

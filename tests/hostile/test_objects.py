@@ -381,7 +381,7 @@ def test_instrument_twice_changes_nothing(server: Provider) -> None:
     """A second `instrument()` neither wraps again nor makes a second span."""
     program = Program(chat)
     with watched() as watch:
-        llm_otel.instrument(setup=False)
+        llm_otel.instrument()
         run(program, server, SYNC)
     watch.check(calls=1)
 

@@ -126,7 +126,9 @@ def test_prices_come_from_the_file() -> None:
     assert Settings.resolve().prices is not None
     Path("llm-otel.yaml").write_text("prices: 3\n")
     assert refusal().startswith("llm-otel.yaml: prices must be a list")
-    assert refusal(prices=[]).startswith("The keyword prices is unknown")
+    Path("llm-otel.yaml").unlink()
+    assert Settings.resolve(prices=[{"model": "mine", "input": 1, "output": 2}]).prices is not None
+    assert refusal(prices=3).startswith("The keyword prices must be a list")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from llm_otel.usage import Usage
 
 
-
 class Observer(Protocol):
     """Sees the chunks of a stream."""
 

@@ -51,7 +51,9 @@ def response_attributes(
     if cost is not None:
         attributes[semconv.COST_AMOUNT] = cost.total
         attributes[semconv.COST_CURRENCY] = "USD"
-        attributes[semconv.COST_SOURCE] = ("provider" if cost.source == semconv.COST_FROM_PROVIDER else "local")
+        attributes[semconv.COST_SOURCE] = (
+            "provider" if cost.source == semconv.COST_FROM_PROVIDER else "local"
+        )
     return attributes
 
 

@@ -171,7 +171,8 @@ def _responses(result: Answer, node: object, drawing: UsageMap) -> None:
 
 
 def _hosted_tools(into: Usage, node: object, drawing: UsageMap) -> None:
-    into.web_searches = read.count(read.path(node, ("tool_usage", "web_search", "num_requests")))
+    told = read.path(node, ("tool_usage", "web_search", "num_requests"))
+    into.web_searches = read.count(told) if told is not None else _searches(node)
     image = read.path(node, ("tool_usage", "image_gen"))
     drawn = Usage()
     _fill(drawn, image, drawing)
@@ -179,6 +180,17 @@ def _hosted_tools(into: Usage, node: object, drawing: UsageMap) -> None:
     if drawn.input_tokens or drawn.output_tokens:
         extra.append((_image_model(node), drawn))
     into.extra = tuple(each for each in extra if each is not None)
+
+
+def _searches(node: object) -> int:
+    """Searches among the output items, where the response has no `tool_usage`: opening a page and
+    finding in it are not billed."""
+    return sum(
+        read.get(item, "type") == "web_search_call"
+        and read.get(item, "status") == "completed"
+        and read.path(item, ("action", "type")) in (None, "search")
+        for item in read.items(node, "output")
+    )
 
 
 def _image_model(node: object) -> str | None:

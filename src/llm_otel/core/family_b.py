@@ -109,7 +109,7 @@ def _build(call: Call, answer: Answer) -> dict[str, Any]:
     if call.server.host is not None:
         found[semconv.SERVER_ADDRESS] = fold(semconv.SERVER_ADDRESS, call.server.host)
         found[semconv.SERVER_PORT] = call.server.port
-    return found
+    return call.runtime.instruments.admitted(semconv.V141_OPERATION_DURATION, found)
 
 
 def _v141(instruments: Instruments, ended: Ended) -> None:

@@ -50,6 +50,9 @@ _TOKEN_SLOTS: tuple[tuple[str, Slot], ...] = (
 )
 
 
+_STEP_NAMES = (semconv.WORKFLOW_NAME, semconv.AGENT_NAME, semconv.TOOL_NAME)
+
+
 class Series:
     """The labels that all measurements of one kind of call share, and their cells."""
 
@@ -234,7 +237,21 @@ class Instruments:
         self, metric: semconv.Metric, seconds: float, attributes: dict[str, Any]
     ) -> None:
         """Record how long an agent, a tool or a workflow took."""
-        self.histogram(metric).record(seconds, attributes, NO_EXEMPLAR)
+        for name in _STEP_NAMES:
+            if name in attributes:
+                attributes[name] = self.labels.fold(name, attributes[name])
+        self.histogram(metric).record(seconds, self.admitted(metric, attributes), NO_EXEMPLAR)
+
+    def admitted(self, metric: semconv.Metric, attributes: dict[str, Any]) -> dict[str, Any]:
+        """The attributes, or coarser ones once the metric has too many sets of them."""
+        key = (metric, *attributes.items())
+        if key in self._admitted:
+            return attributes
+        with self._sums.lock:
+            found = self._sums.combinations.admit(metric, attributes)
+        if found is attributes:
+            self._admitted.add(key)
+        return found
 
     def record(self, metric: semconv.Metric, value: float, attributes: dict[str, Any]) -> None:
         """Record into a histogram of family B, or add to a counter of it."""
@@ -322,6 +339,7 @@ class Instruments:
         self._backlog = Backlog(deferred=self._deferred)
         self._series: dict[tuple[str, str, str, str, str], Series] = {}
         self._active: dict[tuple[str, ...], list[int]] = {}
+        self._admitted: set[tuple[object, ...]] = set()
         self.headroom = Headroom()
 
     def _after_fork(self) -> None:

@@ -111,6 +111,9 @@ def build(
             semconv.TENANT_ID: settings.max_tenants,
             semconv.RESPONSE_MODEL: 2 * settings.max_models,
             semconv.SERVER_ADDRESS: semconv.MAX_MODELS,
+            semconv.WORKFLOW_NAME: semconv.MAX_STEP_NAMES,
+            semconv.AGENT_NAME: semconv.MAX_STEP_NAMES,
+            semconv.TOOL_NAME: semconv.MAX_STEP_NAMES,
         }
     )
     meter = metrics.get_meter(semconv.SCOPE, __version__, meter_provider)

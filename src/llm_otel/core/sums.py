@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import Counter
@@ -20,7 +21,20 @@ from llm_otel import semconv
 NO_EXEMPLAR = Context({"llm_otel.exemplar": False})
 
 # The labels that vary most: over the cap of combinations they become `other`.
-_FOLDED = frozenset({semconv.MODEL, semconv.FEATURE, semconv.TENANT_ID})
+_FOLDED = frozenset(
+    {
+        semconv.MODEL,
+        semconv.FEATURE,
+        semconv.TENANT_ID,
+        semconv.REQUEST_MODEL,
+        semconv.RESPONSE_MODEL,
+        semconv.WORKFLOW_NAME,
+        semconv.AGENT_NAME,
+        semconv.TOOL_NAME,
+    }
+)
+# These are left out then.
+_DROPPED = frozenset({semconv.SERVER_ADDRESS, semconv.SERVER_PORT})
 
 
 class Slot:
@@ -50,11 +64,15 @@ class Combinations:
     def __init__(self) -> None:
         self._seen: dict[semconv.Metric, int] = {}
 
-    def admit(self, metric: semconv.Metric, labels: dict[str, str]) -> dict[str, str]:
+    def admit(self, metric: semconv.Metric, labels: dict[str, Any]) -> dict[str, Any]:
         """A new set of labels, or a coarser one once the instrument has too many."""
         seen = self._seen.get(metric, 0)
         if seen >= semconv.MAX_COMBINATIONS:
-            return {k: semconv.OTHER if k in _FOLDED else v for k, v in labels.items()}
+            return {
+                k: semconv.OTHER if k in _FOLDED else v
+                for k, v in labels.items()
+                if k not in _DROPPED
+            }
         self._seen[metric] = seen + 1
         return labels
 

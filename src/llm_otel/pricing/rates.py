@@ -132,6 +132,9 @@ class Meter:
             spent_in += max(usage.audio_seconds, shortest) * self.audio_second
         if not self.whole or usage.audio_seconds or usage.web_searches:
             flawed = flawed or self._unpriced(usage)
+        # Audio costs a multiple of text: without a rate of its own its price is not known.
+        flawed = flawed or (usage.audio_input_tokens > 0 and "input_audio" not in self.prices)
+        flawed = flawed or (usage.audio_output_tokens > 0 and "output_audio" not in self.prices)
         return max(spent_in, 0.0), spent_out, other, flawed or contradictory
 
     def _modalities(self, usage: Usage) -> tuple[float, int, int]:
