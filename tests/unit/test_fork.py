@@ -26,11 +26,11 @@ client = openai.OpenAI(base_url={url!r}, api_key="test")
 
 def call(times):
     # Two processes that write to one connection at once would garble their requests.
-    client = openai.OpenAI(base_url={url!r}, api_key="test")
-    for _ in range(times):
-        client.chat.completions.create(
-            model="gpt-4o", messages=[{{"role": "user", "content": "Hi"}}]
-        )
+    with openai.OpenAI(base_url={url!r}, api_key="test") as client:
+        for _ in range(times):
+            client.chat.completions.create(
+                model="gpt-4o", messages=[{{"role": "user", "content": "Hi"}}]
+            )
 
 """
 
@@ -79,11 +79,13 @@ next(stream)
 child = os.fork()
 if child == 0:
     stream.close()
+    client.close()
     call(1)
     sys.exit(0)
 os.waitpid(child, 0)
 for _ in stream:
     pass
+client.close()
 call(8)
 """
 
