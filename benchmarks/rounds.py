@@ -125,7 +125,6 @@ def measure(
         finally:
             for worker in workers:
                 worker.close()
-    _say("")
     return {workload: _result(turns) for workload, turns in taken.items()}
 
 
@@ -156,5 +155,4 @@ def _result(taken: list[dict[str, Turn]]) -> Result:
 
 
 def _say(what: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\rbench: {what:50}", end="" if what else "\r", file=sys.stderr, flush=True)
+    print(f"bench: {what}", file=sys.stderr, flush=True)

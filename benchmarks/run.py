@@ -29,7 +29,7 @@ _CALLS = {
     "stream": 20,
 }
 # Processes started anew, rounds in each.
-_ROUNDS, _QUICK_ROUNDS = (3, 10), (1, 5)
+_ROUNDS, _QUICK_ROUNDS = (3, 8), (1, 5)
 _QUICK_SUBJECTS = ("floor", "ours", "ours, no SDK")
 _GROWTH, _QUICK_GROWTH = (100_000, 10_000), (4_000, 400)
 
@@ -46,6 +46,7 @@ def main() -> None:
     versions = {name: environments.versions(name) for name in names}
     print(report.heading(versions))
     results = rounds.measure(subjects, _CALLS, generations, each)
+    print("bench: start-up, growth", file=sys.stderr, flush=True)
     started = startup.measure(3 if options.quick else 15)
     sizes = _QUICK_GROWTH if options.quick else _GROWTH
     growth = json.loads(_python("growth.py", *map(str, sizes), read=True))
