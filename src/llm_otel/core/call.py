@@ -12,7 +12,18 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current
-from llm_otel.core import billing, describe, extract, family_b, folds, guard, headroom, read, server
+from llm_otel.core import (
+    billing,
+    content,
+    describe,
+    extract,
+    family_b,
+    folds,
+    guard,
+    headroom,
+    read,
+    server,
+)
 from llm_otel.core.errors import Failure
 from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
@@ -45,7 +56,6 @@ class Call:
         extra: The SDK's `extra_body`, which overrides the body.
         context: The caller's OpenTelemetry context.
         streaming: The answer comes in chunks.
-        hide_usage: The stream's usage was asked for by us.
         own_span: False when an outer instrumentation already has a span for this call.
     """
 
@@ -170,7 +180,7 @@ class Call:
         self.fold = folds.new(self.endpoint)
         settings = self.runtime.settings
         if self.runtime.policy.active:
-            self.accumulator = describe.accumulator(self.endpoint.kind)
+            self.accumulator = content.accumulator(self.endpoint.kind)
         if settings.estimate_usage and self.endpoint.stream == "choices":
             self.characters = Characters()
         timer = family_b.ChunkTimer(self) if settings.per_chunk_metric else None
@@ -346,7 +356,9 @@ class Call:
         if self.recording:
             self.span.set_attributes(attributes)
             if failure.type is not None:
-                self.span.set_status(Status(StatusCode.ERROR, describe.message(self, failure)))
+                # The text quotes prompts: the policy decides.
+                told = runtime.policy.quote(failure.exc)
+                self.span.set_status(Status(StatusCode.ERROR, told))
         if wanted:
             describe.content(self, answer, result, attributes)
 

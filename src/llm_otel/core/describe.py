@@ -57,16 +57,6 @@ def response_attributes(
     return attributes
 
 
-def accumulator(kind: str) -> Any:
-    """What gathers a stream's content, or None for kinds that have none."""
-    return contents.accumulator(kind)
-
-
-def message(call: Call, failure: Failure) -> str | None:
-    """The text of a failure, if somebody opted in to content on spans: it quotes prompts."""
-    return call.runtime.policy.quote(failure.exc)
-
-
 def content(call: Call, answer: Answer, result: object, attributes: dict[str, Any]) -> None:
     """Record what was said: only called when somebody opted in."""
     policy = call.runtime.policy
