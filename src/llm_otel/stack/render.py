@@ -1,0 +1,56 @@
+"""Which generated files there are, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Final, cast
+
+from llm_otel.stack.config import Config
+
+# Each module has `files(config)`: path below the stack's folder -> text.
+PARTS: Final = (
+    "llm_otel.stack.collector",
+    "llm_otel.stack.prometheus",
+    "llm_otel.stack.alertmanager",
+    "llm_otel.stack.grafana",
+    "llm_otel.stack.kubernetes",
+)
+
+
+def files(config: Config) -> dict[str, str]:
+    """Every generated file of the stack: its path, with `/`, and its text."""
+    found: dict[str, str] = {}
+    for name in PARTS:
+        part = cast("Callable[[Config], Mapping[str, str]]", import_module(name).files)
+        found.update(part(config))
+    return dict(sorted(found.items()))
+
+
+def stale(root: Path, wanted: Mapping[str, str]) -> list[str]:
+    """Paths of `wanted` that are missing below `root`, or say something else."""
+    return [path for path, text in wanted.items() if _text(root / path) != text]
+
+
+def write(root: Path, wanted: Mapping[str, str]) -> list[str]:
+    """Write what differs.
+
+    Returns:
+        The paths that were written.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    changed = stale(root, wanted)
+    for path in changed:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(wanted[path], encoding="utf-8")
+    return changed
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

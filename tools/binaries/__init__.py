@@ -1,0 +1,1 @@
+"""The real Collector, Prometheus, Alertmanager and Compose for the tests."""

@@ -1,0 +1,196 @@
+"""Finds the stack's programs on PATH, or builds them from their Go modules, once.
+
+`python -m tools.binaries` prints where each is. They are kept in `.cache/binaries/<name>-<version>`
+(or below `LLM_OTEL_CACHE`), so a second run costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("LLM_OTEL_CACHE", ROOT / ".cache")) / "binaries"
+COLLECTOR_MANIFEST = Path(__file__).with_name("collector.yaml")
+_SMALL = ("-trimpath", "-ldflags", "-s -w")
+
+
+class Unavailable(Exception):
+    """A program can neither be found nor built; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where programs come from.
+
+    Attributes:
+        version: The one that the compose file runs.
+        programs: Their names.
+        build: Puts them into a folder.
+        minutes: About how long that takes on two cores.
+    """
+
+    version: str
+    programs: tuple[str, ...]
+    build: Callable[[Path], None]
+    minutes: int
+
+
+def _prometheus(into: Path) -> None:
+    _from_module(
+        into,
+        "github.com/prometheus/prometheus",
+        "v0.315.0",
+        {"prometheus": "cmd/prometheus", "promtool": "cmd/promtool"},
+        "-tags",
+        "remove_all_sd,netgo",
+    )
+
+
+def _alertmanager(into: Path) -> None:
+    # The module lacks the built web page that it embeds: a copy gets an empty one.
+    told = _go(into, "mod", "download", "-json", "github.com/prometheus/alertmanager@v0.34.2")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "alertmanager"
+        shutil.copytree(json.loads(told)["Dir"], source, copy_function=shutil.copyfile)
+        for each in (source, *source.rglob("*")):
+            each.chmod(0o755)
+        page = source / "ui" / "app" / "dist" / "index.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("<!doctype html><title>Alertmanager</title>\n")
+        _go(
+            into,
+            "install",
+            "-tags",
+            "netgo",
+            *_SMALL,
+            "./cmd/alertmanager",
+            "./cmd/amtool",
+            cwd=source,
+        )
+
+
+def _collector(into: Path) -> None:
+    _go(into, "install", "go.opentelemetry.io/collector/cmd/builder@v0.161.0")
+    builder = into / "builder"
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = shutil.copyfile(COLLECTOR_MANIFEST, Path(folder) / "collector.yaml")
+        _run([builder, "--config", manifest, "--skip-compilation"], into, Path(folder))
+        _go(into, "build", "-mod=mod", *_SMALL, "-o", str(into / "otelcol"), ".", cwd=Path(folder))
+    builder.unlink()
+
+
+def _compose(into: Path) -> None:
+    module = "github.com/docker/compose/v2"
+    _from_module(into, module, "v2.40.3", {"docker-compose": "cmd"})
+
+
+def _from_module(
+    into: Path, module: str, version: str, programs: dict[str, str], *flags: str
+) -> None:
+    """Build programs of a module that `go install` refuses, as its go.mod replaces or excludes."""
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        _go(into, "mod", "init", "llm-otel.test/programs", cwd=here)
+        _go(into, "get", *(f"{module}/{at}@{version}" for at in programs.values()), cwd=here)
+        for program, at in programs.items():
+            out = str(into / program)
+            _go(into, "build", "-mod=mod", *flags, *_SMALL, "-o", out, f"{module}/{at}", cwd=here)
+
+
+SOURCES: dict[str, Source] = {
+    "collector": Source("0.161.0", ("otelcol",), _collector, 8),
+    "prometheus": Source("3.15.0", ("prometheus", "promtool"), _prometheus, 7),
+    "alertmanager": Source("0.34.2", ("alertmanager", "amtool"), _alertmanager, 1),
+    "compose": Source("2.40.3", ("docker-compose",), _compose, 2),
+}
+
+
+def find(program: str) -> Path:
+    """Where a program is; builds it if it must.
+
+    Raises:
+        Unavailable: It is nowhere and cannot be built.
+    """
+    name, source = next((n, s) for n, s in SOURCES.items() if program in s.programs)
+    folder = CACHE / f"{name}-{_key(name, source)}"
+    if not (folder / program).exists():
+        on_path = _on_path(program, source.version)
+        if on_path is not None:
+            return on_path
+        _build(name, source, folder)
+    return folder / program
+
+
+def _key(name: str, source: Source) -> str:
+    """The version, and for the Collector what it is made of."""
+    if name != "collector":
+        return source.version
+    return f"{source.version}-{hashlib.sha256(COLLECTOR_MANIFEST.read_bytes()).hexdigest()[:8]}"
+
+
+def _on_path(program: str, version: str) -> Path | None:
+    """A program of that very version that is installed already."""
+    for name in (program, f"{program}-contrib"):
+        found = shutil.which(name)
+        if found is not None:
+            told = subprocess.run([found, "--version"], check=False, capture_output=True, text=True)
+            if version in told.stdout + told.stderr:
+                return Path(found)
+    return None
+
+
+def _build(name: str, source: Source, folder: Path) -> None:
+    if shutil.which("go") is None:
+        raise Unavailable(
+            f"{', '.join(source.programs)} {source.version} are not on PATH and there is no Go to "
+            "build them with: install Go 1.26 or newer, or set LLM_OTEL_TEST_STACK=off to leave "
+            "the tests on real parts out."
+        )
+    print(
+        f"binaries: building {', '.join(source.programs)} {source.version} "
+        f"(about {source.minutes} min on two cores, once)",
+        flush=True,
+    )
+    began = time.monotonic()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as half:
+        source.build(Path(half))
+        Path(half).chmod(0o755)
+        if not folder.exists():
+            shutil.copytree(half, folder)
+    print(f"binaries: {name}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _go(into: Path, *arguments: str, cwd: Path | None = None) -> str:
+    return _run(["go", *arguments], into, cwd)
+
+
+def _run(command: list[str | Path], into: Path, cwd: Path | None) -> str:
+    environment = {
+        **os.environ,
+        "GOBIN": str(into),
+        "GOFLAGS": "-buildvcs=false",
+        "CGO_ENABLED": "0",
+    }
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=cwd or into,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        words = " ".join(map(str, command[:3]))
+        raise Unavailable(f"{words} failed (exit {done.returncode}): {last}")
+    return done.stdout
