@@ -1,6 +1,6 @@
 # Everything sets itself up: a virtual environment in .venv, downloads cached in .cache.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench generate format clean
+.PHONY: help setup demo test check bench generate preview format clean
 
 PYTHON ?= $(shell command -v python3 || command -v python)
 VENV := .venv
@@ -28,6 +28,7 @@ check: $(READY) ## Format, lint, types, generated files, docs
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/python tools/generate_docs.py --check
+	@$(BIN)/llm-otel render --check
 	@$(BIN)/python -m pytest tests/docs
 	@echo "check: all green"
 
@@ -38,7 +39,11 @@ bench: $(READY) ## Measure what a call costs, as ratios to a floor, in one run
 	@$(BIN)/python benchmarks/run.py
 
 generate: $(READY) ## Regenerate what is derived from the code
+	@$(BIN)/llm-otel render
 	@$(BIN)/python tools/generate_docs.py
+
+preview: $(READY) ## Draw the Grafana dashboards with live data into one page, without Grafana
+	@$(BIN)/python -m tools.preview
 
 clean: ## Remove the virtual environment and every cache
 	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache

@@ -187,6 +187,10 @@ def test_wrong_variable(
         ("- console", "llm-otel.yaml must hold a map of settings, not a list."),
         ("console: [", "llm-otel.yaml is not valid YAML at line 1, column 11: "),
         ("a: b: c", "llm-otel.yaml is not valid YAML at line 1, column 5: "),
+        (
+            "console: true\ntags: [a]\nconsole: false",
+            "llm-otel.yaml has the key console twice at line 3, column 1: remove one of the two.",
+        ),
         ("when: 2024-13-45", "llm-otel.yaml is not valid YAML"),
         (b"\xff\x00", "llm-otel.yaml is not valid YAML"),
     ],

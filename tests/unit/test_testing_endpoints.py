@@ -133,6 +133,13 @@ class TestEndpoints:
         client.batches.retrieve(batch.id)
         assert client.batches.retrieve(batch.id).usage.total_tokens == 450
 
+    def test_list_of_batches(self, client):
+        """Batches are listed, the newest first, in one page."""
+        request = {"input_file_id": "file-elsewhere", "endpoint": "/v1/chat/completions"}
+        made = [client.batches.create(**request, completion_window="24h").id for _ in range(3)]
+        listed = [batch.id for batch in client.batches.list()]
+        assert listed[:3] == made[::-1], listed
+
     def test_unknown_endpoint(self, client):
         """An unknown address is a 404, a wrong method a 405."""
         with pytest.raises(openai.NotFoundError):

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from llm_otel.errors import ConfigError
+from llm_otel.settings import document
 from llm_otel.settings.kinds import Kind
 
 PREFIX: Final = "LLM_OTEL_"
@@ -107,7 +108,7 @@ def from_file(options: Mapping[str, Option], path: str | None) -> dict[str, Any]
         path = CONFIG_FILE
     allowed = {name for name, option in options.items() if option.yaml} | RESERVED_SECTIONS
     values: dict[str, Any] = {"config_file": path}
-    for name, value in _read_yaml(path).items():
+    for name, value in document.read(path).items():
         _require_known(name, allowed, f"{path}: the key")
         if value is not None and name not in RESERVED_SECTIONS:
             values[name] = options[name].kind.parse(value, f"{path}: {name}")
@@ -126,27 +127,6 @@ def read_key(path: str, kind: Kind) -> Any:
     except OSError as exc:
         raise ConfigError(f"user_id_key_file {path} cannot be read: {exc.strerror}.") from None
     return kind.parse(content, f"The content of user_id_key_file {path}")
-
-
-def _read_yaml(path: str) -> Mapping[Any, Any]:
-    import yaml
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.safe_load(file)
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be read: {exc.strerror}.") from None
-    except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark
-        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path} is not valid YAML{at}: {exc.problem}.") from None
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"{path} is not valid YAML: it holds what is no text or date.") from None
-    if content is None:
-        return {}
-    if not isinstance(content, Mapping):
-        raise ConfigError(f"{path} must hold a map of settings, not a {type(content).__name__}.")
-    return content
 
 
 def _require_known(name: Any, allowed: Collection[str], what: str) -> None:

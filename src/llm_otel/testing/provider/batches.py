@@ -174,6 +174,15 @@ def retrieve_batch(request: ReceivedRequest, state: State) -> Reply:
     return Reply(body=batch.now(state))
 
 
+def list_batches(_request: ReceivedRequest, state: State) -> Reply:
+    """Answers `GET /v1/batches`, newest first, all on one page."""
+    batches = [each for each in list(state.stored.values()) if isinstance(each, StoredBatch)]
+    shown = [batch.now(state) for batch in reversed(batches)]
+    ids = [batch["id"] for batch in shown]
+    page = {"first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None}
+    return Reply(body={"object": "list", "data": shown, **page, "has_more": False})
+
+
 def cancel_batch(request: ReceivedRequest, state: State) -> Reply:
     """Answers `POST /v1/batches/{id}/cancel`."""
     batch = _find(request, state, StoredBatch, "batch")

@@ -52,6 +52,7 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/files", batches.upload_file),
     ("GET", "/v1/files/*", batches.retrieve_file),
     ("POST", "/v1/batches", batches.make_create_batch(run)),
+    ("GET", "/v1/batches", batches.list_batches),
     ("POST", "/v1/batches/*/cancel", batches.cancel_batch),
     ("GET", "/v1/batches/*", batches.retrieve_batch),
 )
