@@ -210,6 +210,13 @@ def test_kubernetes_variables_are_not_settings(monkeypatch: pytest.MonkeyPatch) 
     assert Settings.resolve() == Settings()
 
 
+def test_variables_of_the_commands_are_not_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command reads from the environment does not stop a program that is instrumented."""
+    for name in sources.RESERVED_VARIABLES:
+        monkeypatch.setenv(name, "/var/lib/llm-otel")
+    assert Settings.resolve() == Settings()
+
+
 @pytest.mark.parametrize(
     ("mode", "events"),
     [

@@ -15,8 +15,15 @@ from llm_otel.settings.kinds import Kind
 PREFIX: Final = "LLM_OTEL_"
 CONFIG_FILE: Final = "llm-otel.yaml"
 
-# Sections of the file that other parts of the product read.
-RESERVED_SECTIONS: Final = frozenset({"alerts", "budgets"})
+# Sections of the file that `llm_otel.stack.config` reads.
+STACK_SECTIONS: Final = frozenset(
+    {"alerts", "budgets", "slo", "grafana_url", "runbook_url", "external_labels"}
+)
+
+# Variables that the commands and the project's own tests read.
+RESERVED_VARIABLES: Final = frozenset(
+    {"LLM_OTEL_CACHE", "LLM_OTEL_LAKE", "LLM_OTEL_TEST_STACK", "LLM_OTEL_TOKEN"}
+)
 
 # In a Kubernetes namespace with a Service named llm-otel… every container is given
 # LLM_OTEL_SERVICE_HOST, LLM_OTEL_PORT_4318_TCP and the like.
@@ -59,7 +66,7 @@ def from_keywords(options: Mapping[str, Option], keywords: Mapping[str, Any]) ->
     """
     allowed = [name for name, option in options.items() if option.keyword]
     for name in keywords:
-        _require_known(name, allowed, "The keyword")
+        require_known(name, allowed, "The keyword")
     return {
         name: options[name].kind.parse(value, f"The keyword {name}")
         for name, value in keywords.items()
@@ -75,8 +82,9 @@ def from_environment(options: Mapping[str, Option], environ: Mapping[str, str]) 
     """
     variables = {option.variable(name): name for name, option in options.items()}
     for variable in environ:
-        if variable.startswith(PREFIX) and not re.search(_KUBERNETES, variable):
-            _require_known(variable, variables, "The environment variable")
+        ours = variable.startswith(PREFIX) and variable not in RESERVED_VARIABLES
+        if ours and not re.search(_KUBERNETES, variable):
+            require_known(variable, variables, "The environment variable")
     values = {}
     for variable, name in variables.items():
         text = environ.get(variable, "").strip()
@@ -106,11 +114,11 @@ def from_file(options: Mapping[str, Option], path: str | None) -> dict[str, Any]
         if not os.path.isfile(CONFIG_FILE):
             return {}
         path = CONFIG_FILE
-    allowed = {name for name, option in options.items() if option.yaml} | RESERVED_SECTIONS
+    allowed = {name for name, option in options.items() if option.yaml} | STACK_SECTIONS
     values: dict[str, Any] = {"config_file": path}
     for name, value in document.read(path).items():
-        _require_known(name, allowed, f"{path}: the key")
-        if value is not None and name not in RESERVED_SECTIONS:
+        require_known(name, allowed, f"{path}: the key")
+        if value is not None and name not in STACK_SECTIONS:
             values[name] = options[name].kind.parse(value, f"{path}: {name}")
     return values
 
@@ -129,7 +137,17 @@ def read_key(path: str, kind: Kind) -> Any:
     return kind.parse(content, f"The content of user_id_key_file {path}")
 
 
-def _require_known(name: Any, allowed: Collection[str], what: str) -> None:
+def require_known(name: Any, allowed: Collection[str], what: str) -> None:
+    """Refuse a name that is not allowed.
+
+    Args:
+        name: As given.
+        allowed: The names that there are.
+        what: What the name stands for, to begin the message with.
+
+    Raises:
+        ConfigError: The name is not among them.
+    """
     if name in allowed:
         return
     from difflib import get_close_matches
