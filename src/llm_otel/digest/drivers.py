@@ -1,0 +1,112 @@
+"""Why the cost of one period differs from that of another: how much of it by which cause.
+
+Additive log-mean Divisia decomposition (LMDI-I; Ang, "The LMDI approach to decomposition analysis:
+a practical guide", Energy Policy 33, 2005): the cost of a cell is calls x tokens per call x price
+per token, and of its change each factor x gets L(c1, c0) ln(x1 / x0), where
+L(a, b) = (a - b) / (ln a - ln b). The parts add up to the change exactly.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from math import log
+from typing import Final, Generic, TypeVar
+
+Key = TypeVar("Key")
+
+FACTORS: Final = ("calls", "tokens per call", "price per token")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one cell (a model for a tenant's feature, say) used in a period.
+
+    Attributes:
+        calls: How many.
+        tokens: Input and output tokens of all of them.
+        cost: USD of all of them.
+    """
+
+    calls: float
+    tokens: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[Key]):
+    """How the cost of something moved.
+
+    Attributes:
+        key: Of what.
+        before, after: USD.
+        causes: USD of the change by each of `FACTORS`, and by `new` and `gone`; they add up to it.
+    """
+
+    key: Key
+    before: float
+    after: float
+    causes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def amount(self) -> float:
+        """USD more than before."""
+        return self.after - self.before
+
+
+def decompose(before: Use | None, after: Use | None) -> dict[str, float]:
+    """USD of a cell's change by its causes.
+
+    A cell that was not there is `new`, one that is no more is `gone`; where a factor cannot be
+    told (free calls, calls without tokens) the whole change goes to `calls`.
+    """
+    old, new = (before.cost if before else 0.0), (after.cost if after else 0.0)
+    change = new - old
+    if before is None or not before.calls:
+        return {"new": change}
+    if after is None or not after.calls:
+        return {"gone": change}
+    if min(before.cost, before.tokens, after.cost, after.tokens) <= 0:
+        return {"calls": change}
+    growth = log(new / old)
+    weight = change / growth if growth else old
+    ratios = (
+        after.calls / before.calls,
+        (after.tokens / after.calls) / (before.tokens / before.calls),
+        (after.cost / after.tokens) / (before.cost / before.tokens),
+    )
+    return {name: weight * log(ratio) for name, ratio in zip(FACTORS, ratios)}
+
+
+def changes(
+    before: Mapping[Key, Use], after: Mapping[Key, Use], by: Callable[[Key], str]
+) -> list[Change[str]]:
+    """The changes of groups of cells, the largest first.
+
+    Args:
+        before, after: The cells of both periods.
+        by: The group of a cell: its model, its tenant, ….
+    """
+    groups: dict[str, list[Key]] = defaultdict(list)
+    for key in {**before, **after}:
+        groups[by(key)].append(key)
+    found = [
+        Change(
+            group,
+            sum(before[key].cost for key in keys if key in before),
+            sum(after[key].cost for key in keys if key in after),
+            add_up(decompose(before.get(key), after.get(key)) for key in keys),
+        )
+        for group, keys in groups.items()
+    ]
+    return sorted(found, key=lambda change: (-abs(change.amount), change.key))
+
+
+def add_up(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The sums of causes over cells."""
+    sums: dict[str, float] = defaultdict(float)
+    for part in parts:
+        for name, amount in part.items():
+            sums[name] += amount
+    return dict(sums)
