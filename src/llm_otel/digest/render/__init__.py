@@ -1,0 +1,1 @@
+"""A digest as Markdown, HTML or JSON."""

@@ -1,0 +1,76 @@
+"""A digest as Markdown, for terminals, chats and repositories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from llm_otel.digest import words
+from llm_otel.digest.model import Digest
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~])")
+
+
+def render(digest: Digest) -> str:
+    """The digest; sections that have nothing to say are left out."""
+    parts = [
+        f"# LLM digest: {words.period(digest.period)}",
+        _safe(words.headline(digest)),
+        _table(
+            ("", "now", "before", "change"),
+            (
+                (
+                    f.name,
+                    words.number(f.now, f.unit),
+                    words.number(f.before, f.unit),
+                    words.change(f),
+                )
+                for f in digest.figures
+            ),
+        ),
+        *_section("What moved", _drivers(digest)),
+        *_section("Unusual", _list(words.finding(each) for each in digest.anomalies)),
+        *_section("What to do", _list(words.action(each) for each in digest.actions)),
+        *_section("Budgets", _list(words.budget(each) for each in digest.budgets)),
+        *_section("Errors", _errors(digest)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, body: str) -> tuple[str, ...]:
+    return (f"## {title}", body) if body else ()
+
+
+def _drivers(digest: Digest) -> str:
+    rows = [
+        (words.WORDS[dimension], change.key, words.driver(change))
+        for dimension, changes in digest.drivers.items()
+        for change in changes
+    ]
+    causes = [
+        f"{words.cause(name, amount > 0)} {words.signed_usd(amount)}"
+        for name, amount in sorted(digest.causes.items(), key=lambda each: -abs(each[1]))
+    ]
+    told = f"Of the change: {', '.join(causes)}.\n\n" if causes else ""
+    return told + _table(("by", "which", "moved"), rows) if rows else ""
+
+
+def _errors(digest: Digest) -> str:
+    if not digest.errors:
+        return ""
+    rows = ((e.error_type, words.count(e.now), words.count(e.before)) for e in digest.errors)
+    return _table(("class", "calls", "before"), rows)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {_safe(line)}" for line in lines)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = (head, ("---",) * len(head), *(tuple(map(_safe, row)) for row in rows))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _safe(text: str) -> str:
+    """Names of models and tenants are data: nothing of them is Markdown."""
+    return _SPECIAL.sub(r"\\\1", text)

@@ -1,0 +1,145 @@
+"""Numbers as people read them, and the sentences that are computed from them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from llm_otel.digest.drivers import Change
+from llm_otel.digest.model import Action, BudgetUse, Digest, Figure, Finding, Period, Unit
+
+_LARGE: Final = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+DASH: Final = "–"
+
+# Column of the lake -> the word for it.
+WORDS: Final = {"model": "model", "tenant_id": "tenant", "feature": "feature"}
+
+
+def number(value: float | None, unit: Unit) -> str:
+    """A value with its unit, in three or four digits; a dash where it is not known."""
+    if value is None:
+        return DASH
+    if unit == "usd":
+        return usd(value)
+    if unit == "share":
+        return f"{value:.1%}"
+    if unit == "seconds":
+        return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+    if unit == "score":
+        return f"{value:.2f}"
+    return count(value)
+
+
+def usd(value: float) -> str:
+    """Dollars: cents from one dollar on, more digits below it."""
+    sign, amount = ("-" if value < 0 else ""), abs(value)
+    if amount >= 1 or amount == 0:
+        return f"{sign}${amount:,.2f}"
+    return f"{sign}${amount:.4f}" if amount >= 0.0001 else f"{sign}<$0.0001"
+
+
+def count(value: float) -> str:
+    """A count: exact below ten thousand, else in thousands, millions, billions."""
+    if abs(value) < 10_000:
+        return f"{value:,.0f}"
+    size, letter = next(each for each in _LARGE if abs(value) >= each[0])
+    return f"{value / size:.3g} {letter}"
+
+
+def signed_usd(value: float) -> str:
+    """A change in dollars, with its sign."""
+    return usd(value) if value < 0 else f"+{usd(value)}"
+
+
+def change(figure: Figure) -> str:
+    """A figure's change as people say it; a dash where there is nothing to compare with.
+
+    Shares and scores change by points: "3 % more errors" would be ambiguous.
+    """
+    if figure.now is None or figure.before is None:
+        return DASH
+    if figure.unit == "share":
+        return f"{(figure.now - figure.before) * 100:+.1f} pp"
+    if figure.unit == "score":
+        return f"{figure.now - figure.before:+.2f}"
+    relative = figure.change
+    if relative is None:
+        return "new" if figure.now else "±0 %"
+    return f"{relative * 100:+,.0f} %" if abs(relative) >= 0.005 else "±0 %"
+
+
+def period(of: Period) -> str:
+    """The days that a period holds."""
+    if of.kind == "day":
+        return f"{of.since:%A}, {of.since.day} {of.since:%B %Y} (UTC)"
+    last = of.until - timedelta(days=1)
+    return f"week of {of.since.day} {of.since:%b} to {last.day} {last:%b %Y} (UTC)"
+
+
+def headline(digest: Digest) -> str:
+    """The digest in one sentence: the cost, how it moved, and most of why."""
+    cost = digest.cost
+    told = f"{number(cost.now, 'usd')} for {number(digest.figure('calls').now, 'count')} calls"
+    moved = change(cost)
+    if moved in (DASH, "new"):
+        return f"{told}, nothing to compare with."
+    before = "the day" if digest.period.kind == "day" else "the week"
+    cause = main_cause(digest)
+    return f"{told}, {moved} against {before} before{f', mostly by {cause}' if cause else ''}."
+
+
+def main_cause(digest: Digest) -> str | None:
+    """The cause that moved the cost most in the direction in which it went; None where it did
+    not go anywhere."""
+    cost = digest.cost
+    if cost.now is None or cost.before is None or cost.now == cost.before:
+        return None
+    up = cost.now > cost.before
+    same = {name: amount for name, amount in digest.causes.items() if (amount > 0) == up}
+    if not same:
+        return None
+    name = max(same, key=lambda each: abs(same[each]))
+    return f"{cause(name, up)} ({signed_usd(same[name])})"
+
+
+def cause(name: str, up: bool) -> str:
+    """A cause as a phrase."""
+    if name == "new":
+        return "what was not there before"
+    if name == "gone":
+        return "what is there no more"
+    if name == "calls":
+        return "more calls" if up else "fewer calls"
+    return f"{'higher' if up else 'lower'} {name}"
+
+
+def driver(moved: Change[str]) -> str:
+    """What one model, tenant or feature did to the cost, and by which cause most."""
+    strongest = max(moved.causes, key=lambda name: abs(moved.causes[name]), default=None)
+    why = cause(strongest, moved.causes[strongest] > 0) if strongest else "no change"
+    return f"{signed_usd(moved.amount)} to {usd(moved.after)}: {why}"
+
+
+def finding(found: Finding) -> str:
+    """An anomaly as a sentence."""
+    anomaly = found.anomaly
+    of = f" of {WORDS[found.dimension]} {found.key}" if found.key else ""
+    like = f"{anomaly.day:%A}s" if anomaly.weekday else "days"
+    return (
+        f"{found.name}{of} on {anomaly.day}: {number(anomaly.value, found.unit)}, where the "
+        f"{anomaly.compared} {like} before were about {number(anomaly.expected, found.unit)}"
+    )
+
+
+def budget(use: BudgetUse) -> str:
+    """A budget's use as a sentence."""
+    of = f"{WORDS[use.scope]} {use.key}" if use.key else "the total"
+    return (
+        f"{of}: {usd(use.used)} of {usd(use.limit)} this month ({use.used / use.limit:.0%}), "
+        f"on the way to {usd(use.projected)} ({use.projected / use.limit:.0%})"
+    )
+
+
+def action(todo: Action) -> str:
+    """Something to do, with what it saves where that is known."""
+    return f"{todo.what} Saves about {usd(todo.saves)}." if todo.saves else todo.what
