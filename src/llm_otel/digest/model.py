@@ -80,13 +80,21 @@ class BudgetUse:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An anomaly, and of what: `key` is empty for the whole."""
+    """What was unusual: `key` is empty for the whole.
+
+    Attributes:
+        name, unit: Of the figure.
+        dimension, key: Of which model, tenant or feature.
+        anomaly: The strangest day.
+        days: On how many days of the period it was unusual.
+    """
 
     name: str
     unit: Unit
     dimension: str
     key: str
     anomaly: Anomaly
+    days: int = 1
 
 
 @dataclass(frozen=True, slots=True)

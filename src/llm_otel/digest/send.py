@@ -109,12 +109,19 @@ def _notifier(target: str) -> Any:
             f"Sending to {_shown(target)} needs Apprise: pip install 'llm-otel[local]'."
         ) from None
     notifier = apprise.Apprise()
-    if not notifier.add(target):
+    if not notifier.add(_with_pictures(target)):
         raise ConfigError(
             f"Nothing can be sent to {_shown(target)}: give an address that Apprise knows, as "
             "mailto://user:password@example.com or slack://token, or the address of a webhook."
         )
     return notifier
+
+
+def _with_pictures(target: str) -> str:
+    """A mail's address with the option that has its pictures shown where the page refers to them."""
+    if urlsplit(target).scheme not in _MAIL:
+        return target
+    return f"{target}{'&' if '?' in target else '?'}inline=yes"
 
 
 def _shown(target: str) -> str:

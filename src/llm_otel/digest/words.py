@@ -59,13 +59,18 @@ def change(figure: Figure) -> str:
     if figure.now is None or figure.before is None:
         return DASH
     if figure.unit == "share":
-        return f"{(figure.now - figure.before) * 100:+.1f} pp"
+        return _signed((figure.now - figure.before) * 100, 1, " pp")
     if figure.unit == "score":
-        return f"{figure.now - figure.before:+.2f}"
+        return _signed(figure.now - figure.before, 2, "")
     relative = figure.change
     if relative is None:
         return "new" if figure.now else "±0 %"
-    return f"{relative * 100:+,.0f} %" if abs(relative) >= 0.005 else "±0 %"
+    return _signed(relative * 100, 0, " %")
+
+
+def _signed(value: float, digits: int, unit: str) -> str:
+    rounded = round(value, digits)
+    return f"{rounded:+,.{digits}f}{unit}" if rounded else f"±0{unit}"
 
 
 def period(of: Period) -> str:
@@ -79,6 +84,8 @@ def period(of: Period) -> str:
 def headline(digest: Digest) -> str:
     """The digest in one sentence: the cost, how it moved, and most of why."""
     cost = digest.cost
+    if not digest.figure("calls").now:
+        return "No calls were recorded: is anything sending to this lake?"
     told = f"{number(cost.now, 'usd')} for {number(digest.figure('calls').now, 'count')} calls"
     moved = change(cost)
     if moved in (DASH, "new"):
@@ -125,9 +132,10 @@ def finding(found: Finding) -> str:
     anomaly = found.anomaly
     of = f" of {WORDS[found.dimension]} {found.key}" if found.key else ""
     like = f"{anomaly.day:%A}s" if anomaly.weekday else "days"
+    more = f"; unusual on {found.days} days in all" if found.days > 1 else ""
     return (
         f"{found.name}{of} on {anomaly.day}: {number(anomaly.value, found.unit)}, where the "
-        f"{anomaly.compared} {like} before were about {number(anomaly.expected, found.unit)}"
+        f"{anomaly.compared} {like} before were about {number(anomaly.expected, found.unit)}{more}"
     )
 
 

@@ -1,0 +1,113 @@
+"""What several commands share: where the lake is, which time, and how a mistake is told."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+import rich_click as click
+
+from llm_otel.errors import ConfigError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_AGO: Final = re.compile(r"(\d+)\s*(m|h|d|w)")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Time(click.ParamType):  # type: ignore[type-arg]
+    """A time: how long ago (`90m`, `24h`, `7d`, `2w`), a date, or a date and time; UTC."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """The time without a zone, in UTC."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        ago = _AGO.fullmatch(text)
+        if ago:
+            now = datetime.now(timezone.utc).replace(tzinfo=None)
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        try:
+            found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        except ValueError:
+            self.fail(
+                f"{text!r} is no time: give 90m, 24h, 7d or 2w, or a date as 2026-11-21, or "
+                "2026-11-21T14:00 (UTC).",
+                param,
+                ctx,
+            )
+        return found.astimezone(timezone.utc).replace(tzinfo=None) if found.tzinfo else found
+
+
+class Day(click.ParamType):  # type: ignore[type-arg]
+    """A day: a date, `today` or `yesterday`; UTC."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The date."""
+        if isinstance(value, date):
+            return value
+        today = datetime.now(timezone.utc).date()
+        text = str(value).strip().lower()
+        named = {"today": today, "yesterday": today - timedelta(days=1)}
+        if text in named:
+            return named[text]
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r} is no day: give today, yesterday or 2026-11-21 (UTC).", param, ctx)
+
+
+def lake(command: Callable[P, R]) -> Callable[P, R]:
+    """The option `--lake`, as the parameter `lake`."""
+    return click.option(
+        "--lake",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=default_lake,
+        envvar="LLM_OTEL_LAKE",
+        show_default="~/.local/share/llm-otel/lake",
+        show_envvar=True,
+        help="Folder of the lake.",
+    )(command)
+
+
+def config(command: Callable[P, R]) -> Callable[P, R]:
+    """The option `--config`, as the parameter `config`."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The file with budgets and thresholds; by default llm-otel.yaml, if it is here.",
+    )(command)
+
+
+def default_lake() -> Path:
+    """Where data of applications belongs on this system."""
+    from platformdirs import user_data_path
+
+    return user_data_path("llm-otel", appauthor=False) / "lake"
+
+
+def told(command: Callable[P, R]) -> Callable[P, R]:
+    """A wrong setting, file or query ends the command with its sentence and the exit code 1."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except ConfigError as exc:
+            raise click.ClickException(str(exc)) from None
+        except OSError as exc:
+            where = f"{exc.filename}: " if exc.filename else ""
+            raise click.ClickException(f"{where}{exc.strerror or exc}.") from None
+
+    return run

@@ -1,0 +1,157 @@
+"""Rows on a terminal, in a file or a pipe, without holding them all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+FORMATS: Final = ("csv", "json", "jsonl", "parquet")
+
+_BATCH: Final = 50_000
+_SHOWN: Final = 1_000
+
+
+@contextmanager
+def wrong_queries(condition: str | None = None) -> Iterator[None]:
+    """A query that DuckDB refuses ends the command with DuckDB's reason, in one line.
+
+    Args:
+        condition: What of the query is the user's, where that is not all of it.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as exc:
+        reason = str(exc).strip().splitlines()[0]
+        of = "The query" if condition is None else f"--where {condition!r}"
+        raise click.ClickException(f"{of} cannot be answered: {reason}") from None
+    except BrokenPipeError:
+        # `| head` has seen enough; Python would complain again when it closes the stream
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def table(answer: duckdb.DuckDBPyRelation) -> None:
+    """Show rows on the terminal, the first thousand of them."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    numeric = [_is_number(str(kind)) for kind in answer.types]
+    for name, right in zip(answer.columns, numeric):
+        shown.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    rows = answer.limit(_SHOWN + 1).fetchall()
+    for row in rows[:_SHOWN]:
+        shown.add_row(*(Text("–" if cell is None else _text(cell)) for cell in row))
+    console = Console()
+    console.print(shown)
+    if len(rows) > _SHOWN:
+        console.print(f"The first {_SHOWN:,} rows; --format csv gives all.", style="dim")
+
+
+def write(answer: duckdb.DuckDBPyRelation, form: str, into: Path | None) -> None:
+    """Write rows to a file (whole or not at all) or to standard output, batch by batch.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    batches = answer.fetch_arrow_reader(_BATCH)
+    writer = _WRITERS[form]
+    if into is None:
+        writer(batches, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    half = into.with_name(f".{into.name}.part")
+    try:
+        with half.open("wb") as out:
+            writer(batches, out)
+        half.replace(into)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _write_csv(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text)
+    writer.writerow(batches.schema.names)
+    for row in _rows(batches):
+        writer.writerow("" if cell is None else _cell(cell) for cell in row.values())
+    text.detach()
+
+
+def _write_jsonl(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
+    for row in _rows(batches):
+        out.write(_json(row) + b"\n")
+
+
+def _write_json(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
+    separator = b"[\n"
+    for row in _rows(batches):
+        out.write(separator + _json(row))
+        separator = b",\n"
+    out.write(b"\n]\n" if separator == b",\n" else b"[]\n")
+
+
+def _write_parquet(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(out, batches.schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+_WRITERS: Final[dict[str, Callable[[Any, BinaryIO], None]]] = {
+    "csv": _write_csv,
+    "json": _write_json,
+    "jsonl": _write_jsonl,
+    "parquet": _write_parquet,
+}
+
+
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        yield from batch.to_pylist(maps_as_pydicts="lossy")
+
+
+def _json(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, default=_text).encode("utf-8", "replace")
+
+
+def _cell(value: Any) -> Any:
+    """One cell of CSV: lists and maps as JSON; what a spreadsheet would run stays text."""
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False, default=_text)
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return _text(value) if isinstance(value, (date, datetime)) else value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def _is_number(kind: str) -> bool:
+    return kind.startswith(("DOUBLE", "DECIMAL", "FLOAT")) or "INT" in kind

@@ -1,0 +1,92 @@
+"""`llm-otel report`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import rich_click as click
+
+from llm_otel.cli import options
+
+_FORMATS = ("markdown", "html", "json")
+
+
+@click.command()
+@click.option(
+    "--period",
+    type=click.Choice(("day", "week")),
+    default="day",
+    show_default=True,
+    help="A day, or the seven days that end with it; compared with the one before.",
+)
+@click.option(
+    "--day",
+    type=options.Day(),
+    default="yesterday",
+    show_default=True,
+    help="The day, or the last of the seven; UTC.",
+)
+@options.lake
+@options.config
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    help="By default what the name of --output ends with, else Markdown.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "into",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; by default standard output.",
+)
+@click.option(
+    "--to",
+    "targets",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Send it: mailto://…, slack://…, pagerduty://… (only what is unusual), any address of "
+    "Apprise, or a webhook's http(s)://…. May be given several times.",
+)
+@options.told
+def command(
+    period: str,
+    day: date,
+    lake: Path,
+    config: Path | None,
+    form: str | None,
+    into: Path | None,
+    targets: tuple[str, ...],
+) -> None:
+    """Tell what a day or a week cost, what moved and why, what is unusual and what to do.
+
+    Every number is computed from the lake. Sent with --to, nothing is printed.
+
+    \b
+    llm-otel report --period week -o week.html
+    llm-otel report --to mailto://user:password@example.com
+    """
+    import llm_otel.lake
+    from llm_otel import digest
+    from llm_otel.digest import send
+    from llm_otel.stack.config import Config
+
+    send.check(targets)
+    budgets = Config.load(config).budgets
+    told = digest.compute(llm_otel.lake.open(lake), digest.period(period, day), budgets)
+    if into is not None or not targets:
+        text = digest.render(told, form or _format_of(into))
+        if into is None:
+            click.echo(text, nl=False)
+        else:
+            into.write_text(text, encoding="utf-8")
+    failed = send.send(told, targets)
+    if failed:
+        raise click.ClickException("; ".join(failed))
+
+
+def _format_of(into: Path | None) -> str:
+    endings = {".html": "html", ".htm": "html", ".json": "json"}
+    return endings.get(into.suffix.lower(), "markdown") if into else "markdown"

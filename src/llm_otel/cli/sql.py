@@ -1,0 +1,49 @@
+"""`llm-otel sql`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from llm_otel.cli import options, output
+
+
+@click.command()
+@click.argument("query")
+@options.lake
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", *output.FORMATS)),
+    help="By default a table on a terminal, CSV elsewhere.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "into",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; by default standard output.",
+)
+@options.told
+def command(query: str, lake: Path, form: str | None, into: Path | None) -> None:
+    """Ask the lake one QUERY in DuckDB's SQL; `-` reads it from standard input.
+
+    The tables are calls, spans, scores, outcomes and metrics_hourly; `DESCRIBE calls` tells the
+    columns. Nothing can be changed.
+
+    \b
+    llm-otel sql "SELECT model, sum(cost_usd) FROM calls GROUP BY 1 ORDER BY 2 DESC"
+    """
+    import llm_otel.lake
+
+    text = sys.stdin.read() if query == "-" else query
+    with output.wrong_queries():
+        answer = llm_otel.lake.open(lake).sql(text)
+        if form is None:
+            form = "table" if into is None and sys.stdout.isatty() else "csv"
+        if form == "table":
+            output.table(answer)
+        else:
+            output.write(answer, form, into)

@@ -1,0 +1,174 @@
+"""From the lake to a digest: every number in it is computed here or in what this calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Final
+
+from llm_otel.digest import actions, budgets
+from llm_otel.digest.anomalies import unusual
+from llm_otel.digest.cells import HISTORY, Cell, Cells
+from llm_otel.digest.drivers import add_up, changes, decompose
+from llm_otel.digest.model import (
+    DIMENSIONS,
+    Digest,
+    Errors,
+    Figure,
+    Finding,
+    Period,
+    Unit,
+)
+from llm_otel.digest.quality import Quality, read_errors, read_p95, read_quality
+from llm_otel.lake.queries.filters import Filter
+from llm_otel.lake.queries.reader import Connects, Reader
+from llm_otel.stack.config import Budgets
+
+PERIODS: Final = {"day": 1, "week": 7}
+
+_LISTED: Final = 5
+_PICTURED_DAYS: Final = 28
+_MONTH_DAYS: Final = 30
+# Of this many of each dimension, the most expensive, the cost is watched.
+_WATCHED: Final = 20
+# Differences smaller than these are of no interest to anybody.
+_LEAST_USD: Final = 1.0
+_LEAST_USD_SHARE: Final = 0.05
+_LEAST_CALLS: Final = 20
+_LEAST_SHARE: Final = 0.02
+_LEAST_SECONDS: Final = 0.5
+
+
+def period(kind: str, last: date) -> Period:
+    """The day `last`, or the seven days that end with it."""
+    days = timedelta(days=PERIODS[kind])
+    until = last + timedelta(days=1)
+    return Period(kind, until - days, until, until - 2 * days)
+
+
+def compute(lake: Connects, of: Period, limits: Budgets) -> Digest:
+    """The digest of a period.
+
+    Args:
+        lake: Where to read.
+        of: Which period.
+        limits: What may be spent in a month.
+    """
+    window = Reader(lake, _filter(of.until - HISTORY, of.until), timedelta())
+    cells = Cells.read(window)
+    now, before = cells.within(of.since, of.until), cells.within(of.before, of.since)
+    # its window before is the period before
+    reader = Reader(lake, _filter(of.since, of.until))
+    quality, earlier = read_quality(reader, ""), read_quality(reader, "_before")
+    used_now, used_before = now.uses(), before.uses()
+    moved = {**used_before, **used_now} if used_before else {}
+    return Digest(
+        period=of,
+        made=datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0),
+        figures=tuple(_figures(of, now, before, quality, earlier)),
+        causes=add_up(decompose(used_before.get(key), used_now.get(key)) for key in moved),
+        drivers={
+            name: tuple(
+                each
+                for each in changes(used_before, used_now, lambda key, n=n: key[n])[:_LISTED]  # type: ignore[misc]
+                if each.amount
+            )
+            for n, name in enumerate(DIMENSIONS)
+        }
+        if moved
+        else {},
+        errors=tuple(Errors(*row) for row in read_errors(reader)),
+        budgets=tuple(budgets.uses(cells, of, limits)),
+        anomalies=tuple(_once_each(_anomalies(cells, window, of))),
+        actions=tuple(actions.find(reader)),
+        daily=cells.within(of.until - timedelta(days=_PICTURED_DAYS), of.until).daily_by_model(),
+    )
+
+
+def _filter(since: date, until: date) -> Filter:
+    return Filter(datetime.combine(since, time()), datetime.combine(until, time()))
+
+
+def _figures(
+    of: Period, now: Cells, before: Cells, quality: Quality, earlier: Quality
+) -> Iterator[Figure]:
+    known = bool(before.total(_calls))
+
+    def summed(name: str, unit: Unit, value: Callable[[Cell], float], scale: float = 1) -> Figure:
+        return Figure(
+            name, unit, now.total(value) * scale, before.total(value) * scale if known else None
+        )
+
+    yield summed("cost", "usd", _cost)
+    pace = _MONTH_DAYS / PERIODS[of.kind]
+    yield summed("30 days at this pace", "usd", _cost, pace)
+    yield summed("calls", "count", _calls)
+    yield summed("input tokens", "count", lambda cell: cell.input_tokens)
+    yield summed("output tokens", "count", lambda cell: cell.output_tokens)
+    yield Figure("error share", "share", _share(now), _share(before))
+    yield Figure("P50 latency", "seconds", quality.p50, earlier.p50)
+    yield Figure("P95 latency", "seconds", quality.p95, earlier.p95)
+    if quality.success is not None:
+        yield Figure("success", "share", quality.success, earlier.success)
+        yield Figure("value", "usd", quality.value, earlier.value)
+    for evaluation, score in sorted(quality.scores.items()):
+        yield Figure(f"score {evaluation}", "score", score, earlier.scores.get(evaluation))
+
+
+def _cost(cell: Cell) -> float:
+    return cell.cost
+
+
+def _calls(cell: Cell) -> float:
+    return cell.calls
+
+
+def _share(cells: Cells) -> float | None:
+    calls = cells.total(_calls)
+    return cells.total(lambda cell: cell.errors) / calls if calls else None
+
+
+def _anomalies(cells: Cells, window: Reader, of: Period) -> Iterator[Finding]:
+    days = [of.since + timedelta(days=n) for n in range(PERIODS[of.kind])]
+    costs, calls = cells.daily(_cost), cells.daily(_calls)
+    errors, tokens = cells.daily(lambda cell: cell.errors), cells.daily(lambda cell: cell.tokens)
+    busy = [day for day in calls if calls[day] >= _LEAST_CALLS]
+    whole: tuple[tuple[str, Unit, dict[date, float], float], ...] = (
+        ("cost", "usd", costs, _LEAST_USD),
+        ("calls", "count", calls, _LEAST_CALLS),
+        ("error share", "share", {d: errors[d] / calls[d] for d in busy}, _LEAST_SHARE),
+        ("tokens per call", "count", {d: tokens[d] / calls[d] for d in busy}, _LEAST_CALLS),
+        ("P95 latency", "seconds", read_p95(window, _LEAST_CALLS), _LEAST_SECONDS),
+    )
+    for day in days:
+        for name, unit, series, least in whole:
+            found = unusual(series, day, least=least, counted=name == "calls")
+            if found is not None:
+                yield Finding(name, unit, "", "", found)
+        least_usd = max(_LEAST_USD, _LEAST_USD_SHARE * costs.get(day, 0.0))
+        yield from _expensive(cells, of, day, least_usd)
+
+
+def _expensive(cells: Cells, of: Period, day: date, least: float) -> Iterator[Finding]:
+    """Models, tenants and features whose cost stands out."""
+    for dimension in DIMENSIONS:
+        ranked = cells.within(of.since, of.until).costs(dimension)
+        if len(ranked) < 2:  # it would be said twice
+            continue
+        for key in list(ranked)[:_WATCHED]:
+            found = unusual(cells.where(dimension, key).daily(_cost), day, least=least)
+            if found is not None:
+                yield Finding("cost", "usd", dimension, key, found)
+
+
+def _once_each(found: Iterable[Finding]) -> list[Finding]:
+    """One finding for each figure, of its strangest day; the strangest figure first."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for each in found:
+        groups.setdefault((each.name, each.dimension, each.key), []).append(each)
+    strangest = [
+        replace(max(group, key=lambda each: abs(each.anomaly.score)), days=len(group))
+        for group in groups.values()
+    ]
+    return sorted(strangest, key=lambda each: (-abs(each.anomaly.score), each.name, each.key))

@@ -1,0 +1,148 @@
+"""Digests arrive: mail at a real SMTP server, JSON at a real HTTP server, pages only if unusual."""
+
+from __future__ import annotations
+
+import dataclasses
+import email
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import date, datetime
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from llm_otel.digest import period
+from llm_otel.digest.anomalies import Anomaly
+from llm_otel.digest.model import Digest, Figure, Finding
+from llm_otel.digest.send import check, send
+from llm_otel.errors import ConfigError
+
+# Apprise imports what the standard library will drop in Python 3.13.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+DAY = date(2026, 11, 20)
+QUIET = Digest(
+    period("day", DAY),
+    datetime(2026, 11, 21, 6),
+    (Figure("cost", "usd", 12.5, 10.0), Figure("calls", "count", 100, 90)),
+    causes={"calls": 2.5},
+    daily={DAY: {"gpt-4o": 12.5}},
+)
+ODD = dataclasses.replace(
+    QUIET, anomalies=(Finding("cost", "usd", "", "", Anomaly(DAY, 12.5, 4.0, 6.0, 8, True)),)
+)
+
+
+class Inbox:
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        self.messages.append(email.message_from_bytes(envelope.content))
+        return "250 OK"
+
+
+@pytest.fixture
+def inbox() -> Iterator[tuple[Inbox, str]]:
+    """A mail server, and the address of a mailbox there."""
+    inbox = Inbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    yield inbox, f"mailto://127.0.0.1:{port}?from=llm-otel@example.com&to=boss@example.com"
+    server.stop()
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[list[Any], str]]:
+    """A webhook: what was posted to it, and its address; `/no` refuses."""
+    posted: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(500 if self.path == "/no" else 204)
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            """Nothing to say."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield posted, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_mail(inbox: tuple[Inbox, str]) -> None:
+    """A mail holds the page, and the pictures that it refers to."""
+    kept, address = inbox
+    assert send(ODD, [address]) == []
+    parts = [part for message in kept.messages for part in message.walk()]
+    pages = [
+        p.get_payload(decode=True).decode() for p in parts if p.get_content_type() == "text/html"
+    ]
+    assert any("$12.50 for 100 calls" in page for page in pages), pages
+    page = next(page for page in pages if "$12.50 for 100 calls" in page)
+    pictures = {
+        p.get("Content-ID", "").strip("<>") for p in parts if p.get_content_maintype() == "image"
+    }
+    assert pictures == {"daily-cost.png", "causes.png"}
+    assert all(f"cid:{name}" in page for name in pictures)
+
+
+def test_webhook(hook: tuple[list[Any], str]) -> None:
+    """A plain address is posted the JSON."""
+    posted, url = hook
+    assert send(QUIET, [url]) == []
+    assert posted[0]["headline"].startswith("$12.50 for 100 calls, +25 %")
+
+
+def test_refused(hook: tuple[list[Any], str]) -> None:
+    """A target that refuses, or is not there, is named without its secrets; the others are sent."""
+    posted, url = hook
+    failed = send(QUIET, [f"{url}/no", "http://127.0.0.1:9/token", url])
+    assert failed == [
+        "http://…: answered 500",
+        "http://…: could not be reached (ConnectionRefusedError)",
+    ]
+    assert len(posted) == 2
+
+
+def test_pagers_get_only_what_is_unusual(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PagerDuty is told of anomalies, and left in peace on a quiet day."""
+    import apprise
+
+    sent: list[tuple[str, str]] = []
+
+    def notify(_self: object, body: str, title: str, **_more: object) -> bool:
+        sent.append((title, body))
+        return True
+
+    monkeypatch.setattr(apprise.Apprise, "notify", notify)
+    target = "pagerduty://key@routing"
+    assert send(QUIET, [target]) == []
+    assert sent == []
+    assert send(ODD, [target]) == []
+    assert sent == [
+        (
+            "Unusual LLM usage",
+            "cost on 2026-11-20: $12.50, where the 8 Fridays before were about $4.00",
+        )
+    ]
+
+
+def test_targets_are_checked_first() -> None:
+    """A target that nothing can be sent to is one sentence, without the secret in it."""
+    with pytest.raises(ConfigError) as caught:
+        check(["bogus://secret-token/x"])
+    assert "bogus://…" in str(caught.value)
+    assert "secret-token" not in str(caught.value)
