@@ -27,7 +27,7 @@ check: $(READY) ## Format, lint, types, generated files, docs
 	@$(BIN)/ruff format --check --quiet . || { echo "check: run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/python tools/generate_docs.py --check
+	@$(BIN)/python -m tools.generate_docs --check
 	@$(BIN)/llm-otel render --check
 	@$(BIN)/python -m pytest tests/docs
 	@echo "check: all green"
@@ -40,7 +40,7 @@ bench: $(READY) ## Measure what a call costs, as ratios to a floor, in one run
 
 generate: $(READY) ## Regenerate what is derived from the code
 	@$(BIN)/llm-otel render
-	@$(BIN)/python tools/generate_docs.py
+	@$(BIN)/python -m tools.generate_docs
 
 preview: $(READY) ## Draw the Grafana dashboards with live data into one page, without Grafana
 	@$(BIN)/python -m tools.preview

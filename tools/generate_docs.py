@@ -15,6 +15,7 @@ from textwrap import fill
 from llm_otel import semconv
 from llm_otel.settings import OPTIONS, Settings
 from llm_otel.settings.sources import Option
+from tools import command_docs
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _BLOCK = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -114,6 +115,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
+    "commands": command_docs.commands,
     "settings": settings_table,
     "family A": family_a_table,
     "family B": family_b_table,

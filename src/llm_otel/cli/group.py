@@ -15,9 +15,13 @@ from llm_otel.version import __version__
 # import what is heavy, or belongs to an extra, inside their functions.
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "report": "llm_otel.cli.report",
+        "export": "llm_otel.cli.export",
+        "sql": "llm_otel.cli.sql",
         "render": "llm_otel.cli.render",
         "doctor": "llm_otel.cli.doctor",
         "canary": "llm_otel.cli.canary",
+        "notifications": "llm_otel.cli.notifications",
     }
 )
 
@@ -32,7 +36,6 @@ class _Group(click.RichGroup):
         if cmd_name not in COMMANDS:
             return None
         return import_module(COMMANDS[cmd_name]).command
-
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
