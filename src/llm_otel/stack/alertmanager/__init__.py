@@ -1,0 +1,83 @@
+"""Alertmanager's files: who is told, about what, and what the message looks like."""
+
+from __future__ import annotations
+
+from importlib.resources import files as resources
+from typing import Final
+
+import yaml
+
+from llm_otel import semconv
+from llm_otel.stack.alertmanager.receivers import receivers
+from llm_otel.stack.config import Config
+from llm_otel.stack.notify import Email, Notify
+from llm_otel.stack.panels import VARIABLES
+
+# Labels that say where an alert is, and all labels that may leave in a message.
+_WHERE: Final = (
+    *VARIABLES,
+    *sorted({label for metric in semconv.FAMILY_A for label in metric.labels} - {*VARIABLES}),
+    *("deployment_environment_name", "service_namespace", "service_version"),
+    *("job", "instance", "exporter", "receiver", "data_type", "rule_group", "integration"),
+    *("scope", "limit", "window", "what", "why", "program"),
+)
+_LABELS: Final = ("alertname", "severity", "component", *_WHERE)
+_ANNOTATIONS: Final = (
+    "summary",
+    "description",
+    "value",
+    "threshold",
+    "runbook_url",
+    "dashboard_url",
+    "panel_id",
+)
+_PLACEHOLDERS: Final = {
+    "@VARIABLES@": VARIABLES,
+    "@WHERE@": _WHERE,
+    "@LABELS@": _LABELS,
+    "@ANNOTATIONS@": _ANNOTATIONS,
+}
+TEMPLATES: Final = ("llm", "slack", "pagerduty", "email", "json")
+
+# Every receiver at once, to read and to copy from.
+EVERYTHING: Final = Notify(
+    slack=True,
+    slack_telemetry=True,
+    pagerduty=True,
+    webhook=True,
+    sentry=True,
+    heartbeat=True,
+    email=Email(
+        to="llm-oncall@example.com",
+        sender="alerts@example.com",
+        smarthost="smtp.example.com:587",
+        username="alerts@example.com",
+    ),
+)
+
+
+def files(config: Config) -> dict[str, str]:
+    """Alertmanager's configuration and its templates, below `alertmanager/`."""
+    return {
+        "alertmanager/alertmanager.yml": configuration(config.notify),
+        "alertmanager/everything.example.yml": configuration(EVERYTHING),
+        **{f"alertmanager/templates/{name}.tmpl": template(name) for name in TEMPLATES},
+    }
+
+
+def configuration(notify: Notify) -> str:
+    """The routes, which are the same for all, and the receivers that `notify` chooses."""
+    told = yaml.safe_dump({"receivers": receivers(notify)}, sort_keys=False, width=1000)
+    return f"{_resource('routes.yml')}\n{told}"
+
+
+def template(name: str) -> str:
+    """A file of templates, with the names that may appear in a message put in."""
+    text = _resource(f"templates/{name}.tmpl")
+    for placeholder, names in _PLACEHOLDERS.items():
+        text = text.replace(placeholder, "|".join(names))
+    return text
+
+
+def _resource(path: str) -> str:
+    return resources(__package__).joinpath(path).read_text(encoding="utf-8")

@@ -1,0 +1,111 @@
+"""The page that shows the messages; nothing on it comes from elsewhere, everything is escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime, timedelta
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Final
+
+from llm_otel.stack.notifications.messages import Alert, Inbox, Message
+
+REFRESH_S: Final = 10
+# Alertmanager repeats the heartbeat every 5 minutes.
+LATE: Final = timedelta(minutes=12)
+_TONES: Final = ("critical", "warning", "resolved")
+
+
+@cache
+def style() -> str:
+    """The page's style sheet."""
+    return files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+
+
+def policy() -> str:
+    """The content security policy: the page's own style, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def render(inbox: Inbox, now: datetime) -> str:
+    """The page.
+
+    Args:
+        inbox: What it shows.
+        now: The time, in UTC.
+    """
+    messages = inbox.messages
+    shown = "".join(_message(each) for each in messages) or _EMPTY
+    count = f"the last {len(messages)} of {inbox.received}" if messages else ""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="refresh" content="{REFRESH_S}">'
+        f"<title>Notifications</title><style>{style()}</style></head><body>"
+        f"<header><h1>Notifications</h1><p>{count}</p>{_beat(inbox.heartbeat, now)}</header>"
+        f"<main>{shown}</main></body></html>\n"
+    )
+
+
+_EMPTY: Final = (
+    '<p class="empty"><b>No messages yet</b>'
+    "When an alert fires, what Alertmanager sends about it appears here.</p>"
+)
+
+
+def _beat(last: datetime | None, now: datetime) -> str:
+    if last is None:
+        return '<p class="beat"><span class="dot"></span>no heartbeat yet</p>'
+    tone = "late" if now - last > LATE else "alive"
+    return f'<p class="beat {tone}"><span class="dot"></span>heartbeat {_time(last)}</p>'
+
+
+def _message(message: Message) -> str:
+    severity = message.severity
+    tone = severity if severity in _TONES else "info"
+    told = f"<span>receiver {escape(message.receiver)}</span>" if message.receiver else ""
+    silence = _link(message.silence, "Silence") if message.status == "firing" else ""
+    return (
+        f'<article class="{tone}"><h2><span class="state">{escape(severity or "alert")}</span>'
+        f"{told}{silence}{_time(message.received)}</h2>"
+        f"{''.join(_alert(each, message) for each in message.alerts)}</article>"
+    )
+
+
+def _alert(alert: Alert, message: Message) -> str:
+    over = alert.status == "resolved" and message.status == "firing"
+    figures = "".join(
+        f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>"
+        for name, text in (("Value", alert.value), ("Threshold", alert.threshold))
+        if text
+    )
+    labels = "".join(
+        f"<li><b>{escape(name)}</b> {escape(text)}</li>"
+        for name, text in sorted(alert.labels.items())
+    )
+    links = _link(alert.panel, "Open panel") + _link(alert.runbook, "Runbook")
+    return (
+        f"<section><h3>{escape(alert.summary)}</h3>"
+        + ('<p class="over">RESOLVED</p>' if over else "")
+        + (f"<p>{escape(alert.description)}</p>" if alert.description else "")
+        + (f'<dl class="figures">{figures}</dl>' if figures else "")
+        + (f"<ul>{labels}</ul>" if labels else "")
+        + (f"<nav>{links}</nav>" if links else "")
+        + "</section>"
+    )
+
+
+def _link(address: str, text: str) -> str:
+    if not address:
+        return ""
+    return f'<a href="{escape(address)}" rel="noreferrer noopener">{text}</a>'
+
+
+def _time(at: datetime) -> str:
+    return f'<time datetime="{at.isoformat()}">{at:%Y-%m-%d %H:%M:%S} UTC</time>'

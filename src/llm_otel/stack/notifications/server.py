@@ -1,0 +1,133 @@
+"""The HTTP server: takes messages at /alerts and /heartbeat, shows them at /."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime, timezone
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from llm_otel.stack.notifications import page
+from llm_otel.stack.notifications.messages import Inbox, Message, Refused, read
+
+LARGEST_BODY: Final = 1 << 20
+_TIMEOUT_S: Final = 10
+
+
+class Server(ThreadingHTTPServer):
+    """A server for one inbox.
+
+    Args:
+        address: Host and port to listen at; port 0: any that is free.
+        inbox: Where messages go.
+
+    Raises:
+        OSError: The port is taken or not allowed.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], inbox: Inbox) -> None:
+        super().__init__(address, _Handler)
+        self.inbox = inbox
+
+
+def serve(host: str, port: int, inbox: Inbox) -> None:
+    """Serve until interrupted.
+
+    Args:
+        host: The address to listen at.
+        port: The port.
+        inbox: Where messages go.
+
+    Raises:
+        OSError: The port is taken or not allowed.
+    """
+    with Server((host, port), inbox) as server:
+        server.serve_forever()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    server_version = "llm-otel"
+    sys_version = ""
+    timeout = _TIMEOUT_S
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if path == "/":
+            text = page.render(self.server.inbox, datetime.now(timezone.utc))
+            self._answer(HTTPStatus.OK, text, "text/html; charset=utf-8")
+        elif path == "/api/messages":
+            self._answer_json(HTTPStatus.OK, [as_json(each) for each in self.server.inbox.messages])
+        elif path == "/healthz":
+            self._answer(HTTPStatus.OK, "ok\n", "text/plain; charset=utf-8")
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, "There are /, /api/messages and /healthz.")
+
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        path = urlsplit(self.path).path
+        if path not in ("/alerts", "/heartbeat"):
+            self._refuse(HTTPStatus.NOT_FOUND, "Messages are taken at /alerts and /heartbeat.")
+            return
+        # Another site's page in a browser can post text and forms here, but not this type.
+        if self.headers.get_content_type() != "application/json":
+            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+            return
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            self._refuse(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"Send a body with its length, of at most {LARGEST_BODY} bytes.",
+            )
+            return
+        body = self.rfile.read(int(length))
+        if path == "/heartbeat":
+            self.server.inbox.beat(datetime.now(timezone.utc))
+        else:
+            try:
+                self.server.inbox.add(read(body))
+            except Refused as exc:
+                self._refuse(HTTPStatus.BAD_REQUEST, str(exc))
+                return
+        self._answer_json(HTTPStatus.OK, {"status": "ok"})
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: what came is on the page."""
+
+    def _refuse(self, status: HTTPStatus, why: str) -> None:
+        self.close_connection = True  # the body may be unread
+        self._answer_json(status, {"error": why})
+
+    def _answer_json(self, status: HTTPStatus, content: Any) -> None:
+        self._answer(status, json.dumps(content) + "\n", "application/json")
+
+    def _answer(self, status: HTTPStatus, text: str, content_type: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        for name, value in (
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("Content-Security-Policy", page.policy()),
+            ("Referrer-Policy", "no-referrer"),
+            ("X-Content-Type-Options", "nosniff"),
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """A message as `/api/messages` shows it."""
+    return {
+        **asdict(message),
+        "received": message.received.isoformat(),
+        "severity": message.severity,
+    }
