@@ -15,9 +15,11 @@ from llm_otel.version import __version__
 # import what is heavy, or belongs to an extra, inside their functions.
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "serve": "llm_otel.cli.serve",
         "report": "llm_otel.cli.report",
         "export": "llm_otel.cli.export",
         "sql": "llm_otel.cli.sql",
+        "import": "llm_otel.cli.import_",
         "render": "llm_otel.cli.render",
         "doctor": "llm_otel.cli.doctor",
         "canary": "llm_otel.cli.canary",

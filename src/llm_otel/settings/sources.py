@@ -17,7 +17,7 @@ CONFIG_FILE: Final = "llm-otel.yaml"
 
 # Sections of the file that `llm_otel.stack.config` reads.
 STACK_SECTIONS: Final = frozenset(
-    {"alerts", "budgets", "slo", "grafana_url", "runbook_url", "external_labels"}
+    {"alerts", "budgets", "slo", "grafana_url", "runbook_url", "external_labels", "notify"}
 )
 
 # Variables that the commands and the project's own tests read.

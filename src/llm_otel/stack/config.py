@@ -1,0 +1,166 @@
+"""What a user can change of the stack: thresholds, budgets, addresses; from `llm-otel.yaml`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from llm_otel import semconv
+from llm_otel.settings import OPTIONS, document
+from llm_otel.settings.kinds import Kind
+from llm_otel.settings.sources import CONFIG_FILE, STACK_SECTIONS, require_known
+from llm_otel.stack import limits, notify
+from llm_otel.stack.limits import DEFAULTS, NUMBER, Limits, as_map
+from llm_otel.stack.notify import Notify
+
+ANY: Final = "*"
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What may be spent in a calendar month (UTC), in USD.
+
+    Attributes:
+        total: Of everything; None: no such budget.
+        tenants: By `tenant_id`; the key `*` holds for each tenant that is not named.
+        features: By `feature`, likewise.
+    """
+
+    total: float | None = None
+    tenants: Mapping[str, float] = field(default_factory=_nothing)
+    features: Mapping[str, float] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the stack's files are generated from; `Config()` holds the defaults.
+
+    Attributes:
+        alerts: When each alert fires; one that is switched off is missing.
+        budgets: What may be spent.
+        slo: The share of calls that must be good, over 30 days.
+        grafana_url: Where people reach Grafana, without a slash at the end.
+        runbook_url: The page that explains the alerts; `#` and the alert's name are appended.
+        external_labels: Labels that Prometheus puts on all that it sends elsewhere.
+        notify: Who is told when an alert fires.
+    """
+
+    alerts: Mapping[str, Limits] = field(default_factory=lambda: DEFAULTS)
+    budgets: Budgets = field(default_factory=Budgets)
+    slo: float = 0.99
+    grafana_url: str = "http://localhost:3000"
+    runbook_url: str = "https://llm-otel.readthedocs.io/alerts"
+    external_labels: Mapping[str, str] = field(default_factory=_nothing)
+    notify: Notify = field(default_factory=Notify)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> Config:
+        """The configuration that a file holds; what it does not say is as by default.
+
+        Args:
+            path: The file; None: `llm-otel.yaml` in the working directory, if it is there.
+
+        Raises:
+            ConfigError: The file cannot be read, or a key or value is wrong.
+        """
+        if path is None:
+            if not os.path.isfile(CONFIG_FILE):
+                return cls()
+            path = CONFIG_FILE
+        name = os.fspath(path)
+        content = document.read(name)
+        known = {key for key, option in OPTIONS.items() if option.yaml} | STACK_SECTIONS
+        for key in content:
+            require_known(key, known, f"{name}: the key")
+        return cls(
+            **{
+                key: _SECTIONS[key](value, name)
+                for key, value in content.items()
+                if key in _SECTIONS and value is not None
+            }
+        )
+
+
+def _slo(value: Any) -> float:
+    number = float(NUMBER.check(value))
+    if not 0.5 <= number < 1:
+        raise ValueError
+    return number
+
+
+def _url(value: Any) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise ValueError
+    return str(value).rstrip("/")
+
+
+def _labels(value: Any) -> Mapping[str, str]:
+    for name, text in value.items():
+        if not _LABEL.fullmatch(name) or not isinstance(text, str) or not text:
+            raise ValueError
+    return MappingProxyType(dict(value))
+
+
+def _plain(name: str, kind: Kind) -> Any:
+    return lambda value, path: kind.parse(value, f"{path}: {name}")
+
+
+def _budgets(given: Any, path: str) -> Budgets:
+    where = f"{path}: budgets"
+    found: dict[str, Any] = {}
+    for name, value in as_map(given, where).items():
+        require_known(name, ("total", *_SCOPES), f"{where}: the key")
+        if name == "total":
+            found[name] = None if value is None else _USD.parse(value, f"{where}.total")
+        else:
+            found[name] = _scope(_SCOPES[name], value, f"{where}.{name}")
+    return Budgets(**found)
+
+
+def _scope(label: str, given: Any, where: str) -> Mapping[str, float]:
+    key_kind = Kind(f"{ANY} or a {label} as the metrics have it", lambda key: _key(label, key))
+    return MappingProxyType(
+        {
+            key_kind.parse(key, f"A key of {where}"): _USD.parse(usd, f"{where}.{key}")
+            for key, usd in as_map(given, where).items()
+        }
+    )
+
+
+def _key(label: str, key: str) -> str:
+    if key != ANY and not semconv.well_formed(label, key):
+        raise ValueError
+    return key
+
+
+def _usd(value: Any) -> float:
+    number = float(NUMBER.check(value))
+    if number <= 0:
+        raise ValueError
+    return number
+
+
+_USD = Kind("a number of USD above 0", _usd)
+_SCOPES: Final = {"tenants": semconv.TENANT_ID, "features": semconv.FEATURE}
+_SECTIONS: Final = {
+    "alerts": limits.parse,
+    "budgets": _budgets,
+    "slo": _plain("slo", Kind("a share from 0.5 to below 1, such as 0.99", _slo)),
+    "grafana_url": _plain("grafana_url", Kind("an address with http:// or https://", _url)),
+    "runbook_url": _plain("runbook_url", Kind("an address with http:// or https://", _url)),
+    "external_labels": _plain("external_labels", Kind("a map of label names to text", _labels)),
+    "notify": notify.parse,
+}
