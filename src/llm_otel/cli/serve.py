@@ -1,0 +1,132 @@
+"""`llm-otel serve`."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from llm_otel.cli import options
+
+if TYPE_CHECKING:
+    from llm_otel.serve import Running
+    from llm_otel.serve.schedule import Digests
+
+_GB = 10**9
+
+
+@click.command()
+@options.lake
+@options.config
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="LLM_OTEL_HOST",
+    show_envvar=True,
+    help="Address to listen at; any but this machine's own needs a token.",
+)
+@click.option("--http-port", type=int, default=4318, show_default=True, help="OTLP over HTTP.")
+@click.option("--grpc-port", type=int, default=4317, show_default=True, help="OTLP over gRPC.")
+@click.option(
+    "--dashboard-port", type=int, default=8050, show_default=True, help="The dashboard's port."
+)
+@click.option("--no-dashboard", is_flag=True, help="Only receive and store.")
+@click.option(
+    "--token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the token that senders and browsers must show; or the variable LLM_OTEL_TOKEN.",
+)
+@click.option("--token", envvar="LLM_OTEL_TOKEN", hidden=True)
+@click.option(
+    "--keep-days", type=click.IntRange(min=1), help="Delete what is older; by default all is kept."
+)
+@click.option(
+    "--keep-gb",
+    type=click.FloatRange(min=0.1),
+    help="Delete the oldest days when the lake is larger.",
+)
+@click.option(
+    "--digest",
+    type=click.Choice(("day", "week")),
+    help="Send a digest every day, or every Monday; needs --to.",
+)
+@click.option(
+    "--digest-at",
+    type=click.DateTime(("%H:%M",)),
+    default="06:00",
+    show_default=True,
+    help="When, in UTC.",
+)
+@click.option(
+    "--to", "targets", multiple=True, metavar="ADDRESS", help="Where to; as of `llm-otel report`."
+)
+@options.told
+def command(
+    lake: Path,
+    config: Path | None,
+    host: str,
+    http_port: int,
+    grpc_port: int,
+    dashboard_port: int,
+    no_dashboard: bool,
+    token_file: Path | None,
+    token: str | None,
+    keep_days: int | None,
+    keep_gb: float | None,
+    digest: str | None,
+    digest_at: datetime,
+    targets: tuple[str, ...],
+) -> None:
+    """Receive OpenTelemetry, keep it in the lake, and show it on a dashboard.
+
+    Programs that call `llm_otel.instrument()` find it without a setting, as any OpenTelemetry
+    exporter with its default address does. What is acknowledged is on the disk.
+    """
+    from llm_otel.serve import Places, serve
+
+    try:
+        from llm_otel.lake.upkeep import Retention
+    except ModuleNotFoundError as exc:
+        raise click.ClickException(
+            f"serve needs {exc.name}: pip install 'llm-otel[local]'"
+        ) from None
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    if token_file is not None:
+        token = token_file.read_text(encoding="utf-8").strip()
+    places = Places(
+        host, http_port, grpc_port, None if no_dashboard else dashboard_port, token or None
+    )
+    retention = Retention(keep_days, None if keep_gb is None else int(keep_gb * _GB))
+    digests = _digests(digest, digest_at, targets, config)
+    serve(lake, places, retention, digests, lambda running: _tell(running, lake, places.token))
+    click.echo("Stopped; everything that was acknowledged is stored.")
+
+
+def _digests(
+    kind: str | None, at: datetime, targets: tuple[str, ...], config: Path | None
+) -> Digests | None:
+    if (kind is None) != (not targets):
+        raise click.UsageError("--digest says what to send and --to where: give both, or neither.")
+    if kind is None:
+        return None
+    from llm_otel.digest import send
+    from llm_otel.serve.schedule import Digests
+    from llm_otel.stack.config import Config
+
+    send.check(targets)
+    return Digests(kind, at.time(), targets, Config.load(config).budgets)
+
+
+def _tell(running: Running, lake: Path, token: str | None) -> None:
+    lines = [("OTLP", f"{running.http} (HTTP), {running.grpc} (gRPC)")]
+    if running.dashboard is not None:
+        shown = f"{running.dashboard}/?token=…" if token else running.dashboard
+        lines.append(("dashboard", shown))
+    lines.append(("lake", str(lake)))
+    for name, value in lines:
+        click.echo(f"  {click.style(f'{name:<10}', bold=True)} {value}")
+    click.echo("Programs that call llm_otel.instrument() send here. Ctrl-C stops.")

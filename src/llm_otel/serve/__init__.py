@@ -1,0 +1,172 @@
+"""`llm-otel serve`: the receiver and the lake in this process, the dashboard in one of its own.
+
+The dashboard's queries would take Python's lock from the receiver, so it is a process beside it; it
+reads the lake as any other reader does.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from llm_otel.errors import ConfigError
+from llm_otel.serve.schedule import Digests
+
+if TYPE_CHECKING:
+    from llm_otel.lake.upkeep import Retention
+
+_STOP_SECONDS: Final = 5.0
+_DASHBOARD_SECONDS: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where to listen.
+
+    Attributes:
+        host: Address of all three.
+        http_port, grpc_port: OTLP; 0 takes a free port.
+        dashboard_port: The dashboard; 0 takes a free port, None leaves it out.
+        token: What senders and browsers must show; needed unless `host` is this machine itself.
+    """
+
+    host: str = "127.0.0.1"
+    http_port: int = 4318
+    grpc_port: int = 4317
+    dashboard_port: int | None = 8050
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where it listens, as addresses; `dashboard` is None where there is none."""
+
+    http: str
+    grpc: str
+    dashboard: str | None
+
+
+def serve(
+    lake: Path,
+    places: Places,
+    retention: Retention,
+    digests: Digests | None,
+    ready: Callable[[Running], None],
+) -> None:
+    """Receive and show until the process is asked to stop (SIGINT, SIGTERM).
+
+    Args:
+        lake: Folder of the lake; made if it is not there.
+        places: Where to listen.
+        retention: What to keep.
+        digests: What to send when; None: nothing.
+        ready: Called once everything answers.
+
+    Raises:
+        ConfigError: A port is taken, another process writes to the lake, or the like.
+    """
+    from llm_otel.lake.ingest import Ingest
+    from llm_otel.receiver import Receiver
+
+    with _asked_to_stop() as stop, ExitStack() as open_:
+        # Started first, as it takes longest.
+        dashboard = open_.enter_context(_dashboard(lake, places)) if _wanted(places) else None
+        ingest = open_.enter_context(Ingest(lake, retention=retention))
+        receiver = open_.enter_context(
+            Receiver(
+                ingest,
+                host=places.host,
+                http_port=places.http_port,
+                grpc_port=places.grpc_port,
+                token=places.token,
+            )
+        )
+        if digests is not None:
+            open_.enter_context(digests.running(lake))
+        shown = dashboard.wait() if dashboard is not None else None
+        host = f"[{places.host}]" if ":" in places.host else places.host
+        ready(Running(f"http://{host}:{receiver.http_port}", f"{host}:{receiver.grpc_port}", shown))
+        stop.wait()
+
+
+def _wanted(places: Places) -> bool:
+    return places.dashboard_port is not None
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; their handlers are put back."""
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _Dashboard:
+    """The dashboard's process, which prints its address when it answers."""
+
+    def __init__(self, command: Sequence[str], token: str | None) -> None:
+        # By its standard input: arguments and variables can be read by others.
+        self._process = subprocess.Popen(  # noqa: S603 our own interpreter and module
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{token or ''}\n")
+        self._process.stdin.flush()
+
+    def wait(self) -> str:
+        """Its address, once it answers.
+
+        Raises:
+            ConfigError: It ended, or said nothing for a while.
+        """
+        told: list[str] = []
+        assert self._process.stdout is not None
+        reader = threading.Thread(
+            target=lambda out: told.append(out.readline().strip()),
+            args=(self._process.stdout,),
+            daemon=True,
+        )
+        reader.start()
+        reader.join(_DASHBOARD_SECONDS)
+        if not told or not told[0]:
+            raise ConfigError("The dashboard did not start; --no-dashboard leaves it out.")
+        return told[0]
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def _dashboard(lake: Path, places: Places) -> Iterator[_Dashboard]:
+    dashboard = _Dashboard(
+        [
+            *(sys.executable, "-m", "llm_otel.serve.dashboard", str(lake)),
+            *(places.host, str(places.dashboard_port)),
+        ],
+        places.token,
+    )
+    try:
+        yield dashboard
+    finally:
+        dashboard.stop()
