@@ -36,7 +36,7 @@ def main(venv):
         run(install + ["--upgrade", "pip"], environment)
     print("set-up: installing llm-otel and what its tests need (a minute or two, once)")
     sys.stdout.flush()
-    run(install + ["--editable", ".", "--group", "dev"], environment)
+    run(install + ["--editable", ".[local]", "--group", "dev"], environment)
 
 
 def run(command, environment):

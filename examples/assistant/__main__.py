@@ -1,11 +1,21 @@
-"""`python -m examples.assistant`, or `make demo`: traffic, and then what the telemetry tells."""
+"""`python -m examples.assistant`, or `make demo`: traffic, what the telemetry tells, the dashboard.
+
+The application exports to a receiver of its own, as `llm-otel serve` is one; its lake is what the
+dashboard shows.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import logging
+import threading
 import time
+import webbrowser
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.request import urlopen
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,6 +28,8 @@ from examples.assistant.app import Assistant
 from examples.assistant.figures import Figures
 from examples.assistant.telemetry import Telemetry
 from examples.rag.manual import MANUAL
+from llm_otel import serve
+from llm_otel.serve import Places, Running
 from llm_otel.testing import Latency, Provider, provider
 
 # About half of what these models take, so that nobody waits for a minute.
@@ -37,6 +49,7 @@ FAULTS = {
     "context_length": 0.004,
     "hang": 0.003,
 }
+ANY_PORTS = Places(http_port=0, grpc_port=0, dashboard_port=0)
 USER_ID_KEY = "a key for the demo, so no secret at all"
 
 
@@ -64,9 +77,18 @@ def main(arguments: list[str] | None = None) -> int:
     notes.listen("llm_otel")
     notes.listen("opentelemetry")
     local.bypass_proxies()
+    with ExitStack() as open_:
+        folder = options.lake or Path(open_.enter_context(TemporaryDirectory(prefix="llm-otel-")))
+        here = open_.enter_context(serve.running(folder, ANY_PORTS))
+        return _demonstrate(out, options, notes, here, folder)
+
+
+def _demonstrate(
+    out: Console, options: argparse.Namespace, notes: Notes, here: Running, folder: Path
+) -> int:
     endpoint = telemetry.endpoint()
     listened = endpoint is not None and telemetry.listens(endpoint)
-    recorded = Telemetry(export=listened)
+    recorded = Telemetry([here.http, None] if listened else [here.http])
     latency = None if options.fast else LATENCY
     with (
         provider(seed=options.seed, latency=latency, faults=FAULTS) as openai_like,
@@ -83,10 +105,28 @@ def main(arguments: list[str] | None = None) -> int:
     report.show(out, figures)
     agreed = report.agreement(out, figures, bills)
     in_time = recorded.close()
+    here.flush()
+    agreed = report.lake_agreement(out, figures, folder) and agreed
     _conclude(out, notes)
     if endpoint is not None:
         _tell_of_export(out, endpoint, listened, in_time and "opentelemetry" not in notes.lines)
+    _show(out, here, wait=out.is_terminal and not options.headless)
     return 0 if agreed else 1
+
+
+def _show(out: Console, here: Running, *, wait: bool) -> None:
+    """Say where the dashboard is; leave it there until the user has seen enough."""
+    assert here.dashboard is not None
+    with urlopen(here.dashboard) as page:  # noqa: S310 our own, on this machine
+        page.read()
+    out.print(f"  The dashboard:        {here.dashboard}")
+    if wait:
+        webbrowser.open(here.dashboard)
+        out.print("\n[bold]Ctrl-C[/] ends the demo.")
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    else:
+        out.print("                        (it ended with this run; without --headless it stays)")
 
 
 def _instrument(recorded: Telemetry, openai_like: Provider, house: Provider) -> None:
@@ -161,6 +201,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--at-once", type=_positive, default=12, metavar="N", help="users at a time"
     )
+    parser.add_argument("--headless", action="store_true", help="end instead of showing the page")
+    parser.add_argument("--lake", type=Path, help="keep what was received in this folder")
     parser.add_argument("--fast", action="store_true", help="providers answer at once")
     return parser
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from opentelemetry.sdk.trace import ReadableSpan
 from rich import box
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+import llm_otel.lake
 from examples.assistant.figures import RELEVANCE, Figures, Row, seconds_of
 from llm_otel import semconv
 from llm_otel.testing import Bill
@@ -59,6 +61,25 @@ def agreement(out: Console, figures: Figures, bills: Mapping[str, Bill]) -> bool
         f"[green]Telemetry agrees with the providers' own count:[/] {answers:,} answers and "
         f"{tokens:,} tokens, by model, input, output, cached and reasoning.",
     )
+    return True
+
+
+def lake_agreement(out: Console, figures: Figures, folder: Path) -> bool:
+    """Print whether the local lake holds what the telemetry told.
+
+    Returns:
+        Whether it does.
+    """
+    total = figures.row()
+    with llm_otel.lake.open(folder).connection() as lake:
+        ((calls, cost),) = lake.execute("SELECT count(*), sum(cost_usd) FROM calls").fetchall()
+    if calls != total.requests or not math.isclose(cost, total.cost, rel_tol=1e-9):
+        out.print(
+            f"[bold red]The lake differs:[/] {calls:,} calls and ${cost:.6f}, where the telemetry "
+            f"had {total.requests:,} and ${total.cost:.6f}."
+        )
+        return False
+    out.print(f"[green]So does the local lake:[/] {calls:,} calls, ${cost:.4f}.")
     return True
 
 

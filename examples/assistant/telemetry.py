@@ -1,7 +1,7 @@
 """An OpenTelemetry SDK of the program's own: `llm_otel.instrument()` uses what it is given.
 
-Everything is kept in memory for the report, and exported by OTLP as well where the standard
-variable `OTEL_EXPORTER_OTLP_ENDPOINT` says so.
+Everything is kept in memory for the report, and exported by OTLP: to the local receiver, and where
+the standard variable `OTEL_EXPORTER_OTLP_ENDPOINT` says.
 """
 
 from __future__ import annotations
@@ -37,30 +37,31 @@ class Telemetry:
     """Three providers, and what came to them.
 
     Args:
-        export: Export by OTLP as the `OTEL_*` variables say.
+        receivers: Addresses to export to by OTLP over HTTP; None stands for what the `OTEL_*`
+            variables say.
 
     Attributes:
         tracer_provider, meter_provider, logger_provider: For `llm_otel.instrument()`.
     """
 
-    def __init__(self, *, export: bool) -> None:
+    def __init__(self, receivers: Sequence[str | None]) -> None:
         os.environ.setdefault("OTEL_SERVICE_NAME", "assistant")
         resource = Resource.create()
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
-        readers: list[MetricReader] = [self._reader]
-        if export:
-            exporter = _otlp("metric_exporter", "OTLPMetricExporter")
-            readers.append(PeriodicExportingMetricReader(exporter))
+        readers: list[MetricReader] = [
+            self._reader,
+            *(PeriodicExportingMetricReader(_otlp("metrics", each)) for each in receivers),
+        ]
         # the report needs every span, whatever the environment says of sampling
         self.tracer_provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
         self.meter_provider = MeterProvider(readers, resource, shutdown_on_exit=False)
         self.logger_provider = LoggerProvider(resource, shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
-        if export:
-            spans = BatchSpanProcessor(_otlp("trace_exporter", "OTLPSpanExporter"))
+        for each in receivers:
+            spans = BatchSpanProcessor(_otlp("traces", each))
             self.tracer_provider.add_span_processor(spans)
-            events = BatchLogRecordProcessor(_otlp("_log_exporter", "OTLPLogExporter"))
+            events = BatchLogRecordProcessor(_otlp("logs", each))
             self.logger_provider.add_log_record_processor(events)
 
     def spans(self) -> Sequence[ReadableSpan]:
@@ -107,8 +108,18 @@ def listens(url: str) -> bool:
         return False
 
 
-def _otlp(module: str, exporter: str) -> Any:
-    protocol = "grpc" if os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc" else "http"
-    package = f"opentelemetry.exporter.otlp.proto.{protocol}"
+_EXPORTERS = {
+    "traces": ("trace_exporter", "OTLPSpanExporter"),
+    "metrics": ("metric_exporter", "OTLPMetricExporter"),
+    "logs": ("_log_exporter", "OTLPLogExporter"),
+}
+
+
+def _otlp(kind: str, receiver: str | None) -> Any:
+    module, exporter = _EXPORTERS[kind]
+    by_grpc = receiver is None and os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc"
+    package = f"opentelemetry.exporter.otlp.proto.{'grpc' if by_grpc else 'http'}"
     cls = getattr(importlib.import_module(f"{package}.{module}"), exporter)
-    return cls(timeout=_EXPORT_SECONDS)
+    if receiver is None:
+        return cls(timeout=_EXPORT_SECONDS)
+    return cls(endpoint=f"{receiver}/v1/{kind}", timeout=_EXPORT_SECONDS)

@@ -137,7 +137,7 @@ def test_traffic_has_every_tenant_and_feature() -> None:
 
 def test_a_difference_is_told(server: Provider) -> None:
     """Figures that agree with the provider's bill say nothing; others name the model."""
-    recorded = Recorded(export=False)
+    recorded = Recorded([])
     uninstrument()
     instrument(
         tracer_provider=recorded.tracer_provider,
@@ -194,6 +194,13 @@ def test_the_demo_prints_its_tables(exported: Exported) -> None:
 def test_the_demo_agrees_with_the_providers(exported: Exported) -> None:
     """Telemetry and providers count the same."""
     assert "Telemetry agrees with the providers' own count" in exported[0].stdout
+
+
+def test_the_demo_ends_in_the_dashboard(exported: Exported) -> None:
+    """What the local receiver stored is what was told, and the page's address is printed."""
+    output = exported[0].stdout
+    assert "So does the local lake" in output, output
+    assert re.search(r"The dashboard: +http://127\.0\.0\.1:\d+$", output, re.MULTILINE), output
 
 
 def test_the_demo_names_the_model_without_a_price_once(exported: Exported) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from llm_otel.cli import options
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 @click.command()
@@ -22,29 +27,23 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
     A file that is imported twice, and what was received before, counts once. A line that is no
     OTLP is named and left out; the exit code is 1 then.
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich import progress as bars
 
-    try:
-        from llm_otel.lake.importing import import_file
-        from llm_otel.lake.ingest import Ingest
-    except ModuleNotFoundError as exc:
-        raise click.ClickException(
-            f"import needs {exc.name}: pip install 'llm-otel[local]'"
-        ) from None
+    from llm_otel.lake.importing import import_file
+    from llm_otel.lake.ingest import Ingest
+
     taken = 0
     wrong: list[str] = []
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.DownloadColumn(),
+        bars.TimeRemainingColumn(),
     )
-    with Ingest(lake) as ingest, Progress(*columns, transient=True) as progress:
+    with Ingest(lake) as ingest, bars.Progress(*columns, transient=True) as progress:
         for path in files:
             task = progress.add_task(path.name, total=path.stat().st_size)
-            done = import_file(
-                ingest, path, lambda at, task=task: progress.update(task, completed=at)
-            )  # type: ignore[misc]
+            done = import_file(ingest, path, functools.partial(_show, progress, task))
             taken += done.requests
             wrong += done.wrong
         ingest.flush()
@@ -53,3 +52,7 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
         click.echo(reason, err=True)
     if wrong:
         raise SystemExit(1)
+
+
+def _show(progress: Progress, task: TaskID, read: int) -> None:
+    progress.update(task, completed=read)

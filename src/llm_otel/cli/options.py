@@ -98,7 +98,8 @@ def default_lake() -> Path:
 
 
 def told(command: Callable[P, R]) -> Callable[P, R]:
-    """A wrong setting, file or query ends the command with its sentence and the exit code 1."""
+    """A wrong setting or file, and a library that is missing, ends the command with a sentence and
+    the exit code 1."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -106,6 +107,12 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except ConfigError as exc:
             raise click.ClickException(str(exc)) from None
+        except ModuleNotFoundError as exc:
+            if (exc.name or "llm_otel").startswith("llm_otel"):
+                raise
+            raise click.ClickException(
+                f"This command needs {exc.name}: pip install 'llm-otel[local]'"
+            ) from None
         except OSError as exc:
             where = f"{exc.filename}: " if exc.filename else ""
             raise click.ClickException(f"{where}{exc.strerror or exc}.") from None

@@ -86,14 +86,9 @@ def command(
     Programs that call `llm_otel.instrument()` find it without a setting, as any OpenTelemetry
     exporter with its default address does. What is acknowledged is on the disk.
     """
+    from llm_otel.lake.upkeep import Retention
     from llm_otel.serve import Places, serve
 
-    try:
-        from llm_otel.lake.upkeep import Retention
-    except ModuleNotFoundError as exc:
-        raise click.ClickException(
-            f"serve needs {exc.name}: pip install 'llm-otel[local]'"
-        ) from None
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     if token_file is not None:
         token = token_file.read_text(encoding="utf-8").strip()

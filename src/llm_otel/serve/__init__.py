@@ -47,17 +47,24 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where it listens, as addresses; `dashboard` is None where there is none."""
+    """Where it listens.
+
+    Attributes:
+        http, grpc: Addresses for OTLP.
+        dashboard: Its address; None where there is none.
+        flush: Waits until all that was acknowledged can be read.
+    """
 
     http: str
     grpc: str
     dashboard: str | None
+    flush: Callable[[], None]
 
 
 def serve(
     lake: Path,
     places: Places,
-    retention: Retention,
+    retention: Retention | None,
     digests: Digests | None,
     ready: Callable[[Running], None],
 ) -> None:
@@ -66,20 +73,35 @@ def serve(
     Args:
         lake: Folder of the lake; made if it is not there.
         places: Where to listen.
-        retention: What to keep.
+        retention: What to keep; None: all.
         digests: What to send when; None: nothing.
         ready: Called once everything answers.
 
     Raises:
         ConfigError: A port is taken, another process writes to the lake, or the like.
     """
+    with _asked_to_stop() as stop, running(lake, places, retention) as local, ExitStack() as more:
+        if digests is not None:
+            more.enter_context(digests.running(lake))
+        ready(local)
+        stop.wait()
+
+
+@contextmanager
+def running(lake: Path, places: Places, retention: Retention | None = None) -> Iterator[Running]:
+    """Receive and show while the block runs; everything that was acknowledged is stored after it.
+
+    Args, Raises: as `serve`.
+    """
     from llm_otel.lake.ingest import Ingest
+    from llm_otel.lake.upkeep import KEEP_ALL
     from llm_otel.receiver import Receiver
 
-    with _asked_to_stop() as stop, ExitStack() as open_:
+    with ExitStack() as open_:
         # Started first, as it takes longest.
-        dashboard = open_.enter_context(_dashboard(lake, places)) if _wanted(places) else None
-        ingest = open_.enter_context(Ingest(lake, retention=retention))
+        wanted = places.dashboard_port is not None
+        dashboard = open_.enter_context(_dashboard(lake, places)) if wanted else None
+        ingest = open_.enter_context(Ingest(lake, retention=retention or KEEP_ALL))
         receiver = open_.enter_context(
             Receiver(
                 ingest,
@@ -89,16 +111,13 @@ def serve(
                 token=places.token,
             )
         )
-        if digests is not None:
-            open_.enter_context(digests.running(lake))
-        shown = dashboard.wait() if dashboard is not None else None
         host = f"[{places.host}]" if ":" in places.host else places.host
-        ready(Running(f"http://{host}:{receiver.http_port}", f"{host}:{receiver.grpc_port}", shown))
-        stop.wait()
-
-
-def _wanted(places: Places) -> bool:
-    return places.dashboard_port is not None
+        yield Running(
+            f"http://{host}:{receiver.http_port}",
+            f"{host}:{receiver.grpc_port}",
+            dashboard.wait() if dashboard is not None else None,
+            ingest.flush,
+        )
 
 
 @contextmanager

@@ -1,0 +1,100 @@
+"""`llm-otel doctor`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import rich_click as click
+
+from llm_otel.stack.doctor.endpoints import ENDPOINTS
+from llm_otel.stack.doctor.result import Result, State
+
+_MARKS: Final = {
+    State.OK: click.style("✓", fg="green"),
+    State.WARNING: click.style("!", fg="yellow"),
+    State.FAILED: click.style("✗", fg="red"),
+}
+_KEYS: Final = ", ".join(each.key for each in ENDPOINTS)
+
+
+def _urls(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    found = {}
+    for text in given:
+        key, _, url = text.partition("=")
+        if key not in {each.key for each in ENDPOINTS}:
+            raise click.BadParameter(f"{key!r} is none of {_KEYS}.")
+        if not url.startswith(("http://", "https://")):
+            raise click.BadParameter(f"{text!r}: write {key}=http://HOST:PORT.")
+        found[key] = url
+    return found
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    show_default="the current one",
+    help="Where docker-compose.yml is.",
+)
+@click.option("--before", is_flag=True, help="Only what can be checked before the stack starts.")
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    callback=_urls,
+    metavar="KEY=URL",
+    help=f"An address that the compose file does not tell. Keys: {_KEYS}.",
+)
+@click.option(
+    "--grafana-password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Look at Grafana as admin, with the password in this file.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, max=600),
+    default=60.0,
+    show_default=True,
+    help="Seconds that a test signal may take.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    folder: Path,
+    before: bool,
+    urls: dict[str, str],
+    grafana_password_file: Path | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Check a stack: files, secrets, ports, services, and that a test signal comes out.
+
+    It changes nothing. It sends two spans and one metric point of the service llm-otel-doctor.
+    """
+    from llm_otel.stack.doctor.examination import Question, examine
+
+    password = grafana_password_file.read_text().strip() if grafana_password_file else ""
+    question = Question(folder.resolve(), urls, before, password, timeout)
+    results = []
+    for result in examine(question):
+        results.append(result)
+        if not as_json:
+            click.echo(_line(result))
+    failures = sum(each.state is State.FAILED for each in results)
+    if as_json:
+        checks = [asdict(each) for each in results]
+        click.echo(json.dumps({"ok": not failures, "checks": checks}, indent=2))
+    else:
+        warnings = sum(each.state is State.WARNING for each in results)
+        click.echo(f"\n{len(results)} checks: {failures} failed, {warnings} worth a look.")
+    raise SystemExit(1 if failures else 0)
+
+
+def _line(result: Result) -> str:
+    todo = f". {result.todo}" if result.todo else ""
+    return f"{_MARKS[result.state]} {result.text}{todo}"

@@ -1,0 +1,130 @@
+"""From the records of one segment to rows in the tables, exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from llm_otel.lake.decode import LOGS, METRICS, TRACES
+from llm_otel.lake.decode.logs import Logs
+from llm_otel.lake.decode.metrics import Metrics
+from llm_otel.lake.decode.series import Series
+from llm_otel.lake.decode.spans import Spans
+from llm_otel.lake.decode.values import columns
+from llm_otel.lake.delta import Stored
+from llm_otel.lake.log import Record
+from llm_otel.lake.seen import Seen
+from llm_otel.lake.state import States
+
+APPLICATION: Final = "llm-otel-log"
+
+_logger = logging.getLogger("llm_otel.lake")
+
+Item = tuple[Record, Any]
+
+
+class Batches:
+    """Stores segments one after another; `created` (ns) is when the lake began.
+
+    The order matters after a kill between two commits: `spans` come last, as which spans are new
+    is asked of `spans`, and the calls of a segment must be found new again.
+    """
+
+    def __init__(self, path: Path, tables: dict[str, Stored], created: int) -> None:
+        self._path = path
+        self._tables = tables
+        self._created = created
+        self._states = States(path / "state")
+        self._seen = {name: Seen(tables[name]) for name in ("spans", "scores", "outcomes")}
+        self._series = Series(created)
+
+    def last(self) -> int:
+        """The newest segment that any table holds; -1 for none."""
+        return max(stored.done(APPLICATION) for stored in self._tables.values())
+
+    def resume(self, pending: set[int]) -> None:
+        """Begin from what is stored; `pending` are the segments still in the log."""
+        done = self._tables["metrics_hourly"].done(APPLICATION)
+        self._series = Series(self._created)
+        self._series.load(self._states.load(lambda n: n <= done or n not in pending))
+        for seen in self._seen.values():
+            seen.forget()
+
+    def store(self, segment: int, items: Sequence[Item]) -> None:
+        """Put the rows of `items` into the tables. Safe to repeat until it returns."""
+        self._spans(segment, items)
+        self._events(segment, items)
+        self._metrics(segment, items)
+
+    def _spans(self, segment: int, items: Sequence[Item]) -> None:
+        spans = Spans()
+        for record, request in items:
+            if record.signal == TRACES:
+                self._guarded(record, segment, spans.add, request)
+        if not spans.spans or self._done("spans", segment):
+            return
+        rows = _numbered(columns(spans.spans, self._tables["spans"].table.schema))
+        fresh = self._seen["spans"].fresh(rows)
+        calls = columns(spans.calls, self._tables["calls"].table.schema)
+        if fresh.num_rows < rows.num_rows:
+            kept = set(fresh[_NUMBER].to_pylist())
+            calls = calls.filter(pa.array([number in kept for number in spans.of_call], pa.bool_()))
+        fresh = fresh.drop_columns([_NUMBER])
+        self._append("calls", segment, calls)
+        self._append("spans", segment, fresh)
+
+    def _events(self, segment: int, items: Sequence[Item]) -> None:
+        logs = Logs()
+        for record, request in items:
+            if record.signal == LOGS:
+                self._guarded(record, segment, logs.add, request, record.received)
+        for name, rows in (("scores", logs.scores), ("outcomes", logs.outcomes)):
+            if rows and not self._done(name, segment):
+                table = columns(rows, self._tables[name].table.schema)
+                self._append(name, segment, self._seen[name].fresh(table))
+
+    def _metrics(self, segment: int, items: Sequence[Item]) -> None:
+        requests = [item for item in items if item[0].signal == METRICS]
+        if not requests or self._done("metrics_hourly", segment):
+            return
+        # On a copy: where the commit fails, the segment comes again and must find the state before.
+        series = self._series.copy()
+        metrics = Metrics(series)
+        for record, request in requests:
+            self._guarded(record, segment, metrics.add, request)
+        rows = columns(metrics.rows(), self._tables["metrics_hourly"].table.schema)
+        self._states.save(segment, series.dump())
+        self._append("metrics_hourly", segment, rows)
+        self._series = series
+
+    def _done(self, name: str, segment: int) -> bool:
+        return self._tables[name].done(APPLICATION) >= segment
+
+    def _append(self, name: str, segment: int, rows: pa.Table) -> None:
+        if rows.num_rows == 0 or self._done(name, segment):
+            return
+        self._tables[name].append(rows, APPLICATION, segment)
+        if name in self._seen:
+            self._seen[name].add(rows)
+
+    def _guarded(self, record: Record, segment: int, add: Any, *arguments: Any) -> None:
+        """One request that cannot be decoded is set aside, and does not hold up the others."""
+        try:
+            add(*arguments)
+        except Exception:
+            folder = self._path / "rejected"
+            folder.mkdir(exist_ok=True)
+            path = folder / f"{segment:016}-{record.signal}-{record.received}.pb"
+            path.write_bytes(record.body)
+            _logger.exception("A request could not be decoded; it is kept in %s", path)
+
+
+_NUMBER: Final = "__number"
+
+
+def _numbered(rows: pa.Table) -> pa.Table:
+    return rows.append_column(_NUMBER, pa.array(range(rows.num_rows), pa.int64()))

@@ -1,0 +1,98 @@
+"""The row of `calls` that the attributes of a span give."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import llm_otel
+from llm_otel import semconv
+from llm_otel.lake.decode.names import CONTENT
+from llm_otel.lake.decode.values import text
+
+LOCAL: Final = "local"
+PREFIX: Final = 1024
+
+_CUT: Final = len(semconv.TAG_PREFIX)
+_USAGE: Final = (
+    semconv.USAGE_INPUT_TOKENS,
+    semconv.USAGE_OUTPUT_TOKENS,
+    semconv.USAGE_CACHE_READ,
+    semconv.USAGE_CACHE_WRITE,
+    semconv.USAGE_REASONING,
+)
+_PRICED: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
+
+
+def details(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The columns of a call from `finish_reasons` on that are read from attributes alone:
+
+    first_chunk_s, the five token counts, cost_usd, cost_source, streaming, service_tier, retries,
+    prompt_name, prompt_version, prefix_hash.
+    """
+    get = attributes.get
+    usage = [get(name) for name in _USAGE]
+    amount, source = get(semconv.COST_AMOUNT), get(semconv.COST_SOURCE)
+    if amount is None:
+        amount, source = _local_cost(attributes, usage)
+    elif get(semconv.COST_CURRENCY, "USD") != "USD":
+        amount, source = None, None
+    return (
+        get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK),
+        *usage,
+        amount,
+        source,
+        bool(get(semconv.REQUEST_STREAM)),
+        get(semconv.OPENAI_RESPONSE_SERVICE_TIER) or get(semconv.OPENAI_REQUEST_SERVICE_TIER),
+        get(semconv.HTTP_RESEND_COUNT),
+        get(semconv.PROMPT_NAME),
+        get(semconv.PROMPT_VERSION),
+        _prefix_hash(attributes),
+    )
+
+
+def tags(attributes: Mapping[str, Any]) -> list[tuple[str, str]] | None:
+    """The tags of a span, None where it has none."""
+    found = [
+        (name[_CUT:], value if isinstance(value, str) else text(value))
+        for name, value in attributes.items()
+        if name.startswith(semconv.TAG_PREFIX)
+    ]
+    return found or None
+
+
+def _local_cost(attributes: Mapping[str, Any], usage: list[Any]) -> tuple[float | None, str | None]:
+    """What the usage costs by our prices, for a sender that did not say; (None, None): unknown."""
+    model = attributes.get(semconv.RESPONSE_MODEL) or attributes.get(semconv.REQUEST_MODEL)
+    counts = {
+        name: count for name, count in zip(_PRICED, usage) if type(count) is int and count >= 0
+    }
+    if not counts or not isinstance(model, str):
+        return None, None
+    provider = attributes.get(semconv.PROVIDER_NAME)
+    options = {"provider": provider} if isinstance(provider, str) else {}
+    try:
+        cost = llm_otel.cost(counts, model=model, **options)
+    except (ValueError, TypeError):
+        return None, None
+    return (None, None) if cost is None or cost.incomplete else (cost.total, LOCAL)
+
+
+def _prefix_hash(attributes: Mapping[str, Any]) -> int | None:
+    """A hash of the first characters of the captured input; None where there are fewer."""
+    system, messages = attributes.get(CONTENT[2]), attributes.get(CONTENT[0])
+    if system is None and messages is None:
+        return None
+    parts = [part if isinstance(part, str) else text(part) for part in (system, messages) if part]
+    start = "".join(parts)[:PREFIX]
+    if len(start) < PREFIX:
+        return None
+    digest = hashlib.blake2b(start.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)

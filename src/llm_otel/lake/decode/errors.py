@@ -1,0 +1,65 @@
+"""The class of an error, where the sender did not say it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from llm_otel import semconv
+
+_BY_STATUS: Final = {
+    401: semconv.AUTHENTICATION,
+    403: semconv.PERMISSION,
+    404: semconv.NOT_FOUND,
+    408: semconv.TIMEOUT,
+    429: semconv.RATE_LIMIT,
+    504: semconv.TIMEOUT,
+}
+
+# Parts of exception names and of providers' codes, without case and underscores; the first wins.
+_BY_WORD: Final = (
+    ("ratelimit", semconv.RATE_LIMIT),
+    ("toomanyrequests", semconv.RATE_LIMIT),
+    ("quota", semconv.RATE_LIMIT),
+    ("throttl", semconv.RATE_LIMIT),
+    ("resourceexhausted", semconv.RATE_LIMIT),
+    ("budget", semconv.BUDGET_EXCEEDED),
+    ("cancel", semconv.CANCELLED),
+    ("keyboardinterrupt", semconv.CANCELLED),
+    ("timeout", semconv.TIMEOUT),
+    ("deadlineexceeded", semconv.TIMEOUT),
+    ("connect", semconv.CONNECTION),
+    ("authentication", semconv.AUTHENTICATION),
+    ("unauthorized", semconv.AUTHENTICATION),
+    ("permission", semconv.PERMISSION),
+    ("forbidden", semconv.PERMISSION),
+    ("notfound", semconv.NOT_FOUND),
+    ("contentfilter", semconv.CONTENT_FILTER),
+    ("contentpolicy", semconv.CONTENT_FILTER),
+    ("badrequest", semconv.INVALID_REQUEST),
+    ("invalidrequest", semconv.INVALID_REQUEST),
+    ("unprocessable", semconv.INVALID_REQUEST),
+    ("contextlength", semconv.INVALID_REQUEST),
+    ("internalserver", semconv.SERVER),
+    ("servererror", semconv.SERVER),
+    ("overloaded", semconv.SERVER),
+    ("unavailable", semconv.SERVER),
+)
+
+
+@lru_cache(maxsize=1024)
+def error_class(error_type: str) -> str:
+    """The class (`semconv.ERROR_CLASSES`) of an `error.type`: a status, a code or a class name."""
+    if error_type.isdecimal():
+        return by_status(int(error_type))
+    name = error_type.rpartition(".")[2].replace("_", "").lower()
+    return next((found for word, found in _BY_WORD if word in name), semconv.OTHER)
+
+
+def by_status(status: int) -> str:
+    """The class of an HTTP status."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status >= 500:
+        return semconv.SERVER
+    return semconv.INVALID_REQUEST if status >= 400 else semconv.OTHER

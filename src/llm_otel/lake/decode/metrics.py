@@ -1,0 +1,138 @@
+"""OTLP metrics as rows of `metrics_hourly`: what each series gained, by hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from llm_otel import semconv
+from llm_otel.lake.decode.series import Amount, Series
+from llm_otel.lake.decode.values import mapping, text
+
+# Metrics about model calls; all others are accepted and left out.
+PREFIXES: Final = ("gen_ai.", "llm_otel.", "llm.")
+
+_HOUR: Final = 3600 * 10**9
+_CUMULATIVE: Final = 2
+
+# Attribute -> column; the rest goes into `labels`.
+_COLUMNS: Final = (
+    semconv.MODEL,
+    semconv.PROVIDER,
+    semconv.OPERATION,
+    semconv.FEATURE,
+    semconv.TENANT_ID,
+    semconv.TOKEN_TYPE,
+    semconv.ERROR_TYPE_LABEL,
+    semconv.CACHE,
+    semconv.OUTCOME,
+    semconv.KIND,
+    semconv.EVALUATION,
+)
+_ATTRIBUTES: Final = {
+    **{name: name for name in _COLUMNS},
+    semconv.REQUEST_MODEL: semconv.MODEL,
+    semconv.PROVIDER_NAME: semconv.PROVIDER,
+    "gen_ai.system": semconv.PROVIDER,
+    semconv.OPERATION_NAME: semconv.OPERATION,
+    semconv.TOKEN_TYPE_B: semconv.TOKEN_TYPE,
+    semconv.ERROR_TYPE: semconv.ERROR_TYPE_LABEL,
+    semconv.EVALUATION_NAME: semconv.EVALUATION,
+}
+
+Row = tuple[Any, ...]
+
+
+class Metrics:
+    """Gathers the gains of many requests; `series` is the state, which it moves on."""
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+        self._gains: dict[str, tuple[Row, Row, list[Any]]] = {}
+
+    def add(self, request: Any) -> None:
+        """Take an ExportMetricsServiceRequest."""
+        for resource in request.resource_metrics:
+            said = mapping(resource.resource.attributes)
+            source = (
+                said.get("service.name"),
+                said.get("deployment.environment.name") or said.get("deployment.environment"),
+            )
+            about = sorted(said.items())
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    if metric.name.startswith(PREFIXES):
+                        self._metric(metric, source, [about, scope.scope.name])
+
+    def rows(self) -> list[Row]:
+        """The rows of the table `metrics_hourly`, one for each series and hour with a gain."""
+        return [
+            (*head, *labels, total, count, bounds or None, buckets or None)
+            for head, labels, (total, count, bounds, buckets) in self._gains.values()
+            if total or count
+        ]
+
+    def _metric(self, metric: Any, source: Row, about: list[Any]) -> None:
+        kind, cumulative, points = _points(metric)
+        for point, amount, bounds in points:
+            attributes = mapping(point.attributes)
+            identity = [about, metric.name, sorted(attributes.items(), key=lambda pair: pair[0])]
+            time = point.time_unix_nano
+            start = time if kind == "gauge" else point.start_time_unix_nano
+            gain = self._series.gain(identity, start, time, amount, cumulative=cumulative)
+            if gain is not None:
+                head = (time // _HOUR * (_HOUR // 1000), metric.name, kind, *source)
+                self._count(head, _labels(attributes), gain, bounds)
+
+    def _count(self, head: Row, labels: Row, gain: Amount, bounds: list[float]) -> None:
+        key = text([head, labels, bounds])
+        known = self._gains.get(key)
+        if known is None:
+            self._gains[key] = (head, labels, [gain.sum, gain.count, bounds, list(gain.buckets)])
+            return
+        held = known[2]
+        held[0] += gain.sum
+        held[1] = None if gain.count is None else (held[1] or 0) + gain.count
+        held[3] = [one + other for one, other in zip(held[3], gain.buckets)]
+
+
+def _points(metric: Any) -> tuple[str, bool, Iterator[tuple[Any, Amount, list[float]]]]:
+    """Kind, whether cumulative, and each point with what it holds and its bounds."""
+    form = metric.WhichOneof("data")
+    if form == "sum" and metric.sum.is_monotonic:
+        cumulative = metric.sum.aggregation_temporality == _CUMULATIVE
+        return "counter", cumulative, ((p, Amount(_number(p)), []) for p in metric.sum.data_points)
+    if form in ("sum", "gauge"):
+        samples = getattr(metric, form).data_points
+        return "gauge", False, ((p, Amount(_number(p), 1), []) for p in samples)
+    if form == "histogram":
+        cumulative = metric.histogram.aggregation_temporality == _CUMULATIVE
+        spread = (
+            (p, Amount(p.sum, p.count, tuple(p.bucket_counts)), list(p.explicit_bounds))
+            for p in metric.histogram.data_points
+        )
+        return "histogram", cumulative, spread
+    if form == "exponential_histogram":
+        data = metric.exponential_histogram
+        cumulative = data.aggregation_temporality == _CUMULATIVE
+        return "histogram", cumulative, ((p, Amount(p.sum, p.count), []) for p in data.data_points)
+    return "", False, iter(())
+
+
+def _number(point: Any) -> float:
+    return float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
+
+
+def _labels(attributes: dict[str, Any]) -> Row:
+    """The label columns, and all other labels as a map; `none` is NULL."""
+    known: dict[str, Any] = {}
+    others = []
+    for name, value in attributes.items():
+        word = value if isinstance(value, str) else text(value)
+        column = _ATTRIBUTES.get(name)
+        if column is None:
+            others.append((name, word))
+        elif word != semconv.NONE:
+            known[column] = word
+    ordered = (known.get(name) for name in ("operation", "provider", "model"))
+    return (*ordered, *(known.get(name) for name in _COLUMNS[3:]), others or None)

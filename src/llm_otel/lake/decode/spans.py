@@ -1,0 +1,177 @@
+"""OTLP traces as rows of `spans` and `calls`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from llm_otel import semconv
+from llm_otel.lake.decode import calls
+from llm_otel.lake.decode.errors import by_status, error_class
+from llm_otel.lake.decode.names import CALLS, CONTENT
+from llm_otel.lake.decode.older import normalise
+from llm_otel.lake.decode.values import mapping, text
+
+_KINDS: Final = (None, "internal", "server", "client", "producer", "consumer")
+_ERROR: Final = 2
+
+Row = tuple[Any, ...]
+
+
+class Spans:
+    """Gathers the rows of many requests.
+
+    Attributes:
+        spans: Rows of the table `spans`, without duplicates taken out.
+        calls: Rows of the table `calls`.
+        keys: Trace id and span id of each row of `spans`.
+        of_call: For each row of `calls`, which row of `spans` it belongs to.
+    """
+
+    def __init__(self) -> None:
+        self.spans: list[Row] = []
+        self.calls: list[Row] = []
+        self.keys: list[tuple[bytes, bytes]] = []
+        self.of_call: list[int] = []
+
+    def add(self, request: Any) -> None:
+        """Take the spans of an ExportTraceServiceRequest; those with bad ids are left out."""
+        for resource in request.resource_spans:
+            said = mapping(resource.resource.attributes)
+            source = (
+                said.get("service.name"),
+                said.get("deployment.environment.name") or said.get("deployment.environment"),
+            )
+            about = text(said)
+            for scope in resource.scope_spans:
+                name = scope.scope.name or None
+                for span in scope.spans:
+                    if acceptable(span):
+                        self._add(span, source, name, about)
+
+    def _add(self, span: Any, source: Row, scope: str | None, resource: str) -> None:
+        attributes = mapping(span.attributes)
+        normalise(attributes)
+        get = attributes.get
+        ids = (span.trace_id, span.span_id)
+        start = span.start_time_unix_nano
+        length = span.end_time_unix_nano - start
+        duration = length / 1e9 if length >= 0 else None
+        status, error_type = _status(span, attributes)
+        what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
+        who = (
+            get(semconv.TENANT_ID),
+            get(semconv.FEATURE),
+            get(semconv.USER_HASH) or get(semconv.USER_ID),
+            get(semconv.SESSION_ID),
+            get(semconv.CONVERSATION_ID),
+        )
+        head = (start // 1000, ids[0].hex(), ids[1].hex(), span.parent_span_id.hex() or None)
+        if what[0] in CALLS:
+            self.of_call.append(len(self.spans))
+            self.calls.append(
+                (
+                    *head,
+                    get(semconv.RESPONSE_ID),
+                    *source,
+                    span.name,
+                    *what,
+                    get(semconv.RESPONSE_MODEL),
+                    *who,
+                    calls.tags(attributes),
+                    status,
+                    error_type,
+                    get(semconv.HTTP_STATUS_CODE),
+                    get(semconv.RESPONSE_FINISH_REASONS),
+                    duration,
+                    *calls.details(attributes),
+                )
+            )
+        content = [_content(attributes.pop(name, None)) for name in CONTENT]
+        self.keys.append(ids)
+        self.spans.append(
+            (
+                *head,
+                *source,
+                span.name,
+                _KINDS[span.kind] if 0 <= span.kind < len(_KINDS) else None,
+                duration,
+                status,
+                span.status.message or None,
+                error_type,
+                *what,
+                *who,
+                scope,
+                text(attributes),
+                _events(span.events) if span.events else None,
+                _links(span.links) if span.links else None,
+                resource,
+                *content,
+            )
+        )
+
+
+def acceptable(span: Any) -> bool:
+    """Whether a span has what a row needs: both ids whole and not zero, and a start."""
+    trace_id, span_id = span.trace_id, span.span_id
+    return bool(
+        len(trace_id) == 16
+        and len(span_id) == 8
+        and span.start_time_unix_nano
+        and any(trace_id)
+        and any(span_id)
+    )
+
+
+def _status(span: Any, attributes: dict[str, Any]) -> tuple[str, str | None]:
+    """ok, error or cancelled, with the class of the error."""
+    said = attributes.get(semconv.ERROR_CLASS)
+    kind = attributes.get(semconv.ERROR_TYPE)
+    if span.status.code != _ERROR and said is None and kind is None:
+        reasons = attributes.get(semconv.RESPONSE_FINISH_REASONS)
+        return ("cancelled" if reasons == [semconv.CANCELLED] else "ok"), None
+    status = attributes.get(semconv.HTTP_STATUS_CODE)
+    found = said or (error_class(str(kind)) if kind is not None else semconv.OTHER)
+    if found == semconv.OTHER and type(status) is int and status >= 400:
+        found = by_status(status)
+    if found == semconv.OTHER and kind is None:
+        found = _from_exception(span)
+    return ("cancelled" if found == semconv.CANCELLED else "error"), found
+
+
+def _from_exception(span: Any) -> str:
+    """The class of the exception that a span holds as an event, as most did before `error.type`."""
+    for event in span.events:
+        if event.name == "exception":
+            kind = mapping(event.attributes).get("exception.type")
+            return error_class(kind) if isinstance(kind, str) else semconv.OTHER
+    return semconv.OTHER
+
+
+def _content(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else text(value)
+
+
+def _events(events: Any) -> str:
+    return text(
+        [
+            {
+                "time": event.time_unix_nano // 1000,
+                "name": event.name,
+                "attributes": mapping(event.attributes),
+            }
+            for event in events
+        ]
+    )
+
+
+def _links(links: Any) -> str:
+    return text(
+        [
+            {
+                "trace_id": link.trace_id.hex(),
+                "span_id": link.span_id.hex(),
+                "attributes": mapping(link.attributes),
+            }
+            for link in links
+        ]
+    )

@@ -1,0 +1,85 @@
+"""OTLP values as Python's, and Python's as columns."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+try:
+    import orjson
+except ImportError:  # a faster writer of JSON, not another one
+    orjson = None  # type: ignore[assignment]
+
+
+def mapping(pairs: Iterable[Any]) -> dict[str, Any]:
+    """A list of OTLP KeyValue as a dict."""
+    found = {}
+    for pair in pairs:
+        value = pair.value
+        # Most are texts, and asking which kind it is costs as much as all the rest.
+        found[pair.key] = value.string_value or plain(value)
+    return found
+
+
+def plain(value: Any) -> Any:
+    """An OTLP AnyValue as a Python value; bytes as base64 text."""
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind == "array_value":
+        return [plain(each) for each in value.array_value.values]
+    if kind == "kvlist_value":
+        return mapping(value.kvlist_value.values)
+    if kind == "bytes_value":
+        return base64.b64encode(value.bytes_value).decode()
+    return getattr(value, kind)
+
+
+def text(value: Any) -> str:
+    """A value as JSON text."""
+    if orjson is not None:
+        try:
+            return orjson.dumps(value).decode()
+        except TypeError:  # an integer beyond 64 bits, a lone surrogate
+            pass
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def columns(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    """Rows as a table. A value of a wrong type becomes one of the right type, or NULL."""
+    if not rows:
+        return schema.empty_table()
+    arrays = [_array(values, field.type) for values, field in zip(zip(*rows), schema)]
+    return pa.table(arrays, schema=schema)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError):
+        return pa.array([_coerce(value, kind) for value in values], kind)
+
+
+def _coerce(value: Any, kind: pa.DataType) -> Any:
+    """`value` where a column of `kind` takes it, else as near as it comes, else None."""
+    if value is None:
+        return None
+    if pa.types.is_string(kind) and not isinstance(value, str):
+        return text(value)
+    if pa.types.is_list(kind) and not isinstance(value, list):
+        value = [value]
+    if pa.types.is_list(kind):
+        value = [_coerce(each, kind.value_type) for each in value]
+    try:
+        if pa.types.is_integer(kind):
+            value = int(value)
+        elif pa.types.is_floating(kind):
+            value = float(value)
+        pa.array([value], kind)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        return None
+    return value

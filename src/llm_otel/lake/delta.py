@@ -1,0 +1,222 @@
+"""The lake's tables as Delta tables: the only module that knows the table format.
+
+A commit of Delta is one small file that appears at once or not at all, so a reader sees all of a
+batch or nothing. Each append carries an application transaction (the number of the log segment it
+came from), so a batch that was already stored is seen to be so: exactly once, from log to table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
+from deltalake import (
+    Schema as DeltaSchema,
+)
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.writer import ColumnProperties
+
+from llm_otel.lake.schema import DAY, Table
+
+# Delta keeps what each commit said for this long; the files themselves have a grace of their own.
+_CONFIGURATION: Final = {
+    "delta.logRetentionDuration": "interval 1 hours",
+    "delta.deletedFileRetentionDuration": "interval 1 hours",
+    "delta.checkpointInterval": "50",
+}
+_NO_DICTIONARY: Final = ColumnProperties(dictionary_enabled=False)
+
+
+def properties(table: Table) -> WriterProperties:
+    """How a file is written: zstd, and no dictionary where values hardly repeat."""
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=3,
+        column_properties={c.name: _NO_DICTIONARY for c in table.columns if c.unique},
+    )
+
+
+class Stored:
+    """One table of the lake on disk. Not for several threads at once."""
+
+    def __init__(self, root: Path, table: Table, *, create: bool = False) -> None:
+        self.table = table
+        self.path = root / table.name
+        self._delta: DeltaTable | None = None
+        if create:
+            self._create()
+
+    def refresh(self) -> DeltaTable | None:
+        """The newest version of the table, or None where there is none yet."""
+        try:
+            if self._delta is not None:
+                self._delta.update_incremental()
+                return self._delta
+        except DeltaError:  # the log entries since then are gone, or the whole table is
+            self._delta = None
+        try:
+            self._delta = DeltaTable(str(self.path))
+        except TableNotFoundError:
+            return None
+        return self._delta
+
+    def files(self, since: date | None = None, until: date | None = None) -> list[str]:
+        """The files of the newest version that hold days from `since` to `until`, both included."""
+        delta = self.refresh()
+        if delta is None:
+            return []
+        filters = []
+        if since is not None:
+            filters.append((DAY, ">=", since.isoformat()))
+        if until is not None:
+            filters.append((DAY, "<=", until.isoformat()))
+        return delta.file_uris(file_pruning_predicate=filters or None)
+
+    def days(self) -> dict[date, list[tuple[str, int]]]:
+        """The files of each day with their bytes, oldest day first."""
+        delta = self.refresh()
+        days: dict[date, list[tuple[str, int]]] = {}
+        if delta is None:
+            return days
+        actions = pa.table(delta.get_add_actions(flatten=True))
+        columns = (actions[name].to_pylist() for name in (f"partition.{DAY}", "path", "size_bytes"))
+        for day, path, size in zip(*columns):
+            days.setdefault(_date(day), []).append((path, size))
+        return dict(sorted(days.items()))
+
+    def done(self, application: str) -> int:
+        """The last transaction of `application` that the table holds; -1 for none."""
+        delta = self.refresh()
+        version = delta.transaction_version(application) if delta is not None else None
+        return -1 if version is None else version
+
+    def append(self, rows: pa.Table, application: str, transaction: int) -> None:
+        """Store `rows` (columns as the schema, without `day`) as one commit, synced to the disk."""
+        delta = self._existing()
+        before = delta.version()
+        write_deltalake(
+            delta,
+            self._with_day(rows),
+            mode="append",
+            writer_properties=properties(self.table),
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(application, transaction)]
+            ),
+        )
+        self._sync(before, delta.version())
+
+    def compact(self, day: date, size: int) -> None:
+        """Join the files of `day` that are smaller than `size` bytes into files up to it.
+
+        Raises:
+            CommitFailedError: the table was changed otherwise than by appends meanwhile.
+        """
+        delta = self._existing()
+        before = delta.version()
+        delta.optimize.compact(
+            partition_filters=[(DAY, "=", day.isoformat())],
+            target_size=size,
+            max_concurrent_tasks=1,
+            writer_properties=properties(self.table),
+        )
+        self._sync(before, delta.version())
+
+    def replace(self, day: date, rows: pa.Table) -> None:
+        """Put `rows` in the place of all rows of `day`, which they must hold.
+
+        Raises:
+            CommitFailedError: the day was changed meanwhile.
+        """
+        delta = self._existing()
+        before = delta.version()
+        write_deltalake(
+            delta,
+            self._with_day(rows),
+            mode="overwrite",
+            predicate=f"{DAY} = '{day.isoformat()}'",
+            writer_properties=properties(self.table),
+        )
+        self._sync(before, delta.version())
+
+    def drop_before(self, day: date) -> None:
+        """Take out all rows of the days before `day`."""
+        self._existing().delete(f"{DAY} < '{day.isoformat()}'")
+
+    def clean(self, hours: int) -> None:
+        """Delete files that no version of the last `hours` uses, and the log of older versions."""
+        delta = self._existing()
+        delta.cleanup_metadata()
+        if delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True):
+            delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+
+    def _create(self) -> None:
+        """Make the table, or add the columns that an older one lacks."""
+        delta = self.refresh()
+        if delta is None:
+            self.path.mkdir(parents=True, exist_ok=True)
+            DeltaTable.create(
+                str(self.path),
+                self.table.partitioned,
+                partition_by=[DAY],
+                name=self.table.name,
+                description=self.table.grain,
+                configuration=_CONFIGURATION,
+            )
+            return
+        known = {field.name for field in delta.schema().fields}
+        added = [field for field in self.table.schema if field.name not in known]
+        if added:
+            fields = DeltaSchema.from_arrow(pa.schema(added)).fields
+            delta.alter.add_columns(fields)
+
+    def _existing(self) -> DeltaTable:
+        delta = self.refresh()
+        if delta is None:
+            raise TableNotFoundError(str(self.path))
+        return delta
+
+    def _with_day(self, rows: pa.Table) -> pa.Table:
+        return rows.append_column(DAY, pc.cast(rows[self.table.time], pa.date32()))
+
+    def _sync(self, before: int, now: int) -> None:
+        """Force what the versions after `before` added to the disk.
+
+        Delta leaves that to the kernel. Each entry of its log names the files that it adds.
+        """
+        folders = set()
+        for version in range(before + 1, now + 1):
+            entry = self.path / "_delta_log" / f"{version:020}.json"
+            paths = [entry]
+            for line in entry.read_text().splitlines():
+                added = json.loads(line).get("add")
+                if added:
+                    paths.append(self.path / added["path"])
+            for path in paths:
+                _fsync(path)
+            folders |= {path.parent for path in paths} | {self.path}
+        for folder in folders:
+            _fsync(folder)
+
+
+def _date(value: object) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(str(value))
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

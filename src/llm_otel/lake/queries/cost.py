@@ -1,0 +1,142 @@
+"""The money: by day or week and by model, user, tenant, feature or a tag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from llm_otel.lake.queries import usage
+from llm_otel.lake.queries.reader import Reader
+
+# What the cost can be split by -> the column; tags are split by `tag:<key>`.
+DIMENSIONS: Final = {
+    "model": "model",
+    "tenant_id": "tenant_id",
+    "feature": "feature",
+    "user": '"user"',
+    "provider": "provider",
+    "service": "service_name",
+}
+_METERED: Final = frozenset({"model", "tenant_id", "feature", "provider", "service"})
+TAG: Final = "tag:"
+PERIODS: Final = {"hour": 3600, "day": 86_400, "week": 604_800}
+_TOP: Final = 8
+OTHERS: Final = "all others"
+
+
+@dataclass(frozen=True)
+class Split:
+    """One value of the dimension: sums of the window, and the cost of the window before; no cost
+    where nothing has a price."""
+
+    name: str | None
+    requests: int
+    cost_usd: float | None
+    before_usd: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Cost of one value in one day, week or hour."""
+
+    time: object
+    name: str | None
+    cost_usd: float
+
+
+@dataclass(frozen=True)
+class Unpriced:
+    """Calls with tokens and without a price, by model."""
+
+    model: str | None
+    provider: str | None
+    calls: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the page shows; `metered`: by the services' metrics, not by the spans."""
+
+    metered: bool
+    splits: list[Split]
+    spendings: list[Spending]
+    unpriced: list[Unpriced]
+    tag_keys: list[str]
+
+
+_CALLS: Final = """
+    SELECT time_bucket(to_seconds($period_s), time, TIMESTAMP '2000-01-03') AS time, {name} AS name,
+        count(*) AS requests, sum(cost_usd) AS cost_usd,
+        sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens
+    FROM {calls} GROUP BY ALL
+"""
+_USAGE: Final = """
+    SELECT time_bucket(to_seconds($period_s), time, TIMESTAMP '2000-01-03') AS time, {name} AS name,
+        sum(requests) AS requests, sum(cost_usd) AS cost_usd,
+        sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens
+    FROM usage GROUP BY ALL
+"""
+_SPLITS: Final = """
+    SELECT name, coalesce(sum(requests) FILTER (now), 0)::BIGINT AS requests,
+        sum(cost_usd) FILTER (now) AS cost_usd,
+        coalesce(sum(cost_usd) FILTER (NOT now), 0) AS before_usd,
+        coalesce(sum(tokens) FILTER (now), 0)::BIGINT AS tokens
+    FROM (SELECT *, true AS now FROM split UNION ALL SELECT *, false AS now FROM split_before)
+    GROUP BY name ORDER BY cost_usd DESC NULLS LAST, requests DESC, name
+"""
+_SPENDINGS: Final = """
+    WITH top AS (SELECT name FROM split GROUP BY name ORDER BY sum(cost_usd) DESC NULLS LAST
+        LIMIT $top)
+    SELECT time, CASE WHEN name IS NULL THEN 'none' WHEN name IN (SELECT name FROM top) THEN name
+        ELSE $others END AS name, coalesce(sum(cost_usd), 0) AS cost_usd
+    FROM split GROUP BY ALL ORDER BY time
+"""
+_UNPRICED: Final = """
+    SELECT model, provider, count(*) AS calls,
+        sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))::BIGINT AS tokens
+    FROM {calls} WHERE cost_usd IS NULL AND (input_tokens > 0 OR output_tokens > 0)
+    GROUP BY ALL ORDER BY calls DESC LIMIT 20
+"""
+_TAG_KEYS: Final = """
+    SELECT DISTINCT unnest(map_keys(tags)) AS key FROM (SELECT tags FROM {calls} LIMIT 20000)
+    ORDER BY key LIMIT 20
+"""
+
+
+@dataclass(frozen=True)
+class _Key:
+    key: str
+
+
+def costs(reader: Reader, by: str, period: str) -> Costs:
+    """Read all of it.
+
+    Args:
+        reader: The filter's.
+        by: A key of `DIMENSIONS`, or `tag:<key>`.
+        period: A key of `PERIODS`.
+
+    Raises:
+        ValueError: There is no such dimension or period.
+    """
+    if period not in PERIODS:
+        raise ValueError(f"no period {period!r}: use one of {', '.join(PERIODS)}")
+    tag = by.removeprefix(TAG) if by.startswith(TAG) else None
+    if tag is None and by not in DIMENSIONS:
+        raise ValueError(f"no dimension {by!r}: use one of {', '.join(DIMENSIONS)} or tag:<key>")
+    metered = by in _METERED and usage.keep_usage(reader)
+    name = "tags[$tag]" if tag is not None else DIMENSIONS[by]
+    for before in ("", "_before"):
+        text = _USAGE if metered else _CALLS
+        text = text.replace("FROM usage", f"FROM usage{before}")
+        text = text.replace("{calls}", f"{{calls{before}}}").replace("{name}", name)
+        reader.keep(f"split{before}", text, period_s=PERIODS[period], tag=tag)
+    return Costs(
+        metered,
+        reader.rows(_SPLITS, Split),
+        reader.rows(_SPENDINGS, Spending, top=_TOP, others=OTHERS),
+        reader.rows(_UNPRICED, Unpriced),
+        [row.key for row in reader.rows(_TAG_KEYS, _Key)],
+    )

@@ -1,0 +1,153 @@
+"""What a page, a digest or an export looks at: one `Filter`, turned into bound conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from llm_otel.lake.schema import TABLES
+
+NONE: Final = "none"
+
+# Filter field -> the column it holds against.
+COLUMNS: Final = MappingProxyType(
+    {
+        "service": "service_name",
+        "provider": "provider",
+        "model": "model",
+        "feature": "feature",
+        "tenant_id": "tenant_id",
+        "user": "user",
+        "session": "session_id",
+        "status": "status",
+    }
+)
+# What the metrics cannot be asked for: those are never labels of a metric.
+ONLY_ON_CALLS: Final = ("user", "session", "status", "tags")
+
+# From which length of the window on, one point of a time series is how many seconds.
+_BUCKETS: Final = (
+    (75 * 86_400, 7 * 86_400),
+    (12 * 86_400, 86_400),
+    (4 * 86_400, 6 * 3600),
+    (14 * 3600, 3600),
+    (3 * 3600, 600),
+    (0, 120),
+)
+HOUR: Final = 3600
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which rows count: `since` ≤ time < `until`, UTC without a zone, and what they say.
+
+    Each of the tuples holds the values that are let through; an empty one lets all through. The
+    value `none` stands for rows that do not say.
+    """
+
+    since: datetime
+    until: datetime
+    service: tuple[str, ...] = ()
+    provider: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    feature: tuple[str, ...] = ()
+    tenant_id: tuple[str, ...] = ()
+    user: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def length(self) -> timedelta:
+        """How long the window is."""
+        return self.until - self.since
+
+    @property
+    def before(self) -> Filter:
+        """The same question about the window of the same length just before."""
+        return replace(self, since=self.since - self.length, until=self.since)
+
+    @property
+    def bucket_s(self) -> int:
+        """Seconds that one point of a time series stands for."""
+        length = self.length.total_seconds()
+        return next(bucket for least, bucket in _BUCKETS if length >= least)
+
+    @property
+    def only_calls_know(self) -> bool:
+        """Whether it asks for what no metric says, so that only the calls can answer."""
+        return any(getattr(self, name) for name in ONLY_ON_CALLS)
+
+    def over(self, since: datetime, until: datetime) -> Filter:
+        """The same question about another window."""
+        return replace(self, since=since, until=until)
+
+
+@dataclass
+class Conditions:
+    """SQL conditions and the values bound to their names."""
+
+    parts: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " AND ".join(self.parts) or "true"
+
+
+def conditions(asked: Filter, table: str, prefix: str) -> Conditions:
+    """`asked` for a table of the lake; parameters are named from `prefix`.
+
+    What the table has no column for is asked of the calls of the same trace.
+    """
+    found = _window(asked, table, prefix)
+    columns = {column.name for column in TABLES[table].columns}
+    elsewhere: list[str] = []
+    for name, column in COLUMNS.items():
+        values: tuple[str, ...] = getattr(asked, name)
+        if values:
+            part = _one_of(found.values, column, values, f"{prefix}_{name}")
+            (found.parts if column in columns else elsewhere).append(part)
+    for number, (key, value) in enumerate(asked.tags):
+        names = f"{prefix}_tag{number}", f"{prefix}_tag{number}_is"
+        found.values |= {names[0]: key, names[1]: value}
+        part = f"tags[${names[0]}] = ${names[1]}"
+        (found.parts if "tags" in columns else elsewhere).append(part)
+    if elsewhere:
+        within = _window(asked, "calls", prefix)
+        found.values |= within.values
+        said = " AND ".join([*within.parts, *elsewhere])
+        found.parts.append(f"trace_id IN (SELECT trace_id FROM calls WHERE {said})")  # noqa: S608
+    return found
+
+
+def _window(asked: Filter, table: str, prefix: str) -> Conditions:
+    time = TABLES[table].time
+    names = f"{prefix}_since", f"{prefix}_until"
+    return Conditions(
+        [f"{time} >= ${names[0]}", f"{time} < ${names[1]}"],
+        {names[0]: asked.since, names[1]: asked.until},
+    )
+
+
+def _one_of(bound: dict[str, Any], column: str, values: tuple[str, ...], prefix: str) -> str:
+    """A condition on `column`; the names are ours, the values are bound."""
+    said = [value for value in values if value != NONE]
+    names = [f"{prefix}{number}" for number in range(len(said))]
+    bound.update(zip(names, said))
+    parts = []
+    if said:
+        parts.append(f'"{column}" IN ({", ".join("$" + name for name in names)})')
+    if len(said) < len(values):
+        parts.append(f'"{column}" IS NULL')
+    return f"({' OR '.join(parts)})"
+
+
+def described(asked: Filter) -> Mapping[str, tuple[str, ...]]:
+    """What is asked for, by field, without the window; tags as `key=value`."""
+    found = {name: getattr(asked, name) for name in COLUMNS if getattr(asked, name)}
+    if asked.tags:
+        found["tag"] = tuple(f"{key}={value}" for key, value in asked.tags)
+    return found

@@ -1,0 +1,194 @@
+"""Where money goes that need not: long prompts, repeats, failures, dear models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from llm_otel.lake.queries.reader import Reader
+
+# A prompt is bloated when a call reads more than ten tokens for one that it writes.
+BLOATED: Final = 10
+_LEAST_CALLS: Final = 20
+# `prefix_hash` is of the first 1,024 characters: about so many tokens, at the least.
+PREFIX_TOKENS: Final = 256
+
+_BLOATED: Final = """
+    SELECT feature, prompt_name, prompt_version, model, count(*) AS calls,
+        sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+        sum(input_tokens) / greatest(sum(output_tokens), 1) AS ratio, sum(cost_usd) AS cost_usd
+    FROM {calls}
+    WHERE status = 'ok' AND operation <> 'embeddings' AND input_tokens > 0
+    GROUP BY ALL HAVING ratio > $bloated AND calls >= $least
+    ORDER BY cost_usd DESC NULLS LAST LIMIT 50
+"""
+_PREFIXES: Final = """
+    SELECT prefix_hash, any_value(feature) AS feature, any_value(prompt_name) AS prompt_name,
+        model, any_value(provider) AS provider, count(*) AS calls,
+        sum(input_tokens)::BIGINT AS input_tokens,
+        coalesce(sum(cache_read_tokens), 0)::BIGINT AS cached_tokens,
+        count(*) FILTER (coalesce(cache_read_tokens, 0) = 0) AS uncached_calls
+    FROM {calls} WHERE prefix_hash IS NOT NULL AND status = 'ok'
+    GROUP BY prefix_hash, model HAVING calls >= $least
+    ORDER BY uncached_calls DESC LIMIT 50
+"""
+_WASTED: Final = """
+    SELECT coalesce(error_type, status) AS reason, model, count(*) AS calls,
+        coalesce(sum(cost_usd), 0) AS cost_usd, sum(coalesce(retries, 0))::BIGINT AS retries,
+        sum(duration_s) AS seconds
+    FROM {calls} WHERE status <> 'ok' GROUP BY ALL
+    UNION ALL
+    SELECT 'answered after retries', model, count(*), 0, sum(retries)::BIGINT, sum(duration_s)
+    FROM {calls} WHERE status = 'ok' AND retries > 0 GROUP BY ALL
+    ORDER BY cost_usd DESC, calls DESC LIMIT 60
+"""
+_MIX: Final = """
+    SELECT provider, model, service_tier, count(*) AS calls,
+        sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+        coalesce(sum(cache_read_tokens), 0)::BIGINT AS cached_tokens, sum(cost_usd) AS cost_usd
+    FROM {calls}
+    WHERE operation IN ('chat', 'text_completion') AND (input_tokens > 0 OR output_tokens > 0)
+    GROUP BY ALL ORDER BY cost_usd DESC NULLS LAST
+"""
+
+
+@dataclass(frozen=True)
+class Bloated:
+    """A prompt that reads much and writes little."""
+
+    feature: str | None
+    prompt_name: str | None
+    prompt_version: str | None
+    model: str | None
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    ratio: float
+    cost_usd: float | None
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Calls that begin with the same 1,024 characters."""
+
+    prefix_hash: int
+    feature: str | None
+    prompt_name: str | None
+    model: str | None
+    provider: str | None
+    calls: int
+    input_tokens: int
+    cached_tokens: int
+    uncached_calls: int
+
+
+@dataclass(frozen=True)
+class Wasted:
+    """Calls that brought nothing, or came late: what they cost in money and time."""
+
+    reason: str
+    model: str | None
+    calls: int
+    cost_usd: float
+    retries: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What one model was used for in the window: chats only."""
+
+    provider: str | None
+    model: str | None
+    service_tier: str | None
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True)
+class Optimise:
+    """What the page shows."""
+
+    bloated: list[Bloated]
+    prefixes: list[Prefix]
+    wasted: list[Wasted]
+    mix: list[Mix]
+
+
+def optimise(reader: Reader) -> Optimise:
+    """Read all of it."""
+    return Optimise(
+        reader.rows(_BLOATED, Bloated, bloated=BLOATED, least=_LEAST_CALLS),
+        reader.rows(_PREFIXES, Prefix, least=_LEAST_CALLS),
+        reader.rows(_WASTED, Wasted),
+        mix(reader),
+    )
+
+
+def mix(reader: Reader) -> list[Mix]:
+    """What the chats of the window used, by model."""
+    return reader.rows(_MIX, Mix)
+
+
+# `llm_otel.cost`, or the same of other prices.
+Price = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The same tokens on another model, USD; `incomplete`: a part has no price."""
+
+    provider: str
+    model: str
+    cost_usd: float
+    incomplete: bool
+
+
+def what_if(
+    mix: Iterable[Mix], candidates: Iterable[tuple[str, str]], price: Price
+) -> list[WhatIf]:
+    """What the window's chats would have cost on each (provider, model), the cheapest first.
+
+    The same number of tokens is assumed (tokenizers differ by some 10 to 20 %), and the same part
+    of them cached, at the other model's rate for it. A model without a price is left out.
+    """
+    used = list(mix)
+    found = []
+    for provider, model in candidates:
+        costs = [
+            price(
+                {
+                    "input_tokens": row.input_tokens,
+                    "output_tokens": row.output_tokens,
+                    "cache_read_tokens": min(row.cached_tokens, row.input_tokens),
+                },
+                model=model,
+                provider=provider,
+                requests=row.calls,
+            )
+            for row in used
+        ]
+        if costs and all(cost is not None for cost in costs):
+            total = sum(cost.total for cost in costs)
+            found.append(WhatIf(provider, model, total, any(c.incomplete for c in costs)))
+    return sorted(found, key=lambda row: row.cost_usd)
+
+
+def caching_saves(prefix: Prefix, price: Price) -> float | None:
+    """USD that caching the repeated prefix would have saved at the least; None without a price.
+
+    Every repeat that read nothing from the cache would have read `PREFIX_TOKENS` of it at the
+    rate for cached input. The true prefix is often longer; providers ask for a least length.
+    """
+    repeats = max(prefix.uncached_calls - 1, 0)
+    tokens = repeats * PREFIX_TOKENS
+    options = {"model": prefix.model, "provider": prefix.provider, "requests": max(repeats, 1)}
+    full = price({"input_tokens": tokens}, **options)
+    cached = price({"input_tokens": tokens, "cache_read_tokens": tokens}, **options)
+    if full is None or cached is None:
+        return None
+    return max(0.0, float(full.total - cached.total))

@@ -1,0 +1,107 @@
+"""The first page: how much, how well, how fast, for how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from llm_otel.lake.queries import durations, usage
+from llm_otel.lake.queries.filters import Filter
+from llm_otel.lake.queries.reader import Connects, Reader
+
+_DAYS_OF_A_MONTH: Final = 30
+
+
+@dataclass(frozen=True)
+class ModelRow(usage.Totals):
+    """One model's sums; no cost where it has no price."""
+
+    model: str | None
+    provider: str | None
+
+
+_MODELS: Final = """
+    SELECT model, any_value(provider) AS provider, sum(requests)::BIGINT AS requests,
+        sum(errors)::BIGINT AS errors, sum(cost_usd) AS cost_usd,
+        coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
+        coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
+        coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens
+    FROM usage GROUP BY model ORDER BY cost_usd DESC NULLS LAST, requests DESC
+"""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the page shows. `now` is of the window, `before` of the one before it."""
+
+    metered: bool
+    now: usage.Totals
+    before: usage.Totals
+    points: list[usage.Point]
+    latency: durations.Percentiles
+    latency_before: durations.Percentiles
+    latency_points: list[durations.TimedPercentiles]
+    models: list[ModelRow]
+    model_latency: dict[str | None, durations.Percentiles]
+
+
+def overview(reader: Reader) -> Overview:
+    """Read all of it."""
+    metered = usage.keep_usage(reader)
+    durations.keep_durations(reader)
+    durations.keep_durations(reader, before=True)
+    now, before = usage.totals(reader)
+    return Overview(
+        metered,
+        now,
+        before,
+        usage.over_time(reader),
+        durations.overall(reader),
+        durations.overall(reader, "durations_before"),
+        durations.over_time(reader),
+        reader.rows(_MODELS, ModelRow),
+        {row.name: row for row in durations.by_model(reader)},
+    )
+
+
+@dataclass(frozen=True)
+class Bill:
+    """USD of today (UTC) so far and of the same hours a week ago; of a month at the pace of the
+    last 24 hours, and at that of the same 24 hours a week ago."""
+
+    today: float
+    today_last_week: float
+    month: float
+    month_last_week: float
+
+
+def bill(lake: Connects, asked: Filter, now: datetime) -> Bill:
+    """Today's cost and the projected month, whatever the filter's window is."""
+    midnight = datetime.combine(now.date(), time())
+    week = timedelta(days=7)
+
+    def cost(since: datetime, until: datetime) -> float:
+        return spent(lake, asked.over(since, until))
+
+    day = timedelta(days=1)
+    return Bill(
+        cost(midnight, now),
+        cost(midnight - week, now - week),
+        cost(now - day, now) * _DAYS_OF_A_MONTH,
+        cost(now - day - week, now - week) * _DAYS_OF_A_MONTH,
+    )
+
+
+def spent(lake: Connects, asked: Filter) -> float:
+    """USD of a window."""
+    reader = Reader(lake, asked, timedelta())
+    return reader.one(_SPENT, _Spent).cost_usd
+
+
+_SPENT: Final = "SELECT coalesce(sum(cost_usd), 0) AS cost_usd FROM {calls}"
+
+
+@dataclass(frozen=True)
+class _Spent:
+    cost_usd: float

@@ -1,0 +1,243 @@
+"""Scores: how they are spread, how they move, and two models or prompts side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from llm_otel.lake.queries import statistics
+from llm_otel.lake.queries.reader import Reader
+from llm_otel.lake.queries.statistics import Interval
+
+_SUMMARY: Final = """
+    SELECT evaluation, count(*) AS scores, avg(score) AS mean, stddev_samp(score) AS deviation,
+        quantile_cont(score, 0.1) AS p10, quantile_cont(score, 0.5) AS p50
+    FROM {scores} WHERE score IS NOT NULL GROUP BY evaluation ORDER BY scores DESC
+"""
+_BEFORE: Final = """
+    SELECT evaluation, count(*) AS scores, avg(score) AS mean, stddev_samp(score) AS deviation,
+        NULL AS p10, NULL AS p50
+    FROM {scores_before} WHERE score IS NOT NULL GROUP BY evaluation
+"""
+_BINS: Final = """
+    SELECT evaluation, least(floor(score * 20), 19) / 20 AS low, count(*) AS scores
+    FROM {scores} WHERE score IS NOT NULL GROUP BY ALL ORDER BY low
+"""
+_DRIFT: Final = """
+    SELECT time_bucket(to_seconds($drift_s), time) AS time, evaluation, model,
+        count(*) AS scores, avg(score) AS mean, stddev_samp(score) AS deviation
+    FROM {scores} WHERE score IS NOT NULL AND evaluation = $evaluation
+    GROUP BY ALL ORDER BY time
+"""
+# What two groups of calls can differ by -> the column of `calls`.
+VARIANTS: Final = {"model": "model", "prompt": "prompt_name || '@' || coalesce(prompt_version, '')"}
+_CHOICES: Final = """
+    SELECT {name} AS name, count(*) AS calls FROM {calls} WHERE operation <> 'embeddings'
+    GROUP BY ALL HAVING name IS NOT NULL ORDER BY calls DESC LIMIT 40
+"""
+_GROUPS: Final = """
+    SELECT {name} AS name, count(*) AS calls, count(cost_usd) AS priced,
+        count(*) FILTER (status = 'error') AS errors, avg(cost_usd) AS cost,
+        stddev_samp(cost_usd) AS cost_deviation, avg(duration_s) AS seconds,
+        stddev_samp(duration_s) AS seconds_deviation, count(duration_s) AS timed
+    FROM {calls} WHERE {name} IN ($a, $b) AND operation <> 'embeddings' GROUP BY ALL
+"""
+_RANKS: Final = """
+    SELECT quantile_cont(duration_s, $low) AS low, quantile_cont(duration_s, 0.95) AS value,
+        quantile_cont(duration_s, $high) AS high
+    FROM {calls} WHERE {name} = $one AND operation <> 'embeddings'
+"""
+_SCORED_MODELS: Final = """
+    SELECT model AS name, evaluation, count(*) AS scores, avg(score) AS mean,
+        stddev_samp(score) AS deviation
+    FROM {scores} WHERE model IN ($a, $b) GROUP BY ALL
+"""
+_SCORED: Final = """
+    SELECT {name} AS name, evaluation, count(*) AS scores, avg(score) AS mean,
+        stddev_samp(score) AS deviation
+    FROM {scores} JOIN (SELECT trace_id, span_id, prompt_name, prompt_version FROM {calls}
+        WHERE prompt_name IS NOT NULL) USING (trace_id, span_id)
+    WHERE {name} IN ($a, $b) GROUP BY ALL
+"""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One evaluation's scores."""
+
+    evaluation: str
+    scores: int
+    mean: float
+    deviation: float | None
+    p10: float | None
+    p50: float | None
+
+    @property
+    def interval(self) -> Interval | None:
+        """The mean and how sure it is."""
+        return statistics.mean(self.mean, self.deviation, self.scores)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Scores of an evaluation from `low` to `low` + 0.05."""
+
+    evaluation: str
+    low: float
+    scores: int
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The mean score of a model in a stretch of time."""
+
+    time: object
+    evaluation: str
+    model: str | None
+    scores: int
+    mean: float
+    deviation: float | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model, or a prompt with its version."""
+
+    name: str
+    calls: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """One side of a comparison."""
+
+    name: str
+    calls: int
+    priced: int
+    errors: int
+    cost: float | None
+    cost_deviation: float | None
+    seconds: float | None
+    seconds_deviation: float | None
+    timed: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One side's scores in one evaluation."""
+
+    name: str
+    evaluation: str
+    scores: int
+    mean: float
+    deviation: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure of a comparison: both sides, and b minus a; `better`: which way is good."""
+
+    what: str
+    unit: str
+    a: Interval | None
+    b: Interval | None
+    difference: Interval | None
+    better: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two groups of calls side by side."""
+
+    a: Group
+    b: Group
+    lines: list[Line]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the page shows."""
+
+    summaries: list[Summary]
+    before: dict[str, Summary]
+    bins: list[Bin]
+    drift: list[Drift]
+
+
+def quality(reader: Reader, evaluation: str | None = None) -> Quality:
+    """Read the scores; the drift is of `evaluation`, else of the one with the most scores."""
+    summaries = reader.rows(_SUMMARY, Summary)
+    chosen = evaluation or (summaries[0].evaluation if summaries else None)
+    return Quality(
+        summaries,
+        {row.evaluation: row for row in reader.rows(_BEFORE, Summary)},
+        reader.rows(_BINS, Bin),
+        reader.rows(_DRIFT, Drift, evaluation=chosen, drift_s=max(reader.filter.bucket_s, 86_400)),
+    )
+
+
+def choices(reader: Reader, by: str) -> list[Choice]:
+    """What can be compared by a key of `VARIANTS`, the most used first."""
+    return reader.rows(_CHOICES.replace("{name}", VARIANTS[by]), Choice)
+
+
+def compare(reader: Reader, by: str, a: str, b: str) -> Comparison | None:
+    """Two models or prompts by cost, latency, errors and scores; None where one has no calls.
+
+    Means by Welch, shares by Wilson and Newcombe, the P95 by order statistics.
+    """
+    name = VARIANTS[by]
+    groups = {g.name: g for g in reader.rows(_GROUPS.replace("{name}", name), Group, a=a, b=b)}
+    if a not in groups or b not in groups:
+        return None
+    text = _SCORED_MODELS if by == "model" else _SCORED
+    scored = reader.rows(text.replace("{name}", name), Scored, a=a, b=b)
+    one, two = groups[a], groups[b]
+    lines = [
+        _means("Cost per call", "usd", [(g.cost, g.cost_deviation, g.priced) for g in (one, two)]),
+        _means(
+            "Latency, mean", "s", [(g.seconds, g.seconds_deviation, g.timed) for g in (one, two)]
+        ),
+        Line("Latency, P95", "s", _p95(reader, name, one), _p95(reader, name, two), None, -1),
+        _errors(one, two),
+    ]
+    for evaluation in sorted({row.evaluation for row in scored}):
+        sides = {row.name: row for row in scored if row.evaluation == evaluation}
+        if len(sides) == 2:
+            given = [(sides[n].mean, sides[n].deviation, sides[n].scores) for n in (a, b)]
+            lines.append(_means(f"Score: {evaluation}", "score", given, better=1))
+    return Comparison(one, two, lines)
+
+
+def _means(
+    what: str, unit: str, sides: Sequence[tuple[float | None, float | None, int]], better: int = -1
+) -> Line:
+    a, b = sides
+    difference = statistics.mean_difference(a, b)
+    return Line(what, unit, statistics.mean(*a), statistics.mean(*b), difference, better)
+
+
+def _errors(a: Group, b: Group) -> Line:
+    difference = statistics.share_difference(a.errors, a.calls, b.errors, b.calls)
+    shares = [statistics.wilson(g.errors, g.calls) for g in (a, b)]
+    return Line("Error rate", "share", shares[0], shares[1], difference, -1)
+
+
+@dataclass(frozen=True)
+class _Ranks:
+    low: float | None
+    value: float | None
+    high: float | None
+
+
+def _p95(reader: Reader, name: str, group: Group) -> Interval | None:
+    ranks = statistics.quantile_ranks(0.95, group.timed)
+    if ranks is None:
+        return None
+    found = reader.one(
+        _RANKS.replace("{name}", name), _Ranks, one=group.name, low=ranks[0], high=ranks[1]
+    )
+    if found.value is None or found.low is None or found.high is None:
+        return None
+    return Interval(found.value, found.low, found.high)

@@ -1,0 +1,76 @@
+"""Running the named queries: one connection and one filter for everything a page shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol, TypeVar
+
+from llm_otel.lake.queries.filters import Filter, conditions
+
+Row = TypeVar("Row")
+
+# {calls}: the rows of the filter's window; {calls_before}: those of the window before it.
+_SOURCE: Final = re.compile(r"\{(calls|spans|scores|outcomes|metrics_hourly)(_before)?\}")
+_PARAMETER: Final = re.compile(r"\$([a-z_][a-z0-9_]*)")
+
+
+class Connects(Protocol):
+    """What of a `Lake` is needed here."""
+
+    def connection(self, since: datetime | None = None, until: datetime | None = None) -> Any:
+        """A DuckDB connection with a view per table."""
+        ...
+
+
+class Reader:
+    """Answers queries about one `Filter` from one state of the lake.
+
+    A query is a constant text. In it `{calls}` stands for the calls that the filter lets through,
+    `{calls_before}` for those of the window before, and so for every table; `$bucket_s` for the
+    seconds of a point. Values are always bound, never written into the text.
+
+    Args:
+        lake: An open lake.
+        asked: Which rows count.
+        reach: How far back beyond the window the queries look; None: one more window.
+    """
+
+    def __init__(self, lake: Connects, asked: Filter, reach: timedelta | None = None) -> None:
+        self.filter = asked
+        back = asked.length if reach is None else reach
+        self.connection = lake.connection(asked.since - back, asked.until)
+
+    def rows(self, query: str, kind: type[Row], **values: Any) -> list[Row]:
+        """The answer as a list of `kind`, a dataclass whose fields are named as the columns."""
+        cursor = self._run(query, values)
+        names = [column[0] for column in cursor.description]
+        wanted = [names.index(each.name) for each in dataclasses.fields(kind)]  # type: ignore[arg-type]
+        return [kind(*(row[place] for place in wanted)) for row in cursor.fetchall()]
+
+    def one(self, query: str, kind: type[Row], **values: Any) -> Row:
+        """The answer of a query that has exactly one row."""
+        return self.rows(query, kind, **values)[0]
+
+    def arrow(self, query: str, **values: Any) -> Any:
+        """The answer as an Arrow table."""
+        return self._run(query, values).to_arrow_table()
+
+    def keep(self, name: str, query: str, **values: Any) -> None:
+        """Store an answer as the temporary table `name`, for the queries that come after."""
+        self._run(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", values)
+
+    def _run(self, query: str, values: dict[str, Any]) -> Any:
+        bound: dict[str, Any] = {"bucket_s": self.filter.bucket_s, **values}
+
+        def source(found: re.Match[str]) -> str:
+            table, before = found.groups()
+            asked = self.filter.before if before else self.filter
+            where = conditions(asked, table, f"{table}{before or ''}")
+            bound.update(where.values)
+            return f"(SELECT * FROM {table} WHERE {where})"  # noqa: S608 names and marks only
+
+        text = _SOURCE.sub(source, query)
+        used = {name: bound[name] for name in set(_PARAMETER.findall(text))}
+        return self.connection.execute(text, used)

@@ -1,0 +1,285 @@
+"""Finding a trace, and everything about one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from llm_otel.lake.queries.filters import Filter
+from llm_otel.lake.queries.reader import Connects, Reader
+
+# What the list can be sorted by -> the order of the calls; the first is the default.
+ORDERS: Final = {
+    "newest": "time DESC",
+    "oldest": "time",
+    "cost": "cost_usd DESC NULLS LAST",
+    "latency": "duration_s DESC NULLS LAST",
+    "tokens": "(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) DESC",
+}
+# The times of the calls are at most so far from their trace's other spans for the list.
+_NEAR: Final = timedelta(hours=1)
+
+_PICKED: Final = """
+    SELECT trace_id, time FROM {calls}
+    WHERE ($cost_from IS NULL OR cost_usd >= $cost_from)
+        AND ($seconds_from IS NULL OR duration_s >= $seconds_from)
+    ORDER BY {order} LIMIT $reach
+"""
+_LISTED: Final = """
+    SELECT trace_id, min(time) AS time, count(*) AS calls, sum(cost_usd) AS cost_usd,
+        sum(coalesce(input_tokens, 0))::BIGINT AS input_tokens,
+        sum(coalesce(output_tokens, 0))::BIGINT AS output_tokens,
+        date_diff('microsecond', min(time), max(time + to_microseconds(
+            (duration_s * 1000000)::BIGINT))) / 1000000 AS duration_s,
+        list_sort(list_distinct(coalesce(list(model) FILTER (operation <> 'embeddings'),
+            list(model)))) AS models, any_value(feature) AS feature,
+        any_value(tenant_id) AS tenant_id, any_value("user") AS "user",
+        any_value(session_id) AS session_id,
+        CASE WHEN bool_or(status = 'error') THEN 'error'
+            WHEN bool_or(status = 'cancelled') THEN 'cancelled' ELSE 'ok' END AS status
+    FROM calls WHERE trace_id IN (SELECT unnest($ids)) AND {near} GROUP BY trace_id
+"""
+_ROOTS: Final = """
+    SELECT trace_id, name, duration_s, status FROM spans
+    WHERE trace_id IN (SELECT unnest($ids)) AND parent_span_id IS NULL AND {near}
+"""
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """One trace of the list; sums of its calls, `name` and `duration_s` of its root span."""
+
+    trace_id: str
+    time: datetime
+    calls: int
+    cost_usd: float | None
+    input_tokens: int
+    output_tokens: int
+    duration_s: float | None
+    models: list[str]
+    feature: str | None
+    tenant_id: str | None
+    user: str | None
+    session_id: str | None
+    status: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class _Picked:
+    trace_id: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class _Listed:
+    trace_id: str
+    time: datetime
+    calls: int
+    cost_usd: float | None
+    input_tokens: int
+    output_tokens: int
+    duration_s: float | None
+    models: list[str]
+    feature: str | None
+    tenant_id: str | None
+    user: str | None
+    session_id: str | None
+    status: str
+
+
+@dataclass(frozen=True)
+class _Root:
+    trace_id: str
+    name: str
+    duration_s: float | None
+    status: str
+
+
+def traces(
+    reader: Reader,
+    order: str = "newest",
+    limit: int = 50,
+    cost_from: float | None = None,
+    seconds_from: float | None = None,
+) -> list[TraceRow]:
+    """The traces with the first calls in `order` that the filter lets through.
+
+    Args:
+        reader: The filter's.
+        order: A key of `ORDERS`.
+        limit: At most so many traces.
+        cost_from, seconds_from: Only traces with a call that costs or takes at least this.
+    """
+    picked = reader.rows(
+        _PICKED.replace("{order}", ORDERS[order]),
+        _Picked,
+        cost_from=cost_from,
+        seconds_from=seconds_from,
+        reach=limit * 8,
+    )
+    times: dict[str, datetime] = {}
+    for row in picked:
+        if row.trace_id in times or len(times) < limit:
+            times.setdefault(row.trace_id, row.time)
+    if not times:
+        return []
+    ids, near = list(times), _near(times.values())
+    listed = reader.rows(_LISTED.replace("{near}", near[0]), _Listed, ids=ids, **near[1])
+    found = reader.rows(_ROOTS.replace("{near}", near[0]), _Root, ids=ids, **near[1])
+    roots = {row.trace_id: row for row in found}
+    rows = {row.trace_id: _with_root(row, roots.get(row.trace_id)) for row in listed}
+    return [rows[trace] for trace in ids if trace in rows]
+
+
+def _near(times: Any) -> tuple[str, dict[str, datetime]]:
+    """A condition that opens only the rows around `times`: one window where they lie together,
+    one each where they do not."""
+    ordered = sorted(times)
+    windows = [[ordered[0] - _NEAR, ordered[0] + _NEAR]]
+    for time in ordered[1:]:
+        if time - _NEAR <= windows[-1][1]:
+            windows[-1][1] = time + _NEAR
+        else:
+            windows.append([time - _NEAR, time + _NEAR])
+    parts: list[str] = []
+    bound: dict[str, datetime] = {}
+    for number, window in enumerate(windows):
+        parts.append(f"time BETWEEN $near{number}_a AND $near{number}_b")
+        bound |= {f"near{number}_a": window[0], f"near{number}_b": window[1]}
+    return f"({' OR '.join(parts)})", bound
+
+
+def _with_root(row: _Listed, root: _Root | None) -> TraceRow:
+    values = vars(row) | {"name": None}
+    if root is not None:
+        values |= {"name": root.name, "duration_s": root.duration_s}
+    return TraceRow(**values)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One span of a trace; tokens and cost where it is a provider call."""
+
+    time: datetime
+    span_id: str
+    parent_span_id: str | None
+    service_name: str | None
+    name: str
+    kind: str | None
+    duration_s: float | None
+    status: str | None
+    status_message: str | None
+    error_type: str | None
+    operation: str | None
+    provider: str | None
+    model: str | None
+    tenant_id: str | None
+    feature: str | None
+    user: str | None
+    session_id: str | None
+    attributes: str | None
+    events: str | None
+    input_messages: str | None
+    output_messages: str | None
+    system_instructions: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cost_usd: float | None
+    first_chunk_s: float | None
+    retries: int | None
+
+
+_SPANS: Final = """
+    SELECT s.*, c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cost_usd, c.first_chunk_s,
+        c.retries
+    FROM (SELECT * FROM spans WHERE trace_id = $trace AND time BETWEEN $a AND $b) s
+    LEFT JOIN (SELECT * FROM calls WHERE trace_id = $trace AND time BETWEEN $a AND $b) c
+        USING (span_id)
+    ORDER BY s.time, s.parent_span_id IS NOT NULL
+"""
+_WHEN: Final = """
+    SELECT trace_id, min(time) AS time FROM calls WHERE trace_id = $trace GROUP BY trace_id
+    UNION ALL
+    SELECT trace_id, min(time) AS time FROM spans WHERE trace_id = $trace GROUP BY trace_id
+"""
+_AROUND: Final = timedelta(hours=12)
+_ALWAYS: Final = datetime(1970, 1, 1), datetime(2200, 1, 1)
+
+
+def trace(lake: Connects, trace_id: str, near: datetime | None = None) -> list[Span]:
+    """The spans of a trace, oldest first; without `near`, a time in it, all days are read."""
+    if near is None:
+        reader = Reader(lake, Filter(*_ALWAYS), timedelta())
+        found = reader.rows(_WHEN, _Picked, trace=trace_id)
+        if not found:
+            return []
+        near = found[0].time
+    window = near - _AROUND, near + _AROUND
+    reader = Reader(lake, Filter(*window), timedelta())
+    return reader.rows(_SPANS, Span, trace=trace_id, a=window[0], b=window[1])
+
+
+@dataclass(frozen=True)
+class Nested:
+    """A span in its place: `depth` under the root, seconds since the trace began."""
+
+    span: Span
+    depth: int
+    offset_s: float
+
+
+def nested(spans: list[Span]) -> list[Nested]:
+    """Spans in the order of a waterfall; one whose parent is missing stands at the root."""
+    if not spans:
+        return []
+    known = {span.span_id for span in spans}
+    below: dict[str | None, list[Span]] = {}
+    for span in spans:
+        parent = span.parent_span_id if span.parent_span_id in known else None
+        below.setdefault(parent, []).append(span)
+    began = min(span.time for span in spans)
+    found: list[Nested] = []
+    todo = [(span, 0) for span in reversed(below.get(None, []))]
+    seen: set[str] = set()
+    while todo:
+        span, depth = todo.pop()
+        if span.span_id in seen:
+            continue
+        seen.add(span.span_id)
+        found.append(Nested(span, depth, (span.time - began).total_seconds()))
+        todo += [(child, depth + 1) for child in reversed(below.get(span.span_id, []))]
+    return found
+
+
+def messages(text: str | None) -> list[tuple[str, str]]:
+    """(role, text) of captured messages; what is no text is shown as JSON."""
+    if not text:
+        return []
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return [("message", text)]
+    items = parsed if isinstance(parsed, list) else [parsed]
+    return [_message(item) for item in items]
+
+
+def _message(item: Any) -> tuple[str, str]:
+    if not isinstance(item, dict):
+        return "message", item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+    parts = item.get("parts", [item])
+    return str(item.get("role", "system")), "\n".join(_part(part) for part in parts)
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, dict) and isinstance(part.get("content"), str):
+        return str(part["content"])
+    if isinstance(part, dict) and part.get("type") == "tool_call":
+        arguments = json.dumps(part.get("arguments"), ensure_ascii=False)
+        return f"{part.get('name', 'tool')}({arguments})"
+    if isinstance(part, dict) and part.get("type") == "tool_call_response":
+        return json.dumps(part.get("result", part.get("response")), ensure_ascii=False)
+    return part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)

@@ -1,0 +1,137 @@
+"""Requests, errors, tokens and cost: by the services' own metrics where there are any.
+
+Spans may be sampled, metrics never are. So for a service and a day with metrics these hours come
+from `metrics_hourly`; for the others the sums of the calls stand in; a service and day is never
+counted by both. Only the calls know users, sessions, tags and parts of an hour: what asks for those
+is answered by the calls alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from llm_otel import semconv
+from llm_otel.lake.queries.filters import HOUR
+from llm_otel.lake.queries.reader import Reader
+
+# The classes of errors that count, as names bound to $slo.
+_METRICS: Final = {
+    "duration": semconv.REQUEST_DURATION.name,
+    "errors": semconv.ERRORS.name,
+    "tokens": semconv.TOKENS_CONSUMED.name,
+    "cached": semconv.TOKENS_CACHED.name,
+    "cost": semconv.COST.name,
+    "slo": list(semconv.SLO_ERROR_CLASSES),
+}
+
+_FROM_CALLS: Final = """
+    SELECT time_bucket(to_seconds($bucket_s), time) AS time, service_name, provider, model,
+        feature, tenant_id, count(*) AS requests,
+        count(*) FILTER (status = 'error' AND (error_type IS NULL
+            OR list_contains($slo, error_type))) AS errors,
+        sum(cost_usd) AS cost_usd, sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cached_tokens
+    FROM {calls} {unmetered} GROUP BY ALL
+"""
+_FROM_METRICS: Final = """
+    SELECT time_bucket(to_seconds($bucket_s), hour) AS time, service_name, provider, model,
+        feature, tenant_id,
+        sum(count) FILTER (metric = $duration) AS requests,
+        sum(sum) FILTER (metric = $errors AND list_contains($slo, error_type)) AS errors,
+        sum(sum) FILTER (metric = $cost) AS cost_usd,
+        sum(sum) FILTER (metric = $tokens AND token_type = 'input') AS input_tokens,
+        sum(sum) FILTER (metric = $tokens AND token_type = 'output') AS output_tokens,
+        sum(sum) FILTER (metric = $cached AND cache = 'read') AS cached_tokens
+    FROM {metrics_hourly} WHERE metric IN ($duration, $errors, $cost, $tokens, $cached)
+    GROUP BY ALL
+"""
+# A service and a day of which there are metrics.
+_METERED: Final = """
+    SELECT DISTINCT service_name, day FROM {metrics_hourly} WHERE metric = $duration
+"""
+_UNMETERED: Final = "ANTI JOIN metered USING (service_name, day)"
+
+
+def keep_usage(reader: Reader) -> bool:
+    """Store the window's sums as the temporary table `usage`, and the earlier one's as
+    `usage_before`, at the filter's bucket.
+
+    Returns:
+        Whether metrics were asked: no where the filter asks for what only calls know.
+    """
+    metered = not reader.filter.only_calls_know and reader.filter.bucket_s >= HOUR
+    for before in ("", "_before"):
+        reader.keep(f"usage{before}", _query(metered, before), **_METRICS)
+    return metered
+
+
+def _query(metered: bool, before: str) -> str:
+    def windowed(text: str) -> str:
+        return text.replace("{calls}", f"{{calls{before}}}").replace(
+            "{metrics_hourly}", f"{{metrics_hourly{before}}}"
+        )
+
+    if not metered:
+        return windowed(_FROM_CALLS.replace("{unmetered}", ""))
+    from_calls = _FROM_CALLS.replace("{unmetered}", _UNMETERED)
+    return windowed(
+        f"WITH metered AS ({_METERED}), raw AS ({from_calls} UNION ALL BY NAME {_FROM_METRICS})"  # noqa: S608 constants
+        " SELECT * FROM raw"
+    )
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums of a window; `cost_usd` is of what has a price, None where nothing has."""
+
+    requests: int
+    errors: int
+    cost_usd: float | None
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+
+    @property
+    def error_rate(self) -> float | None:
+        """Share of the requests that failed; None of none."""
+        return self.errors / self.requests if self.requests else None
+
+    @property
+    def cost_per_call(self) -> float | None:
+        """USD; None of no calls, or none with a price."""
+        return (
+            self.cost_usd / self.requests if self.requests and self.cost_usd is not None else None
+        )
+
+
+_SUMS: Final = """
+    coalesce(sum(requests), 0)::BIGINT AS requests, coalesce(sum(errors), 0)::BIGINT AS errors,
+    coalesce(sum(cost_usd), 0) AS cost_usd,
+    coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
+    coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
+    coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens
+"""
+
+
+def totals(reader: Reader) -> tuple[Totals, Totals]:
+    """Sums of the window and of the one before; after `keep_usage`."""
+    return (
+        reader.one(f"SELECT {_SUMS} FROM usage", Totals),  # noqa: S608 constants
+        reader.one(f"SELECT {_SUMS} FROM usage_before", Totals),  # noqa: S608 constants
+    )
+
+
+@dataclass(frozen=True)
+class Point(Totals):
+    """Sums of one point of time."""
+
+    time: object
+
+
+def over_time(reader: Reader) -> list[Point]:
+    """Sums by bucket, oldest first; after `keep_usage`."""
+    return reader.rows(
+        f"SELECT time, {_SUMS} FROM usage GROUP BY time ORDER BY time",  # noqa: S608 constants
+        Point,
+    )

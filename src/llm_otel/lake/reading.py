@@ -1,0 +1,154 @@
+"""Reading a lake: DuckDB over the files of the newest version; any number of processes."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from llm_otel.errors import ConfigError
+from llm_otel.lake.about import read_about
+from llm_otel.lake.delta import Stored
+from llm_otel.lake.schema import DAY, TABLES, Table
+
+When = date | datetime | None
+
+_READABLE: Final = frozenset({"SELECT", "EXPLAIN", "RELATION"})
+
+
+class Lake:
+    """A lake open for reading. `open()` makes one; each method sees what is stored by then.
+
+    Usable from several threads: every call works on a connection of its own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        read_about(path)
+        self._lock = threading.Lock()
+        self._database = duckdb.connect()
+        self._database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self._stored = {name: Stored(path, table) for name, table in TABLES.items()}
+
+    def connection(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with the views calls, spans, scores, outcomes and metrics_hourly.
+
+        With `since` or `until` (UTC) the views hold whole days around them and open no other file:
+        a query still needs its own condition on the time. The views do not change under a
+        connection; a new one sees newer rows.
+        """
+        first, last = _day(since), _day(until)
+        connection = self._database.cursor()
+        for name, table in TABLES.items():
+            with self._lock:
+                files = self._stored[name].files(first, last)
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_view(table, files)}")
+        return connection
+
+    def relation(
+        self, name: str, since: When = None, until: When = None
+    ) -> duckdb.DuckDBPyRelation:
+        """The rows of a table from `since` up to and without `until` (UTC; a date is its midnight).
+
+        Raises:
+            ConfigError: there is no such table.
+        """
+        if name not in TABLES:
+            raise ConfigError(f"no table {name!r} in the lake: use one of {', '.join(TABLES)}")
+        connection = self._database.cursor()
+        with self._lock:
+            files = self._stored[name].files(_day(since), _day(until))
+        relation = connection.sql(_view(TABLES[name], files))
+        for sign, when in ((">=", since), ("<", until)):
+            if when is not None:
+                text = _utc(when).isoformat(sep=" ")
+                relation = relation.filter(f"{TABLES[name].time} {sign} TIMESTAMP '{text}'")
+        return relation
+
+    def calls(self, since: When = None, until: When = None) -> duckdb.DuckDBPyRelation:
+        """The provider calls: `.df()` for pandas, `.pl()` for polars, `.to_arrow_table()`."""
+        return self.relation("calls", since, until)
+
+    def spans(self, since: When = None, until: When = None) -> duckdb.DuckDBPyRelation:
+        """Every span."""
+        return self.relation("spans", since, until)
+
+    def scores(self, since: When = None, until: When = None) -> duckdb.DuckDBPyRelation:
+        """The evaluation scores."""
+        return self.relation("scores", since, until)
+
+    def outcomes(self, since: When = None, until: When = None) -> duckdb.DuckDBPyRelation:
+        """The outcomes."""
+        return self.relation("outcomes", since, until)
+
+    def metrics_hourly(self, since: When = None, until: When = None) -> duckdb.DuckDBPyRelation:
+        """What the metrics gained by hour; several rows an hour may exist: always sum."""
+        return self.relation("metrics_hourly", since, until)
+
+    def sql(
+        self,
+        text: str,
+        parameters: Any = None,
+        since: When = None,
+        until: When = None,
+    ) -> duckdb.DuckDBPyRelation:
+        """The answer to one query over the views; `parameters` fill its `?` or `$name`.
+
+        Raises:
+            ConfigError: more than one statement, or one that is no query.
+            duckdb.Error: the query is wrong.
+        """
+        connection = self.connection(since, until)
+        statements = connection.extract_statements(text)
+        if len(statements) != 1 or statements[0].type.name not in _READABLE:
+            raise ConfigError("the lake is read-only here: give one SELECT, without a semicolon")
+        return connection.sql(text, params=parameters)
+
+
+def _view(table: Table, files: list[str]) -> str:
+    """Every column of the schema, NULL where a file was written before the column was added."""
+    columns = ", ".join(
+        f"CAST(NULL AS {_sql_type(field.type)}) AS {field.name}" for field in table.partitioned
+    )
+    empty = f"SELECT {columns} WHERE false"
+    if not files:
+        return empty
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    options = f"hive_partitioning = true, hive_types = {{'{DAY}': DATE}}, union_by_name = true"
+    # File names and our own schema: nothing that a user typed.
+    return f"{empty} UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], {options})"  # noqa: S608
+
+
+_SQL_TYPES: Final = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "int32": "INTEGER",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+    "timestamp[us]": "TIMESTAMP",
+    "date32[day]": "DATE",
+    "list<item: string>": "VARCHAR[]",
+    "list<item: double>": "DOUBLE[]",
+    "list<item: int64>": "BIGINT[]",
+    "map<string, string>": "MAP(VARCHAR, VARCHAR)",
+}
+
+
+def _sql_type(arrow: object) -> str:
+    return _SQL_TYPES[str(arrow)]
+
+
+def _utc(when: date) -> datetime:
+    """`when` as a time without a zone, in UTC."""
+    if not isinstance(when, datetime):
+        return datetime(when.year, when.month, when.day)
+    if when.tzinfo is None:
+        return when
+    return when.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def _day(when: When) -> date | None:
+    return None if when is None else _utc(when).date()

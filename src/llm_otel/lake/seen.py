@@ -1,0 +1,133 @@
+"""What is in a table already, by day, so that what is sent again counts once.
+
+A span that is sent again has the same start, so the same day: only that day's keys are compared,
+for as long as the day is in the lake. Keys are 64-bit hashes in sorted runs: 8 bytes a row.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import date
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from llm_otel.lake.delta import Stored
+
+Keys = npt.NDArray[np.uint64]
+
+# Beyond this many keys in memory (8 bytes each) the day used longest ago is dropped, to be read
+# again from its files when it is needed.
+LARGEST: Final = 30_000_000
+_RUNS: Final = 8
+
+
+def span_keys(trace_ids: pa.ChunkedArray, span_ids: pa.ChunkedArray) -> Keys:
+    """One key for each pair of hex ids of 32 and 16 digits.
+
+    Every word is mixed before the next one comes in: ids need not be random, some generators count.
+    """
+    trace, span = _words(trace_ids, 2), _words(span_ids, 1)
+    keys = _mixed(_mixed(trace[:, 0]) ^ trace[:, 1])
+    return _mixed(keys ^ span[:, 0])
+
+
+def _mixed(words: Keys) -> Keys:
+    """The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): one to one, every bit of the
+    word changes about half of the bits."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: Keys = words ^ (words >> np.uint64(31))
+    return mixed
+
+
+def _words(ids: pa.ChunkedArray, width: int) -> Keys:
+    digits = "".join(ids.to_pylist())
+    return np.frombuffer(bytes.fromhex(digits), "<u8").astype(np.uint64).reshape(-1, width)
+
+
+class Seen:
+    """The keys of one table, read from its files a day at a time when first needed."""
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+        self._days: OrderedDict[date, list[Keys]] = OrderedDict()
+
+    def fresh(self, rows: pa.Table) -> pa.Table:
+        """The rows that are neither in the table nor twice in `rows`."""
+        if rows.num_rows == 0:
+            return rows
+        keys, days = self._keys(rows), self._day_numbers(rows)
+        keep = np.zeros(len(keys), dtype=bool)
+        keep[_first_of_each(keys, days)] = True
+        for number in np.unique(days):
+            here = days == number
+            for run in self._runs(_date(number)):
+                keep[here] &= ~_within(keys[here], run)
+        return rows if keep.all() else rows.filter(pa.array(keep))
+
+    def add(self, rows: pa.Table) -> None:
+        """Remember rows that were stored."""
+        keys, days = self._keys(rows), self._day_numbers(rows)
+        for number in np.unique(days):
+            runs = self._runs(_date(number))
+            runs.append(np.sort(keys[days == number]))
+            if len(runs) > _RUNS:
+                runs[:] = [np.sort(np.concatenate(runs))]
+        while len(self._days) > 1 and self._size() > LARGEST:
+            self._days.popitem(last=False)
+
+    def forget(self) -> None:
+        """Read everything again: rows may have been stored that were not added."""
+        self._days.clear()
+
+    def _size(self) -> int:
+        return sum(len(run) for runs in self._days.values() for run in runs)
+
+    def _runs(self, day: date) -> list[Keys]:
+        if day not in self._days:
+            names = list(self._stored.table.key)
+            runs = []
+            for file in self._stored.files(day, day):
+                stored = pq.read_table(
+                    file.removeprefix("file://"), columns=names, partitioning=None
+                )
+                runs.append(self._keys(stored.drop_null()))
+            self._days[day] = [np.sort(np.concatenate(runs))] if runs else []
+        self._days.move_to_end(day)
+        return self._days[day]
+
+    def _keys(self, rows: pa.Table) -> Keys:
+        names = self._stored.table.key
+        if len(names) == 2:
+            return span_keys(rows[names[0]], rows[names[1]])
+        hashes: Keys = rows[names[0]].to_numpy().astype(np.int64).view(np.uint64)
+        return hashes
+
+    def _day_numbers(self, rows: pa.Table) -> npt.NDArray[np.int32]:
+        days = pc.cast(rows[self._stored.table.time], pa.date32())
+        return pc.cast(days, pa.int32()).to_numpy()  # type: ignore[no-any-return]
+
+
+def _first_of_each(keys: Keys, days: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Positions of the first row of each key and day."""
+    order = np.lexsort((keys, days))
+    same = (keys[order][1:] == keys[order][:-1]) & (days[order][1:] == days[order][:-1])
+    return order[np.concatenate(([True], ~same))]
+
+
+def _within(keys: Keys, run: Keys) -> npt.NDArray[np.bool_]:
+    """Which keys are in the sorted run."""
+    if not len(run):
+        return np.zeros(len(keys), dtype=bool)
+    places = np.minimum(np.searchsorted(run, keys), len(run) - 1)
+    found: npt.NDArray[np.bool_] = run[places] == keys
+    return found
+
+
+def _date(number: np.int32) -> date:
+    return date.fromordinal(int(number) + date(1970, 1, 1).toordinal())

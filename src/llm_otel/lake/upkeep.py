@@ -1,0 +1,137 @@
+"""Keeping a lake in shape: small files become large ones, old days go, dead files are deleted.
+
+A file that a reader may still have open is not deleted: what compaction or retention took out of
+a table stays on the disk for the grace time, which is also the longest a query may take.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Final
+
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from llm_otel.lake.delta import Stored
+from llm_otel.lake.fold import fold
+from llm_otel.lake.schema import METRICS, TABLES
+
+_logger = logging.getLogger("llm_otel.lake")
+
+GRACE_HOURS: Final = 1
+ROUND_S: Final = 30.0
+_CLEAN_EVERY: Final = 10
+
+# Size of the files to make, in bytes, and from how many smaller ones on. Two steps, so that a large
+# file is not written again for every few small ones.
+_STEPS: Final = ((8 << 20, 12), (128 << 20, 16))
+_LARGEST: Final = _STEPS[-1][0]
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What is kept; None is no limit.
+
+    Attributes:
+        days: Days of every table, today included.
+        bytes: Bytes of all tables together. The oldest days of calls, spans, scores and outcomes
+            go first; those of `metrics_hourly`, from which the money is read, only when nothing
+            else is left. Today is never deleted.
+    """
+
+    days: int | None = None
+    bytes: int | None = None
+
+
+KEEP_ALL: Final = Retention()
+
+
+def compact(stored: Stored, today: date) -> None:
+    """Join small files of each day; a day that is over ends as few files as it can."""
+    for day, files in stored.days().items():
+        if day < today - timedelta(days=1):
+            _settle(stored, day, files)
+            continue
+        for target, enough in _STEPS:
+            if sum(size < target for _, size in files) >= enough:
+                stored.compact(day, target)
+                break
+
+
+def _settle(stored: Stored, day: date, files: list[tuple[str, int]]) -> None:
+    small = sum(size < _LARGEST for _, size in files)
+    if small < 2:
+        return
+    if stored.table is METRICS:
+        stored.replace(day, fold(stored.files(day, day)))
+    else:
+        stored.compact(day, _LARGEST)
+
+
+def retain(tables: Mapping[str, Stored], retention: Retention, today: date) -> None:
+    """Take out of the tables what is not to be kept."""
+    if retention.days is not None:
+        first = today - timedelta(days=retention.days - 1)
+        for stored in tables.values():
+            if any(day < first for day in stored.days()):
+                stored.drop_before(first)
+    if retention.bytes is None:
+        return
+    days = {name: stored.days() for name, stored in tables.items()}
+    size = sum(size for files in days.values() for held in files.values() for _, size in held)
+    money = METRICS.name
+    for names in ([name for name in days if name != money], [money]):
+        for day in sorted({day for name in names for day in days[name] if day < today}):
+            if size <= retention.bytes:
+                return
+            for name in names:
+                size -= sum(bytes_ for _, bytes_ in days[name].get(day, ()))
+                if day in days[name]:
+                    tables[name].drop_before(day + timedelta(days=1))
+
+
+class Upkeep:
+    """Does all of it in the background until it is closed, for the process that holds the lock."""
+
+    def __init__(self, path: Path, retention: Retention) -> None:
+        # Tables of its own: a `Stored` is not for two threads.
+        self._tables = {name: Stored(path, table) for name, table in TABLES.items()}
+        self._retention = retention
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="llm-otel-upkeep", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is under way, and stop."""
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        turn = 0
+        while not self._end.wait(ROUND_S):
+            turn += 1
+            self.round(clean=turn % _CLEAN_EVERY == 1)
+
+    def round(self, *, clean: bool) -> None:
+        """Once through all tables; what fails is tried again in the next round."""
+        began = time.monotonic()
+        today = datetime.now(timezone.utc).date()
+        for name, stored in self._tables.items():
+            try:
+                compact(stored, today)
+                if clean:
+                    stored.clean(GRACE_HOURS)
+            except CommitFailedError as error:
+                _logger.debug("%s changed during its compaction: %s", name, error)
+            except (DeltaError, OSError) as error:
+                _logger.warning("The upkeep of the table %s failed: %s", name, error)
+        try:
+            retain(self._tables, self._retention, today)
+        except (DeltaError, OSError) as error:
+            _logger.warning("The retention of the lake failed: %s", error)
+        _logger.debug("upkeep took %.1f s", time.monotonic() - began)

@@ -1,0 +1,114 @@
+"""Writing a lake: the one process that holds its lock appends, compacts and deletes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeAlias
+
+import pyarrow as pa
+
+from llm_otel.errors import ConfigError
+from llm_otel.lake.about import ABOUT, read_about
+from llm_otel.lake.delta import Stored
+from llm_otel.lake.lock import Lock
+from llm_otel.lake.schema import TABLES, VERSION
+
+DIRECT: Final = "llm-otel-direct"
+
+Rows: TypeAlias = "pa.Table | Iterable[Mapping[str, Any]]"
+
+
+class Writer:
+    """Appends rows to the lake in the folder `path`; also a context manager.
+
+    Attributes:
+        path: The folder.
+        created: When the lake began, in ns.
+        tables: The tables by name.
+
+    Raises:
+        ConfigError: another process writes there, the folder cannot be written, or a newer
+            llm-otel wrote it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._lock = Lock(self.path)
+        try:
+            self.created = _begin(self.path)
+            self.tables = {
+                name: Stored(self.path, table, create=True) for name, table in TABLES.items()
+            }
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def append(self, **rows: Rows) -> None:
+        """Store rows by table: Arrow tables, or mappings by column name; missing columns are NULL.
+
+        On return the rows are on the disk. Each table is one commit. Nothing is compared with what
+        is there: the caller sees to it that no row comes twice.
+
+        Raises:
+            ConfigError: there is no such table or column.
+        """
+        for name, given in rows.items():
+            if name not in TABLES:
+                raise ConfigError(f"no table {name!r} in the lake: use one of {', '.join(TABLES)}")
+            table = conform(name, given)
+            if table.num_rows:
+                stored = self.tables[name]
+                stored.append(table, DIRECT, stored.done(DIRECT) + 1)
+
+    def close(self) -> None:
+        """Let another process write."""
+        self._lock.release()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def conform(name: str, given: Rows) -> pa.Table:
+    """`given` with the columns and types of the table, in its order.
+
+    Raises:
+        ConfigError: it has a column that the table has not.
+    """
+    schema = TABLES[name].schema
+    if isinstance(given, pa.Table):
+        table, names = given, set(given.column_names)
+    else:
+        rows = list(given)
+        table, names = pa.Table.from_pylist(rows, schema), {key for row in rows for key in row}
+    unknown = sorted(names - set(schema.names))
+    if unknown:
+        raise ConfigError(f"the table {name} has no column {unknown[0]!r}")
+    columns = [
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _begin(path: Path) -> int:
+    """Write down the schema's version; when the lake began, in ns."""
+    created: int = read_about(path).get("created", time.time_ns())
+    temporary = path / f"{ABOUT}.new"
+    temporary.write_text(json.dumps({"version": VERSION, "created": created}))
+    temporary.replace(path / ABOUT)
+    return created

@@ -1,0 +1,158 @@
+"""An OTLP receiver in front of a lake: HTTP (4318) and gRPC (4317), loopback by default."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+from llm_otel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from llm_otel.lake.ingest import Ingest
+    from llm_otel.receiver.service import Service
+
+HTTP_PORT: Final = 4318
+GRPC_PORT: Final = 4317
+_START_S: Final = 10.0
+
+
+class Receiver:
+    """Takes OTLP into `ingest` until it is closed; also a context manager.
+
+    Args:
+        ingest: The lake's writer; closed by whoever opened it.
+        host: Address to listen at.
+        http_port, grpc_port: Ports; 0 takes a free one, None leaves that protocol out.
+        token: What senders must show as `Authorization: Bearer <token>`.
+
+    Attributes:
+        http_port, grpc_port: The ports that it listens at.
+
+    Raises:
+        ConfigError: a port is taken, the address is not of this machine, or it is not a loopback
+            address and there is no token.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        *,
+        host: str = "127.0.0.1",
+        http_port: int | None = HTTP_PORT,
+        grpc_port: int | None = GRPC_PORT,
+        token: str | None = None,
+    ) -> None:
+        from llm_otel.receiver.service import Service
+
+        if not token and not is_loopback(host):
+            raise ConfigError(
+                f"the receiver would listen at {host} for everybody: give a token "
+                "(LLM_OTEL_TOKEN), or listen at 127.0.0.1"
+            )
+        service = Service(ingest, token or None)
+        self.http_port, self.grpc_port = http_port, grpc_port
+        self._closers: list[Callable[[], object]] = []
+        try:
+            if http_port is not None:
+                self._serve_http(service, host, http_port)
+            if grpc_port is not None:
+                self._serve_grpc(service, host, grpc_port)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Answer what is under way, and stop."""
+        while self._closers:
+            self._closers.pop()()
+
+    def __enter__(self) -> Receiver:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _serve_http(self, service: Service, host: str, port: int) -> None:
+        import uvicorn
+
+        from llm_otel.receiver.http import Http
+
+        listening = _bind(host, port)
+        self.http_port = listening.getsockname()[1]
+        server = uvicorn.Server(
+            uvicorn.Config(
+                Http(service),
+                loop="asyncio",
+                lifespan="off",
+                interface="asgi3",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        thread = threading.Thread(
+            target=server.run, args=([listening],), name="llm-otel-http", daemon=True
+        )
+        thread.start()
+
+        def close() -> None:
+            server.should_exit = True
+            thread.join()
+            listening.close()
+
+        self._closers.append(close)
+        until = time.monotonic() + _START_S
+        while not server.started and thread.is_alive() and time.monotonic() < until:
+            time.sleep(0.005)
+
+    def _serve_grpc(self, service: Service, host: str, port: int) -> None:
+        from llm_otel.receiver.grpc import server as build
+
+        # gRPC's own words for a taken port help nobody: find out first.
+        _bind(host, port).close()
+        server = build(service)
+        address = f"[{host}]" if ":" in host else host
+        self.grpc_port = server.add_insecure_port(f"{address}:{port}")
+        server.start()
+        self._closers.append(lambda: server.stop(5).wait())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    bound: socket.socket | None = None
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        if bound is not None:
+            bound.close()
+        raise ConfigError(
+            f"the receiver cannot listen at {host}:{port}: {error.strerror}; stop what listens "
+            "there (another `llm-otel serve` or a Collector?) or choose another port"
+        ) from error
+    return bound

@@ -1,0 +1,70 @@
+"""What both protocols share: take a request into the lake, say what was left out, check a token."""
+
+from __future__ import annotations
+
+import hmac
+from concurrent.futures import Future
+from typing import Any, Final
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from llm_otel.lake.decode import LOGS, METRICS, TRACES
+from llm_otel.lake.decode.spans import acceptable
+from llm_otel.lake.ingest import Ingest
+
+_RESPONSES: Final[dict[int, Any]] = {
+    TRACES: ExportTraceServiceResponse,
+    METRICS: ExportMetricsServiceResponse,
+    LOGS: ExportLogsServiceResponse,
+}
+
+# Above what any exporter sends: the Collector's batches of 8,192 spans are 5 to 30 MB.
+LARGEST_BODY: Final = 64 << 20
+
+# How long a request waits for room before the sender is told to come back.
+PATIENCE_S: Final = 5.0
+
+
+class Service:
+    """The lake as an OTLP service; `token` is asked of every sender where it is not None."""
+
+    def __init__(self, ingest: Ingest, token: str | None) -> None:
+        self._ingest = ingest
+        self._token = None if token is None else f"bearer {token}".encode()
+
+    def allows(self, authorization: str | None) -> bool:
+        """Whether a sender with this `Authorization` may send; takes the same time for all."""
+        if self._token is None:
+            return True
+        scheme, _, secret = (authorization or "").partition(" ")
+        return hmac.compare_digest(f"{scheme.lower()} {secret}".encode(), self._token)
+
+    def export(self, signal: int, request: Any, body: bytes) -> tuple[Future[None], Any]:
+        """Take a request: done when it is durable; the message to answer it with then.
+
+        Raises:
+            Busy: nothing was taken.
+        """
+        done = self._ingest.accept(signal, body)
+        response = _RESPONSES[signal]()
+        rejected = _unacceptable(request) if signal == TRACES else 0
+        if rejected:
+            response.partial_success.rejected_spans = rejected
+            response.partial_success.error_message = (
+                f"{rejected} spans have no valid trace id, span id or start time: "
+                "16 and 8 bytes, not all zero, and nanoseconds since 1970"
+            )
+        return done, response
+
+
+def _unacceptable(request: Any) -> int:
+    return sum(
+        not acceptable(span)
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    )

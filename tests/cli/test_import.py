@@ -1,0 +1,76 @@
+"""`llm-otel import`: files of the Collector's exporter become rows, once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import llm_otel.lake
+from llm_otel import semconv
+
+
+def request(n: int) -> dict[str, Any]:
+    """One request with one chat span, as the Collector writes it."""
+    start = 1_763_640_000_000_000_000 + n * 10**9
+    texts = {semconv.OPERATION_NAME: "chat", semconv.REQUEST_MODEL: "gpt-4o"}
+    span = {
+        "traceId": f"{n + 1:032x}",
+        "spanId": f"{n + 1:016x}",
+        "name": "chat gpt-4o",
+        "kind": 3,
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(start + 2 * 10**9),
+        "attributes": [
+            *({"key": k, "value": {"stringValue": v}} for k, v in texts.items()),
+            {"key": semconv.USAGE_INPUT_TOKENS, "value": {"intValue": "100"}},
+        ],
+    }
+    service = {"key": "service.name", "value": {"stringValue": "shop"}}
+    return {
+        "resourceSpans": [
+            {"resource": {"attributes": [service]}, "scopeSpans": [{"spans": [span]}]}
+        ]
+    }
+
+
+def run(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+    """Run `llm-otel import`."""
+    command = [sys.executable, "-m", "llm_otel", "import", "--lake", str(folder)]
+    return subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
+
+
+def rows(folder: Path) -> list[tuple[Any, ...]]:
+    """How many calls, and their tokens."""
+    query = "SELECT count(*), sum(input_tokens), min(service_name) FROM calls"
+    return llm_otel.lake.open(folder).sql(query).fetchall()
+
+
+def test_import_is_idempotent(tmp_path: Path) -> None:
+    """A file counts once however often it is imported, compressed or not."""
+    lines = "".join(json.dumps(request(n)) + "\n" for n in range(50))
+    plain, packed = tmp_path / "a.json", tmp_path / "b.json.gz"
+    plain.write_text(lines)
+    packed.write_bytes(gzip.compress(lines.encode()))
+    done = run(tmp_path / "lake", plain)
+    assert done.returncode == 0, done.stderr
+    assert "50 requests of 1 files are in the lake" in done.stdout
+    assert rows(tmp_path / "lake") == [(50, 5000, "shop")]
+    assert run(tmp_path / "lake", plain, packed).returncode == 0
+    assert rows(tmp_path / "lake") == [(50, 5000, "shop")]
+
+
+def test_wrong_lines(tmp_path: Path) -> None:
+    """A line that is no OTLP is named with its number; the others are taken."""
+    file = tmp_path / "mixed.json"
+    file.write_text(
+        f'{json.dumps(request(0))}\n{{"hello": 1}}\n\nnot json\n{json.dumps(request(1))}\n'
+    )
+    done = run(tmp_path / "lake", file)
+    assert done.returncode == 1
+    assert f"{file}, line 2, is left out: it is no OTLP request" in done.stderr, done.stderr
+    assert f"{file}, line 4, is left out: it is not valid JSON" in done.stderr, done.stderr
+    assert rows(tmp_path / "lake")[0][0] == 2

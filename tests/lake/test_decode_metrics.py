@@ -1,0 +1,156 @@
+"""What each metric series gained, whatever its senders do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lake import samples
+
+import llm_otel.lake
+from llm_otel.lake.decode import METRICS
+from llm_otel.lake.ingest import Ingest
+
+SECOND = 10**9
+START = samples.NOW - 60 * SECOND
+
+
+class Sent:
+    """A lake that is sent metrics."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lake = llm_otel.lake.open(path)
+        self.ingest = Ingest(path)
+
+    def send(self, *requests: Any) -> None:
+        """Send, one batch each, and wait for the rows."""
+        for request in requests:
+            self.ingest.accept(METRICS, request.SerializeToString()).result(10)
+            self.ingest.flush()
+
+    def restart(self) -> None:
+        """Close it and open it again."""
+        self.ingest.close()
+        self.ingest = Ingest(self.path)
+
+    def one(self, columns: str) -> tuple[Any, ...]:
+        """Aggregates over the table."""
+        found: tuple[Any, ...] = self.lake.sql(f"SELECT {columns} FROM metrics_hourly").fetchall()[
+            0
+        ]
+        return found
+
+
+@pytest.fixture
+def sent(tmp_path: Path) -> Iterator[Sent]:
+    """A new lake."""
+    sent = Sent(tmp_path)
+    yield sent
+    sent.ingest.close()
+
+
+def points(*values: float, start: int = START, step: int = SECOND, **more: Any) -> list[Any]:
+    """Cumulative points a second apart."""
+    first = samples.NOW
+    return [
+        samples.counter(value, time_ns=first + i * step, start_ns=start, **more)
+        for i, value in enumerate(values)
+    ]
+
+
+def test_cumulative_points_give_their_differences(sent: Sent) -> None:
+    """The first point of a process that began with the lake counts from 0, then what is new."""
+    sent.send(*points(1.0, 1.0, 3.5))
+    assert sent.one("sum(sum), count(*)") == (3.5, 2)
+
+
+def test_a_point_sent_again_adds_nothing(sent: Sent) -> None:
+    """Also when an older one comes late."""
+    first, second = points(1.0, 3.0)
+    sent.send(first, second, second, first)
+    assert sent.one("sum(sum)") == (3.0,)
+
+
+def test_a_restarted_server_goes_on_where_it_was(sent: Sent) -> None:
+    """The state of the series is kept with the rows."""
+    first, second, third = points(1.0, 3.0, 4.0)
+    sent.send(first, second)
+    sent.restart()
+    sent.send(second, third)
+    assert sent.one("sum(sum)") == (4.0,)
+
+
+def test_a_restarted_process_counts_from_zero(sent: Sent) -> None:
+    """By its start time, or, where that is the same, by its lower value."""
+    sent.send(*points(5.0))
+    sent.send(*points(2.0, start=START + SECOND))
+    sent.send(samples.counter(1.0, time_ns=samples.NOW + 9 * SECOND, start_ns=START))
+    assert sent.one("sum(sum)") == (8.0,)
+
+
+def test_two_processes_with_one_name_are_both_counted(sent: Sent) -> None:
+    """Start times tell them apart, point by point."""
+    one, other = points(1.0, 2.0, 3.0), points(10.0, 20.0, 30.0, start=START + 7)
+    for pair in zip(one, other):
+        sent.send(*pair)
+    assert sent.one("sum(sum)") == (33.0,)
+
+
+def test_what_a_process_did_long_before_the_lake_is_not_the_lakes(sent: Sent) -> None:
+    """Its first point is where counting begins."""
+    long_ago = samples.NOW - 86400 * SECOND
+    sent.send(*points(100.0, start=long_ago))
+    sent.restart()
+    sent.send(samples.counter(101.5, time_ns=samples.NOW + 60 * SECOND, start_ns=long_ago))
+    assert sent.one("sum(sum)") == (1.5,)
+
+
+def test_delta_points_count_as_they_are_and_once(sent: Sent) -> None:
+    """Temporality delta, of SDKs set to it."""
+    first, second = points(1.0, 2.0, temporality=1)
+    sent.send(first, second, second)
+    assert sent.one("sum(sum)") == (3.0,)
+
+
+def test_histograms_give_sums_counts_and_buckets(sent: Sent) -> None:
+    """Bucket by bucket."""
+    sent.send(
+        samples.histogram(2.0, [1, 1, 0], time_ns=samples.NOW, start_ns=START),
+        samples.histogram(9.0, [1, 2, 1], time_ns=samples.NOW + SECOND, start_ns=START),
+    )
+    rows = sent.lake.sql(
+        "SELECT sum, count, bounds, buckets, instrument, operation FROM metrics_hourly ORDER BY sum"
+    ).fetchall()
+    assert rows == [
+        (2.0, 2, [1.0, 5.0], [1, 1, 0], "histogram", "chat"),
+        (7.0, 2, [1.0, 5.0], [0, 1, 1], "histogram", "chat"),
+    ]
+
+
+def test_gauges_are_sampled(sent: Sent) -> None:
+    """Sum over count is the mean of the hour."""
+    sent.send(*(samples.gauge(v, time_ns=samples.NOW + v) for v in (10, 20)))
+    assert sent.one("sum(sum) / sum(count), any_value(instrument)") == (15.0, "gauge")
+
+
+def test_labels_become_columns(sent: Sent) -> None:
+    """`none` is NULL; the conventions' names are the short ones; the rest is a map."""
+    labels = {
+        "gen_ai.request.model": "m", "gen_ai.provider.name": "p", "gen_ai.token.type": "input",
+        "feature": "none", "server.address": "host",
+    }  # fmt: skip
+    sent.send(*points(1.0, labels=labels, name="gen_ai.client.token.usage"))
+    found = sent.one("metric, model, provider, token_type, feature, labels, service_name, hour")
+    hour = datetime.fromtimestamp(samples.NOW // SECOND // 3600 * 3600, timezone.utc)
+    expected = ("gen_ai.client.token.usage", "m", "p", "input", None, {"server.address": "host"})
+    assert found == (*expected, "assistant", hour.replace(tzinfo=None))
+
+
+def test_other_metrics_are_left_out(sent: Sent) -> None:
+    """The lake is about calls to models."""
+    sent.send(*points(1.0, name="http.server.request.duration"))
+    assert sent.one("count(*)") == (0,)

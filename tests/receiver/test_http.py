@@ -1,0 +1,258 @@
+"""OTLP over HTTP, by real clients on a real port."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from google.rpc.status_pb2 import Status
+from lake import samples
+from lake.test_ingest import count, wait
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+import llm_otel.lake
+from llm_otel.errors import ConfigError
+from llm_otel.lake.ingest import Ingest, Limits
+from llm_otel.receiver import Receiver
+
+PROTOBUF = {"content-type": "application/x-protobuf"}
+JSON = {"content-type": "application/json"}
+BODY = samples.spans(samples.CHAT).SerializeToString()
+
+Post = Callable[..., tuple[int, dict[str, str], bytes]]
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    """A lake's writer."""
+    with Ingest(tmp_path) as ingest:
+        yield ingest
+
+
+@pytest.fixture
+def post(ingest: Ingest) -> Iterator[Post]:
+    """Send a body to a receiver; gives status, headers and body of the answer."""
+    with Receiver(ingest, http_port=0, grpc_port=None) as receiver:
+        yield poster(receiver)
+
+
+def poster(receiver: Receiver) -> Post:
+    """A client of the receiver."""
+
+    def post(
+        body: bytes, headers: dict[str, str] = PROTOBUF, path: str = "/v1/traces",
+        method: str = "POST",
+    ) -> tuple[int, dict[str, str], bytes]:  # fmt: skip
+        assert receiver.http_port is not None
+        connection = http.client.HTTPConnection("127.0.0.1", receiver.http_port, timeout=30)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, found, answer.read()
+        finally:
+            connection.close()
+
+    return post
+
+
+def hexed(request: Any) -> dict[str, Any]:
+    """A request as OTLP's JSON has it: ids in hex."""
+    import base64
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(each) for each in node]
+        if isinstance(node, dict):
+            return {
+                key: base64.b64decode(value).hex() if key in ("traceId", "spanId") else walk(value)
+                for key, value in node.items()
+            }
+        return node
+
+    walked: dict[str, Any] = walk(MessageToDict(request, use_integers_for_enums=True))
+    return walked
+
+
+def test_every_signal_is_taken(post: Post, ingest: Ingest, tmp_path: Path) -> None:
+    """Traces, metrics and logs, each answered in the form it came in."""
+    start = samples.NOW - 10**9
+    score = {"gen_ai.evaluation.name": "x", "gen_ai.evaluation.score.value": 1.0}
+    requests = {
+        "/v1/traces": samples.spans(samples.CHAT),
+        "/v1/metrics": samples.counter(2.0, time_ns=samples.NOW, start_ns=start),
+        "/v1/logs": samples.event("gen_ai.evaluation.result", score),
+    }
+    for path, request in requests.items():
+        status, headers, body = post(request.SerializeToString(), path=path)
+        assert (status, headers["content-type"], body) == (200, "application/x-protobuf", b"")
+    ingest.flush()
+    for table in ("calls", "spans", "metrics_hourly", "scores"):
+        assert count(tmp_path, table) == 1, table
+
+
+def test_json_gives_the_same_rows(post: Post, ingest: Ingest, tmp_path: Path) -> None:
+    """Ids in hex, enums as numbers, 64-bit integers as text: as the specification says."""
+    request = samples.spans(samples.CHAT, seed=1)
+    status, headers, body = post(json.dumps(hexed(request)).encode(), JSON)
+    assert (status, headers["content-type"], json.loads(body)) == (200, "application/json", {})
+    post(request.SerializeToString())
+    ingest.flush()
+    assert count(tmp_path) == 1  # the same ids: the second was a resend
+    row = llm_otel.lake.open(tmp_path).calls().project("trace_id, model, input_tokens").fetchall()
+    trace_id = request.resource_spans[0].scope_spans[0].spans[0].trace_id.hex()
+    assert row == [(trace_id, "gpt-4o", 1000)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body, wbits=-15)),
+        ("identity", bytes),
+    ],
+)
+def test_compressed_bodies_are_taken(
+    post: Post, ingest: Ingest, tmp_path: Path, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """gzip, and deflate with and without the header that many leave out."""
+    headers = {**PROTOBUF, "content-encoding": encoding}
+    assert post(compress(BODY), headers)[0] == 200
+    ingest.flush()
+    assert count(tmp_path) == 1
+
+
+BAD = {
+    "no protobuf": (b"\xff\xff\xff", PROTOBUF, 400, "not a valid protobuf ExportTraceServ"),
+    "no JSON": (b"{", JSON, 400, "not valid JSON"),
+    "JSON of another kind": (b"[]", JSON, 400, "not a JSON object"),
+    "JSON with a wrong field": (b'{"resourceSpans": 3}', JSON, 400, "not a valid JSON Export"),
+    "an id that is not hex": (
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}',
+        JSON, 400, "traceId 'xyz' is not hex",
+    ),
+    "no gzip": (b"plain", {**PROTOBUF, "content-encoding": "gzip"}, 400, "not valid gzip"),
+    "half a gzip": (
+        gzip.compress(BODY)[:-12], {**PROTOBUF, "content-encoding": "gzip"}, 400, "ends too early",
+    ),
+    "an unknown encoding": (BODY, {**PROTOBUF, "content-encoding": "br"}, 415, "'br'"),
+    "text": (BODY, {"content-type": "text/plain"}, 415, "send application/x-protobuf or"),
+    "no type": (BODY, {}, 415, "content type is ''"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_request_is_told_why(post: Post, case: str) -> None:
+    """The status of the specification, and a google.rpc.Status with one reason."""
+    body, headers, status, reason = BAD[case]
+    answered, answer_headers, answer = post(body, headers)
+    assert answered == status
+    if headers.get("content-type") == "application/json":
+        assert reason in json.loads(answer)["message"]
+        assert answer_headers["content-type"] == "application/json"
+    else:
+        assert reason in Status.FromString(answer).message
+    assert post(BODY)[0] == 200, "the next request is taken"
+
+
+def test_other_paths_and_methods(post: Post) -> None:
+    """404 and 405, no CORS, and a health page."""
+    assert post(BODY, path="/v1/trace")[0] == 404
+    status, headers, _ = post(b"", {}, method="GET")
+    assert (status, headers["allow"]) == (405, "POST")
+    preflight = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+    status, headers, _ = post(b"", preflight, method="OPTIONS")
+    assert status == 405
+    assert not [name for name in headers if name.startswith("access-control")]
+    assert post(b"", {}, path="/health", method="GET")[0] == 200
+
+
+def test_a_body_beyond_the_limit_is_refused(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its length, by what comes, and by what it decompresses to."""
+    from llm_otel.receiver import http as module
+
+    monkeypatch.setattr(module, "LARGEST_BODY", 1 << 20)
+    zeros = bytes(2 << 20)
+    assert post(zeros)[0] == 413
+    status, _, body = post(gzip.compress(zeros), {**PROTOBUF, "content-encoding": "gzip"})
+    assert status == 413
+    assert "1 MiB" in Status.FromString(body).message
+    assert post(BODY)[0] == 200
+
+
+def test_spans_without_ids_are_counted_as_rejected(post: Post) -> None:
+    """The rest of the request is taken."""
+    request = samples.spans(samples.CHAT, samples.CHAT)
+    request.resource_spans[0].scope_spans[0].spans[0].trace_id = b""
+    status, _, body = post(request.SerializeToString())
+    partial = ExportTraceServiceResponse.FromString(body).partial_success
+    assert (status, partial.rejected_spans) == (200, 1)
+    assert "no valid trace id" in partial.error_message
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [(Limits(pending_bytes=10), 429), (Limits(free_bytes=1 << 60), 503)],
+    ids=["pressure", "full disk"],
+)
+def test_senders_are_told_to_come_back(
+    tmp_path: Path, limits: Limits, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Retry-After, and nothing is stored."""
+    from llm_otel.receiver import http as module
+
+    monkeypatch.setattr(module, "PATIENCE_S", 0.1)
+    with Ingest(tmp_path, limits) as ingest, Receiver(ingest, http_port=0, grpc_port=None) as one:
+        answered, headers, body = poster(one)(BODY)
+        assert (answered, int(headers["retry-after"]) > 0) == (status, True)
+        assert Status.FromString(body).message
+        ingest.flush()
+    assert count(tmp_path) == 0
+
+
+def test_a_token_is_asked_of_everybody(ingest: Ingest) -> None:
+    """Only the right one is let in; the health page needs none."""
+    with Receiver(ingest, http_port=0, grpc_port=None, token="s3cret") as receiver:
+        post = poster(receiver)
+        for wrong in (None, "Bearer", "Bearer wrong", "s3cret", "Basic s3cret", "Bearer s3crét"):
+            headers = dict(PROTOBUF) if wrong is None else {**PROTOBUF, "authorization": wrong}
+            status, found, _ = post(BODY, headers)
+            assert (status, found["www-authenticate"]) == (401, "Bearer"), wrong
+        for right in ("Bearer s3cret", "bearer s3cret"):
+            assert post(BODY, {**PROTOBUF, "authorization": right})[0] == 200
+        assert post(b"", {}, path="/health", method="GET")[0] == 200
+
+
+def test_nobody_listens_for_everybody_without_a_token(ingest: Ingest) -> None:
+    """The sentence says what to do."""
+    with pytest.raises(ConfigError, match="give a token"):
+        Receiver(ingest, host="0.0.0.0", http_port=0, grpc_port=None)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_taken_port_is_said(ingest: Ingest, protocol: str) -> None:
+    """With its number, and nothing stays open."""
+    with Receiver(ingest, http_port=0, grpc_port=None) as first:
+        ports = {"http_port": None, "grpc_port": None, f"{protocol}_port": first.http_port}
+        with pytest.raises(ConfigError, match=f"{first.http_port}: Address already in use; stop"):
+            Receiver(ingest, **ports)
+
+
+def test_acknowledged_is_in_the_log(tmp_path: Path) -> None:
+    """The answer comes after the disk has it, and long before it is a row."""
+    with (
+        Ingest(tmp_path, Limits(flush_s=3600)) as ingest,
+        Receiver(ingest, http_port=0, grpc_port=None) as receiver,
+    ):
+        assert poster(receiver)(BODY)[0] == 200
+        assert sum(path.stat().st_size for path in (tmp_path / "log").iterdir()) > len(BODY)
+        assert count(tmp_path) == 0
+    wait(lambda: count(tmp_path) == 1)
