@@ -16,6 +16,7 @@ from llm_otel.version import __version__
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "llm_otel.cli.serve",
+        "demo": "llm_otel.cli.demo",
         "report": "llm_otel.cli.report",
         "export": "llm_otel.cli.export",
         "sql": "llm_otel.cli.sql",
