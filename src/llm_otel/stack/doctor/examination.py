@@ -1,0 +1,73 @@
+"""Every check of a stack, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llm_otel.errors import ConfigError
+from llm_otel.stack.doctor import (
+    compose,
+    endpoints,
+    files,
+    grafana,
+    pipeline,
+    secrets,
+    watching,
+    web,
+)
+from llm_otel.stack.doctor.result import Result, State, failed, warning
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be looked at.
+
+    Attributes:
+        folder: Where `docker-compose.yml` is, if there is one.
+        urls: Addresses that differ from those of the compose file, by `Endpoint.key`.
+        before: Look only at what can be seen before the stack is started.
+        password: The password of Grafana's admin; empty: look as nobody.
+        seconds: How long a test signal may take.
+    """
+
+    folder: Path
+    urls: Mapping[str, str] = field(default_factory=dict)
+    before: bool = False
+    password: str = ""
+    seconds: float = 60.0
+
+
+def examine(question: Question) -> Iterator[Result]:
+    """Every check, in the order in which a reader should mend what is wrong."""
+    try:
+        services = compose.read(question.folder)
+    except ConfigError as exc:
+        yield failed("compose", str(exc).rstrip("."), "Mend the file, or give another --folder.")
+        return
+    if services:
+        yield from compose.check(question.folder)
+        yield from files.check(question.folder, services)
+        yield from files.current(question.folder, services)
+        yield from secrets.check(question.folder, services)
+    else:
+        text = f"There is no {compose.FILE} in {question.folder}: only what answers is checked"
+        yield warning("compose", text, "Give the folder of the stack: --folder.")
+    if question.before:
+        yield from endpoints.ports(services)
+    else:
+        yield from _running(question, endpoints.addresses(services, question.urls))
+
+
+def _running(question: Question, where: Mapping[str, str]) -> Iterator[Result]:
+    ready = set()
+    for endpoint, result in endpoints.services(where):
+        yield result
+        if result.state is State.OK:
+            ready.add(endpoint)
+    yield from pipeline.check(where, question.seconds)
+    yield from watching.check(where, question.seconds)
+    if endpoints.GRAFANA in ready:
+        login = web.basic("admin", question.password) if question.password else {}
+        yield from grafana.check(where["grafana"], login)

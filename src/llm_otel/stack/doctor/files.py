@@ -1,0 +1,88 @@
+"""Whether the files that the containers mount are there, and can be read there."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from llm_otel.errors import ConfigError
+from llm_otel.stack.config import Config
+from llm_otel.stack.doctor.compose import Service
+from llm_otel.stack.doctor.result import Result, failed, ok, warning
+from llm_otel.stack.render import files, stale
+
+_AREA: Final = "files"
+SECRETS: Final = "secrets"
+_HERE: Final = ("localhost", "127.0.0.1")
+
+# Elsewhere Docker runs in a virtual machine that shows every file to every user.
+MODES_MATTER: Final = sys.platform == "linux"
+
+
+def check(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
+    """Whether what the compose file mounts is there; secrets are looked at elsewhere."""
+    seen, wrong = 0, 0
+    for service in services.values():
+        for path in service.binds:
+            if not path.exists():
+                wrong += 1
+                text = f"{service.name} mounts {_name(folder, path)}, which does not exist"
+                yield failed(_AREA, text, "Take it from the repository: git checkout.")
+                continue
+            for each in _tree(path) if SECRETS not in path.parts else [path]:
+                seen += 1
+                if not readable(each, service):
+                    wrong += 1
+                    mode = "a+rX" if each.is_dir() else "a+r"
+                    text = f"{service.name} (user {service.uid}) cannot read {_name(folder, each)}"
+                    yield failed(_AREA, text, f"chmod {mode} {_name(folder, each)}")
+    if seen and not wrong:
+        yield ok(_AREA, f"{seen} mounted files and folders are there and readable")
+
+
+def current(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
+    """Whether the generated files are those that `llm-otel.yaml` asks for, and lead to Grafana."""
+    path = folder / "llm-otel.yaml"
+    try:
+        config = Config.load(path if path.exists() else None)
+        old = stale(folder, files(config))
+    except ConfigError as exc:
+        yield failed(_AREA, str(exc).rstrip("."), "Mend the file.")
+        return
+    if old:
+        text = f"{len(old)} generated files differ from what llm-otel.yaml asks for: {old[0]}"
+        yield warning(_AREA, text, "Write them: llm-otel render.")
+    else:
+        yield ok(_AREA, "The generated files are those that llm-otel.yaml asks for")
+    linked = urlsplit(config.grafana_url)
+    ports = [here for service in services.values() for here in service.ports.values()]
+    if linked.hostname in _HERE and linked.port not in ports:
+        text = f"Links in messages lead to {config.grafana_url}, where no service is"
+        yield warning(_AREA, text, "Set grafana_url in llm-otel.yaml, then llm-otel render.")
+
+
+def readable(path: Path, service: Service) -> bool:
+    """Whether the service's user may read a file, or list a folder."""
+    if service.uid in (0, None) or not MODES_MATTER:
+        return True
+    found = path.stat()
+    wanted = 0o5 if stat.S_ISDIR(found.st_mode) else 0o4
+    if found.st_uid == service.uid:
+        wanted <<= 6
+    elif found.st_gid == service.gid:
+        wanted <<= 3
+    return found.st_mode & wanted == wanted
+
+
+def _tree(path: Path) -> Iterator[Path]:
+    yield path
+    if path.is_dir():
+        yield from sorted(path.rglob("*"))
+
+
+def _name(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
