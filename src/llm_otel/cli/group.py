@@ -29,6 +29,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+_LOCAL: Final = ("serve", "demo", "report", "export", "sql", "import")
+
+
 class _Group(click.RichGroup):
     """Imports a command when it is run, or listed."""
 
@@ -38,10 +41,14 @@ class _Group(click.RichGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        return import_module(COMMANDS[cmd_name]).command
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        command.name = cmd_name  # of the function, else
+        return command
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command_panel("Without Docker", commands=list(_LOCAL))
+@click.command_panel("The stack", commands=[name for name in COMMANDS if name not in _LOCAL])
 @click.version_option(__version__, prog_name="llm-otel")
 def group() -> None:
     """OpenTelemetry for LLM calls: the stack, the local mode and the proofs.
