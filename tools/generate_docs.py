@@ -15,6 +15,10 @@ from textwrap import fill
 from llm_otel import semconv
 from llm_otel.settings import OPTIONS, Settings
 from llm_otel.settings.sources import Option
+from llm_otel.stack.collector import allowed
+from llm_otel.stack.limits import DEFAULTS, LEVELS, Limits
+from llm_otel.stack.prometheus import ALERTS
+from llm_otel.stack.prometheus.alerts import Alert, shown
 from tools import command_docs
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -99,6 +103,35 @@ def error_classes_table() -> str:
     return _table(("`error_type`", "what it is", "counts against the SLO"), rows)
 
 
+def alerts_table() -> str:
+    """Every alert of the stack with its defaults."""
+    rows = [
+        (
+            f"[{alert.name}](#{alert.anchor})",
+            f"`{alert.key}`",
+            *(_level(alert, limits, level) for level in LEVELS),
+            limits.window or "",
+            "" if limits.minimum is None else shown(limits.minimum, limits.counted),
+            limits.history or "",
+            limits.for_,
+        )
+        for alert, limits in ((alert, DEFAULTS[alert.key]) for alert in ALERTS)
+    ]
+    head = ("alert", "key", *LEVELS, "window", "at least", "history", "for")
+    return _table(head, rows)
+
+
+def _level(alert: Alert, limits: Limits, level: str) -> str:
+    value = limits.level(level)
+    return "" if value is None else f"{'<' if alert.below else '>'} {shown(value, limits.unit)}"
+
+
+def collector_table() -> str:
+    """Every key that the Collector lets through, with the form of its value."""
+    rows = [(f"`{key}`", where, form) for key, where, form in allowed.rows()]
+    return _table(("key", "on", "form of the value"), rows)
+
+
 def _kind(metric: semconv.Metric) -> str:
     kind = "up-down counter" if metric.kind == "updown" else metric.kind
     return f"{kind}, {metric.unit}"
@@ -120,6 +153,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "family A": family_a_table,
     "family B": family_b_table,
     "error classes": error_classes_table,
+    "collector keys": collector_table,
+    "alerts": alerts_table,
 }
 
 

@@ -1,0 +1,136 @@
+"""Overlays of `collector/config.yaml`, for further `--config` options; they can be combined.
+
+A list in an overlay takes the place of the base's. Those that change how telemetry goes out name
+lists of the `out` pipelines only, where all is redacted already; `user-hash` names a list of `in`
+and restates it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from llm_otel import semconv
+from llm_otel.stack.collector import base
+from llm_otel.stack.collector.allowed import CONTENT, HASH
+from llm_otel.stack.collector.ottl import transform
+
+_KAFKA: Final = "kafka/redacted"
+_TOPICS: Final = {signal: f"llm-otel.{signal}" for signal in base.SIGNALS}
+_BROKERS: Final = ["${env:KAFKA_BROKER:-kafka:9092}"]
+_KEY: Final = "${file:${env:USER_ID_KEY_FILE:-/run/secrets/user_id_key}}"
+_HASHING: Final = ("transform/user-id", "redaction/user-hash", "transform/user-hash")
+_SAMPLING: Final = "tail_sampling"
+_SLOW_MILLISECONDS: Final = 10_000
+_COSTLY_USD: Final = 0.1
+
+
+def content() -> dict[str, Any]:
+    """Lets opted-in content through; secrets in it are still masked."""
+    redaction = base.redaction(tuple(CONTENT))
+    redaction["blocked_values"] = list(base.SECRETS_IN_TEXT)
+    return {
+        "processors": {
+            "transform/allow": transform(content=True),
+            "redaction/allow": redaction,
+        }
+    }
+
+
+def user_hash() -> dict[str, Any]:
+    """Makes `user.id` of spans `user.hash`, as the library does with the same key."""
+    plain = f'span.attributes["{semconv.USER_ID}"]'
+    hashed = f'span.attributes["{semconv.USER_HASH}"]'
+    # the processor hashes each line of a value by itself
+    one_line = f'{plain} > "" and IsMatch({plain}, "^[^\\n]{{1,256}}$")'
+    first, hmac, last = _HASHING
+    processors = list(base.PROCESSORS["traces"])
+    at = processors.index(base.REDACTION[0])
+    return {
+        "processors": {
+            first: _spans(
+                f'delete_key(span.attributes, "{semconv.USER_ID}") where not ({one_line})'
+            ),
+            hmac: {
+                "allow_all_keys": True,
+                "blocked_key_patterns": [f"^{semconv.USER_ID.replace('.', '[.]')}$"],
+                "hash_function": "hmac-sha256",
+                "hmac_key": _KEY,
+                "summary": "silent",
+            },
+            last: _spans(
+                f"set({hashed}, {plain})"
+                f' where {hashed} == nil and IsMatch({plain}, "^{HASH.pattern}$")'
+            ),
+        },
+        "service": {
+            "pipelines": {
+                "traces/in": {"processors": [*processors[:at], *_HASHING, *processors[at:]]}
+            }
+        },
+    }
+
+
+def tail_sampling() -> dict[str, Any]:
+    """Keeps the traces that failed, were slow or costly, and a share of the others."""
+    cost = f'attributes["{semconv.COST_AMOUNT}"] > {_COSTLY_USD}'
+    policies = {
+        "failed": {"type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
+        "slow": {"type": "latency", "latency": {"threshold_ms": _SLOW_MILLISECONDS}},
+        "costly": {"type": "ottl_condition", "ottl_condition": {"span": [cost]}},
+        "others": {
+            "type": "probabilistic",
+            "probabilistic": {"sampling_percentage": "${env:TAIL_SAMPLING_PERCENT:-10}"},
+        },
+    }
+    return {
+        "processors": {
+            _SAMPLING: {
+                "decision_wait": "${env:TAIL_SAMPLING_WAIT:-30s}",
+                "num_traces": "${env:TAIL_SAMPLING_TRACES:-50000}",
+                "policies": [{"name": name, **policy} for name, policy in policies.items()],
+            }
+        },
+        "service": {"pipelines": {"traces/out": {"processors": [_SAMPLING]}}},
+    }
+
+
+def kafka() -> dict[str, Any]:
+    """The first tier: what is redacted goes to Kafka."""
+    exporter = base.queued(
+        brokers=_BROKERS,
+        partition_traces_by_id=True,
+        **{signal: {"topic": topic} for signal, topic in _TOPICS.items()},
+    )
+    out = {f"{signal}/out": {"exporters": [_KAFKA]} for signal in base.SIGNALS}
+    return {"exporters": {_KAFKA: exporter}, "service": {"pipelines": out}}
+
+
+def kafka_tier2() -> dict[str, Any]:
+    """The second tier: reads from Kafka, redacts once more, and exports."""
+    receiver = {
+        "brokers": _BROKERS,
+        "group_id": "llm-otel",
+        "autocommit": {"enable": False},
+        "message_marking": {"after": True, "on_error": False},
+        **{signal: {"topics": [topic]} for signal, topic in _TOPICS.items()},
+    }
+    into = {f"{signal}/in": {"receivers": [_KAFKA]} for signal in base.SIGNALS}
+    return {"receivers": {_KAFKA: receiver}, "service": {"pipelines": into}}
+
+
+OVERLAYS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = MappingProxyType(
+    {
+        "content": content,
+        "user-hash": user_hash,
+        "tail-sampling": tail_sampling,
+        "kafka": kafka,
+        "kafka-tier2": kafka_tier2,
+    }
+)
+
+
+def _spans(statement: str) -> dict[str, Any]:
+    groups = [{"context": "span", "statements": [statement]}]
+    return {"error_mode": "propagate", "trace_statements": groups}
