@@ -104,7 +104,7 @@ DEFAULTS: Final[Mapping[str, Limits]] = MappingProxyType(
             history="2d", for_="15m",
         ),
         "hourly_cost": Limits(
-            "times", warning=3, critical=10, minimum=1, counted="USD", history="1d",
+            "times", warning=3, critical=6, minimum=1, counted="USD", history="1d",
         ),
         "tokens": Limits(
             "times", warning=1.5, critical=3, minimum=10_000, counted="tokens",
@@ -128,19 +128,19 @@ DEFAULTS: Final[Mapping[str, Limits]] = MappingProxyType(
         "silent": Limits("s", warning=600, minimum=60, counted="minutes", for_="2m"),
         "internal_errors": Limits("errors", warning=0, window="1h", for_="0s"),
         "overflow": Limits("values", warning=0, window="1h", for_="0s"),
-        "collector_down": Limits("targets", critical=1),
+        "collector_down": Limits("up", critical=1),
         "collector_refusing": Limits("records", critical=0, window="5m"),
         "collector_queue": Limits("share", warning=0.8),
         "collector_stalled": Limits("batches", critical=0, window="10m"),
         "collector_failing": Limits("records", warning=0, window="5m"),
         "collector_dropping": Limits("records", critical=0, window="5m", for_="0s"),
-        "target_down": Limits("targets", warning=1),
+        "target_down": Limits("up", warning=1),
         "rules_failing": Limits("failures", warning=0, window="5m", for_="10m"),
         "notifications_failing": Limits("failures", critical=0, window="10m"),
         "samples_refused": Limits("requests", warning=0, window="10m", for_="15m"),
         "storage": Limits("failures", critical=0, window="1h", for_="0s"),
         "series": Limits("series", warning=500_000, critical=1_500_000, for_="10m"),
-        "configuration": Limits("reloads", warning=1),
+        "configuration": Limits("accepted", warning=1),
     }
 )  # fmt: skip
 

@@ -1,0 +1,159 @@
+"""The alerts on money: spent, about to be spent, or not counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from llm_otel import semconv
+from llm_otel.stack import panels
+from llm_otel.stack.config import Config
+from llm_otel.stack.limits import Limits, seconds
+from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus.alerts import Alert, Condition
+from llm_otel.stack.prometheus.promql import SERVICE, grown, observed
+
+_COST: Final = "cost"
+# Of everything, or of one tenant or feature.
+_WHOSE: Final = (
+    '{{{{ if eq $labels.scope "total" }}}}everything'
+    "{{{{ else }}}}{{{{ $labels.scope }}}} {tenant_id}{feature}{{{{ end }}}}"
+)
+
+
+def _known(recorded: str, history: str | None, before: str) -> str:
+    """Whether there was a recorded hour for that long; `before` is what is not looked at."""
+    hours = seconds(str(history)) // 3600
+    return f"count_over_time({recorded}[7d] offset {before}) >= {hours}"
+
+
+def _daily(_: Config, limits: Limits) -> Condition:
+    recorded = recording.SERVICE_COST
+    day = f"sum_over_time({recorded}[1d])"
+    return Condition(
+        f"{day}\n/ (24 * avg_over_time({recorded}[7d] offset 1d) > 0)",
+        (f"{day} >= {limits.minimum:g}", _known(recorded, limits.history, "1d")),
+    )
+
+
+def _hourly(_: Config, limits: Limits) -> Condition:
+    recorded = recording.SERVICE_COST
+    hour = grown(semconv.COST, "1h", (SERVICE,))
+    # The dearest hour, not the mean: a nightly job is no spike.
+    return Condition(
+        f"{hour}\n/ (max_over_time({recorded}[7d] offset 1h) > 0)",
+        (f"{hour} >= {limits.minimum:g}", _known(recorded, limits.history, "1h")),
+    )
+
+
+def _tokens(_: Config, limits: Limits) -> Condition:
+    recorded = recording.SERVICE_TOKENS
+    hour = grown(semconv.TOKENS_CONSUMED, "1h", (SERVICE,))
+    # The recorded hours begin at any minute: two of them overlap the same hour a week ago.
+    week_ago = f"max_over_time({recorded}[2h] offset 167h) > 0"
+    return Condition(
+        f"{hour}\n/ (({week_ago}) or (avg_over_time({recorded}[7d] offset 1h) > 0))",
+        (f"{hour} >= {limits.minimum:g}", _known(recorded, limits.history, "1h")),
+    )
+
+
+def _projected(_: Config, __: Limits) -> Condition:
+    return Condition(recording.BUDGET_PROJECTED)
+
+
+def _used(_: Config, __: Limits) -> Condition:
+    return Condition(recording.BUDGET_USED)
+
+
+def _unpriced(_: Config, limits: Limits) -> Condition:
+    return Condition(grown(semconv.REQUESTS_UNPRICED, str(limits.window), recording.CALLER))
+
+
+def _usage_unknown(_: Config, limits: Limits) -> Condition:
+    window = str(limits.window)
+    calls = f"(\n{observed(semconv.REQUEST_DURATION, window, recording.CALLER)}\n)"
+    missing = grown(semconv.USAGE_UNKNOWN_TOTAL, window, recording.CALLER)
+    return Condition(f"{missing}\n/ {calls}", (f"{calls} >= {limits.minimum:g}",))
+
+
+def _prices_age(_: Config, __: Limits) -> Condition:
+    return Condition(f"max by ({SERVICE}) ({semconv.PRICES_AGE.prometheus})")
+
+
+ALERTS: Final[Sequence[Alert]] = (
+    Alert(
+        "daily_cost",
+        "LLMDailyCostHigh",
+        _COST,
+        panels.DAILY_COST,
+        "{service_name}: the last 24 hours cost {value} a usual day",
+        "The mean day of the 7 before, of which {history} at least are known; days below {minimum}"
+        " do not count.",
+        _daily,
+    ),
+    Alert(
+        "hourly_cost",
+        "LLMHourlyCostSpike",
+        _COST,
+        panels.COST_PER_HOUR,
+        "{service_name}: the last hour cost {value} the dearest of the week",
+        "The dearest hour of the last 7 days, of which {history} at least is known; hours below"
+        " {minimum} do not count.",
+        _hourly,
+    ),
+    Alert(
+        "tokens",
+        "LLMTokensUnusual",
+        _COST,
+        panels.TOKENS,
+        "{service_name}: the last hour took {value} the usual tokens",
+        "Usual is the same hour a week ago, or else the mean hour of at least {history}; hours"
+        " below {minimum} do not count.",
+        _tokens,
+    ),
+    Alert(
+        "budget_projected",
+        "LLMBudgetProjected",
+        _COST,
+        panels.BUDGET_USE,
+        f"The month of {_WHOSE} will end at {{value}} of its budget",
+        "The month to date (UTC), and what is left of it at the pace of the last 24 hours.",
+        _projected,
+    ),
+    Alert(
+        "budget_used",
+        "LLMBudgetUsed",
+        _COST,
+        panels.BUDGET_USE,
+        f"{{value}} of this month's budget of {_WHOSE} is spent",
+        "The calendar month is that of UTC; the figure is at most an hour old.",
+        _used,
+    ),
+    Alert(
+        "unpriced",
+        "LLMModelUnpriced",
+        _COST,
+        panels.UNPRICED,
+        "{service_name}: {model} at {provider} has no price: {value} cost an unknown sum",
+        "These calls of {window} are missing in every figure of cost.",
+        _unpriced,
+    ),
+    Alert(
+        "usage_unknown",
+        "LLMUsageMissing",
+        _COST,
+        panels.UNPRICED,
+        "{service_name}: {model} at {provider} reports no usage for {value} of calls",
+        "Their tokens and cost are missing; of at least {minimum} in {window}.",
+        _usage_unknown,
+    ),
+    Alert(
+        "prices_age",
+        "LLMPricesOld",
+        _COST,
+        panels.LIBRARY,
+        "{service_name}: its table of prices is {value} old",
+        "Prices change about monthly; cost drifts away from the bill.",
+        _prices_age,
+    ),
+)

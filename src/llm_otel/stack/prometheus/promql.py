@@ -1,0 +1,71 @@
+"""The few forms of PromQL that the rules are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from llm_otel.semconv import Metric
+
+# The label that Prometheus makes of the resource attribute `service.name`.
+SERVICE: Final = "service_name"
+
+
+def base(metric: Metric) -> str:
+    """A metric's part of a recorded name: without unit and suffix."""
+    return metric.name.replace(".", "_")
+
+
+def matcher(label: str, values: Sequence[str]) -> str:
+    """A matcher of plain words, none of which has a meaning in a regular expression."""
+    return f'{label}=~"{"|".join(values)}"'
+
+
+def total(by: Sequence[str], vector: str) -> str:
+    """The sum by some labels; by none: of everything."""
+    return f"sum by ({', '.join(by)}) ({vector})" if by else f"sum({vector})"
+
+
+def grown(metric: Metric, window: str, by: Sequence[str], matchers: str = "") -> str:
+    """By how much a counter grew, by some labels; `increase` extrapolates to the window's ends."""
+    selected = f"{metric.prometheus}{{{matchers}}}" if matchers else metric.prometheus
+    return total(by, f"increase({selected}[{window}])")
+
+
+def observed(metric: Metric, window: str, by: Sequence[str]) -> str:
+    """How often a histogram was recorded to; works for classic and for native histograms."""
+    name = metric.prometheus
+    return _either(
+        total(by, f"increase({name}_count[{window}])"),
+        total(by, f"histogram_count(increase({name}[{window}]))"),
+    )
+
+
+def amount(metric: Metric, window: str, by: Sequence[str]) -> str:
+    """The sum of what was recorded to a histogram, as `observed`."""
+    name = metric.prometheus
+    return _either(
+        total(by, f"increase({name}_sum[{window}])"),
+        total(by, f"histogram_sum(increase({name}[{window}]))"),
+    )
+
+
+def quantile(share: float, metric: Metric, window: str, by: Sequence[str]) -> str:
+    """A quantile of a histogram by some labels, as `observed`."""
+    name = metric.prometheus
+    return _either(
+        f"histogram_quantile({share}, {total((*by, 'le'), f'rate({name}_bucket[{window}])')})",
+        f"histogram_quantile({share}, {total(by, f'rate({name}[{window}])')})",
+    )
+
+
+def union(label: str, vectors: Mapping[str, str]) -> str:
+    """Vectors of several metrics side by side, told apart by a label."""
+    return "\nor\n".join(
+        f'label_replace({vector}, "{label}", "{value}", "", "")'
+        for value, vector in vectors.items()
+    )
+
+
+def _either(classic: str, native: str) -> str:
+    return f"{classic}\nor\n{native}"

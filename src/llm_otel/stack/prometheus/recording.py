@@ -1,0 +1,306 @@
+"""Recording rules: what alerts and dashboards read instead of raw series.
+
+A name is `level:metric:operation`; the level lists the labels that are left. Rules whose window is
+a setting carry the window in their name, so look a name up by the functions here. What looks back
+further than a day sums the hourly rules: raw series would be slow, and lost after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from llm_otel import semconv
+from llm_otel.semconv import FEATURE, MODEL, PROVIDER, TENANT_ID
+from llm_otel.stack.config import ANY, Config
+from llm_otel.stack.prometheus.promql import (
+    SERVICE,
+    amount,
+    base,
+    grown,
+    matcher,
+    observed,
+    quantile,
+    total,
+    union,
+)
+
+CALLER: Final = (SERVICE, MODEL, PROVIDER)
+BUDGETED: Final = ("scope", TENANT_ID, FEATURE)
+QUANTILES: Final = (50, 95, 99)
+SLO_WINDOWS: Final = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+
+_DETAIL: Final = (SERVICE, MODEL, PROVIDER, TENANT_ID, FEATURE)
+_DETAILED: Final = "service_model_provider_tenant_feature"
+HOURLY_COST: Final = f"{_DETAILED}:{base(semconv.COST)}:increase1h"
+HOURLY_TOKENS: Final = f"{_DETAILED}:{base(semconv.TOKENS_CONSUMED)}:increase1h"
+HOURLY_REQUESTS: Final = f"{_DETAILED}:gen_ai_requests:increase1h"
+HOURLY_ERRORS: Final = f"{_DETAILED}:{base(semconv.ERRORS)}:increase1h"
+HOURLY_SCORES: Final = (
+    f"service_model_tenant_feature:{base(semconv.EVALUATION_SCORE)}_count:increase1h"
+)
+HOURLY_SCORE_SUM: Final = (
+    f"service_model_tenant_feature:{base(semconv.EVALUATION_SCORE)}_sum:increase1h"
+)
+HOURLY_OUTCOMES: Final = f"service_tenant_feature:{base(semconv.OUTCOMES)}:increase1h"
+HOURLY_VALUE: Final = f"service_tenant_feature:{base(semconv.OUTCOME_VALUE_USD)}:increase1h"
+
+# Sums of the detailed series. Dashboards read these while no variable needs a label they lack.
+SUMMARIES: Final = {
+    "service_model_provider": CALLER,
+    "service_model": (SERVICE, MODEL),
+    "service_tenant_feature": (SERVICE, TENANT_ID, FEATURE),
+}
+
+# By service alone, without holes: an hour in which a service was silent is there, as 0.
+SERVICE_COST: Final = f"service:{base(semconv.COST)}:increase1h"
+SERVICE_TOKENS: Final = f"service:{base(semconv.TOKENS_CONSUMED)}:increase1h"
+SERVICE_REQUESTS: Final = "service:gen_ai_requests:increase1h"
+
+# By scope total, tenant or feature, with the label of the latter two.
+MONTHLY_COST: Final = f"scope_month:{base(semconv.COST)}:increase1h"
+MONTH_TO_DATE: Final = f"scope:{base(semconv.COST)}:month_to_date"
+MONTH_PROJECTED: Final = f"scope:{base(semconv.COST)}:month_projected"
+BUDGET: Final = "scope:gen_ai_budget_usd:limit"
+BUDGET_USED: Final = "scope:gen_ai_budget:used_ratio"
+BUDGET_PROJECTED: Final = "scope:gen_ai_budget:projected_ratio"
+
+REQUEST_RATE: Final = "service:gen_ai_requests:rate5m"
+ERROR_RATE: Final = f"service:{base(semconv.ERRORS)}:rate5m"
+HEARD: Final = "service:llm_otel_series:count"
+ACTIVE: Final = f"service_model_provider:{base(semconv.REQUESTS_ACTIVE)}:sum"
+HEADROOM: Final = "service_model_provider:gen_ai_ratelimit:remaining_ratio"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One recording rule: its name, its PromQL, labels to add."""
+
+    record: str
+    expr: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are evaluated one after another, every `interval`."""
+
+    name: str
+    interval: str
+    rules: tuple[Any, ...]
+
+
+def requests(window: str) -> str:
+    """The name of: calls that ended in the window, by service, model and provider."""
+    return f"service_model_provider:gen_ai_requests:increase_{window}"
+
+
+def errors(window: str) -> str:
+    """The name of: calls that failed in the window, likewise and by error_type."""
+    return f"service_model_provider:{base(semconv.ERRORS)}:increase_{window}"
+
+
+def error_ratio(window: str) -> str:
+    """The name of: the share of calls that failed in a way that counts against the SLO."""
+    return f"service_model_provider:{base(semconv.ERRORS)}:ratio_rate{window}"
+
+
+def latency(percent: int, window: str) -> str:
+    """The name of: a percentile of the calls' duration in seconds."""
+    return f"service_model_provider:{semconv.REQUEST_DURATION.prometheus}:p{percent}_{window}"
+
+
+def first_chunk(percent: int, window: str) -> str:
+    """The name of: a percentile of the time to the first chunk in seconds."""
+    return f"service_model_provider:{semconv.TIME_TO_FIRST_CHUNK.prometheus}:p{percent}_{window}"
+
+
+def rates(metric: semconv.Metric, window: str) -> tuple[str, str]:
+    """The names of: a histogram's rates, of its classic buckets (with `le`) and of the native."""
+    name = metric.prometheus
+    return (
+        f"service_model_provider_le:{name}_bucket:rate{window}",
+        f"service_model_provider:{name}:rate{window}",
+    )
+
+
+def summary(level: str, detailed: str) -> str:
+    """The name of: the sums of a detailed series by one of `SUMMARIES`."""
+    return f"{level}:{detailed.partition(':')[2]}"
+
+
+def slo_ratio(window: str) -> str:
+    """The name of: a service's share of calls that failed, over one of `SLO_WINDOWS`."""
+    return f"service:{base(semconv.ERRORS)}:ratio_rate{window}"
+
+
+def groups(config: Config) -> tuple[Group, ...]:
+    """All groups of recording rules."""
+    return (
+        Group("llm-calls", "1m", tuple(_calls(config))),
+        Group("llm-slo", "1m", tuple(_slo())),
+        Group("llm-hourly", "1h", (*_detailed(), *_summaries(), *_dense(), *_months())),
+        Group("llm-budgets", "5m", tuple(_budgets(config))),
+    )
+
+
+def _windows(config: Config, *keys: str) -> list[str]:
+    """The windows that these alerts look at, each once; the default's where an alert is off."""
+    found = [config.alerts[key].window for key in keys if key in config.alerts]
+    return sorted({window for window in found if window}) or ["10m"]
+
+
+def _calls(config: Config) -> Iterable[Rule]:
+    shares = ("errors", "rate_limited", "timeouts", "content_filter", "rejected", "key_refused")
+    for window in _windows(config, "latency", "first_chunk", "headroom", "stuck", *shares):
+        yield Rule(requests(window), observed(semconv.REQUEST_DURATION, window, CALLER))
+    for window in _windows(config, *shares):
+        by = (*CALLER, semconv.ERROR_TYPE_LABEL)
+        yield Rule(errors(window), grown(semconv.ERRORS, window, by))
+    for window in _windows(config, "errors"):
+        counted = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
+        failed = total(CALLER, f"{errors(window)}{{{counted}}}")
+        yield Rule(
+            error_ratio(window),
+            f"({failed}\nor\n0 * {requests(window)})\n/ ({requests(window)} > 0)",
+        )
+    for name, metric, key in (
+        (latency, semconv.REQUEST_DURATION, "latency"),
+        (first_chunk, semconv.TIME_TO_FIRST_CHUNK, "first_chunk"),
+    ):
+        for window in _windows(config, key):
+            classic, native = rates(metric, window)
+            buckets = f"rate({metric.prometheus}_bucket[{window}])"
+            yield Rule(classic, total((*CALLER, "le"), buckets))
+            yield Rule(native, total(CALLER, f"rate({metric.prometheus}[{window}])"))
+            for percent in QUANTILES:
+                yield Rule(name(percent, window), quantile(percent / 100, metric, window, CALLER))
+    yield Rule(ACTIVE, total(CALLER, semconv.REQUESTS_ACTIVE.prometheus))
+    yield Rule(HEADROOM, _headroom())
+    yield Rule(
+        HEARD,
+        f"count by ({SERVICE}) ({semconv.PRICES_VERSION.prometheus}"
+        f" or {semconv.REQUEST_DURATION.prometheus}_count)",
+    )
+
+
+def _headroom() -> str:
+    """What is left of the nearer of the two limits, in the worst of the processes."""
+    left = union(
+        "limit",
+        {
+            what: f"{remaining.prometheus} / ({limit.prometheus} > 0)"
+            for what, limit, remaining in (
+                ("requests", *semconv.RATELIMITS[:2]),
+                ("tokens", *semconv.RATELIMITS[2:]),
+            )
+        },
+    )
+    return f"min by ({', '.join((*CALLER, 'limit'))}) (\n{left}\n)"
+
+
+def _slo() -> Iterable[Rule]:
+    counted = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
+    yield Rule(REQUEST_RATE, f"(\n{observed(semconv.REQUEST_DURATION, '5m', (SERVICE,))}\n) / 300")
+    failed = grown(semconv.ERRORS, "5m", (SERVICE,), counted)
+    yield Rule(ERROR_RATE, f"{failed} / 300\nor\n0 * {REQUEST_RATE}")
+    for window in SLO_WINDOWS:
+        if window == SLO_WINDOWS[0]:
+            yield Rule(slo_ratio(window), f"{ERROR_RATE} / ({REQUEST_RATE} > 0)")
+            continue
+        # A day of samples a minute apart tells no more than one of samples five minutes apart.
+        span = f"[{window}:5m]" if window.endswith("d") else f"[{window}]"
+        yield Rule(
+            slo_ratio(window),
+            f"sum_over_time({ERROR_RATE}{span})\n/ (sum_over_time({REQUEST_RATE}{span}) > 0)",
+        )
+
+
+def _detailed() -> Iterable[Rule]:
+    scored = (SERVICE, semconv.EVALUATION, MODEL, FEATURE, TENANT_ID)
+    ended = (SERVICE, semconv.KIND, FEATURE, TENANT_ID)
+    yield Rule(HOURLY_COST, grown(semconv.COST, "1h", _DETAIL))
+    by_token = (*_DETAIL, semconv.TOKEN_TYPE)
+    yield Rule(HOURLY_TOKENS, grown(semconv.TOKENS_CONSUMED, "1h", by_token))
+    yield Rule(HOURLY_REQUESTS, observed(semconv.REQUEST_DURATION, "1h", _DETAIL))
+    by_error = (*_DETAIL, semconv.ERROR_TYPE_LABEL)
+    yield Rule(HOURLY_ERRORS, grown(semconv.ERRORS, "1h", by_error))
+    yield Rule(HOURLY_SCORES, observed(semconv.EVALUATION_SCORE, "1h", scored))
+    yield Rule(HOURLY_SCORE_SUM, amount(semconv.EVALUATION_SCORE, "1h", scored))
+    yield Rule(HOURLY_OUTCOMES, grown(semconv.OUTCOMES, "1h", (*ended, semconv.OUTCOME)))
+    yield Rule(HOURLY_VALUE, grown(semconv.OUTCOME_VALUE_USD, "1h", ended))
+
+
+def _summaries() -> Iterable[Rule]:
+    of_calls = ("service_model_provider", "service_tenant_feature")
+    of_scores = ("service_model", "service_tenant_feature")
+    for detailed, levels, more in (
+        (HOURLY_COST, of_calls, ()),
+        (HOURLY_TOKENS, of_calls, (semconv.TOKEN_TYPE,)),
+        (HOURLY_REQUESTS, of_calls, ()),
+        (HOURLY_SCORES, of_scores, (semconv.EVALUATION,)),
+        (HOURLY_SCORE_SUM, of_scores, (semconv.EVALUATION,)),
+    ):
+        for level in levels:
+            by = (*SUMMARIES[level], *more)
+            yield Rule(summary(level, detailed), total(by, detailed))
+
+
+def _dense() -> Iterable[Rule]:
+    """A mean over hours must count the idle ones: 0 for each service of the last eight days."""
+    for name, detailed in (
+        (SERVICE_COST, HOURLY_COST),
+        (SERVICE_TOKENS, HOURLY_TOKENS),
+        (SERVICE_REQUESTS, HOURLY_REQUESTS),
+    ):
+        known = f"0 * {total((SERVICE,), f'last_over_time({detailed}[8d])')}"
+        yield Rule(name, f"{total((SERVICE,), detailed)}\nor\n{known}")
+
+
+def _months() -> Iterable[Rule]:
+    """Cost with its month as a label, as no range of PromQL begins with a month.
+
+    An hour belongs to the month that its middle is in.
+    """
+    then = "vector(time() - 1800)"
+    month = f'count_values("month", year({then}) * 100 + month({then}))'
+    for scope, label in (("total", ()), ("tenant", (TENANT_ID,)), ("feature", (FEATURE,))):
+        yield Rule(
+            MONTHLY_COST,
+            f"{total(label, HOURLY_COST)}\n* on () group_left (month) {month}",
+            {"scope": scope},
+        )
+
+
+def _budgets(config: Config) -> Iterable[Rule]:
+    by = ", ".join(BUDGETED)
+    month = 'count_values("month", year() * 100 + month())'
+    left = "days_in_month() + 1 - day_of_month() - hour() / 24 - minute() / 1440"
+    yield Rule(
+        MONTH_TO_DATE,
+        f"sum by ({by}) (sum_over_time({MONTHLY_COST}[32d]) and on (month) {month})",
+    )
+    yield Rule(
+        MONTH_PROJECTED,
+        f"{MONTH_TO_DATE}\n+ on ({by})\n"
+        f"sum by ({by}) (sum_over_time({MONTHLY_COST}[1d])) * scalar({left})",
+    )
+    if config.budgets.total is not None:
+        yield Rule(BUDGET, f"vector({config.budgets.total:g})", {"scope": "total"})
+    for scope, label, budgets in (
+        ("tenant", TENANT_ID, config.budgets.tenants),
+        ("feature", FEATURE, config.budgets.features),
+    ):
+        yield from _limits(scope, label, budgets)
+    for name, spent in ((BUDGET_USED, MONTH_TO_DATE), (BUDGET_PROJECTED, MONTH_PROJECTED)):
+        yield Rule(name, f"{spent} / on ({by}) {BUDGET}")
+
+
+def _limits(scope: str, label: str, budgets: Mapping[str, float]) -> Iterable[Rule]:
+    named = sorted(set(budgets) - {ANY})
+    for key in named:
+        yield Rule(BUDGET, f"vector({budgets[key]:g})", {"scope": scope, label: key})
+    if ANY in budgets:
+        others = "".join(f',{label}!="{key}"' for key in (semconv.NONE, *named))
+        yield Rule(BUDGET, f'0 * {MONTH_TO_DATE}{{scope="{scope}"{others}}} + {budgets[ANY]:g}')
