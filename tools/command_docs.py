@@ -22,7 +22,7 @@ def _section(name: str, parent: click.Context) -> str:
     command = group.get_command(parent, name)
     context = click.Context(command, parent=parent, info_name=name)
     usage = " ".join(command.collect_usage_pieces(context))
-    parts = [f"### `llm-otel {name}`\n", f"```text\nllm-otel {name} {usage}\n```\n"]
+    parts = [f"### `llm-otel {name}`\n", f"```\nllm-otel {name} {usage}\n```\n"]
     parts += [_paragraph(text) for text in inspect.cleandoc(command.help or "").split("\n\n")]
     rows = [_row(each, context) for each in command.params if isinstance(each, click.Option)]
     if rows:
@@ -34,7 +34,7 @@ def _section(name: str, parent: click.Context) -> str:
 def _paragraph(text: str) -> str:
     """Prose is filled; what begins with `\\b` stands as it is: examples."""
     if text.startswith("\b"):
-        return f"```text\n{text[1:].strip()}\n```\n"
+        return f"```console\n{text[1:].strip()}\n```\n"
     return (
         fill(" ".join(text.split()), _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
     )

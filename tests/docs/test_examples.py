@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import rich_click as click
 from docs.markdown import PAGES, ROOT, Block, blocks, program
 from opentelemetry.configuration import load_config_file
 
+from llm_otel.cli.group import group
 from llm_otel.settings import OPTIONS, Settings, sources
 from llm_otel.testing import Provider
 
@@ -61,7 +63,7 @@ def test_python_runs(page: Path, place: Path, p: Provider) -> None:
     example.write_text(program(page), encoding="utf-8")
     (place / "sitecustomize.py").write_text(NO_NETWORK)
     tests = "def test_" in example.read_text(encoding="utf-8")
-    pytest_ = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if tests else []
+    pytest_ = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:dash"] if tests else []
     ran = subprocess.run(
         [sys.executable, "-W", "error", *pytest_, example],
         env={
@@ -123,13 +125,22 @@ def _check_command(words: list[str], line: str) -> None:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
         case ["python", "-m", module, *_]:
             assert importlib.util.find_spec(module), line
+        case ["llm-otel", name, *options] if not name.startswith("-"):
+            _check_options(name, [option for option in options if option != "\\"])
         case [command, *_]:
             assert shutil.which(command, path=Path(sys.executable).parent), line
+
+
+def _check_options(name: str, options: list[str]) -> None:
+    """A command line of ours is one that the command understands."""
+    command = group.get_command(click.Context(group), name)
+    assert command is not None, name
+    command.make_parser(click.Context(command)).parse_args(options)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_variables_exist(page: Path) -> None:
     """Every variable with our prefix that a page mentions is one that we read."""
-    known = {option.variable(name) for name, option in OPTIONS.items()}
-    mentioned = set(re.findall(r"LLM_OTEL_[A-Z_]+", page.read_text(encoding="utf-8")))
+    known = {option.variable(name) for name, option in OPTIONS.items()} | sources.RESERVED_VARIABLES
+    mentioned = set(re.findall(r"(?<!_)LLM_OTEL_[A-Z_]+", page.read_text(encoding="utf-8")))
     assert mentioned <= known, sorted(mentioned - known)

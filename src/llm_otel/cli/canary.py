@@ -32,7 +32,13 @@ _PROTOCOLS: Final = ("both", "http", "grpc")
     metavar="HOST:PORT",
     help="Its OTLP/gRPC endpoint.",
 )
-@click.option("--protocol", type=click.Choice(_PROTOCOLS), default="both", show_default=True)
+@click.option(
+    "--protocol",
+    type=click.Choice(_PROTOCOLS),
+    default="both",
+    show_default=True,
+    help="How to send.",
+)
 @click.option(
     "--look-in",
     multiple=True,

@@ -32,7 +32,11 @@ def _days(_context: click.Context, _option: click.Parameter, text: str) -> int:
     help="How much of it: 30d, 8w.",
 )
 @click.option(
-    "--calls-per-day", type=click.IntRange(1, 10_000_000), default=4000, show_default=True
+    "--calls-per-day",
+    type=click.IntRange(1, 10_000_000),
+    default=4000,
+    show_default=True,
+    help="Calls of a mean day.",
 )
 @click.option(
     "--seed", type=int, default=7, show_default=True, help="Another seed, another history."

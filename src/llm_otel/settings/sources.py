@@ -22,7 +22,13 @@ STACK_SECTIONS: Final = frozenset(
 
 # Variables that the commands and the project's own tests read.
 RESERVED_VARIABLES: Final = frozenset(
-    {"LLM_OTEL_CACHE", "LLM_OTEL_LAKE", "LLM_OTEL_TEST_STACK", "LLM_OTEL_TOKEN"}
+    {
+        "LLM_OTEL_CACHE",
+        "LLM_OTEL_HOST",
+        "LLM_OTEL_LAKE",
+        "LLM_OTEL_TEST_STACK",
+        "LLM_OTEL_TOKEN",
+    }
 )
 
 # In a Kubernetes namespace with a Service named llm-otel… every container is given

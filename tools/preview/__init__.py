@@ -1,0 +1,1 @@
+"""Renders the dashboards without Grafana, from their JSON and a Prometheus."""
