@@ -1,0 +1,202 @@
+"""The dashboard of who spends what on what."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llm_otel import semconv
+from llm_otel.semconv import FEATURE, MODEL, PROVIDER, TENANT_ID
+from llm_otel.stack import panels
+from llm_otel.stack.config import Config
+from llm_otel.stack.grafana.board import to_dashboard
+from llm_otel.stack.grafana.cost_tables import (
+    HEADS,
+    LEVEL,
+    bloated,
+    cost,
+    models,
+    movers,
+    periods,
+    tenants,
+)
+from llm_otel.stack.grafana.model import Dashboard, Panel, Query, Row
+from llm_otel.stack.grafana.operations import HOURS_OF_A_MONTH
+from llm_otel.stack.grafana.promql import (
+    ended,
+    increase,
+    share,
+)
+from llm_otel.stack.grafana.style import (
+    GREEN,
+    ORANGE,
+    RED,
+    colour,
+    gauges,
+    graph,
+    override,
+    stat,
+    step,
+    steps,
+)
+from llm_otel.stack.prometheus import recording
+
+_PERIODS: Final = {"Last 24 hours": "24h", "Last 7 days": "7d", "Last 30 days": "30d"}
+
+
+def dashboard(config: Config) -> Dashboard:
+    """Cost & tenants."""
+    return Dashboard(
+        panels.COST,
+        "LLM cost & tenants",
+        "What LLM calls cost, by tenant, feature, model and provider; budgets; what changed.",
+        "LLM",
+        (*_sums(), _daily(config), _budgets(config), _bars(TENANT_ID, panels.COST_BY_TENANT.id),
+         _bars(FEATURE)),
+        (
+            Row("Models and providers", (_bars(MODEL), _bars(PROVIDER), models())),
+            Row("Tenants and features", (tenants(),)),
+            Row("Hour, day, week, month", tuple(periods(label) for label in HEADS)),
+            Row("Top movers", (movers((TENANT_ID, FEATURE)), movers((MODEL, PROVIDER)))),
+            Row("Bloated prompts, unpriced calls", (bloated(), _unpriced(), _unknown())),
+        ),
+        since="now-7d",
+        refresh="5m",
+        components=("cost",),
+    )  # fmt: skip
+
+
+def _sums() -> tuple[Panel, ...]:
+    hour = increase(semconv.COST, "1h")
+    month = f"{hour} * {HOURS_OF_A_MONTH}"
+    unpriced = increase(semconv.REQUESTS_UNPRICED, "24h")
+    return (
+        stat("Last hour", "USD spent in the last hour.", hour, unit="currencyUSD"),
+        *(
+            stat(
+                title,
+                f"USD spent in the {title.lower()}, of hours that are recorded.",
+                f"{cost(window)} or {hour}",
+                unit="currencyUSD",
+            )
+            for title, window in _PERIODS.items()
+        ),
+        stat(
+            "Projected month",
+            f"USD that a month of {HOURS_OF_A_MONTH} hours like the last one costs.",
+            month,
+            unit="currencyUSD",
+            fixed=ORANGE,
+        ),
+        stat(
+            "Unpriced calls, 24 hours",
+            "Calls whose model has no price: what they cost is missing from all that is here.",
+            f"{unpriced} or {hour} * 0",
+            unit="short",
+            levels=[step(None, GREEN), step(1, ORANGE)],
+        ),
+    )
+
+
+def _daily(config: Config) -> Panel:
+    limits = config.alerts.get("daily_cost")
+    before = f"{cost('7d', ago='1d')} / 7"
+    known = f"count_over_time(({cost('1h')})[7d:1d] offset 1d)"
+    lines = [] if limits is None else [
+        Query(f"{before} * {level:g} and {known} >= 2", f"{name}: {level:.0%} of the mean day")
+        for name, level in (("warning", limits.warning), ("critical", limits.critical))
+        if level is not None
+    ]  # fmt: skip
+    plain = {
+        "custom__stacking": {"mode": "none", "group": "B"},
+        "custom__fillOpacity": 0,
+        "custom__lineStyle": {"fill": "dash", "dash": [8, 8]},
+    }
+    return graph(
+        "Cost of the last 24 hours",
+        "USD spent in the 24 hours before each point, by model. The dashed lines are the alert's: "
+        "multiples of the mean day of the seven before.",
+        Query(cost("1d", [MODEL]), "{{model}}"),
+        *lines,
+        unit="currencyUSD",
+        style="stacked",
+        overrides=[
+            override("^warning", color=colour(ORANGE), **plain),
+            override("^critical", color=colour(RED), **plain),
+        ],
+        interval="1h",
+        points=120,
+        width=16,
+        height=10,
+        id=panels.DAILY_COST.id,
+        links=[to_dashboard(panels.OPERATIONS, "Operations of this model", **{MODEL: MODEL})],
+    )
+
+
+def _budgets(config: Config) -> Panel:
+    own = f'{TENANT_ID}=~"${TENANT_ID}|", {FEATURE}=~"${FEATURE}|"'
+    limits = config.alerts.get("budget_used")
+    return gauges(
+        "Budget use, this month",
+        "Share of each monthly budget that is spent, and that will be at the pace of the last 24 "
+        "hours. Budgets are set in llm-otel.yaml; months are UTC.",
+        Query(f"{recording.BUDGET_USED}{{{own}}}", "{{scope}} {{tenant_id}}{{feature}}", True),
+        Query(
+            f"{recording.BUDGET_PROJECTED}{{{own}}}",
+            "{{scope}} {{tenant_id}}{{feature}} projected",
+            True,
+        ),
+        unit="percentunit",
+        levels=steps(limits),
+        top=1.2,
+        nothing="No budget is set",
+        width=8,
+        height=10,
+        id=panels.BUDGET_USE.id,
+    )
+
+
+def _bars(label: str, number: int | None = None) -> Panel:
+    head = HEADS[label]
+    return graph(
+        f"Cost by {head.lower()}",
+        f"USD by {head.lower()} in each bar, an hour or wider; the legend has the sums.",
+        Query(cost("$__interval", [label], LEVEL[label]), f"{{{{{label}}}}}"),
+        unit="currencyUSD",
+        style="bars",
+        calcs=("sum", "max"),
+        interval="1h",
+        points=48,
+        width=12,
+        height=10,
+        id=number,
+        links=[to_dashboard(panels.OPERATIONS, f"Operations of this {head.lower()}",
+                            **{label: label})],
+    )  # fmt: skip
+
+
+def _unpriced() -> Panel:
+    by = (PROVIDER, MODEL)
+    return graph(
+        "Unpriced calls",
+        "Calls in the hour before each point whose model has no price. Give it one in "
+        "llm-otel.yaml, under `prices:`.",
+        Query(increase(semconv.REQUESTS_UNPRICED, "1h", by), "{{provider}} {{model}}"),
+        unit="short",
+        width=8,
+        height=10,
+        id=panels.UNPRICED.id,
+    )
+
+
+def _unknown() -> Panel:
+    missing = increase(semconv.USAGE_UNKNOWN_TOTAL, "1h", [MODEL])
+    calls = ended("1h", [MODEL], (MODEL, PROVIDER))
+    return graph(
+        "Calls without usage",
+        "Share of the calls of an hour that should report their tokens and did not: these and "
+        "their cost are missing.",
+        Query(share(missing, calls), "{{model}}"),
+        unit="percentunit",
+        width=8,
+        height=10,
+    )

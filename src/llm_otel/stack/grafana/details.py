@@ -1,0 +1,247 @@
+"""What is folded up below the home dashboard's three graphs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llm_otel import semconv
+from llm_otel.semconv import (
+    ERROR_TYPE_LABEL,
+    FEATURE,
+    INPUT,
+    MODEL,
+    OUTPUT,
+    PROVIDER,
+    READ,
+    SLO_ERROR_CLASSES,
+    TOKEN_TYPE,
+    Metric,
+)
+from llm_otel.stack import panels
+from llm_otel.stack.config import Config
+from llm_otel.stack.grafana import promql, shared, style
+from llm_otel.stack.grafana.board import ATTRIBUTES, to_traces
+from llm_otel.stack.grafana.model import Json, Panel, Query, Row
+from llm_otel.stack.grafana.promql import either, filters, increase, select, share
+from llm_otel.stack.grafana.style import colour, graph, override, steps, window
+from llm_otel.stack.grafana.tables import Column, table, traces
+from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus.promql import SERVICE
+
+_ERROR_COLOURS: Final = {
+    semconv.RATE_LIMIT: "orange",
+    semconv.TIMEOUT: "purple",
+    semconv.SERVER: "red",
+    semconv.CONNECTION: "dark-red",
+    semconv.INVALID_REQUEST: "blue",
+    semconv.CONTENT_FILTER: "yellow",
+    semconv.CANCELLED: style.GREY,
+}
+_BURN_WINDOWS: Final = ("1h", "6h", "1d")
+
+
+def rows(config: Config) -> tuple[Row, ...]:
+    """The rows, in the order in which somebody who was paged wants them."""
+    return (
+        Row("Errors", _errors(config)),
+        Row("Traffic and time to first chunk", _traffic(config)),
+        Row("Rate limits", _limits(config)),
+        Row("Cached and reasoning tokens", _token_shares()),
+        Row("Slow and failing traces", _traces(config)),
+        Row("Quality", shared.quality(config, 8)),
+    )
+
+
+def _errors(config: Config) -> tuple[Panel, ...]:
+    over = window(config, "errors")
+    counted = either(ERROR_TYPE_LABEL, SLO_ERROR_CLASSES)
+    by_class = (ERROR_TYPE_LABEL, MODEL)
+    failed = promql.failed(over, [MODEL], counted)
+    return (
+        graph(
+            "Errors by class",
+            f"Failed calls in the {over} before each point, by class.",
+            Query(promql.failed(over, [ERROR_TYPE_LABEL]), "{{error_type}}"),
+            unit="short",
+            style="bars",
+            interval=over,
+            overrides=[override(f"^{k}$", color=colour(v)) for k, v in _ERROR_COLOURS.items()],
+            calcs=("max", "lastNotNull"),
+            id=panels.ERRORS_BY_CLASS.id,
+            links=[to_traces("Failing traces", "status = error")],
+        ),
+        graph(
+            "Error share by model",
+            f"Share of the calls of {over} that failed, of the classes that count against the "
+            "objective. Dashed where the alert warns and pages.",
+            Query(share(failed, promql.calls(over, [MODEL])), "{{model}}"),
+            unit="percentunit",
+            levels=steps(config.alerts.get("errors")),
+            id=panels.ERROR_SHARE.id,
+            links=[_failing()],
+        ),
+        _burn_rate(config),
+        table(
+            "Error trend: the last hour and the same hour a day before",
+            "Failed calls by class and model. A class without a number on the right is new.",
+            {ERROR_TYPE_LABEL: "Class", MODEL: "Model"},
+            Column("Last hour", increase(semconv.ERRORS, "1h", by_class), "locale", 0, bar=True),
+            Column("A day before", increase(semconv.ERRORS, "1h", by_class, ago="1d"), "locale", 0),
+            width=24,
+            height=7,
+        ),
+    )
+
+
+def _burn_rate(config: Config) -> Panel:
+    allowed = round(1 - config.slo, 6)
+    return graph(
+        "Burn rate of the error budget",
+        f"How many times faster than allowed errors use up the budget of 30 days ({allowed:.2%} of "
+        "the calls), by service. Dashed where the alert on the burn of one hour pages.",
+        *(
+            Query(
+                f"{recording.slo_ratio(span)}{{{filters(())}}} / {allowed:g}",
+                f"{{{{service_name}}}} {span}",
+            )
+            for span in _BURN_WINDOWS
+        ),
+        unit="none",
+        defaults={"decimals": 1},
+        levels=steps(config.alerts.get(f"slo_{_BURN_WINDOWS[0]}")),
+        id=panels.BURN_RATE.id,
+        links=[to_traces("Failing traces", "status = error", **{SERVICE: SERVICE})],
+    )
+
+
+def _failing() -> Json:
+    return to_traces("Failing traces of this model", "status = error", **{MODEL: MODEL})
+
+
+def _traffic(config: Config) -> tuple[Panel, ...]:
+    over = window(config, "first_chunk")
+    return (
+        graph(
+            "Calls by model",
+            "Calls that ended, a second.",
+            Query(promql.rate_of_calls([MODEL]), "{{model}}"),
+            unit="reqps",
+            id=panels.REQUESTS.id,
+            links=[to_traces("Traces of this model", **{MODEL: MODEL})],
+        ),
+        graph(
+            "Active calls",
+            "Calls begun and not ended. It knows neither feature nor tenant.",
+            Query(f"sum by (model) ({select(semconv.REQUESTS_ACTIVE)})", "{{model}}"),
+            unit="short",
+            style="stacked",
+            id=panels.ACTIVE.id,
+        ),
+        graph(
+            "Time to first chunk by model",
+            f"How long streamed calls took to begin: P50 and P95 over {over}. Dashed where the "
+            "alert on P95 warns and pages.",
+            *(
+                Query(
+                    promql.quantile(q, semconv.TIME_TO_FIRST_CHUNK, over, [MODEL]),
+                    f"{{{{model}}}} {name}",
+                )
+                for name, q in {"P50": 0.5, "P95": 0.95}.items()
+            ),
+            Query(promql.exemplars(semconv.TIME_TO_FIRST_CHUNK), exemplar=True),
+            unit="s",
+            custom={"fillOpacity": 0},
+            overrides=[override(" P50$", custom__lineWidth=1)],
+            levels=steps(config.alerts.get("first_chunk")),
+            id=panels.FIRST_CHUNK.id,
+            links=[to_traces("Traces of this model", **{MODEL: MODEL})],
+        ),
+    )
+
+
+def _limits(config: Config) -> tuple[Panel, ...]:
+    left = f"{recording.HEADROOM}{{{filters((PROVIDER, MODEL))}}}"
+
+    def refused(name: str) -> Query:
+        over = window(config, "rate_limited")
+        matcher = f'{ERROR_TYPE_LABEL}="{name}"'
+        failed = promql.failed(over, [MODEL], matcher)
+        return Query(share(failed, promql.calls(over, [MODEL])), f"{{{{model}}}} {name}")
+
+    return (
+        graph(
+            "Rate-limit headroom",
+            "Share of the provider's window that is left, of requests and of tokens, as its "
+            "response headers say. Dashed where the alert warns: before the first refusal.",
+            Query(f"min by (provider, model, limit) ({left})", "{{provider}} {{model}} {{limit}}"),
+            unit="percentunit",
+            defaults={"max": 1},
+            levels=steps(config.alerts.get("headroom")),
+            calcs=("lastNotNull", "min"),
+            width=12,
+            id=panels.HEADROOM.id,
+        ),
+        graph(
+            "Refused and timed out",
+            f"Share of the calls of {window(config, 'rate_limited')} that the provider refused as "
+            "too many, and that got no answer in time. Dashed where the alert warns.",
+            refused(semconv.RATE_LIMIT),
+            refused(semconv.TIMEOUT),
+            unit="percentunit",
+            levels=steps(config.alerts.get("rate_limited")),
+            width=12,
+            links=[_failing()],
+        ),
+    )
+
+
+def _token_shares() -> tuple[Panel, ...]:
+    def of(part: Metric, matcher: str, whole: str) -> str:
+        kind = f'{TOKEN_TYPE}="{whole}"'
+        more = [matcher] if matcher else []
+        tokens = increase(semconv.TOKENS_CONSUMED, "1h", [MODEL], kind)
+        return f"{increase(part, '1h', [MODEL], *more)} / ({tokens} > 0)"
+
+    cached = of(semconv.TOKENS_CACHED, f'{semconv.CACHE}="{READ}"', INPUT)
+    return (
+        graph(
+            "Cached share of the input",
+            "Input tokens of the last hour that the provider read from its cache, which are "
+            "cheaper. A fall means that the beginning of a prompt has begun to change.",
+            Query(cached, "{{model}}"),
+            unit="percentunit",
+            width=12,
+        ),
+        graph(
+            "Reasoning share of the output",
+            "Output tokens of the last hour that were spent on reasoning: paid for, never seen.",
+            Query(of(semconv.TOKENS_REASONING, "", OUTPUT), "{{model}}"),
+            unit="percentunit",
+            width=12,
+        ),
+    )
+
+
+def _traces(config: Config) -> tuple[Panel, ...]:
+    limits = config.alerts.get("latency")
+    slow = (limits.warning if limits else None) or 5
+    calls = " && ".join(f'{ATTRIBUTES[name]} =~ "${name}"' for name in (SERVICE, PROVIDER, MODEL))
+    shown = " | ".join(
+        ["", f"select({', '.join(ATTRIBUTES[n] for n in (MODEL, FEATURE, semconv.TENANT_ID))})"]
+    )
+    return (
+        traces(
+            "Slow calls",
+            f"Calls that took longer than {slow:g} s, by service, provider and model.",
+            f"{{ {calls} && duration > {slow:g}s }}{shown}",
+            width=12,
+            height=10,
+        ),
+        traces(
+            "Failing calls",
+            "Calls that ended in an error, by service, provider and model.",
+            f"{{ {calls} && status = error }}{shown}",
+            width=12,
+            height=10,
+        ),
+    )

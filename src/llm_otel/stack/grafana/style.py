@@ -1,0 +1,218 @@
+"""How panels look: one function a kind of panel, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from llm_otel.stack.config import Config
+from llm_otel.stack.grafana.model import Json, Panel, Query
+from llm_otel.stack.limits import DEFAULTS, Limits
+
+NO_TRAFFIC: Final = "No traffic"
+GREEN, ORANGE, RED, BLUE, PURPLE, GREY = (
+    "green", "orange", "red", "blue", "purple", "#8e8e8e",
+)  # fmt: skip
+
+_NOTHING: Final = [
+    {
+        "type": "special",
+        "options": {"match": "null+nan", "result": {"text": NO_TRAFFIC, "index": 0}},
+    }
+]
+_GRAPH: Final[Mapping[str, Any]] = {
+    "drawStyle": "line",
+    "lineInterpolation": "linear",
+    "lineWidth": 2,
+    "fillOpacity": 4,
+    "gradientMode": "opacity",
+    "showPoints": "auto",
+    "pointSize": 4,
+    "spanNulls": 600_000,
+    "stacking": {"mode": "none", "group": "A"},
+}
+_STACKED: Final = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 55, "lineWidth": 1}
+_BARS: Final = {**_STACKED, "drawStyle": "bars", "fillOpacity": 85, "lineWidth": 0}
+STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "lines": {},
+    "stacked": _STACKED,
+    "bars": _BARS,
+}
+
+
+def steps(limits: Limits | None) -> list[Json]:
+    """An alert's levels as thresholds, to draw them and to colour what is above them.
+
+    Args:
+        limits: The alert's; None when it is off, which leaves no level.
+    """
+    known = sorted(_levels(limits))
+    return [step(None, GREEN), *(step(value, colour) for value, colour in known)]
+
+
+def _levels(limits: Limits | None) -> list[tuple[float, str]]:
+    levels = [(limits.warning, ORANGE), (limits.critical, RED)] if limits else []
+    return [(value, colour) for value, colour in levels if value is not None]
+
+
+def steps_below(limits: Limits | None) -> list[Json]:
+    """The thresholds that colour what is below an alert's levels; as `steps`."""
+    # From the lowest level up, each colour reaches to the next level.
+    rising = sorted(_levels(limits))
+    colours = [colour for _, colour in rising] + [GREEN]
+    bounds = [None, *(value for value, _ in rising)]
+    return [step(value, colour) for value, colour in zip(bounds, colours, strict=True)]
+
+
+def step(value: float | None, colour: str) -> Json:
+    """One threshold: from `value` on it is this colour; None: from the bottom on."""
+    return {"value": value, "color": colour}
+
+
+def window(config: Config, alert: str) -> str:
+    """The time that an alert looks at, so that its panel shows what it sees."""
+    return config.alerts.get(alert, DEFAULTS[alert]).window or "10m"
+
+
+def override(pattern: str, **properties: Any) -> Json:
+    """Properties for the series whose name matches a pattern; `__` stands for the dot in a name."""
+    return {
+        "matcher": {"id": "byRegexp", "options": f"/{pattern}/"},
+        "properties": [
+            {"id": name.replace("__", "."), "value": value} for name, value in properties.items()
+        ],
+    }
+
+
+def colour(name: str) -> Json:
+    """A fixed colour, as a property of an override."""
+    return {"mode": "fixed", "fixedColor": name}
+
+
+def graph(
+    title: str,
+    description: str,
+    *queries: Query,
+    unit: str,
+    style: str = "lines",
+    levels: Sequence[Json] = (),
+    custom: Mapping[str, Any] | None = None,
+    calcs: Sequence[str] = ("lastNotNull", "max"),
+    zero: bool = True,
+    **panel: Any,
+) -> Panel:
+    """A graph over time, its legend a table.
+
+    Args:
+        title, description, queries, unit: See `Panel`.
+        style: One of `STYLES`.
+        levels: Thresholds, drawn as dashed lines.
+        custom: More of the graph's own options.
+        calcs: Columns of the legend.
+        zero: The axis begins at 0.
+        panel: More of `Panel`.
+    """
+    extra = dict(panel.pop("defaults", {}))
+    defaults: Json = {
+        "color": {"mode": "palette-classic-by-name"},
+        "custom": {
+            **_GRAPH,
+            **STYLES[style],
+            "thresholdsStyle": {"mode": "dashed" if levels else "off"},
+            **(custom or {}),
+        },
+        "thresholds": {"mode": "absolute", "steps": list(levels) or [step(None, GREEN)]},
+        "noValue": NO_TRAFFIC,
+        **({"min": 0} if zero else {}),
+        **extra,
+    }
+    options = {
+        "legend": {
+            "displayMode": "table",
+            "placement": "bottom",
+            "showLegend": True,
+            "calcs": list(calcs),
+            "sortBy": {"lastNotNull": "Last *", "max": "Max", "sum": "Total"}[calcs[0]],
+            "sortDesc": True,
+        },
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    }
+    return Panel("timeseries", title, description, queries, unit, defaults=defaults,
+                 options=options, **panel)  # fmt: skip
+
+
+def stat(
+    title: str,
+    description: str,
+    query: str,
+    *,
+    unit: str,
+    levels: Sequence[Json] = (),
+    fixed: str = BLUE,
+    decimals: int | None = None,
+    **panel: Any,
+) -> Panel:
+    """One number, as it is at the end of the time range.
+
+    Args:
+        title, description, query, unit: See `Panel`.
+        levels: Thresholds that colour it; without them it has the colour `fixed`.
+        fixed: That colour.
+        decimals: Digits after the point.
+        panel: More of `Panel`.
+    """
+    defaults: Json = {
+        "color": {"mode": "thresholds"} if levels else colour(fixed),
+        "thresholds": {"mode": "absolute", "steps": list(levels) or [step(None, GREEN)]},
+        "mappings": _NOTHING,
+        "noValue": NO_TRAFFIC,
+        **({} if decimals is None else {"decimals": decimals}),
+    }
+    options = {
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "colorMode": "value",
+        "graphMode": "none",
+        "justifyMode": "center",
+        "textMode": "value",
+    }
+    size = {"width": 4, "height": 4, **panel}
+    return Panel("stat", title, description, (Query(query, instant=True),), unit,
+                 defaults=defaults, options=options, **size)  # fmt: skip
+
+
+def gauges(
+    title: str,
+    description: str,
+    *queries: Query,
+    unit: str,
+    levels: Sequence[Json],
+    top: float,
+    nothing: str = NO_TRAFFIC,
+    **panel: Any,
+) -> Panel:
+    """Horizontal bars, one a series, as they are at the end of the time range.
+
+    Args:
+        title, description, queries, unit: See `Panel`.
+        levels: Thresholds that colour them.
+        top: Where a bar is full.
+        nothing: What it says when there is nothing to show.
+        panel: More of `Panel`.
+    """
+    defaults = {
+        "color": {"mode": "thresholds"},
+        "thresholds": {"mode": "absolute", "steps": list(levels)},
+        "mappings": _NOTHING,
+        "noValue": nothing,
+        "min": 0,
+        "max": top,
+    }
+    options = {
+        "orientation": "horizontal",
+        "displayMode": "gradient",
+        "valueMode": "color",
+        "showUnfilled": True,
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    }
+    return Panel("bargauge", title, description, queries, unit, defaults=defaults,
+                 options=options, **panel)  # fmt: skip

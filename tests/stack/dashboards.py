@@ -1,0 +1,112 @@
+"""The dashboards as Grafana reads them, and what their queries are made of."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from llm_otel import semconv
+from llm_otel.stack.config import Budgets, Config
+from llm_otel.stack.grafana import files
+from llm_otel.stack.prometheus import recording
+
+Json = dict[str, Any]
+CONFIG = Config(budgets=Budgets(total=100, tenants={"acme": 50, "*": 20}, features={"search": 10}))
+DASHBOARDS: dict[str, Json] = {
+    path: json.loads(text) for path, text in files(CONFIG).items() if path.endswith(".json")
+}
+BY_UID = {dashboard["uid"]: dashboard for dashboard in DASHBOARDS.values()}
+
+# What other programs than the library emit, as the dashboards name it.
+FOREIGN = re.compile(
+    r"up|ALERTS|otelcol_\w+|prometheus_\w+|alertmanager_\w+|process_resident_memory_bytes"
+)
+_KEYWORDS = {
+    "by",
+    "on",
+    "or",
+    "and",
+    "unless",
+    "offset",
+    "bool",
+    "without",
+    "ignoring",
+    "group_left",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A query, and where it stands."""
+
+    dashboard: Json
+    panel: Json
+    target: Json
+
+    def __str__(self) -> str:
+        return f"{self.dashboard['uid']} · {self.panel['title']} · {self.target['refId']}"
+
+    @property
+    def expr(self) -> str:
+        """Its PromQL, macros and all."""
+        return str(self.target["expr"])
+
+
+def panels(dashboard: Json, *, rows: bool = False) -> Iterator[Json]:
+    """The panels of a dashboard, those in rows too."""
+    for panel in dashboard["panels"]:
+        if panel["type"] == "row":
+            if rows:
+                yield panel
+            yield from panel["panels"]
+        else:
+            yield panel
+
+
+def targets() -> Iterator[Target]:
+    """Every query of every dashboard to Prometheus."""
+    for dashboard in DASHBOARDS.values():
+        for panel in panels(dashboard):
+            if panel["datasource"]["type"] == "prometheus":
+                for target in panel["targets"]:
+                    yield Target(dashboard, panel, target)
+
+
+def names(expr: str) -> set[str]:
+    """The names of series in a query, those in matchers on the name too."""
+    found: set[str] = set()
+    for pattern in re.findall(r'__name__(?:=~|=)"([^"]+)"', expr):
+        plain = re.sub(r"\$\{\w+\}", "", pattern)
+        for name in plain.split("|"):
+            found |= _expanded(name)
+    bare = re.sub(r'"[^"]*"', '""', expr)
+    bare = re.sub(r"\b(by|on|group_left|without)\s*\([^)]*\)", " ", bare)
+    bare = re.sub(r"(?<!\$)\{[^{}]*\}", "{}", bare)
+    bare = re.sub(r"\[[^\]]*\]|offset \S+|@ 0", " ", bare)
+    for name, follows in re.findall(r"([a-zA-Z_:][\w:]*)\s*(\(?)", bare):
+        if not follows and name not in _KEYWORDS and not name.startswith("__"):
+            found.add(name)
+    return found
+
+
+def _expanded(name: str) -> set[str]:
+    if name.endswith("(_bucket)?"):
+        stem = name.removesuffix("(_bucket)?")
+        return {stem, f"{stem}_bucket"}
+    return {name}
+
+
+def emitted() -> dict[str, set[str]]:
+    """The name of each series that exists -> its labels; empty: any."""
+    resource = {"service_name", "job", "instance", "le", "__name__"}
+    found = {"ALERTS": set[str](), "up": set[str]()}
+    for metric in semconv.FAMILY_A:
+        labels = {*metric.labels, *resource}
+        suffixes = ("", "_bucket", "_count", "_sum") if metric.kind == "histogram" else ("",)
+        found |= {f"{metric.prometheus}{suffix}": labels for suffix in suffixes}
+    for group in recording.groups(CONFIG):
+        found |= {rule.record: set[str]() for rule in group.rules}
+    return found

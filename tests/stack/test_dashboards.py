@@ -1,0 +1,334 @@
+"""The dashboards, read as Grafana and its linter read them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from stack.dashboards import (
+    BY_UID,
+    CONFIG,
+    DASHBOARDS,
+    FOREIGN,
+    Json,
+    emitted,
+    names,
+    panels,
+    targets,
+)
+from stack.parts import ROOT, program
+
+from llm_otel.stack import panels as pinned
+from llm_otel.stack.config import Config
+from llm_otel.stack.grafana import files
+from llm_otel.stack.prometheus import files as prometheus_files
+from tools.preview.macros import View
+
+EACH = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=lambda d: d["uid"])
+# Grafana's names of units that the dashboards use; the linter's list has them all.
+UNITS = {"s", "short", "locale", "none", "percentunit", "currencyUSD", "reqps", "cps", "bytes"}
+# Rates whose window is not $__rate_interval, with the reason.
+FIXED_WINDOWS = {
+    "Latency by model": "the alert's window, so that the lines are what it compares",
+    "Time to first chunk by model": "the alert's window, so that the lines are what it compares",
+}
+
+
+@EACH
+def test_it_is_classic_json_that_nobody_edits(dashboard: Json) -> None:
+    """Schema 42, no id, read-only, one crosshair, nothing that only an import understands."""
+    assert dashboard["schemaVersion"] == 42
+    assert dashboard["id"] is None
+    assert dashboard["editable"] is False
+    assert dashboard["graphTooltip"] == 1
+    assert "__inputs" not in dashboard
+    assert "${DS_" not in json.dumps(dashboard)
+
+
+def test_uids_and_titles_are_unique() -> None:
+    """Grafana freezes two files of one uid; a title is unique in its folder."""
+    assert len(BY_UID) == len(DASHBOARDS) == 4
+    assert len({dashboard["title"] for dashboard in DASHBOARDS.values()}) == 4
+    assert all(re.fullmatch(r"[a-z-]{8,40}", uid) for uid in BY_UID), list(BY_UID)
+    assert {Path(path).stem for path in DASHBOARDS} == set(BY_UID)
+
+
+@EACH
+def test_panel_ids_are_unique(dashboard: Json) -> None:
+    """Every panel, rows too, has an id of its own; those that nobody points at begin at 20."""
+    ids = [panel["id"] for panel in panels(dashboard, rows=True)]
+    assert len(set(ids)) == len(ids), ids
+    own = {p.id for p in vars(pinned).values() if isinstance(p, pinned.Panel)
+           and p.dashboard == dashboard["uid"]}  # fmt: skip
+    assert {number for number in ids if number < 20} == own
+
+
+@EACH
+def test_the_grid_is_full_and_nothing_overlaps(dashboard: Json) -> None:
+    """Each line of panels fills the 24 columns; panels of a line have one height."""
+    taken: set[tuple[int, int]] = set()
+    lines: dict[int, list[Json]] = {}
+    for panel in (p for p in dashboard["panels"] if p["type"] != "row"):
+        lines.setdefault(panel["gridPos"]["y"], []).append(panel["gridPos"])
+    for row in (p for p in dashboard["panels"] if p["type"] == "row"):
+        inside: dict[int, list[Json]] = {}
+        assert row["collapsed"] is True
+        for panel in row["panels"]:
+            inside.setdefault(panel["gridPos"]["y"], []).append(panel["gridPos"])
+        _full(inside, set(), f"{dashboard['uid']} · {row['title']}")
+    _full(lines, taken, dashboard["uid"])
+
+
+def _full(lines: dict[int, list[Json]], taken: set[tuple[int, int]], where: str) -> None:
+    for y, places in lines.items():
+        assert sum(place["w"] for place in places) == 24, f"{where}, y {y}: {places}"
+        assert len({place["h"] for place in places}) == 1, f"{where}, y {y}: {places}"
+        for place in places:
+            cells = {(x, row) for x in range(place["x"], place["x"] + place["w"])
+                     for row in range(y, y + place["h"])}  # fmt: skip
+            assert not taken & cells, f"{where}: {place} overlaps"
+            taken |= cells
+
+
+def test_the_home_page_has_three_graphs_and_the_rest_folded() -> None:
+    """The home dashboard opens with latency, tokens and cost, side by side."""
+    home = BY_UID[pinned.OPERATIONS]
+    open_ = [panel for panel in home["panels"] if panel["type"] != "row"]
+    assert [panel["id"] for panel in open_] == [1, 2, 3]
+    assert {panel["gridPos"]["y"] for panel in open_} == {0}
+    levels = [step["value"] for step in open_[0]["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+    assert levels == [None, 5, 10]
+
+
+@EACH
+def test_every_panel_explains_itself(dashboard: Json) -> None:
+    """Title, description, unit, targets, a word for no data; titles are unique."""
+    titles = [panel["title"] for panel in panels(dashboard)]
+    assert len(set(titles)) == len(titles), titles
+    for panel in panels(dashboard):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert defaults["unit"] in UNITS, panel["title"]
+        assert panel["targets"], panel["title"]
+        assert defaults["noValue"], panel["title"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+@EACH
+def test_datasources_are_variables(dashboard: Json) -> None:
+    """Panels and their targets name a datasource variable that the dashboard has."""
+    variables = {v["name"] for v in dashboard["templating"]["list"] if v["type"] == "datasource"}
+    for panel in panels(dashboard):
+        for owner in (panel, *panel["targets"]):
+            uid = owner["datasource"]["uid"]
+            assert uid.strip("${}") in variables, f"{panel['title']}: {uid}"
+            assert owner["datasource"]["type"] == uid.strip("${}").removesuffix("_datasource")
+
+
+@EACH
+def test_variables_follow_the_time_range_and_match_all(dashboard: Json) -> None:
+    """Every variable of the contract is there, reloads with the time, and has an All."""
+    query = [v for v in dashboard["templating"]["list"] if v["type"] == "query"]
+    assert [v["name"] for v in query] == list(pinned.VARIABLES)
+    for variable in query:
+        assert variable["refresh"] == 2
+        assert variable["includeAll"]
+        assert variable["multi"]
+        assert variable["allValue"] == ".*"
+        assert re.fullmatch(r"label_values\(\{.+\}, \w+\)", variable["definition"])
+
+
+@EACH
+def test_links_lead_to_what_exists(dashboard: Json) -> None:
+    """Data links open a dashboard with variables that it has, or Explore with a valid query."""
+    for panel in panels(dashboard):
+        for link in panel["fieldConfig"]["defaults"].get("links", []):
+            parts = urlsplit(link["url"])
+            assert link["title"], panel["title"]
+            if parts.path == "/explore":
+                panes = json.loads(parse_qs(parts.query)["panes"][0])
+                (query,) = panes["traces"]["queries"]
+                assert re.fullmatch(r"\{ .+ \}", query["query"]), query
+                continue
+            other = BY_UID[parts.path.removeprefix("/d/")]
+            known = {v["name"] for v in other["templating"]["list"]}
+            assert set(re.findall(r"var-(\w+)=", parts.query)) <= known, link
+            assert "${__url_time_range}" in parts.query
+    assert dashboard["links"][0]["keepTime"]
+    assert dashboard["links"][0]["includeVars"]
+
+
+def test_labels_in_links_are_in_the_series() -> None:
+    """A link that takes a label from a series is on panels whose every query keeps that label."""
+    wrong = []
+    for each in targets():
+        wanted = set(
+            re.findall(r"__field\.labels\.(\w+)",
+                       json.dumps(each.panel["fieldConfig"]["defaults"].get("links", [])))
+        )  # fmt: skip
+        if not wanted or each.target["exemplar"] or each.target["legendFormat"] in CONSTANTS:
+            continue
+        shown = set(re.findall(r"\{\{(\w+)\}\}", each.target["legendFormat"]))
+        if not wanted <= shown:
+            wrong.append(f"{each}: {wanted - shown}")
+    assert not wrong
+
+
+# Series without labels beside those that have some: a link from them chooses nothing.
+CONSTANTS = {
+    "projected month", "warning: 120% of the mean day", "critical: 200% of the mean day",
+}  # fmt: skip
+
+
+def test_labels_in_legends_are_kept_by_the_query() -> None:
+    """What a legend names is in every `by (…)` of its query."""
+    wrong = []
+    for each in targets():
+        shown = set(re.findall(r"\{\{(\w+)\}\}", each.target["legendFormat"]))
+        for kept in re.findall(r"\bby \(([^)]*)\)", each.expr):
+            labels = {label.strip() for label in kept.split(",")}
+            if not shown <= labels:
+                wrong.append(f"{each}: {shown - labels} not in by ({kept})")
+    assert not wrong
+
+
+def test_rates_use_the_rate_interval() -> None:
+    """The linter's rule: rate and irate look back $__rate_interval, but for named exceptions."""
+    wrong = [
+        str(each)
+        for each in targets()
+        for window in re.findall(r"\brate\([^\[]*\[([^\]]+)\]", each.expr)
+        if window != "$__rate_interval" and each.panel["title"] not in FIXED_WINDOWS
+    ]
+    assert not wrong
+
+
+def test_counters_are_never_shown_raw() -> None:
+    """The linter's rule: what ends in _total stands in rate or increase."""
+    wrong = []
+    for each in targets():
+        bare = re.sub(r"(?:rate|increase)\([\w:]*\{(?:[^{}]|\{\w+\})*\}\[[^\]]+\]", "", each.expr)
+        bare = re.sub(r"(?:rate|increase)\([\w:]+_total\[[^\]]+\]", "", bare)
+        if re.search(r"\w+_total\b", bare):
+            wrong.append(str(each))
+    assert not wrong
+
+
+def test_every_series_and_label_is_emitted() -> None:
+    """A query names only what the library, a recording rule or a listed program emits."""
+    known, wrong = emitted(), []
+    for each in targets():
+        wrong += [
+            f"{each}: {name}"
+            for name in names(each.expr)
+            if name not in known and not FOREIGN.fullmatch(name)
+        ]
+        for name, matchers in re.findall(
+            r"([a-zA-Z_:][\w:]*)\{([^{}]*(?:\{\w+\}[^{}]*)*)\}", each.expr
+        ):
+            labels = set(re.findall(r"(\w+)(?:=~|!~|!=|=)\"", matchers))
+            if known.get(name) and not labels <= known[name]:
+                wrong.append(f"{each}: {name} has no {labels - known[name]}")
+    assert not wrong
+
+
+def test_prometheus_parses_every_query(tmp_path: Path) -> None:
+    """promtool takes every query, with the variables at All and with one value each."""
+    chosen = dict.fromkeys(pinned.VARIABLES, "(a|b)")
+    rules = [
+        {"record": f"query:number{n}:x", "expr": view.query(each.expr, 300)}
+        for view in (View(0, 86400), View(0, 86400, chosen))
+        for n, each in enumerate(targets())
+    ]
+    annotations = [
+        {"record": "query:alerts:x", "expr": View(0, 86400).query(found["expr"], 60)}
+        for dashboard in DASHBOARDS.values()
+        for found in dashboard["annotations"]["list"]
+    ]
+    path = tmp_path / "queries.yml"
+    groups = [{"name": "all", "rules": rules + annotations}]
+    path.write_text(yaml.safe_dump({"groups": groups}))
+    command = [program("promtool"), "check", "rules", "--lint=none", path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_every_alert_points_at_a_panel() -> None:
+    """The dashboard and the panel in each alert's annotations exist."""
+    wrong = []
+    for path, text in prometheus_files(CONFIG).items():
+        for group in yaml.safe_load(text).get("groups", []) if "/alerts/" in path else []:
+            for rule in group["rules"]:
+                notes = rule["annotations"]
+                uid = notes["dashboard_url"].rpartition("/")[2]
+                ids = {panel["id"] for panel in panels(BY_UID[uid])}
+                if int(notes["panel_id"]) not in ids:
+                    wrong.append(f"{rule['alert']}: {uid} {notes['panel_id']}")
+    assert not wrong
+
+
+def test_thresholds_are_the_alerts(tmp_path: Path) -> None:
+    """A threshold that a user sets is drawn; an alert that is off draws none."""
+    path = tmp_path / "llm-otel.yaml"
+    path.write_text("alerts: {latency: {warning: 7, critical: 21}, errors: false}\n")
+    home = json.loads(files(Config.load(path))["grafana/dashboards/LLM/llm-operations.json"])
+    found = {panel["id"]: panel for panel in panels(home)}
+
+    def drawn(number: int) -> list[float | None]:
+        steps = found[number]["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        return [step["value"] for step in steps]
+
+    assert drawn(pinned.LATENCY.id) == [None, 7, 21]
+    assert drawn(pinned.ERROR_SHARE.id) == [None]
+
+
+def test_datasources_are_fixed_and_lead_to_each_other() -> None:
+    """Fixed uids, read-only; exemplars open Tempo, spans open Prometheus with a literal `$`."""
+    text = files(CONFIG)["grafana/provisioning/datasources/llm-otel.yaml"]
+    content = yaml.safe_load(text)
+    found = {each["uid"]: each for each in content["datasources"]}
+    assert set(found) == {"prometheus", "tempo", "alertmanager"}
+    assert content["prune"] is True
+    assert not any(each["editable"] for each in found.values())
+    (exemplar,) = found["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    assert (exemplar["name"], exemplar["datasourceUid"]) == ("trace_id", "tempo")
+    tempo = found["tempo"]["jsonData"]
+    assert tempo["tracesToMetrics"]["datasourceUid"] == tempo["serviceMap"]["datasourceUid"]
+    assert all("{$$__tags}" in each["query"] for each in tempo["tracesToMetrics"]["queries"])
+    assert "$__" not in re.sub(r"\$\$", "", text)
+
+
+def test_the_committed_files_are_the_generated_ones() -> None:
+    """`llm-otel render` would change nothing below grafana/."""
+    wanted = files(Config())
+    stale = [path for path, text in wanted.items() if not (ROOT / path).is_file()
+             or (ROOT / path).read_text(encoding="utf-8") != text]  # fmt: skip
+    assert not stale
+    there = {str(p.relative_to(ROOT)) for p in (ROOT / "grafana").rglob("*") if p.is_file()}
+    assert there == set(wanted)
+
+
+def test_macros_are_what_grafana_puts_there() -> None:
+    """Steps are rounded as Grafana rounds them; variables are patterns, All by default."""
+    view = View(0, 6 * 3600, {"model": "(a|b)"})
+    panel = {"interval": "1m", "maxDataPoints": 300}
+    assert view.step(panel) == 60
+    assert View(0, 30 * 86400).step(panel) == 7200
+    assert view.step({"interval": "1h", "maxDataPoints": 300}) == 3600
+    query = 'rate(x{m=~"$model", t=~"${tenant_id}|"}[$__rate_interval]) [$__range] [$__interval]'
+    wanted = 'rate(x{m=~"(a|b)", t=~".*|"}[240s]) [21600s] [60s]'
+    assert view.query(query, 60) == wanted
+
+
+def test_the_names_in_a_query_are_found() -> None:
+    """The check of names sees bare series, recorded ones, and both sides of a choice by name."""
+    query = (
+        'sum by (a) (rate(x_total{b=~"$b"}[5m])) / on (a) l:m:op > 0 or count(up == 0) '
+        'or {__name__=~"l:all:op|l:few:op${b}", __name__!~"l:all:op${b}"}'
+    )
+    assert names(query) == {"x_total", "l:m:op", "up", "l:all:op", "l:few:op"}
