@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from llm_otel import semconv
