@@ -29,6 +29,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 logger = logging.getLogger("llm_otel")
 
 _KEY = create_key("llm_otel.attribution")
+# Where the API keeps baggage, so that a call without any costs one look; None if it has moved.
+_BAGGAGE_KEY: str | None = getattr(baggage, "_BAGGAGE_KEY", None)
 
 # Baggage entry → the span attribute that it carries.
 _ENTRIES = {
@@ -134,6 +136,8 @@ def provider_context(ctx: Context) -> Context:
 
     Returns `ctx` itself when it holds none.
     """
+    if _BAGGAGE_KEY is not None and _BAGGAGE_KEY not in ctx:
+        return ctx
     entries = baggage.get_all(ctx)
     if not entries:
         return ctx

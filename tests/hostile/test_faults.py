@@ -200,8 +200,8 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
     "measure": (
-        Row(chat, f"{_CORE}.headroom.scan"),
-        Row(drained, f"{_CORE}.instruments.Instruments.first_chunk"),
+        Row(chat, f"{_CORE}.headroom.Headroom.keep"),
+        Row(chat, also={f"{_CORE}.family_b.attributes": lambda *_: None}),
     ),
     "count": (
         Row(chat, f"{_CORE}.billing.bill"),

@@ -9,44 +9,96 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
 
 from llm_otel.core import guard
 
-# What some 16 calls leave: more in a row saves nothing more, and this takes less than a millisecond
-# of the call that works it off.
-_MOST = 64
+if TYPE_CHECKING:
+    from llm_otel.core.family_b import Recorder
+    from llm_otel.core.instruments import Series
+    from llm_otel.pricing import Cost
+    from llm_otel.usage import Usage
+
+# More in a row saves nothing more, and this takes less than a millisecond of the call that works
+# it off.
+_MOST = 16
+
+
+class Ended:
+    """What a call leaves behind to be measured, nothing of its bodies.
+
+    Attributes:
+        series: The call's.
+        seconds: Duration of the call.
+        error: Its class of error, or None.
+        context: Holds the span that the exemplar leads to.
+        first_chunk: Seconds to a stream's first chunk.
+        used, used_by: The usage to count, and whose it is.
+        priced: Whether `cost` is to be counted now; None counts as unpriced.
+        cost: What `used` costs.
+        usage_unknown: The call should have reported its usage and did not.
+        recorders: Those of family B, which read what follows.
+        operation: `gen_ai.operation.name`.
+        attributes: Those common to family B.
+        usage: What the answer told of its usage.
+        error_type: `error.type`, or None.
+    """
+
+    __slots__ = (
+        "attributes", "context", "cost", "error", "error_type", "first_chunk", "operation",
+        "priced", "recorders", "seconds", "series", "usage", "usage_unknown", "used", "used_by",
+    )  # fmt: skip
+
+    operation: str
+    attributes: dict[str, Any]
+    usage: Usage | None
+    error_type: str | None
+
+    def __init__(self, series: Series, seconds: float, error: str | None, context: Context) -> None:
+        self.series = self.used_by = series
+        self.seconds = seconds
+        self.error = error
+        self.context = context
+        self.first_chunk: float | None = None
+        self.used: Usage | None = None
+        self.priced = self.usage_unknown = False
+        self.cost: Cost | None = None
+        self.recorders: tuple[Recorder, ...] = ()
 
 
 class Backlog:
-    """Measuring to be done; thread-safe, in no promised order.
+    """Calls that wait to be measured; thread-safe, in no promised order.
 
     Args:
+        measure: Measures one.
         deferred: False where nobody is known to call `work_off` before a collection: everything is
             then done at once.
     """
 
-    def __init__(self, *, deferred: bool) -> None:
+    def __init__(self, measure: Callable[[Ended], None], *, deferred: bool) -> None:
+        self._measure = measure
         self._room = _MOST if deferred else 1
-        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._waiting: deque[Ended] = deque()
 
-    def put(self, work: Callable[..., None], *args: Any) -> None:
-        """Have `work(*args)` done at the next collection, or once enough waits."""
-        self._waiting.append((work, args))
+    def put(self, ended: Ended) -> None:
+        """Have a call measured at the next collection, or once enough wait."""
+        self._waiting.append(ended)
         if len(self._waiting) >= self._room:
             self.work_off()
 
     def work_off(self) -> bool:
-        """Do what waits; False when nothing did."""
+        """Measure what waits; False when nothing did."""
         worked = False
         while self._waiting:
             try:
-                work, args = self._waiting.popleft()
+                ended = self._waiting.popleft()
             except IndexError:  # another thread was quicker
                 break
             worked = True
             try:
-                work(*args)
+                self._measure(ended)
             except Exception as exc:  # noqa: BLE001
                 guard.handle("measure", exc)
         return worked

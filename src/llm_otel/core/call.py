@@ -20,11 +20,11 @@ from llm_otel.core import (
     family_b,
     folds,
     guard,
-    headroom,
     read,
     server,
 )
-from llm_otel.core.errors import Failure
+from llm_otel.core.backlog import Ended
+from llm_otel.core.errors import NO_FAILURE, Failure
 from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
 
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from llm_otel.core.instruments import Series
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
-    from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
+
+
+_TOO_MANY = 429
 
 
 class Observer(Protocol):
@@ -75,7 +77,6 @@ class Call:
         "own_span",
         "reading",
         "recording",
-        "request_id",
         "response",
         "retries",
         "runtime",
@@ -115,7 +116,6 @@ class Call:
         self.epoch = runtime.instruments.epoch
         self.response: Any = None
         self.retries = 0
-        self.request_id: str | None = None
         self.first_chunk_at: float | None = None
         self.reading = False
         self.fold: Fold | None = None
@@ -125,8 +125,6 @@ class Call:
         self.span = self._start_span(context) if own_span else trace.get_current_span(context)
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
-        if self.recording:
-            self._describe_request()
         runtime.instruments.begun(self.series)
         self.started = perf_counter()
 
@@ -139,35 +137,22 @@ class Call:
         )
 
     def start_attributes(self) -> dict[str, Any]:
-        """What samplers may look at."""
-        host = self.server
-        attributes: dict[str, Any] = {
-            semconv.OPERATION_NAME: self.endpoint.operation,
-            semconv.PROVIDER_NAME: host.provider,
-        }
+        """What samplers may look at; all else waits for the end, as setting costs each time."""
+        attributes = {semconv.OPERATION_NAME: self.endpoint.operation, **self.server.attributes}
         if self.model != semconv.NONE:
             attributes[semconv.REQUEST_MODEL] = self.model
-        if host.host is not None:
-            attributes[semconv.SERVER_ADDRESS] = host.host
-            if host.port is not None:
-                attributes[semconv.SERVER_PORT] = host.port
         return attributes
 
-    def _describe_request(self) -> None:
-        # Guarded by itself: the span is open by now.
+    def _request_attributes(self) -> dict[str, Any]:
+        """What the request and the attribution tell."""
+        attributes: dict[str, Any] = {}
         try:
-            self.span.set_attributes(self.request_attributes())
+            attributes = extract.request_attributes(self.body, self.endpoint)
         except Exception as problem:  # noqa: BLE001
             guard.handle("describe request", problem)
-
-    def request_attributes(self) -> dict[str, Any]:
-        """What the request and the attribution tell."""
-        attributes = extract.request_attributes(self.body, self.endpoint)
         attributes.update(self.attribution.span_attributes)
         if self.streaming:
             attributes[semconv.REQUEST_STREAM] = True
-        if self.server.provider == "azure.ai.openai":
-            attributes[semconv.AZURE_NAMESPACE] = "Microsoft.CognitiveServices"
         return attributes
 
     def received(self, response: Any, retries: int) -> None:
@@ -260,40 +245,36 @@ class Call:
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
         answer, failure = _told(tell, exc)
-        first_chunk = None
+        ended = Ended(self.series, seconds, failure.kind, self.context)
         if self.first_chunk_at is not None:
-            first_chunk = self.first_chunk_at - self.started
-        cost: Cost | None = None
+            ended.first_chunk = self.first_chunk_at - self.started
         try:
-            instruments.later(instruments.ended, self.series, seconds, failure.kind, self.context)
-            if first_chunk is not None:
-                instruments.later(instruments.first_chunk, self.series, first_chunk)
-            self._read_headers()
-        except Exception as problem:  # noqa: BLE001
-            guard.handle("measure", problem)
-        try:
-            cost = self._count(answer, seconds, failure)
+            self._count(answer, failure, ended)
         except Exception as problem:  # noqa: BLE001
             guard.handle("count", problem)
+        try:
+            self._keep_headers(failure)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("measure", problem)
         if self.own_span:
             try:
-                family_b.measure(self, answer, seconds, first_chunk, failure.type)
-                self._describe(answer, cost, failure, first_chunk, result)
+                family_b.prepare(ended, self, answer, failure.type)
+                self._describe(answer, ended, failure, result)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
+        instruments.later(ended)
+        if self.own_span:
             self.span.end()
         self.response = None
 
-    def _count(self, answer: Answer, seconds: float, failure: Failure) -> Cost | None:
-        """Tokens and cost into the metrics; the cost if it is known by now."""
-        instruments = self.runtime.instruments
+    def _count(self, answer: Answer, failure: Failure, ended: Ended) -> None:
+        """Have tokens and cost counted."""
         used, series = self._countable(answer)
-        if used is None:
-            if self.endpoint.billed and failure.kind is None and not answer.background:
-                instruments.later(instruments.unknown_usage, self.series)
-            return None
-        instruments.later(instruments.used, series, used)
-        return billing.bill(self, answer, used, series, seconds)
+        if used is not None:
+            ended.used, ended.used_by = used, series
+            billing.bill(self, answer, ended)
+        elif self.endpoint.billed and failure.kind is None and not answer.background:
+            ended.usage_unknown = True
 
     def _countable(self, answer: Answer) -> tuple[Usage | None, Series]:
         """The usage to count now, and whose it is. What goes on in the background is told with
@@ -328,36 +309,29 @@ class Call:
             labels[semconv.TENANT_ID],
         )
 
-    def _read_headers(self) -> None:
+    def _keep_headers(self, failure: Failure) -> None:
+        """Keep the rate-limit headers; an error's may tell nothing and hide what others told."""
         # An exception's response may be of any kind.
-        raw = getattr(getattr(self.response, "headers", None), "raw", ())
-        request_id, limits = headroom.scan(raw)
-        self.request_id = request_id
-        if limits and self.model != semconv.NONE:
+        headers = getattr(self.response, "headers", None)
+        if headers is not None and (failure.kind is None or failure.status == _TOO_MANY):
             labels = self.series.labels
-            self.runtime.instruments.headroom.put(
-                labels[semconv.PROVIDER], labels[semconv.MODEL], limits
+            self.runtime.instruments.headroom.keep(
+                labels[semconv.PROVIDER], labels[semconv.MODEL], headers
             )
 
-    def _describe(
-        self,
-        answer: Answer,
-        cost: Cost | None,
-        failure: Failure,
-        first_chunk: float | None,
-        result: object,
-    ) -> None:
-        """The span's response attributes and, if somebody opted in, the content."""
-        runtime = self.runtime
-        wanted = runtime.policy.active and runtime.policy.wants(self.span)
+    def _describe(self, answer: Answer, ended: Ended, failure: Failure, result: object) -> None:
+        """The span's attributes and, if somebody opted in, the content."""
+        policy = self.runtime.policy
+        wanted = policy.active and policy.wants(self.span)
         if not (self.recording or wanted):
             return
-        attributes = describe.response_attributes(self, answer, cost, failure, first_chunk)
+        attributes = self._request_attributes()
+        describe.response_attributes(attributes, self, answer, ended, failure, result)
         if self.recording:
             self.span.set_attributes(attributes)
             if failure.type is not None:
                 # The text quotes prompts: the policy decides.
-                told = runtime.policy.quote(failure.exc)
+                told = policy.quote(failure.exc)
                 self.span.set_status(Status(StatusCode.ERROR, told))
         if wanted:
             describe.content(self, answer, result, attributes)
@@ -373,16 +347,18 @@ def abandon(call: Call) -> None:
 
 def _told(tell: Callable[[], Answer], exc: BaseException | None) -> tuple[Answer, Failure]:
     """What the answer told and how the call failed; nothing of it where we fail to read it."""
-    answer, failure = Answer(), Failure()
     try:
         answer = tell()
     except Exception as problem:  # noqa: BLE001
         guard.handle("read answer", problem)
+        answer = Answer()
+    if exc is None and answer.error_code is None:
+        return answer, NO_FAILURE
     try:
-        failure = Failure.of(exc, answer)
+        return answer, Failure.of(exc, answer)
     except Exception as problem:  # noqa: BLE001
         guard.handle("classify", problem)
-    return answer, failure
+        return answer, NO_FAILURE
 
 
 def _json_body(response: Any) -> object:

@@ -6,62 +6,78 @@ from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
 from llm_otel.core import content as contents
-from llm_otel.core import extract
+from llm_otel.core import extract, headroom
 
 if TYPE_CHECKING:
+    from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
     from llm_otel.core.errors import Failure
     from llm_otel.core.extract import Answer
-    from llm_otel.pricing import Cost
 
 
 def response_attributes(
-    call: Call, answer: Answer, cost: Cost | None, failure: Failure, first_chunk: float | None
-) -> dict[str, Any]:
-    """Span attributes of the answer; only what is known."""
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any],
+    call: Call,
+    answer: Answer,
+    ended: Ended,
+    failure: Failure,
+    result: object,
+) -> None:
+    """Add the span attributes of the answer; only what is known."""
     if answer.finish_reasons:
         attributes[semconv.RESPONSE_FINISH_REASONS] = answer.finish_reasons
+    if answer.response_id is not None:
+        attributes[semconv.RESPONSE_ID] = answer.response_id
+    if answer.model is not None:
+        attributes[semconv.RESPONSE_MODEL] = answer.model
+    if answer.service_tier is not None:
+        attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
+    if answer.fingerprint is not None:
+        attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
+    request_id = headroom.request_id(result, call.response)
+    if request_id is not None:
+        attributes[semconv.PROVIDER_REQUEST_ID] = request_id
     if call.retries:
         attributes[semconv.HTTP_RESEND_COUNT] = call.retries
-    for name, value in (
-        (semconv.RESPONSE_ID, answer.response_id),
-        (semconv.RESPONSE_MODEL, answer.model),
-        (semconv.OPENAI_RESPONSE_SERVICE_TIER, answer.service_tier),
-        (semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, answer.fingerprint),
-        (semconv.PROVIDER_REQUEST_ID, call.request_id),
-        (semconv.RESPONSE_TIME_TO_FIRST_CHUNK, first_chunk),
-        (semconv.ERROR_TYPE, failure.type),
-        (semconv.ERROR_CLASS, failure.kind),
-        (semconv.HTTP_STATUS_CODE, failure.status),
-    ):
-        if value is not None:
-            attributes[name] = value
+    if ended.first_chunk is not None:
+        attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = ended.first_chunk
+    if failure.type is not None:
+        _failure(attributes, failure)
     if call.endpoint.polled:
         if answer.status is not None:
             attributes[semconv.RESPONSE_STATUS] = answer.status
     elif answer.usage is not None:
         attributes[semconv.USAGE_SOURCE] = answer.usage_source
-        attributes.update(extract.usage_attributes(answer.usage, call.runtime.cache_write))
+        extract.usage_attributes(attributes, answer.usage, call.runtime.cache_write)
         if call.endpoint.operation == semconv.EMBEDDINGS:
             # the conventions know no output of embeddings
             attributes.pop(semconv.USAGE_OUTPUT_TOKENS)
-    elif call.endpoint.billed and failure.kind is None and not answer.background:
+    elif ended.usage_unknown:
         attributes[semconv.USAGE_SOURCE] = semconv.USAGE_UNKNOWN
+    cost = ended.cost
     if cost is not None:
         attributes[semconv.COST_AMOUNT] = cost.total
         attributes[semconv.COST_CURRENCY] = "USD"
         attributes[semconv.COST_SOURCE] = (
             "provider" if cost.source == semconv.COST_FROM_PROVIDER else "local"
         )
-    return attributes
+
+
+def _failure(attributes: dict[str, Any], failure: Failure) -> None:
+    for name, value in (
+        (semconv.ERROR_TYPE, failure.type),
+        (semconv.ERROR_CLASS, failure.kind),
+        (semconv.HTTP_STATUS_CODE, failure.status),
+    ):
+        if value is not None:
+            attributes[name] = value
 
 
 def content(call: Call, answer: Answer, result: object, attributes: dict[str, Any]) -> None:
     """Record what was said: only called when somebody opted in."""
     policy = call.runtime.policy
     if policy.emit:
-        attributes = {**call.start_attributes(), **call.request_attributes(), **attributes}
+        attributes = {**call.start_attributes(), **attributes}
     said = _said(call, answer, result) if policy.content else contents.Content()
     contents.record(policy, call.span, call.runtime.logger, said, attributes, call.context)
 

@@ -151,7 +151,7 @@ class Failure:
         if answer.error_code is not None:
             kind = by_code(answer.error_code)
             return cls(answer.error_code if kind != semconv.OTHER else "_OTHER", kind)
-        return _NO_FAILURE
+        return NO_FAILURE
 
 
-_NO_FAILURE = Failure()
+NO_FAILURE = Failure()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from llm_otel import semconv
@@ -74,9 +75,10 @@ def usage(node: object, endpoint: Endpoint) -> Usage | None:
     for way in endpoint.usage_at:
         reported = read.path(node, way)
         if reported is not None and not isinstance(reported, (str, list, int, float)):
+            numbers = read.fields(reported)
             result = Usage()
-            _fill(result, reported, endpoint.usage)
-            total = read.get(reported, "total_tokens")
+            _fill(result, numbers, endpoint.usage)
+            total = numbers.get("total_tokens")
             if total == result.input_tokens + result.output_tokens + result.reasoning_tokens:
                 # xAI and others report the reasoning beside the output, not inside it.
                 result.output_tokens += result.reasoning_tokens
@@ -87,48 +89,51 @@ def usage(node: object, endpoint: Endpoint) -> Usage | None:
     return None
 
 
-def _fill(result: Usage, node: object, fields: UsageMap) -> None:
-    reported = read.fields(node)
+def _fill(result: Usage, reported: Mapping[str, object], fields: UsageMap) -> None:
     for key, destination in fields.items():
         value = reported.get(key)
-        if value is None:
+        if not value:
             continue
-        if isinstance(destination, str):
-            amount = (
-                read.number(value) or 0.0 if destination == "audio_seconds" else read.count(value)
-            )
+        if type(destination) is not str:
+            _fill(result, read.fields(value), destination)  # type: ignore[arg-type]
+        elif destination == "audio_seconds":
+            result.audio_seconds = read.number(value) or result.audio_seconds
+        else:
+            amount = read.count(value)
             if amount:
                 setattr(result, destination, amount)
-        else:
-            _fill(result, value, destination)
 
 
 def answer(node: object, endpoint: Endpoint) -> Answer:
     """Everything that a whole response tells."""
     told = read.fields(node)
+    value, string = told.get, read.string
     result = Answer(
-        response_id=read.string(told.get("id")),
-        model=read.string(told.get("model")),
-        status=read.string(told.get("status")),
-        service_tier=read.string(told.get("service_tier")),
-        fingerprint=read.string(told.get("system_fingerprint")),
-        usage=usage(node, endpoint),
+        string(value("id")),
+        string(value("model")),
+        string(value("status")),
+        string(value("service_tier")),
+        string(value("system_fingerprint")),
+        usage=usage(told, endpoint),
     )
-    if endpoint.kind in ("chat", "completion"):
-        result.finish_reasons = [
-            finish_reason(read.get(choice, "finish_reason"))
-            for choice in read.items(node, "choices")
-        ]
-        result.cost_usd = read.number(read.path(node, ("usage", "cost")))
-        result.error_code = told_error(node)
-    elif endpoint.kind == "responses":
-        _responses(result, node, endpoint.drawing)
-    elif endpoint.kind == "image":
-        _svg(result, node)
-    elif endpoint.kind == "batch":
-        done = read.count(read.path(node, ("request_counts", "completed")))
-        result.requests = max(done, 1)
+    reader = _READERS.get(endpoint.kind)
+    if reader is not None:
+        reader(result, told, endpoint)
     return result
+
+
+def _choices(result: Answer, told: Mapping[str, object], endpoint: Endpoint) -> None:  # noqa: ARG001
+    result.finish_reasons = [
+        finish_reason(read.get(choice, "finish_reason")) for choice in read.items(told, "choices")
+    ]
+    if told.get("usage") is not None:
+        result.cost_usd = read.number(read.get(told["usage"], "cost"))
+    result.error_code = told_error(told)
+
+
+def _batch(result: Answer, told: Mapping[str, object], endpoint: Endpoint) -> None:  # noqa: ARG001
+    done = read.count(read.path(told, ("request_counts", "completed")))
+    result.requests = max(done, 1)
 
 
 def told_error(node: object) -> str | None:
@@ -149,7 +154,7 @@ def finish_reason(value: object) -> str:
     return _FINISH_REASONS.get(reason, reason)
 
 
-def _responses(result: Answer, node: object, drawing: UsageMap) -> None:
+def _responses(result: Answer, node: Mapping[str, object], endpoint: Endpoint) -> None:
     """The Responses API tells its end by `status`, and hosted tools' usage outside `usage`."""
     result.background = read.get(node, "background") is True
     if result.status == "completed":
@@ -167,7 +172,7 @@ def _responses(result: Answer, node: object, drawing: UsageMap) -> None:
         code = read.path(node, ("error", "code"))
         result.error_code = code if isinstance(code, str) else semconv.OTHER
     if result.usage is not None:
-        _hosted_tools(result.usage, node, drawing)
+        _hosted_tools(result.usage, node, endpoint.drawing)
 
 
 def _hosted_tools(into: Usage, node: object, drawing: UsageMap) -> None:
@@ -175,7 +180,7 @@ def _hosted_tools(into: Usage, node: object, drawing: UsageMap) -> None:
     into.web_searches = read.count(told) if told is not None else _searches(node)
     image = read.path(node, ("tool_usage", "image_gen"))
     drawn = Usage()
-    _fill(drawn, image, drawing)
+    _fill(drawn, read.fields(image), drawing)
     extra = [_svg_usage(item) for item in read.items(node, "output")]
     if drawn.input_tokens or drawn.output_tokens:
         extra.append((_image_model(node), drawn))
@@ -200,7 +205,7 @@ def _image_model(node: object) -> str | None:
     return None
 
 
-def _svg(result: Answer, node: object) -> None:
+def _svg(result: Answer, node: Mapping[str, object], endpoint: Endpoint) -> None:  # noqa: ARG001
     written = _svg_usage(node)
     if written is not None:
         result.usage = result.usage or Usage()
@@ -218,6 +223,16 @@ def _svg_usage(node: object) -> tuple[str | None, Usage] | None:
     if not (usage.input_tokens or usage.output_tokens):
         return None
     return read.text(written, "model"), usage
+
+
+# What an answer of a kind tells beyond what all tell.
+_READERS: Mapping[str, Callable[[Answer, Mapping[str, object], Endpoint], None]] = {
+    "chat": _choices,
+    "completion": _choices,
+    "responses": _responses,
+    "image": _svg,
+    "batch": _batch,
+}
 
 
 # ------------------------------------------------------------------ requests
@@ -295,28 +310,31 @@ def request_attributes(body: Mapping[str, object], endpoint: Endpoint) -> dict[s
     return attributes
 
 
-def usage_attributes(used: Usage, cache_write: tuple[str, ...]) -> dict[str, int]:
-    """Span attributes of a usage; subsets only where they are not 0.
+_PARTS = {
+    "cache_read_tokens": semconv.USAGE_CACHE_READ,
+    "reasoning_tokens": semconv.USAGE_REASONING,
+    "audio_input_tokens": semconv.USAGE_AUDIO_INPUT,
+    "audio_output_tokens": semconv.USAGE_AUDIO_OUTPUT,
+    "image_input_tokens": semconv.USAGE_IMAGE_INPUT,
+    "image_output_tokens": semconv.USAGE_IMAGE_OUTPUT,
+}
+_parts = attrgetter(*_PARTS)
+_PART_ATTRIBUTES = tuple(_PARTS.values())
+
+
+def usage_attributes(attributes: dict[str, Any], used: Usage, cache_write: tuple[str, ...]) -> None:
+    """Add the span attributes of a usage; subsets only where they are not 0.
 
     Args:
+        attributes: Where to.
         used: What was billed.
         cache_write: Name or names of the cache-write attribute, which the conventions renamed.
     """
-    attributes = {
-        semconv.USAGE_INPUT_TOKENS: used.input_tokens,
-        semconv.USAGE_OUTPUT_TOKENS: used.output_tokens,
-    }
-    for name, value in (
-        (semconv.USAGE_CACHE_READ, used.cache_read_tokens),
-        (semconv.USAGE_REASONING, used.reasoning_tokens),
-        (semconv.USAGE_AUDIO_INPUT, used.audio_input_tokens),
-        (semconv.USAGE_AUDIO_OUTPUT, used.audio_output_tokens),
-        (semconv.USAGE_IMAGE_INPUT, used.image_input_tokens),
-        (semconv.USAGE_IMAGE_OUTPUT, used.image_output_tokens),
-    ):
+    attributes[semconv.USAGE_INPUT_TOKENS] = used.input_tokens
+    attributes[semconv.USAGE_OUTPUT_TOKENS] = used.output_tokens
+    for name, value in zip(_PART_ATTRIBUTES, _parts(used)):
         if value:
             attributes[name] = value
     if used.cache_write_tokens:
         for name in cache_write:
             attributes[name] = used.cache_write_tokens
-    return attributes

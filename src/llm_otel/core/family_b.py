@@ -4,38 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
 from llm_otel.core.extract import Answer
 
 if TYPE_CHECKING:
+    from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
     from llm_otel.core.instruments import Instruments
     from llm_otel.usage import Usage
 
 
-class Ended(NamedTuple):
-    """What a call leaves behind to be measured, nothing of its bodies.
-
-    Attributes:
-        attributes: Those common to the family.
-        operation: `gen_ai.operation.name`.
-        usage: What was used, if that is known.
-        seconds: Duration of the call.
-        first_chunk: Seconds to a stream's first chunk.
-        error: `error.type`, or None.
-    """
-
-    attributes: dict[str, Any]
-    operation: str
-    usage: Usage | None
-    seconds: float
-    first_chunk: float | None
-    error: str | None
-
-
-Recorder = Callable[["Instruments", Ended], None]
+Recorder = Callable[["Instruments", "Ended"], None]
 
 _INFERENCE = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION})
 _WITHOUT_TOKENS = frozenset({semconv.FETCH_RESPONSE, semconv.CANCEL_RESPONSE})
@@ -46,16 +27,13 @@ def recorders(version: str) -> tuple[Recorder, ...]:
     return {"v1.41": (_v141,), "latest": (_latest,), "both": (_v141, _latest)}.get(version, ())
 
 
-def measure(
-    call: Call, answer: Answer, seconds: float, first_chunk: float | None, error: str | None
-) -> None:
-    """Have a call's end recorded, soon."""
-    instruments = call.runtime.instruments
-    ended = Ended(
-        attributes(call, answer), call.endpoint.operation, answer.usage, seconds, first_chunk, error
-    )
-    for record in call.runtime.family_b:
-        instruments.later(record, instruments, ended)
+def prepare(ended: Ended, call: Call, answer: Answer, error: str | None) -> None:
+    """Have a call's end recorded in this family as well."""
+    ended.attributes = attributes(call, answer)
+    ended.operation = call.endpoint.operation
+    ended.usage = answer.usage
+    ended.error_type = error
+    ended.recorders = call.runtime.family_b
 
 
 _PER_CHUNK = {
@@ -114,7 +92,7 @@ def _build(call: Call, answer: Answer) -> dict[str, Any]:
 
 def _v141(instruments: Instruments, ended: Ended) -> None:
     common, used, record = ended.attributes, ended.usage, instruments.record
-    failed = {**common, semconv.ERROR_TYPE: ended.error} if ended.error else common
+    failed = {**common, semconv.ERROR_TYPE: ended.error_type} if ended.error_type else common
     record(semconv.V141_OPERATION_DURATION, ended.seconds, failed)
     if ended.first_chunk is not None:
         record(semconv.V141_TIME_TO_FIRST_CHUNK, ended.first_chunk, common)
@@ -134,7 +112,7 @@ def _v141(instruments: Instruments, ended: Ended) -> None:
 
 def _latest(instruments: Instruments, ended: Ended) -> None:
     common, used, record = ended.attributes, ended.usage, instruments.record
-    failed = {**common, semconv.ERROR_TYPE: ended.error} if ended.error else common
+    failed = {**common, semconv.ERROR_TYPE: ended.error_type} if ended.error_type else common
     if ended.operation == semconv.EMBEDDINGS:
         record(semconv.LATEST_EMBEDDINGS_DURATION, ended.seconds, failed)
         if used is not None:

@@ -49,43 +49,53 @@ class Choices:
 
     def add(self, chunk: Any) -> None:
         """Take a chunk in."""
-        fields = chunk if type(chunk) is dict else getattr(chunk, "__dict__", _NOTHING)
+        # Almost never a dict, so that trying costs less than asking.
+        try:
+            fields = chunk.__dict__
+        except AttributeError:
+            fields = chunk if type(chunk) is dict else _NOTHING
+        self._last = chunk
         # Azure's first and last chunks may hold filter results and no names.
         if self._first is None and fields.get("model"):
             self._first = chunk
-        self._last = chunk
         if fields.get("usage") is not None:
             self._usage = chunk
         choices = fields.get("choices")
-        if choices and type(choices) is list:
+        if type(choices) is list:
             for choice in choices:
-                of_choice = (
-                    choice if type(choice) is dict else getattr(choice, "__dict__", _NOTHING)
-                )
+                try:
+                    of_choice = choice.__dict__
+                except AttributeError:
+                    of_choice = choice if type(choice) is dict else _NOTHING
                 if of_choice.get("finish_reason") is not None:
                     self._ends[read.count(of_choice.get("index"))] = choice
                     self._end = chunk
 
     def answer(self) -> Answer:
         """What the chunks told so far."""
-        result = extract.answer(self._first, self.endpoint)
-        last = extract.answer(self._last, self.endpoint)
-        result.service_tier = last.service_tier or result.service_tier
-        result.fingerprint = last.fingerprint or result.fingerprint
-        result.model = result.model or last.model
-        result.response_id = result.response_id or last.response_id
-        result.error_code = last.error_code
-        result.usage = None
+        first, last, string = read.fields(self._first), read.fields(self._last), read.string
+        result = Answer(
+            string(first.get("id")) or string(last.get("id")),
+            string(first.get("model")) or string(last.get("model")),
+            service_tier=string(last.get("service_tier")) or string(first.get("service_tier")),
+            fingerprint=(
+                string(last.get("system_fingerprint")) or string(first.get("system_fingerprint"))
+            ),
+            error_code=extract.told_error(last),
+        )
         # Groq reports the usage beside the choice that ends the stream, Moonshot inside it.
         for node in (self._usage, self._last, self._end, *self._ends.values()):
-            result.usage = result.usage or extract.usage(node, self.endpoint)
+            result.usage = extract.usage(node, self.endpoint)
+            if result.usage is not None:
+                break
         result.cost_usd = read.number(read.path(self._usage, ("usage", "cost")))
-        result.finish_reasons = [
-            extract.finish_reason(read.get(self._ends[index], "finish_reason"))
-            for index in sorted(self._ends)
-        ]
         if self._last is not None and not self.ended:
             result.finish_reasons = ["error"]
+        else:
+            result.finish_reasons = [
+                extract.finish_reason(read.get(self._ends[index], "finish_reason"))
+                for index in sorted(self._ends)
+            ]
         return result
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from llm_otel import semconv
 from llm_otel.core import read
@@ -33,7 +34,14 @@ class Headroom:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
         self._readings: dict[tuple[str, str], tuple[float, dict[bytes, bytes]]] = {}
+
+    def keep(self, provider: str, model: str, headers: Any) -> None:
+        """Keep the headers of a response, an httpx `Headers`, to be parsed if they are the last
+        before an observation."""
+        if model != semconv.NONE:
+            self._kept[provider, model] = (self._clock(), headers)
 
     def put(self, provider: str, model: str, headers: dict[bytes, bytes]) -> None:
         """Keep the rate-limit headers of a response, names in lower case."""
@@ -41,6 +49,7 @@ class Headroom:
 
     def read(self, metric: semconv.Metric) -> Iterator[tuple[str, str, float]]:
         """Provider, model and value of every reading that is still believed."""
+        self._parse()
         now = self._clock()
         for (provider, model), (at, headers) in list(self._readings.items()):
             if now - at >= TTL:
@@ -49,6 +58,29 @@ class Headroom:
             value = _value(headers, metric, now - at)
             if value is not None:
                 yield provider, model, value
+
+    def _parse(self) -> None:
+        while self._kept:
+            try:
+                key, (at, headers) = self._kept.popitem()
+            except KeyError:  # another thread was quicker
+                return
+            limits = scan(_raw(headers))[1]
+            if limits:
+                self._readings[key] = (at, limits)
+
+
+def _raw(headers: Any) -> Iterable[tuple[bytes, bytes]]:
+    found: Iterable[tuple[bytes, bytes]] = getattr(headers, "raw", ())
+    return found
+
+
+def request_id(result: object, response: Any) -> str | None:
+    """The provider's id of a request: openai's SDK has put it on what it parsed."""
+    found = read.text(result, "_request_id") if type(result) is not dict else None
+    if found is not None or response is None:
+        return found
+    return scan(_raw(getattr(response, "headers", None)))[0]
 
 
 def scan(

@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
@@ -18,7 +19,8 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Ob
 
 from llm_otel import semconv
 from llm_otel.core import finalizers, fork
-from llm_otel.core.backlog import Backlog
+from llm_otel.core.backlog import Backlog, Ended
+from llm_otel.core.direct import Direct
 from llm_otel.core.headroom import Headroom
 from llm_otel.core.labels import Labels
 from llm_otel.core.sums import NO_EXEMPLAR, Cell, Slot, Sums
@@ -41,14 +43,10 @@ ERRORS = {
     name: Slot(semconv.ERRORS, {semconv.ERROR_TYPE_LABEL: name}) for name in semconv.ERROR_CLASSES
 }
 
-_TOKEN_SLOTS: tuple[tuple[str, Slot], ...] = (
-    ("input_tokens", INPUT_TOKENS),
-    ("output_tokens", OUTPUT_TOKENS),
-    ("cache_read_tokens", CACHE_READ),
-    ("cache_write_tokens", CACHE_WRITE),
-    ("reasoning_tokens", REASONING),
+_TOKEN_SLOTS = (INPUT_TOKENS, OUTPUT_TOKENS, CACHE_READ, CACHE_WRITE, REASONING)
+_token_amounts = attrgetter(
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"
 )
-
 
 _STEP_NAMES = (semconv.WORKFLOW_NAME, semconv.AGENT_NAME, semconv.TOOL_NAME)
 
@@ -78,6 +76,7 @@ class Instruments:
         self._deferred = deferred
         self._meter = meter
         self._created: dict[semconv.Metric, Any] = {}
+        self._direct: dict[semconv.Metric, Direct] = {}
         self.prices: Callable[[], tuple[str | None, float | None]] = lambda: (None, None)
         # Called before each collection, in the reader's thread.
         self.before_collection: Callable[[], object] = lambda: None
@@ -128,10 +127,22 @@ class Instruments:
         self._sums.put(cell, amount)
 
     # ------------------------------------------------------------------ recording
-    def later(self, work: Callable[..., None], *args: Any) -> None:
-        """Have `work(*args)`, most often another method of this object, done before the next
-        collection."""
-        self._backlog.put(work, *args)
+    def later(self, ended: Ended) -> None:
+        """Have the end of a call recorded before the next collection."""
+        self._backlog.put(ended)
+
+    def _measure(self, ended: Ended) -> None:
+        self.ended(ended.series, ended.seconds, ended.error, ended.context)
+        if ended.used is not None:
+            self.used(ended.used_by, ended.used)
+            if ended.priced:
+                self.cost(ended.used_by, ended.cost)
+        elif ended.usage_unknown:
+            self.unknown_usage(ended.series)
+        if ended.first_chunk is not None:
+            self.first_chunk(ended.series, ended.first_chunk)
+        for record in ended.recorders:
+            record(self, ended)
 
     def begun(self, series: Series) -> None:
         """Count a call as active."""
@@ -170,8 +181,7 @@ class Instruments:
     def used(self, series: Series, usage: Usage) -> None:
         """Count tokens."""
         with self._sums.lock:
-            for name, slot in _TOKEN_SLOTS:
-                amount = getattr(usage, name)
+            for slot, amount in zip(_TOKEN_SLOTS, _token_amounts(usage)):
                 if amount:
                     self._put(series, slot, amount)
         self._sums.settle()
@@ -254,9 +264,10 @@ class Instruments:
         return found
 
     def record(self, metric: semconv.Metric, value: float, attributes: dict[str, Any]) -> None:
-        """Record into a histogram of family B, or add to a counter of it."""
+        """Record into a histogram of family B, or add to a counter of it; the attributes are
+        strings and ints and never change."""
         if metric.kind == "histogram":
-            self.histogram(metric).record(value, attributes, NO_EXEMPLAR)
+            self._direct_of(metric).record(value, attributes, NO_EXEMPLAR)
         else:
             self._counter(metric).add(value, attributes, NO_EXEMPLAR)
 
@@ -273,6 +284,12 @@ class Instruments:
             )
         return found
 
+    def _direct_of(self, metric: semconv.Metric) -> Direct:
+        found = self._direct.get(metric)
+        if found is None:
+            found = self._direct[metric] = Direct(self.histogram(metric))
+        return found
+
     def _counter(self, metric: semconv.Metric) -> Counter:
         found = self._created.get(metric)
         if found is None:
@@ -282,8 +299,8 @@ class Instruments:
         return found
 
     def _register(self) -> None:
-        self._duration = self.histogram(semconv.REQUEST_DURATION)
-        self._first_chunk = self.histogram(semconv.TIME_TO_FIRST_CHUNK)
+        self._duration = self._direct_of(semconv.REQUEST_DURATION)
+        self._first_chunk = self._direct_of(semconv.TIME_TO_FIRST_CHUNK)
         observe: list[tuple[semconv.Metric, Callable[[], Iterable[Observation]]]] = [
             (semconv.REQUESTS_ACTIVE, self._observe_active),
             (semconv.PRICES_AGE, self._observe_age),
@@ -336,7 +353,7 @@ class Instruments:
     # ------------------------------------------------------------------ fork
     def _clear(self) -> None:
         self._sums = Sums(self._counter, deferred=self._deferred)
-        self._backlog = Backlog(deferred=self._deferred)
+        self._backlog = Backlog(self._measure, deferred=self._deferred)
         self._series: dict[tuple[str, str, str, str, str], Series] = {}
         self._active: dict[tuple[str, ...], list[int]] = {}
         self._admitted: set[tuple[object, ...]] = set()
@@ -346,7 +363,7 @@ class Instruments:
         """A child counts from 0: forget our sums, and what the SDK holds of them."""
         self.epoch += 1
         self._clear()
-        fork.forget_measurements(self._duration)
+        fork.forget_measurements(self.histogram(semconv.REQUEST_DURATION))
 
 
 def _callback(

@@ -56,6 +56,8 @@ def path(node: object, keys: tuple[str, ...]) -> object | None:
 
 def string(value: object) -> str | None:
     """`value` when it is a string that is not empty; what UTF-8 cannot carry becomes `?`."""
+    if type(value) is str and value.isascii():
+        return value or None
     if not isinstance(value, str) or not value:
         return None
     # the `str()` of a string enum would be the name of the member

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import operator
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic
 
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,  # what every instrumentation reads; the API has no public name
@@ -62,7 +61,9 @@ _WRAPPED = {
 # Classes of clients that are remembered.
 _MOST = 64
 
-_known: dict[tuple[type, str], tuple[tuple[object, ...], bool]] = {}
+# What stood where, and whether a rival was among it: namespace, name, value.
+_Places = tuple[tuple[Mapping[str, object], str, object], ...]
+_known: dict[tuple[type, str], tuple[_Places, bool]] = {}
 
 
 def suppressed(context: Context) -> bool:
@@ -81,35 +82,42 @@ def has_span(context: Context, client: Any, spec: ClientSpec, kind: str) -> bool
     """
     if _OUTER[0] in context or _OUTER[1] in context:
         return True
+    own = client.__dict__.get("request")
+    if own is not None and _warned_of_rival([own], spec.package):
+        return True
     cls = type(client)
-    wrapped = _functions(client, cls, spec.package, kind)
     known = _known.get((cls, kind))
-    if known is None or not _same(known[0], wrapped):
+    if known is None or not _same(known[0]):
         if len(_known) >= _MOST:
             _known.clear()
-        known = _known[cls, kind] = (wrapped, _warned_of_rival(wrapped, spec.package))
+        places = tuple(_places(cls, spec.package, kind))
+        rival = _warned_of_rival([value for _, _, value in places], spec.package)
+        known = _known[cls, kind] = (places, rival)
     return known[1]
 
 
-def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    # By identity: a wrapper says that it equals what it wraps.
-    return len(one) == len(other) and all(map(operator.is_, one, other))
+def _same(places: _Places) -> bool:
+    # By identity: a wrapper says that it equals what it wraps. A generator would cost twice this.
+    for namespace, name, value in places:  # noqa: SIM110
+        if namespace.get(name) is not value:
+            return False
+    return True
 
 
-def _functions(client: Any, cls: type, package: str, kind: str) -> tuple[object, ...]:
-    """What somebody may have put in place of the client's own functions."""
-    found = [client.__dict__.get("request")]
-    found += [fields.get("request") for fields in _fields(cls)]
+def _places(cls: type, package: str, kind: str) -> Iterator[tuple[Mapping[str, object], str, Any]]:
+    """Where somebody may put something in place of the client's own functions, and what is there,
+    with the modules and classes on the way."""
+    for owner in cls.__mro__:
+        if owner not in (object, Generic):
+            yield vars(owner), "request", vars(owner).get("request")
     for module_name, class_name in _wrapped(package, kind):
-        holder = getattr(sys.modules.get(module_name), class_name, None)
+        module = sys.modules.get(module_name)
+        if module is None:  # not imported yet
+            yield sys.modules, module_name, None
+        holder = getattr(module, class_name, None)
         if holder is not None:
-            found.append(holder.__dict__.get("create"))
-    return tuple(found)
-
-
-@lru_cache(maxsize=_MOST)
-def _fields(cls: type) -> tuple[Mapping[str, object], ...]:
-    return tuple(vars(owner) for owner in cls.__mro__ if owner is not object)
+            yield vars(module), class_name, vars(module).get(class_name)
+            yield vars(holder), "create", vars(holder).get("create")
 
 
 @lru_cache(maxsize=_MOST)
@@ -117,7 +125,7 @@ def _wrapped(package: str, kind: str) -> tuple[tuple[str, str], ...]:
     return tuple((f"{package}.{module}", name) for module, name in _WRAPPED.get(kind, ()))
 
 
-def _warned_of_rival(functions: tuple[object, ...], package: str) -> bool:
+def _warned_of_rival(functions: list[object], package: str) -> bool:
     for function in functions:
         name = _rival(function)
         if name is not None:

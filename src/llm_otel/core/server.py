@@ -23,12 +23,14 @@ class Server:
         host, port: `server.address` and `server.port`; None when the URL has none.
         provider: `gen_ai.provider.name`.
         proven: Proven to accept `stream_options.include_usage`.
+        attributes: The span attributes that say all this, to be copied.
     """
 
     host: str | None
     port: int | None
     provider: str
     proven: bool
+    attributes: Mapping[str, Any]
 
     @property
     def netloc(self) -> str | None:
@@ -71,7 +73,8 @@ class Servers:
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
         azure = any(cls.__name__ == "BaseAzureClient" for cls in type(client).__mro__)
         provider = self._provider(host or "", port, spec, azure)
-        return Server(host, port, provider, _proven(client, host, provider, parts.path, azure))
+        proven = _proven(client, host, provider, parts.path, azure)
+        return Server(host, port, provider, proven, _attributes(host, port, provider))
 
     def _provider(self, host: str, port: int | None, spec: ClientSpec, azure: bool) -> str:
         named = self._named.get(f"{host}:{port}") or self._named.get(host)
@@ -81,6 +84,17 @@ class Servers:
         if known is not None:
             return known
         return _AZURE if azure else spec.provider
+
+
+def _attributes(host: str | None, port: int | None, provider: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {semconv.PROVIDER_NAME: provider}
+    if host is not None:
+        attributes[semconv.SERVER_ADDRESS] = host
+        if port is not None:
+            attributes[semconv.SERVER_PORT] = port
+    if provider == _AZURE:
+        attributes[semconv.AZURE_NAMESPACE] = "Microsoft.CognitiveServices"
+    return attributes
 
 
 def _proven(client: Any, host: str | None, provider: str, path: str, azure: bool) -> bool:

@@ -74,26 +74,23 @@ def _taker(call: Call, hide_usage: bool) -> Callable[[Any], bool]:
 
     After a failure of ours it takes no more; what we asked for stays hidden all the same.
     """
-    add: Callable[[Any], None] | None = None
-    observers: tuple[Any, ...] = ()
+    takers: tuple[Callable[[Any], None], ...] = ()
     try:
         observers = call.watch()
-        add = call.fold.add  # type: ignore[union-attr]
+        takers = tuple(each.add for each in (call.fold, *observers))  # type: ignore[union-attr]
     except Exception as exc:  # noqa: BLE001
         guard.handle("watch stream", exc)
 
     def take(chunk: Any) -> bool:
-        nonlocal add
+        nonlocal takers
         if call.first_chunk_at is None:
             call.first_chunk_at = perf_counter()
-        if add is not None:
-            try:
+        try:
+            for add in takers:
                 add(chunk)
-                for observer in observers:
-                    observer.add(chunk)
-            except Exception as exc:  # noqa: BLE001
-                add = None
-                guard.handle("read chunk", exc)
+        except Exception as exc:  # noqa: BLE001
+            takers = ()
+            guard.handle("read chunk", exc)
         if hide_usage:
             try:
                 return folds.hide_usage(chunk)
