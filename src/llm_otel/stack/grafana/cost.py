@@ -57,7 +57,7 @@ def dashboard(config: Config) -> Dashboard:
             Row("Tenants and features", (tenants(),)),
             Row("Hour, day, week, month", tuple(periods(label) for label in HEADS)),
             Row("Top movers", (movers((TENANT_ID, FEATURE)), movers((MODEL, PROVIDER)))),
-            Row("Bloated prompts, unpriced calls", (bloated(), _unpriced(), _unknown())),
+            Row("Bloated prompts, unpriced calls", (bloated(), _unpriced(), _unknown(config))),
         ),
         since="now-7d",
         refresh="5m",
@@ -188,15 +188,18 @@ def _unpriced() -> Panel:
     )
 
 
-def _unknown() -> Panel:
-    missing = increase(semconv.USAGE_UNKNOWN_TOTAL, "1h", [MODEL])
-    calls = ended("1h", [MODEL], (MODEL, PROVIDER))
+def _unknown(config: Config) -> Panel:
+    over = config.window("usage_unknown")
+    missing = increase(semconv.USAGE_UNKNOWN_TOTAL, over, [MODEL])
+    calls = ended(over, [MODEL], (MODEL, PROVIDER))
     return graph(
         "Calls without usage",
-        "Share of the calls of an hour that should report their tokens and did not: these and "
-        "their cost are missing.",
+        f"Share of the calls of {over} that should report their tokens and did not: these and "
+        "their cost are missing. Dashed where the alert warns.",
         Query(share(missing, calls), "{{model}}"),
         unit="percentunit",
+        levels=steps(config.alerts.get("usage_unknown")),
         width=8,
         height=10,
+        id=panels.USAGE_UNKNOWN.id,
     )

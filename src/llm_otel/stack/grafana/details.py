@@ -23,7 +23,7 @@ from llm_otel.stack.grafana import promql, shared, style
 from llm_otel.stack.grafana.board import ATTRIBUTES, to_traces
 from llm_otel.stack.grafana.model import Json, Panel, Query, Row
 from llm_otel.stack.grafana.promql import either, filters, increase, select, share
-from llm_otel.stack.grafana.style import colour, graph, override, steps, window
+from llm_otel.stack.grafana.style import colour, graph, override, steps
 from llm_otel.stack.grafana.tables import Column, table, traces
 from llm_otel.stack.prometheus import recording
 from llm_otel.stack.prometheus.promql import SERVICE
@@ -37,7 +37,7 @@ _ERROR_COLOURS: Final = {
     semconv.CONTENT_FILTER: "yellow",
     semconv.CANCELLED: style.GREY,
 }
-_BURN_WINDOWS: Final = ("1h", "6h", "1d")
+_BURN_WINDOWS: Final = ("1h", "6h", "1d", "3d")
 
 
 def rows(config: Config) -> tuple[Row, ...]:
@@ -53,7 +53,7 @@ def rows(config: Config) -> tuple[Row, ...]:
 
 
 def _errors(config: Config) -> tuple[Panel, ...]:
-    over = window(config, "errors")
+    over = config.window("errors")
     counted = either(ERROR_TYPE_LABEL, SLO_ERROR_CLASSES)
     by_class = (ERROR_TYPE_LABEL, MODEL)
     failed = promql.failed(over, [MODEL], counted)
@@ -81,15 +81,34 @@ def _errors(config: Config) -> tuple[Panel, ...]:
             links=[_failing()],
         ),
         _burn_rate(config),
+        _class_share(config),
         table(
             "Error trend: the last hour and the same hour a day before",
             "Failed calls by class and model. A class without a number on the right is new.",
             {ERROR_TYPE_LABEL: "Class", MODEL: "Model"},
             Column("Last hour", increase(semconv.ERRORS, "1h", by_class), "locale", 0, bar=True),
             Column("A day before", increase(semconv.ERRORS, "1h", by_class, ago="1d"), "locale", 0),
-            width=24,
-            height=7,
+            width=12,
         ),
+    )
+
+
+def _class_share(config: Config) -> Panel:
+    over = config.window("rate_limited")
+    failed = promql.failed(over, [MODEL, ERROR_TYPE_LABEL])
+    return graph(
+        "Error share by class and model",
+        f"Share of the calls of {over} that ended in each class of errors: refused by the rate "
+        "limit, timed out, filtered, rejected. Dashed where the alert on rate limits warns.",
+        Query(
+            f"{failed} / on (model) group_left () ({promql.calls(over, [MODEL])} > 0)",
+            "{{model}} {{error_type}}",
+        ),
+        unit="percentunit",
+        levels=steps(config.alerts.get("rate_limited")),
+        width=12,
+        id=panels.CLASS_SHARE.id,
+        links=[_failing()],
     )
 
 
@@ -119,7 +138,7 @@ def _failing() -> Json:
 
 
 def _traffic(config: Config) -> tuple[Panel, ...]:
-    over = window(config, "first_chunk")
+    over = config.window("first_chunk")
     return (
         graph(
             "Calls by model",
@@ -162,12 +181,6 @@ def _traffic(config: Config) -> tuple[Panel, ...]:
 def _limits(config: Config) -> tuple[Panel, ...]:
     left = f"{recording.HEADROOM}{{{filters((PROVIDER, MODEL))}}}"
 
-    def refused(name: str) -> Query:
-        over = window(config, "rate_limited")
-        matcher = f'{ERROR_TYPE_LABEL}="{name}"'
-        failed = promql.failed(over, [MODEL], matcher)
-        return Query(share(failed, promql.calls(over, [MODEL])), f"{{{{model}}}} {name}")
-
     return (
         graph(
             "Rate-limit headroom",
@@ -178,19 +191,8 @@ def _limits(config: Config) -> tuple[Panel, ...]:
             defaults={"max": 1},
             levels=steps(config.alerts.get("headroom")),
             calcs=("lastNotNull", "min"),
-            width=12,
+            width=24,
             id=panels.HEADROOM.id,
-        ),
-        graph(
-            "Refused and timed out",
-            f"Share of the calls of {window(config, 'rate_limited')} that the provider refused as "
-            "too many, and that got no answer in time. Dashed where the alert warns.",
-            refused(semconv.RATE_LIMIT),
-            refused(semconv.TIMEOUT),
-            unit="percentunit",
-            levels=steps(config.alerts.get("rate_limited")),
-            width=12,
-            links=[_failing()],
         ),
     )
 

@@ -13,7 +13,7 @@ from llm_otel.stack.grafana.board import to_dashboard, to_traces
 from llm_otel.stack.grafana.details import rows
 from llm_otel.stack.grafana.model import Dashboard, Panel, Query
 from llm_otel.stack.grafana.promql import increase
-from llm_otel.stack.grafana.style import colour, graph, override, steps, window
+from llm_otel.stack.grafana.style import colour, graph, override, steps
 
 HOURS_OF_A_MONTH: Final = 720
 _QUANTILES: Final = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
@@ -36,7 +36,7 @@ def dashboard(config: Config) -> Dashboard:
 
 
 def _latency(config: Config) -> Panel:
-    over = window(config, "latency")
+    over = config.window("latency")
     thin = {"custom__lineWidth": 1}
     return graph(
         "Latency by model",

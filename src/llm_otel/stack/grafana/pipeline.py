@@ -13,7 +13,7 @@ from llm_otel.stack.grafana.model import Dashboard, Panel, Query, Row
 from llm_otel.stack.grafana.promql import filters, increase, select
 from llm_otel.stack.grafana.style import GREEN, RED, graph, stat, step, steps
 from llm_otel.stack.prometheus import recording
-from llm_otel.stack.prometheus.pipeline import REFUSED_SAMPLES, STORAGE_FAILURES
+from llm_otel.stack.prometheus.pipeline import REFUSED_SAMPLES, RELOADED, STORAGE_FAILURES
 
 _COLLECTOR: Final = 'job="otel-collector"'
 # What the Collector calls the three signals in the names of its own metrics.
@@ -33,8 +33,8 @@ def dashboard(config: Config) -> Dashboard:
         (*_sums(config), _silent(), _accepted(), _collector_up()),
         (
             Row("Collector", _collector(config)),
-            Row("Library", _library()),
-            Row("Prometheus and Alertmanager", _backends()),
+            Row("Library", _library(config)),
+            Row("Prometheus and Alertmanager", _backends(config)),
         ),
         hidden=(PROVIDER, MODEL, FEATURE, TENANT_ID),
         components=("telemetry",),
@@ -154,7 +154,7 @@ def _collector(config: Config) -> tuple[Panel, ...]:
     )
 
 
-def _library() -> tuple[Panel, ...]:
+def _library(config: Config) -> tuple[Panel, ...]:
     folded = 'count by (__name__) ({otel_metric_overflow="true"})'
     return (
         graph(
@@ -175,9 +175,11 @@ def _library() -> tuple[Panel, ...]:
         ),
         graph(
             "Price table",
-            "Age of the price table by service.",
+            "Age of the price table by service. Dashed where the alert warns.",
             Query(f"max by (service_name) ({select(semconv.PRICES_AGE)})", "{{service_name}}"),
             unit="s",
+            levels=steps(config.alerts.get("prices_age")),
+            id=panels.PRICES.id,
         ),
     )
 
@@ -189,7 +191,7 @@ def _each(*queries: tuple[str, str, str]) -> list[Query]:
     ]
 
 
-def _backends() -> tuple[Panel, ...]:
+def _backends(config: Config) -> tuple[Panel, ...]:
     def counts(title: str, about: str, *queries: tuple[str, str, str], **more: Any) -> Panel:
         return graph(title, about, *_each(*queries), unit="short", style="bars",
                      interval="5m", **more)  # fmt: skip
@@ -205,16 +207,19 @@ def _backends() -> tuple[Panel, ...]:
         counts(
             "Notifications",
             "What Alertmanager sent and failed to send in five minutes, and what Prometheus could "
-            "not give to it.",
+            "not give to it. What is dropped is never sent.",
             ("alertmanager_notifications_total", "integration", "sent {{integration}}"),
             ("alertmanager_notifications_failed_total", "integration", "failed {{integration}}"),
+            ("prometheus_notifications_errors_total", "job", "not taken from {{job}}"),
             ("prometheus_notifications_dropped_total", "job", "dropped by {{job}}"),
             id=panels.NOTIFICATIONS.id,
         ),
         graph(
-            "Targets up",
-            "1 while Prometheus reaches a part of the stack.",
+            "Targets up, configuration in force",
+            "1 while Prometheus reaches a part of the stack, and while a program runs on the "
+            "configuration that it was last given.",
             Query("min by (job) (up)", "{{job}}"),
+            *(Query(f"min by (job) ({m})", "configuration of {{job}}") for m in RELOADED.values()),
             unit="none",
             defaults={"max": 1, "decimals": 0},
             calcs=("lastNotNull", "min"),
@@ -231,9 +236,12 @@ def _backends() -> tuple[Panel, ...]:
         ),
         graph(
             "Series in memory",
-            "Series in Prometheus' memory. A jump is a label that has begun to vary.",
+            "Series in Prometheus' memory. A jump is a label that has begun to vary. Dashed where "
+            "the alert warns and pages.",
             Query("sum by (job) (prometheus_tsdb_head_series)", "{{job}}"),
             unit="short",
+            levels=steps(config.alerts.get("series")),
+            id=panels.SERIES.id,
         ),
         graph(
             "Memory",

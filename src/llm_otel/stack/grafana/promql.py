@@ -112,15 +112,15 @@ def failed(window: str, by: Sequence[str], *more: str) -> str:
 
 def rate_of_calls(by: Sequence[str]) -> str:
     """Calls that ended, a second; of classic and of native histograms."""
-    return _ended("rate", "$__rate_interval", by, semconv.REQUEST_DURATION.labels)
+    return _finished("rate", "$__rate_interval", by, semconv.REQUEST_DURATION.labels)
 
 
 def ended(window: str, by: Sequence[str], labels: Collection[str]) -> str:
     """How many calls ended in any window; `labels` limits the variables that choose."""
-    return _ended("increase", window, by, labels)
+    return _finished("increase", window, by, labels)
 
 
-def _ended(function: str, window: str, by: Sequence[str], labels: Collection[str]) -> str:
+def _finished(function: str, window: str, by: Sequence[str], labels: Collection[str]) -> str:
     name, matchers = semconv.REQUEST_DURATION.prometheus, filters(labels)
     classic = total(by, f"{function}({name}_count{{{matchers}}}[{window}])")
     native = total(by, f"histogram_count({function}({name}{{{matchers}}}[{window}]))")

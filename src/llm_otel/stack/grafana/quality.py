@@ -122,17 +122,19 @@ def _drift(config: Config) -> Panel:
         step(-(limits.warning or 1), GREEN),
     ]  # fmt: skip
     by = (EVALUATION, MODEL)
-    now = _mean_score("6h", by, BY_SCORED_MODEL)
-    before = _mean_score("7d", by, BY_SCORED_MODEL, ago="6h")
+    recent = config.window("drift")
+    now = _mean_score(recent, by, BY_SCORED_MODEL)
+    before = _mean_score("7d", by, BY_SCORED_MODEL, ago=recent)
     return table(
-        "Drift: the last six hours against the week before",
+        f"Drift: the last {recent} against the week before",
         "Mean score by evaluation and model, of hours that are recorded. A fall that no release "
         "of yours explains is the model's.",
         {EVALUATION: "Evaluation", MODEL: "Model"},
         Column("Drift", f"({now}) / ({before}) - 1", "percentunit", 1, levels=levels),
-        Column("Last 6 hours", now, "percentunit", 1),
+        Column(f"Last {recent}", now, "percentunit", 1),
         Column("Week before", before, "percentunit", 1),
         width=12,
+        id=panels.DRIFT.id,
     )
 
 

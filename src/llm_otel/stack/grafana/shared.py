@@ -10,7 +10,7 @@ from llm_otel.stack.grafana import promql
 from llm_otel.stack.grafana.board import to_dashboard
 from llm_otel.stack.grafana.model import Panel, Query
 from llm_otel.stack.grafana.promql import increase, share
-from llm_otel.stack.grafana.style import graph, steps, window
+from llm_otel.stack.grafana.style import graph, steps
 
 SUCCEEDED = f'{OUTCOME}="{SUCCESS}"'
 
@@ -27,7 +27,7 @@ def quality(config: Config, width: int) -> tuple[Panel, ...]:
 
 def success_rate(config: Config, width: int, number: int | None = None) -> Panel:
     """The share of outcomes that are successes; `number` is the panel's id."""
-    over = window(config, "success")
+    over = config.window("success")
     by = (FEATURE, KIND)
     won = increase(semconv.OUTCOMES, over, by, SUCCEEDED)
     return graph(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from llm_otel.stack.config import Config
 from llm_otel.stack.grafana.model import Json, Panel, Query
-from llm_otel.stack.limits import DEFAULTS, Limits
+from llm_otel.stack.limits import Limits
 
 NO_TRAFFIC: Final = "No traffic"
 GREEN, ORANGE, RED, BLUE, PURPLE, GREY = (
@@ -67,11 +66,6 @@ def steps_below(limits: Limits | None) -> list[Json]:
 def step(value: float | None, colour: str) -> Json:
     """One threshold: from `value` on it is this colour; None: from the bottom on."""
     return {"value": value, "color": colour}
-
-
-def window(config: Config, alert: str) -> str:
-    """The time that an alert looks at, so that its panel shows what it sees."""
-    return config.alerts.get(alert, DEFAULTS[alert]).window or "10m"
 
 
 def override(pattern: str, **properties: Any) -> Json:
