@@ -13,6 +13,7 @@ from pathlib import Path
 from textwrap import fill
 
 from llm_otel import semconv
+from llm_otel.lake.schema import TABLES
 from llm_otel.settings import OPTIONS, Settings
 from llm_otel.settings.sources import Option
 from llm_otel.stack.collector import allowed
@@ -147,6 +148,18 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def lake_schema() -> str:
+    """Every table of the lake with its columns."""
+    parts = []
+    for table in TABLES.values():
+        rows = [
+            (f"`{c.name}`", f"`{c.type}`".replace("|", "\\|"), c.meaning) for c in table.columns
+        ]
+        heading = f"### {table.name}\n\n{table.grain[0].upper()}{table.grain[1:]}."
+        parts.append(f"{heading}\n\n{_table(('column', 'type', 'meaning'), rows)}")
+    return "\n" + "\n".join(parts)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": command_docs.commands,
     "settings": settings_table,
@@ -155,6 +168,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "error classes": error_classes_table,
     "collector keys": collector_table,
     "alerts": alerts_table,
+    "lake schema": lake_schema,
 }
 
 

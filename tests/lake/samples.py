@@ -35,13 +35,16 @@ CHAT = {
 
 def put(target: Any, value: Any) -> None:
     """Set an AnyValue."""
-    if isinstance(value, bool):
+    if value is None:
+        target.ClearField("string_value")
+    elif isinstance(value, bool):
         target.bool_value = value
     elif isinstance(value, int):
         target.int_value = value
     elif isinstance(value, float):
         target.double_value = value
     elif isinstance(value, (list, tuple)):
+        target.array_value.SetInParent()
         for each in value:
             put(target.array_value.values.add(), each)
     else:

@@ -151,9 +151,11 @@ def test_a_request_that_cannot_be_decoded_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is kept in a file, and the others are stored."""
+    from llm_otel.lake.decode import vectors
     from llm_otel.lake.decode.spans import Spans
 
     add = Spans.add
+    monkeypatch.setattr(vectors, "decode", lambda _: 1 / 0)
 
     def fails(self: Spans, request: object) -> None:
         if b"poison" in request.SerializeToString():  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ import llm_otel.lake
 from llm_otel.lake.ingest import Ingest
 
 VICTIM = Path(__file__).with_name("victim.py")
-ROUNDS = 8
+ROUNDS = 6
 THREADS = 4
 START = samples.NOW - 10**9
 

@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 import llm_otel.lake
 from llm_otel.errors import ConfigError
 from llm_otel.lake import schema
+from llm_otel.lake.seen import Seen
 from llm_otel.lake.writer import Writer
 
 NOON = datetime(2026, 3, 4, 12, 0)
@@ -74,6 +75,28 @@ def test_a_connection_opens_only_the_days_asked_for(tmp_path: Path) -> None:
     old.unlink()
     connection = llm_otel.lake.open(tmp_path).connection(since=NOON)
     assert connection.execute("SELECT count(*) FROM calls").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("name", ["100%20", "a*", "what?", "[x]"])
+def test_a_name_that_means_something_is_refused(tmp_path: Path, name: str) -> None:
+    """To the table format or to DuckDB."""
+    for use in (llm_otel.lake.open, Writer):
+        with pytest.raises(ConfigError, match="in its path"):
+            use(tmp_path / name)
+
+
+def test_a_folder_may_have_nearly_any_name(tmp_path: Path) -> None:
+    """Spaces, quotes and letters of all kinds."""
+    path = tmp_path / "it's mine, all of it #1 {ü}"
+    for _ in range(2):
+        with Writer(path) as writer:
+            writer.append(spans=[{"time": NOON, "trace_id": "a" * 32, "span_id": "b" * 16}])
+            seen = Seen(writer.tables["spans"])
+            rows = writer.tables["spans"].table.schema.empty_table()
+            assert not len(seen.fresh(rows))
+            again = llm_otel.lake.open(path).spans().to_arrow_table().drop_columns(["day"])
+            assert not seen.fresh(again).any()
+    assert llm_otel.lake.open(path).spans().count("*").fetchall() == [(2,)]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import socket
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -186,6 +188,46 @@ def test_a_body_beyond_the_limit_is_refused(post: Post, monkeypatch: pytest.Monk
     assert status == 413
     assert "1 MiB" in Status.FromString(body).message
     assert post(BODY)[0] == 200
+
+
+def chunks(body: bytes, size: int = 100) -> bytes:
+    """A body in chunks, as clients send that do not know its length."""
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def test_a_body_in_chunks_is_taken(ingest: Ingest, tmp_path: Path) -> None:
+    """As JavaScript's exporter sends; the connection goes on, and ends after broken chunks."""
+    with Receiver(ingest, http_port=0, grpc_port=None) as receiver:
+        head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+        with socket.create_connection(("127.0.0.1", receiver.http_port or 0), 10) as connection:
+            answers = connection.makefile("rb")
+            for _ in range(2):
+                connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks(BODY))
+                assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+                while answers.readline().strip():
+                    pass
+            connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+            rest = answers.read()
+            assert rest.startswith(b"HTTP/1.1 400")
+            assert b"not valid chunks" in rest
+            answers.close()
+    ingest.flush()
+    assert count(tmp_path) == 1
+
+
+def test_closing_does_not_wait_for_silent_clients(ingest: Ingest) -> None:
+    """A connection that is kept open is closed, and takes nothing more."""
+    receiver = Receiver(ingest, http_port=0, grpc_port=None)
+    with socket.create_connection(("127.0.0.1", receiver.http_port or 0), 10) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += connection.recv(1000)
+        began = time.monotonic()
+        receiver.close()
+        assert time.monotonic() - began < 4
+        assert connection.recv(1) == b""
 
 
 def test_spans_without_ids_are_counted_as_rejected(post: Post) -> None:

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from llm_otel.lake.decode import LOGS, METRICS, TRACES
+from llm_otel.lake.decode import LOGS, METRICS, TRACES, from_protobuf
 from llm_otel.lake.decode.logs import Logs
 from llm_otel.lake.decode.metrics import Metrics
 from llm_otel.lake.decode.series import Series
-from llm_otel.lake.decode.spans import Spans
+from llm_otel.lake.decode.traces import decode
 from llm_otel.lake.decode.values import columns
 from llm_otel.lake.delta import Stored
 from llm_otel.lake.log import Record
@@ -23,8 +23,6 @@ from llm_otel.lake.state import States
 APPLICATION: Final = "llm-otel-log"
 
 _logger = logging.getLogger("llm_otel.lake")
-
-Item = tuple[Record, Any]
 
 
 class Batches:
@@ -54,48 +52,43 @@ class Batches:
         for seen in self._seen.values():
             seen.forget()
 
-    def store(self, segment: int, items: Sequence[Item]) -> None:
-        """Put the rows of `items` into the tables. Safe to repeat until it returns."""
-        self._spans(segment, items)
-        self._events(segment, items)
-        self._metrics(segment, items)
+    def store(self, segment: int, records: Sequence[Record]) -> None:
+        """Put the rows of `records` into the tables. Safe to repeat until it returns."""
+        self._spans(segment, records)
+        self._events(segment, records)
+        self._metrics(segment, records)
 
-    def _spans(self, segment: int, items: Sequence[Item]) -> None:
-        spans = Spans()
-        for record, request in items:
-            if record.signal == TRACES:
-                self._guarded(record, segment, spans.add, request)
-        if not spans.spans or self._done("spans", segment):
+    def _spans(self, segment: int, records: Sequence[Record]) -> None:
+        traces = [record for record in records if record.signal == TRACES]
+        if not traces or self._done("spans", segment):
             return
-        rows = _numbered(columns(spans.spans, self._tables["spans"].table.schema))
-        fresh = self._seen["spans"].fresh(rows)
-        calls = columns(spans.calls, self._tables["calls"].table.schema)
-        if fresh.num_rows < rows.num_rows:
-            kept = set(fresh[_NUMBER].to_pylist())
-            calls = calls.filter(pa.array([number in kept for number in spans.of_call], pa.bool_()))
-        fresh = fresh.drop_columns([_NUMBER])
-        self._append("calls", segment, calls)
-        self._append("spans", segment, fresh)
+        spans, calls, of_call = decode(
+            [record.body for record in traces],
+            lambda number: self._set_aside(segment, traces[number]),
+        )
+        fresh = self._seen["spans"].fresh(spans)
+        self._append("calls", segment, calls.filter(pa.array(fresh[of_call])))
+        self._append("spans", segment, spans.filter(pa.array(fresh)))
 
-    def _events(self, segment: int, items: Sequence[Item]) -> None:
+    def _events(self, segment: int, records: Sequence[Record]) -> None:
         logs = Logs()
-        for record, request in items:
+        for record in records:
             if record.signal == LOGS:
-                self._guarded(record, segment, logs.add, request, record.received)
+                self._guarded(segment, record, logs.add, record.received)
         for name, rows in (("scores", logs.scores), ("outcomes", logs.outcomes)):
             if rows and not self._done(name, segment):
                 table = columns(rows, self._tables[name].table.schema)
-                self._append(name, segment, self._seen[name].fresh(table))
+                self._append(name, segment, table.filter(pa.array(self._seen[name].fresh(table))))
 
-    def _metrics(self, segment: int, items: Sequence[Item]) -> None:
-        requests = [item for item in items if item[0].signal == METRICS]
-        if not requests or self._done("metrics_hourly", segment):
+    def _metrics(self, segment: int, records: Sequence[Record]) -> None:
+        reported = [record for record in records if record.signal == METRICS]
+        if not reported or self._done("metrics_hourly", segment):
             return
         # On a copy: where the commit fails, the segment comes again and must find the state before.
         series = self._series.copy()
         metrics = Metrics(series)
-        for record, request in requests:
-            self._guarded(record, segment, metrics.add, request)
+        for record in reported:
+            self._guarded(segment, record, metrics.add)
         rows = columns(metrics.rows(), self._tables["metrics_hourly"].table.schema)
         self._states.save(segment, series.dump())
         self._append("metrics_hourly", segment, rows)
@@ -111,20 +104,17 @@ class Batches:
         if name in self._seen:
             self._seen[name].add(rows)
 
-    def _guarded(self, record: Record, segment: int, add: Any, *arguments: Any) -> None:
-        """One request that cannot be decoded is set aside, and does not hold up the others."""
+    def _guarded(self, segment: int, record: Record, add: Any, *arguments: Any) -> None:
+        """One request that cannot be decoded does not hold up the others."""
         try:
-            add(*arguments)
-        except Exception:
-            folder = self._path / "rejected"
-            folder.mkdir(exist_ok=True)
-            path = folder / f"{segment:016}-{record.signal}-{record.received}.pb"
-            path.write_bytes(record.body)
-            _logger.exception("A request could not be decoded; it is kept in %s", path)
+            add(from_protobuf(record.signal, record.body), *arguments)
+        except Exception:  # noqa: BLE001 told, with the record, by what it calls
+            self._set_aside(segment, record)
 
-
-_NUMBER: Final = "__number"
-
-
-def _numbered(rows: pa.Table) -> pa.Table:
-    return rows.append_column(_NUMBER, pa.array(range(rows.num_rows), pa.int64()))
+    def _set_aside(self, segment: int, record: Record) -> None:
+        """Keep what cannot be decoded in a file; inside an `except`."""
+        folder = self._path / "rejected"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{segment:016}-{record.signal}-{record.received}.pb"
+        path.write_bytes(record.body)
+        _logger.exception("A request could not be decoded; it is kept in %s", path)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from datetime import date
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,7 +28,9 @@ from deltalake import (
     Schema as DeltaSchema,
 )
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
 from deltalake.writer import ColumnProperties
+from pyarrow import parquet
 
 from llm_otel.lake.schema import DAY, Table
 
@@ -54,7 +58,10 @@ class Stored:
     def __init__(self, root: Path, table: Table, *, create: bool = False) -> None:
         self.table = table
         self.path = root / table.name
+        self._repeated = [column.name for column in table.columns if not column.unique]
         self._delta: DeltaTable | None = None
+        self._listed = -1
+        self._days: dict[date, list[tuple[str, int]]] = {}
         if create:
             self._create()
 
@@ -74,27 +81,28 @@ class Stored:
 
     def files(self, since: date | None = None, until: date | None = None) -> list[str]:
         """The files of the newest version that hold days from `since` to `until`, both included."""
-        delta = self.refresh()
-        if delta is None:
-            return []
-        filters = []
-        if since is not None:
-            filters.append((DAY, ">=", since.isoformat()))
-        if until is not None:
-            filters.append((DAY, "<=", until.isoformat()))
-        return delta.file_uris(file_pruning_predicate=filters or None)
+        return [
+            str(self.path / path)
+            for day, files in self.days().items()
+            if (since is None or day >= since) and (until is None or day <= until)
+            for path, _ in files
+        ]
 
     def days(self) -> dict[date, list[tuple[str, int]]]:
-        """The files of each day with their bytes, oldest day first."""
+        """The files of each day, below the table's folder, with their bytes, oldest day first."""
         delta = self.refresh()
-        days: dict[date, list[tuple[str, int]]] = {}
-        if delta is None:
-            return days
-        actions = pa.table(delta.get_add_actions(flatten=True))
-        columns = (actions[name].to_pylist() for name in (f"partition.{DAY}", "path", "size_bytes"))
-        for day, path, size in zip(*columns):
-            days.setdefault(_date(day), []).append((path, size))
-        return dict(sorted(days.items()))
+        version = -1 if delta is None else delta.version()
+        if delta is not None and version != self._listed:
+            actions = pa.table(delta.get_add_actions(flatten=True))
+            days: dict[date, list[tuple[str, int]]] = {}
+            wanted = (f"partition.{DAY}", "path", "size_bytes")
+            for day, path, size in zip(*(actions[name].to_pylist() for name in wanted)):
+                days.setdefault(_date(day), []).append((path, size))
+            self._days = dict(sorted(days.items()))
+        elif delta is None:
+            self._days = {}
+        self._listed = version
+        return self._days
 
     def done(self, application: str) -> int:
         """The last transaction of `application` that the table holds; -1 for none."""
@@ -106,16 +114,41 @@ class Stored:
         """Store `rows` (columns as the schema, without `day`) as one commit, synced to the disk."""
         delta = self._existing()
         before = delta.version()
-        write_deltalake(
-            delta,
-            self._with_day(rows),
-            mode="append",
-            writer_properties=properties(self.table),
+        days = pc.cast(rows[self.table.time], pa.date32())
+        found = pc.unique(days)
+        added: list[AddAction | RemoveAction] = [
+            self._file(rows if len(found) == 1 else rows.filter(pc.equal(days, day)), day)
+            for day in found
+        ]
+        delta.create_write_transaction(
+            added,
+            "append",
+            self.table.partitioned,
+            [DAY],
             commit_properties=CommitProperties(
                 app_transactions=[Transaction(application, transaction)]
             ),
         )
+        delta.update_incremental()
         self._sync(before, delta.version())
+
+    def _file(self, rows: pa.Table, day: pa.Scalar) -> AddAction:
+        """Write a file of one day's rows, quickly: compaction packs them tighter."""
+        name = f"{DAY}={day.as_py().isoformat()}/part-{uuid4()}.parquet"
+        path = self.path / name
+        path.parent.mkdir(exist_ok=True)
+        parquet.write_table(
+            rows, path, compression="zstd", compression_level=1, use_dictionary=self._repeated
+        )
+        times = pc.min_max(rows[self.table.time]).as_py()
+        stats = {
+            "numRecords": len(rows),
+            "minValues": {self.table.time: times["min"].isoformat()},
+            "maxValues": {self.table.time: times["max"].isoformat()},
+        }
+        values: dict[str, str | None] = {DAY: day.as_py().isoformat()}
+        now = int(time.time() * 1000)
+        return AddAction(name, path.stat().st_size, values, now, True, json.dumps(stats))
 
     def compact(self, day: date, size: int) -> None:
         """Join the files of `day` that are smaller than `size` bytes into files up to it.

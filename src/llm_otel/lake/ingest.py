@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 
-from llm_otel.lake import decode
 from llm_otel.lake.batch import Batches
 from llm_otel.lake.log import Log, LogFull, Record, read
 from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep
@@ -193,14 +192,13 @@ class Ingest:
 
     def _store(self, segment: int, records: Sequence[Record]) -> None:
         """Store a segment and forget it; tries until it succeeds or the lake is closed."""
-        items = [(record, decode.from_protobuf(record.signal, record.body)) for record in records]
         wait = 0.0
         while True:
             try:
                 if wait:
                     # A commit may have succeeded before it failed: ask the tables.
                     self._batches.resume({segment})
-                self._batches.store(segment, items)
+                self._batches.store(segment, records)
                 break
             except Exception as error:
                 if self._closing:

@@ -30,7 +30,11 @@ class Lake:
         read_about(path)
         self._lock = threading.Lock()
         self._database = duckdb.connect()
-        self._database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        # A file never changes, so what its footer says may be remembered.
+        self._database.execute(
+            "SET TimeZone = 'UTC'; SET enable_progress_bar = false;"
+            "SET GLOBAL parquet_metadata_cache = true"
+        )
         self._stored = {name: Stored(path, table) for name, table in TABLES.items()}
 
     def connection(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:

@@ -6,6 +6,7 @@ for as long as the day is in the lake. Keys are 64-bit hashes in sorted runs: 8 
 
 from __future__ import annotations
 
+import binascii
 from collections import OrderedDict
 from datetime import date
 from typing import Final
@@ -46,8 +47,12 @@ def _mixed(words: Keys) -> Keys:
 
 
 def _words(ids: pa.ChunkedArray, width: int) -> Keys:
-    digits = "".join(ids.to_pylist())
-    return np.frombuffer(bytes.fromhex(digits), "<u8").astype(np.uint64).reshape(-1, width)
+    """Hex ids of equal length as numbers of 64 bits, by their bytes."""
+    text = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    _, offsets, data = text.buffers()
+    first = np.frombuffer(offsets, np.int32)[text.offset] if len(text) else 0
+    digits = memoryview(data)[first : first + len(text) * width * 16] if len(text) else b""
+    return np.frombuffer(binascii.unhexlify(digits), "<u8").astype(np.uint64).reshape(-1, width)
 
 
 class Seen:
@@ -57,18 +62,16 @@ class Seen:
         self._stored = stored
         self._days: OrderedDict[date, list[Keys]] = OrderedDict()
 
-    def fresh(self, rows: pa.Table) -> pa.Table:
-        """The rows that are neither in the table nor twice in `rows`."""
-        if rows.num_rows == 0:
-            return rows
+    def fresh(self, rows: pa.Table) -> npt.NDArray[np.bool_]:
+        """Which rows are neither in the table nor a repetition in `rows`."""
         keys, days = self._keys(rows), self._day_numbers(rows)
-        keep = np.zeros(len(keys), dtype=bool)
-        keep[_first_of_each(keys, days)] = True
+        fresh = np.zeros(len(keys), dtype=bool)
+        fresh[_first_of_each(keys, days)] = True
         for number in np.unique(days):
             here = days == number
             for run in self._runs(_date(number)):
-                keep[here] &= ~_within(keys[here], run)
-        return rows if keep.all() else rows.filter(pa.array(keep))
+                fresh[here] &= ~_within(keys[here], run)
+        return fresh
 
     def add(self, rows: pa.Table) -> None:
         """Remember rows that were stored."""
@@ -93,9 +96,7 @@ class Seen:
             names = list(self._stored.table.key)
             runs = []
             for file in self._stored.files(day, day):
-                stored = pq.read_table(
-                    file.removeprefix("file://"), columns=names, partitioning=None
-                )
+                stored = pq.read_table(file, columns=names, partitioning=None)
                 runs.append(self._keys(stored.drop_null()))
             self._days[day] = [np.sort(np.concatenate(runs))] if runs else []
         self._days.move_to_end(day)
@@ -116,6 +117,8 @@ class Seen:
 def _first_of_each(keys: Keys, days: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Positions of the first row of each key and day."""
     order = np.lexsort((keys, days))
+    if not len(order):
+        return order
     same = (keys[order][1:] == keys[order][:-1]) & (days[order][1:] == days[order][:-1])
     return order[np.concatenate(([True], ~same))]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 HTTP_PORT: Final = 4318
 GRPC_PORT: Final = 4317
-_START_S: Final = 10.0
 
 
 class Receiver:
@@ -29,13 +27,15 @@ class Receiver:
         host: Address to listen at.
         http_port, grpc_port: Ports; 0 takes a free one, None leaves that protocol out.
         token: What senders must show as `Authorization: Bearer <token>`.
+        trusted: Whoever reaches `host` may send; only where nobody else can, as in a container
+            whose ports are published on loopback.
 
     Attributes:
         http_port, grpc_port: The ports that it listens at.
 
     Raises:
         ConfigError: a port is taken, the address is not of this machine, or it is not a loopback
-            address and there is no token.
+            address, nobody said that it is trusted, and there is no token.
     """
 
     def __init__(
@@ -46,10 +46,11 @@ class Receiver:
         http_port: int | None = HTTP_PORT,
         grpc_port: int | None = GRPC_PORT,
         token: str | None = None,
+        trusted: bool = False,
     ) -> None:
         from llm_otel.receiver.service import Service
 
-        if not token and not is_loopback(host):
+        if not (token or trusted or is_loopback(host)):
             raise ConfigError(
                 f"the receiver would listen at {host} for everybody: give a token "
                 "(LLM_OTEL_TOKEN), or listen at 127.0.0.1"
@@ -83,39 +84,19 @@ class Receiver:
         self.close()
 
     def _serve_http(self, service: Service, host: str, port: int) -> None:
-        import uvicorn
+        from llm_otel.receiver.http import HttpServer
 
-        from llm_otel.receiver.http import Http
-
-        listening = _bind(host, port)
-        self.http_port = listening.getsockname()[1]
-        server = uvicorn.Server(
-            uvicorn.Config(
-                Http(service),
-                loop="asyncio",
-                lifespan="off",
-                interface="asgi3",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=5,
-            )
-        )
-        thread = threading.Thread(
-            target=server.run, args=([listening],), name="llm-otel-http", daemon=True
-        )
+        server = HttpServer(service, _bind(host, port))
+        self.http_port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, name="llm-otel-http", daemon=True)
         thread.start()
 
         def close() -> None:
-            server.should_exit = True
+            server.shutdown()
             thread.join()
-            listening.close()
+            server.server_close()
 
         self._closers.append(close)
-        until = time.monotonic() + _START_S
-        while not server.started and thread.is_alive() and time.monotonic() < until:
-            time.sleep(0.005)
 
     def _serve_grpc(self, service: Service, host: str, port: int) -> None:
         from llm_otel.receiver.grpc import server as build

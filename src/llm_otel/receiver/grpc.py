@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_protobuf
 from llm_otel.lake.ingest import Busy
 from llm_otel.lake.log import LogFull
-from llm_otel.receiver.service import LARGEST_BODY, PATIENCE_S, Service
+from llm_otel.receiver.service import LARGEST_BODY, PATIENCE_S, SYNC_S, Service
 
 SERVICES: Final = {
     "opentelemetry.proto.collector.trace.v1.TraceService": TRACES,
@@ -23,7 +23,6 @@ SERVICES: Final = {
 }
 
 _THREADS: Final = 16
-_SYNC_S: Final = 60.0
 
 
 def server(service: Service) -> grpc.Server:
@@ -70,7 +69,7 @@ def _durable(
     while True:
         try:
             done, response = service.export(signal, request, body)
-            done.result(_SYNC_S)
+            done.result(SYNC_S)
             encoded: bytes = response.SerializeToString()
             return encoded
         except Busy as busy:

@@ -28,6 +28,9 @@ LARGEST_BODY: Final = 64 << 20
 # How long a request waits for room before the sender is told to come back.
 PATIENCE_S: Final = 5.0
 
+# How long the disk may take.
+SYNC_S: Final = 60.0
+
 
 class Service:
     """The lake as an OTLP service; `token` is asked of every sender where it is not None."""

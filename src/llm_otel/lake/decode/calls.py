@@ -15,7 +15,7 @@ LOCAL: Final = "local"
 PREFIX: Final = 1024
 
 _CUT: Final = len(semconv.TAG_PREFIX)
-_USAGE: Final = (
+USAGE: Final = (
     semconv.USAGE_INPUT_TOKENS,
     semconv.USAGE_OUTPUT_TOKENS,
     semconv.USAGE_CACHE_READ,
@@ -31,6 +31,18 @@ _PRICED: Final = (
 )
 
 
+# What `local_cost` reads, and the name of v1.41 of a part of it.
+PRICED_BY: Final = frozenset(
+    {
+        *USAGE,
+        semconv.USAGE_CACHE_WRITE_V141,
+        semconv.RESPONSE_MODEL,
+        semconv.REQUEST_MODEL,
+        semconv.PROVIDER_NAME,
+    }
+)
+
+
 def details(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
     """The columns of a call from `finish_reasons` on that are read from attributes alone:
 
@@ -38,10 +50,10 @@ def details(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
     prompt_name, prompt_version, prefix_hash.
     """
     get = attributes.get
-    usage = [get(name) for name in _USAGE]
+    usage = [get(name) for name in USAGE]
     amount, source = get(semconv.COST_AMOUNT), get(semconv.COST_SOURCE)
     if amount is None:
-        amount, source = _local_cost(attributes, usage)
+        amount, source = local_cost(attributes, usage)
     elif get(semconv.COST_CURRENCY, "USD") != "USD":
         amount, source = None, None
     return (
@@ -54,7 +66,7 @@ def details(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
         get(semconv.HTTP_RESEND_COUNT),
         get(semconv.PROMPT_NAME),
         get(semconv.PROMPT_VERSION),
-        _prefix_hash(attributes),
+        prefix_hash(attributes.get(CONTENT[2]), attributes.get(CONTENT[0])),
     )
 
 
@@ -68,7 +80,7 @@ def tags(attributes: Mapping[str, Any]) -> list[tuple[str, str]] | None:
     return found or None
 
 
-def _local_cost(attributes: Mapping[str, Any], usage: list[Any]) -> tuple[float | None, str | None]:
+def local_cost(attributes: Mapping[str, Any], usage: list[Any]) -> tuple[float | None, str | None]:
     """What the usage costs by our prices, for a sender that did not say; (None, None): unknown."""
     model = attributes.get(semconv.RESPONSE_MODEL) or attributes.get(semconv.REQUEST_MODEL)
     counts = {
@@ -85,11 +97,8 @@ def _local_cost(attributes: Mapping[str, Any], usage: list[Any]) -> tuple[float 
     return (None, None) if cost is None or cost.incomplete else (cost.total, LOCAL)
 
 
-def _prefix_hash(attributes: Mapping[str, Any]) -> int | None:
+def prefix_hash(system: Any, messages: Any) -> int | None:
     """A hash of the first characters of the captured input; None where there are fewer."""
-    system, messages = attributes.get(CONTENT[2]), attributes.get(CONTENT[0])
-    if system is None and messages is None:
-        return None
     parts = [part if isinstance(part, str) else text(part) for part in (system, messages) if part]
     start = "".join(parts)[:PREFIX]
     if len(start) < PREFIX:

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any, Final
 
 from llm_otel import semconv
+from llm_otel.lake.decode.spans import source_of
 from llm_otel.lake.decode.values import mapping, text
 
 Row = tuple[Any, ...]
@@ -28,10 +29,7 @@ class Logs:
         """Take an ExportLogsServiceRequest; `received` (ns) is the time of records without one."""
         for resource in request.resource_logs:
             said = mapping(resource.resource.attributes)
-            source = (
-                said.get("service.name"),
-                said.get("deployment.environment.name") or said.get("deployment.environment"),
-            )
+            source = source_of(said)
             for scope in resource.scope_logs:
                 for record in scope.log_records:
                     self._add(record, source, received)

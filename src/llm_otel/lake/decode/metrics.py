@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from llm_otel import semconv
 from llm_otel.lake.decode.series import Amount, Series
+from llm_otel.lake.decode.spans import source_of
 from llm_otel.lake.decode.values import mapping, text
 
 # Metrics about model calls; all others are accepted and left out.
@@ -54,10 +55,7 @@ class Metrics:
         """Take an ExportMetricsServiceRequest."""
         for resource in request.resource_metrics:
             said = mapping(resource.resource.attributes)
-            source = (
-                said.get("service.name"),
-                said.get("deployment.environment.name") or said.get("deployment.environment"),
-            )
+            source = source_of(said)
             about = sorted(said.items())
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:

@@ -16,7 +16,7 @@ from llm_otel.lake.decode.names import (
 )
 
 # A span that has none of these speaks the names of today: most spans cost one look.
-_MARKERS: Final = frozenset(
+MARKERS: Final = frozenset(
     {
         *OLDER,
         *(name for name, _, _ in TEXTS),
@@ -31,7 +31,7 @@ _MARKERS: Final = frozenset(
 
 def normalise(attributes: dict[str, Any]) -> None:
     """Rename in place; a name of today wins over an older one beside it."""
-    if _MARKERS.isdisjoint(attributes):
+    if MARKERS.isdisjoint(attributes):
         return
     for old in [name for name in attributes if name in OLDER]:
         attributes.setdefault(OLDER[old], attributes.pop(old))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from llm_otel import semconv
@@ -11,8 +12,10 @@ from llm_otel.lake.decode.names import CALLS, CONTENT
 from llm_otel.lake.decode.older import normalise
 from llm_otel.lake.decode.values import mapping, text
 
-_KINDS: Final = (None, "internal", "server", "client", "producer", "consumer")
-_ERROR: Final = 2
+KINDS: Final = (None, "internal", "server", "client", "producer", "consumer")
+ERROR: Final = 2
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
 
 Row = tuple[Any, ...]
 
@@ -23,40 +26,39 @@ class Spans:
     Attributes:
         spans: Rows of the table `spans`, without duplicates taken out.
         calls: Rows of the table `calls`.
-        keys: Trace id and span id of each row of `spans`.
         of_call: For each row of `calls`, which row of `spans` it belongs to.
     """
 
     def __init__(self) -> None:
         self.spans: list[Row] = []
         self.calls: list[Row] = []
-        self.keys: list[tuple[bytes, bytes]] = []
         self.of_call: list[int] = []
 
     def add(self, request: Any) -> None:
         """Take the spans of an ExportTraceServiceRequest; those with bad ids are left out."""
         for resource in request.resource_spans:
             said = mapping(resource.resource.attributes)
-            source = (
-                said.get("service.name"),
-                said.get("deployment.environment.name") or said.get("deployment.environment"),
-            )
-            about = text(said)
+            source, about = source_of(said), text(said)
             for scope in resource.scope_spans:
                 name = scope.scope.name or None
                 for span in scope.spans:
                     if acceptable(span):
                         self._add(span, source, name, about)
 
+    def extend(self, other: Spans) -> None:
+        """Take the rows of another one."""
+        self.of_call += [number + len(self.spans) for number in other.of_call]
+        self.spans += other.spans
+        self.calls += other.calls
+
     def _add(self, span: Any, source: Row, scope: str | None, resource: str) -> None:
         attributes = mapping(span.attributes)
         normalise(attributes)
         get = attributes.get
-        ids = (span.trace_id, span.span_id)
         start = span.start_time_unix_nano
         length = span.end_time_unix_nano - start
         duration = length / 1e9 if length >= 0 else None
-        status, error_type = _status(span, attributes)
+        status, error_type = status_of(span.status.code, attributes, span.events)
         what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
         who = (
             get(semconv.TENANT_ID),
@@ -65,7 +67,8 @@ class Spans:
             get(semconv.SESSION_ID),
             get(semconv.CONVERSATION_ID),
         )
-        head = (start // 1000, ids[0].hex(), ids[1].hex(), span.parent_span_id.hex() or None)
+        parent = span.parent_span_id.hex() or None
+        head = (start // 1000, span.trace_id.hex(), span.span_id.hex(), parent)
         if what[0] in CALLS:
             self.of_call.append(len(self.spans))
             self.calls.append(
@@ -87,13 +90,12 @@ class Spans:
                 )
             )
         content = [_content(attributes.pop(name, None)) for name in CONTENT]
-        self.keys.append(ids)
         self.spans.append(
             (
                 *head,
                 *source,
                 span.name,
-                _KINDS[span.kind] if 0 <= span.kind < len(_KINDS) else None,
+                KINDS[span.kind] if 0 <= span.kind < len(KINDS) else None,
                 duration,
                 status,
                 span.status.message or None,
@@ -102,12 +104,18 @@ class Spans:
                 *who,
                 scope,
                 text(attributes),
-                _events(span.events) if span.events else None,
-                _links(span.links) if span.links else None,
+                events_text(span.events) if span.events else None,
+                links_text(span.links) if span.links else None,
                 resource,
                 *content,
             )
         )
+
+
+def source_of(resource: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Name of the service, and the environment."""
+    environment = resource.get("deployment.environment.name")
+    return resource.get("service.name"), environment or resource.get("deployment.environment")
 
 
 def acceptable(span: Any) -> bool:
@@ -117,16 +125,18 @@ def acceptable(span: Any) -> bool:
         len(trace_id) == 16
         and len(span_id) == 8
         and span.start_time_unix_nano
-        and any(trace_id)
-        and any(span_id)
+        and trace_id != _NO_TRACE
+        and span_id != _NO_SPAN
     )
 
 
-def _status(span: Any, attributes: dict[str, Any]) -> tuple[str, str | None]:
+def status_of(
+    code: int, attributes: Mapping[str, Any], events: Iterable[Any]
+) -> tuple[str, str | None]:
     """ok, error or cancelled, with the class of the error."""
     said = attributes.get(semconv.ERROR_CLASS)
     kind = attributes.get(semconv.ERROR_TYPE)
-    if span.status.code != _ERROR and said is None and kind is None:
+    if code != ERROR and said is None and kind is None:
         reasons = attributes.get(semconv.RESPONSE_FINISH_REASONS)
         return ("cancelled" if reasons == [semconv.CANCELLED] else "ok"), None
     status = attributes.get(semconv.HTTP_STATUS_CODE)
@@ -134,13 +144,13 @@ def _status(span: Any, attributes: dict[str, Any]) -> tuple[str, str | None]:
     if found == semconv.OTHER and type(status) is int and status >= 400:
         found = by_status(status)
     if found == semconv.OTHER and kind is None:
-        found = _from_exception(span)
+        found = _from_exception(events)
     return ("cancelled" if found == semconv.CANCELLED else "error"), found
 
 
-def _from_exception(span: Any) -> str:
+def _from_exception(events: Iterable[Any]) -> str:
     """The class of the exception that a span holds as an event, as most did before `error.type`."""
-    for event in span.events:
+    for event in events:
         if event.name == "exception":
             kind = mapping(event.attributes).get("exception.type")
             return error_class(kind) if isinstance(kind, str) else semconv.OTHER
@@ -151,7 +161,7 @@ def _content(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else text(value)
 
 
-def _events(events: Any) -> str:
+def events_text(events: Any) -> str:
     return text(
         [
             {
@@ -164,7 +174,7 @@ def _events(events: Any) -> str:
     )
 
 
-def _links(links: Any) -> str:
+def links_text(links: Any) -> str:
     return text(
         [
             {

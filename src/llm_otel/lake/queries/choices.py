@@ -8,6 +8,7 @@ from typing import Final
 
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
+from llm_otel.lake.queries.usage import One
 
 _CHOOSABLE: Final = ("service", "provider", "model", "feature", "tenant_id")
 _MOST: Final = 200
@@ -39,11 +40,6 @@ class _Latest:
     time: datetime | None
 
 
-@dataclass(frozen=True)
-class _Any:
-    one: int
-
-
 def choices(lake: Connects, since: datetime, until: datetime) -> Choices:
     """What the calls of a window say."""
     found = Reader(lake, Filter(since, until), timedelta()).one(_VALUES, Choices)
@@ -58,4 +54,4 @@ def latest(lake: Connects) -> datetime | None:
 
 def any_calls(lake: Connects, asked: Filter) -> bool:
     """Whether the filter lets a call through."""
-    return bool(Reader(lake, asked, timedelta()).rows(_ANY, _Any))
+    return bool(Reader(lake, asked, timedelta()).rows(_ANY, One))

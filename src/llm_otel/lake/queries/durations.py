@@ -2,7 +2,8 @@
 
 One pass over the rows fills the bins, every percentile of a page is read from them. A percentile
 is the middle of its bin, so it is off by at most 0.5 %, whatever the number of rows; an exact one
-sorts them all, which at ten million takes longer than a page may.
+sorts them all, which at ten million takes longer than a page may. A microsecond is added first, as
+zero has no logarithm.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Final
 from llm_otel.lake.queries.reader import Reader
 
 _KEEP: Final = """
-    SELECT time_bucket(to_seconds($bucket_s), time) AS time, provider, model,
-        floor(ln(greatest(duration_s, 0.0001)) * 100)::INTEGER AS bin, count(*) AS n
+    SELECT time_bucket(to_seconds($bucket_s), time) AS time, model,
+        floor(ln(duration_s + 0.000001) * 100)::INTEGER AS bin, count(*) AS n
     FROM {calls} WHERE duration_s IS NOT NULL GROUP BY ALL
 """
 # {by} is one of our own column lists, never a value.

@@ -15,11 +15,11 @@ _BINS: Final = """
     FROM durations GROUP BY ALL ORDER BY low
 """
 _SPANS: Final = """
-    SELECT name, floor(ln(greatest(duration_s, 0.0001)) * 100)::INTEGER AS bin, count(*) AS n
+    SELECT name, floor(ln(duration_s + 0.000001) * 100)::INTEGER AS bin, count(*) AS n
     FROM {spans} WHERE duration_s IS NOT NULL GROUP BY ALL
 """
 _CHUNKS: Final = """
-    SELECT model AS name, floor(ln(greatest(first_chunk_s, 0.0001)) * 100)::INTEGER AS bin,
+    SELECT model AS name, floor(ln(first_chunk_s + 0.000001) * 100)::INTEGER AS bin,
         count(*) AS n
     FROM {calls} WHERE first_chunk_s IS NOT NULL GROUP BY ALL
 """

@@ -34,13 +34,13 @@ _PREFIXES: Final = """
     ORDER BY uncached_calls DESC LIMIT 50
 """
 _WASTED: Final = """
-    SELECT coalesce(error_type, status) AS reason, model, count(*) AS calls,
-        coalesce(sum(cost_usd), 0) AS cost_usd, sum(coalesce(retries, 0))::BIGINT AS retries,
+    SELECT CASE status WHEN 'ok' THEN 'answered after retries'
+            ELSE coalesce(error_type, status) END AS reason,
+        model, count(*) AS calls,
+        coalesce(sum(cost_usd) FILTER (status <> 'ok'), 0) AS cost_usd,
+        sum(coalesce(retries, 0))::BIGINT AS retries,
         sum(duration_s) AS seconds
-    FROM {calls} WHERE status <> 'ok' GROUP BY ALL
-    UNION ALL
-    SELECT 'answered after retries', model, count(*), 0, sum(retries)::BIGINT, sum(duration_s)
-    FROM {calls} WHERE status = 'ok' AND retries > 0 GROUP BY ALL
+    FROM {calls} WHERE status <> 'ok' OR retries > 0 GROUP BY ALL
     ORDER BY cost_usd DESC, calls DESC LIMIT 60
 """
 _MIX: Final = """
@@ -116,7 +116,6 @@ class Optimise:
     bloated: list[Bloated]
     prefixes: list[Prefix]
     wasted: list[Wasted]
-    mix: list[Mix]
 
 
 def optimise(reader: Reader) -> Optimise:
@@ -125,7 +124,6 @@ def optimise(reader: Reader) -> Optimise:
         reader.rows(_BLOATED, Bloated, bloated=BLOATED, least=_LEAST_CALLS),
         reader.rows(_PREFIXES, Prefix, least=_LEAST_CALLS),
         reader.rows(_WASTED, Wasted),
-        mix(reader),
     )
 
 

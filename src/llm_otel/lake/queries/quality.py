@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from llm_otel.lake.queries import statistics
@@ -30,23 +31,46 @@ _DRIFT: Final = """
     FROM {scores} WHERE score IS NOT NULL AND evaluation = $evaluation
     GROUP BY ALL ORDER BY time
 """
-# What two groups of calls can differ by -> the column of `calls`.
-VARIANTS: Final = {"model": "model", "prompt": "prompt_name || '@' || coalesce(prompt_version, '')"}
+PROMPT_SCORES: Final = timedelta(days=7)
+# What two groups of calls can differ by -> the columns that name it, and the name of them.
+VARIANTS: Final = {
+    "model": ("model", "model"),
+    "prompt": (
+        "prompt_name, prompt_version",
+        "prompt_name || '@' || coalesce(prompt_version, '')",
+    ),
+}
+# One pass over the calls: sums and squares by bin of duration, 1 % wide (see `durations`).
+_KEEP: Final = """
+    SELECT {columns}, floor(ln(duration_s + 0.000001) * 100)::INTEGER AS bin,
+        count(*) AS calls, count(*) FILTER (status = 'error') AS errors,
+        count(cost_usd) AS priced, sum(cost_usd) AS cost, sum(cost_usd * cost_usd) AS cost2,
+        count(duration_s) AS timed, sum(duration_s) AS seconds,
+        sum(duration_s * duration_s) AS seconds2
+    FROM {calls} WHERE operation <> 'embeddings' GROUP BY ALL
+"""
 _CHOICES: Final = """
-    SELECT {name} AS name, count(*) AS calls FROM {calls} WHERE operation <> 'embeddings'
+    SELECT {name} AS name, sum(calls)::BIGINT AS calls FROM sides
     GROUP BY ALL HAVING name IS NOT NULL ORDER BY calls DESC LIMIT 40
 """
 _GROUPS: Final = """
-    SELECT {name} AS name, count(*) AS calls, count(cost_usd) AS priced,
-        count(*) FILTER (status = 'error') AS errors, avg(cost_usd) AS cost,
-        stddev_samp(cost_usd) AS cost_deviation, avg(duration_s) AS seconds,
-        stddev_samp(duration_s) AS seconds_deviation, count(duration_s) AS timed
-    FROM {calls} WHERE {name} IN ($a, $b) AND operation <> 'embeddings' GROUP BY ALL
+    SELECT {name} AS name, sum(calls)::BIGINT AS calls, sum(priced)::BIGINT AS priced,
+        sum(errors)::BIGINT AS errors, sum(cost) / nullif(sum(priced), 0) AS cost,
+        sqrt(greatest(sum(cost2) - sum(cost) ** 2 / nullif(sum(priced), 0), 0)
+            / nullif(sum(priced) - 1, 0)) AS cost_deviation,
+        sum(seconds) / nullif(sum(timed), 0) AS seconds,
+        sqrt(greatest(sum(seconds2) - sum(seconds) ** 2 / nullif(sum(timed), 0), 0)
+            / nullif(sum(timed) - 1, 0)) AS seconds_deviation,
+        sum(timed)::BIGINT AS timed
+    FROM sides WHERE {name} IN ($a, $b) GROUP BY ALL
 """
 _RANKS: Final = """
-    SELECT quantile_cont(duration_s, $low) AS low, quantile_cont(duration_s, 0.95) AS value,
-        quantile_cont(duration_s, $high) AS high
-    FROM {calls} WHERE {name} = $one AND operation <> 'embeddings'
+    SELECT exp((min(bin) FILTER (reached >= $low * total) + 0.5) / 100) AS low,
+        exp((min(bin) FILTER (reached >= 0.95 * total) + 0.5) / 100) AS value,
+        exp((min(bin) FILTER (reached >= $high * total) + 0.5) / 100) AS high
+    FROM (SELECT bin, sum(timed) OVER (ORDER BY bin) AS reached, sum(timed) OVER () AS total
+        FROM (SELECT bin, sum(timed) AS timed FROM sides WHERE {name} = $one AND bin IS NOT NULL
+            GROUP BY bin))
 """
 _SCORED_MODELS: Final = """
     SELECT model AS name, evaluation, count(*) AS scores, avg(score) AS mean,
@@ -56,8 +80,9 @@ _SCORED_MODELS: Final = """
 _SCORED: Final = """
     SELECT {name} AS name, evaluation, count(*) AS scores, avg(score) AS mean,
         stddev_samp(score) AS deviation
-    FROM {scores} JOIN (SELECT trace_id, span_id, prompt_name, prompt_version FROM {calls}
-        WHERE prompt_name IS NOT NULL) USING (trace_id, span_id)
+    FROM (SELECT * FROM {scores} WHERE time >= $recent)
+    JOIN (SELECT trace_id, span_id, prompt_name, prompt_version FROM {calls}
+        WHERE prompt_name IS NOT NULL AND time >= $recent) USING (trace_id, span_id)
     WHERE {name} IN ($a, $b) GROUP BY ALL
 """
 
@@ -178,21 +203,26 @@ def quality(reader: Reader, evaluation: str | None = None) -> Quality:
 
 
 def choices(reader: Reader, by: str) -> list[Choice]:
-    """What can be compared by a key of `VARIANTS`, the most used first."""
-    return reader.rows(_CHOICES.replace("{name}", VARIANTS[by]), Choice)
+    """What can be compared by a key of `VARIANTS`, the most used first; `compare` comes after."""
+    columns, name = VARIANTS[by]
+    reader.keep("sides", _KEEP.replace("{columns}", columns))
+    return reader.rows(_CHOICES.replace("{name}", name), Choice)
 
 
 def compare(reader: Reader, by: str, a: str, b: str) -> Comparison | None:
     """Two models or prompts by cost, latency, errors and scores; None where one has no calls.
 
-    Means by Welch, shares by Wilson and Newcombe, the P95 by order statistics.
+    Means by Welch, shares by Wilson and Newcombe, the P95 by order statistics. Scores of prompts
+    are of the last `PROMPT_SCORES` of the window: scores do not name their prompt, and to look up
+    each one's call takes long. After `choices`.
     """
-    name = VARIANTS[by]
+    name = VARIANTS[by][1]
     groups = {g.name: g for g in reader.rows(_GROUPS.replace("{name}", name), Group, a=a, b=b)}
     if a not in groups or b not in groups:
         return None
     text = _SCORED_MODELS if by == "model" else _SCORED
-    scored = reader.rows(text.replace("{name}", name), Scored, a=a, b=b)
+    recent = max(reader.filter.since, reader.filter.until - PROMPT_SCORES)
+    scored = reader.rows(text.replace("{name}", name), Scored, a=a, b=b, recent=recent)
     one, two = groups[a], groups[b]
     lines = [
         _means("Cost per call", "usd", [(g.cost, g.cost_deviation, g.priced) for g in (one, two)]),

@@ -10,22 +10,43 @@ from typing import Any, Final
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
 
-# What the list can be sorted by -> the order of the calls; the first is the default.
-ORDERS: Final = {
-    "newest": "time DESC",
-    "oldest": "time",
-    "cost": "cost_usd DESC NULLS LAST",
-    "latency": "duration_s DESC NULLS LAST",
-    "tokens": "(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) DESC",
+# What the list can be sorted by: traces by their time, the first is the default, and calls by what
+# they have most of.
+_TIMES: Final = {"newest": "time DESC", "oldest": "time"}
+FIGURES: Final = {
+    "cost": "cost_usd",
+    "latency": "duration_s",
+    "tokens": "(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))",
 }
+ORDERS: Final = {**_TIMES, **FIGURES}
 # The times of the calls are at most so far from their trace's other spans for the list.
 _NEAR: Final = timedelta(hours=1)
+# So many calls are looked at for each trace of the list.
+_CALLS_A_TRACE: Final = 8
 
 _PICKED: Final = """
     SELECT trace_id, time FROM {calls}
-    WHERE ($cost_from IS NULL OR cost_usd >= $cost_from)
+    WHERE time >= $first AND time < $last AND ($cost_from IS NULL OR cost_usd >= $cost_from)
         AND ($seconds_from IS NULL OR duration_s >= $seconds_from)
     ORDER BY {order} LIMIT $reach
+"""
+# Two steps: of the many rows only the one column is read, of the few all that are shown.
+_CUT: Final = """
+    SELECT min(figure) AS figure FROM (
+        SELECT {figure} AS figure FROM {calls}
+        WHERE {figure} >= $least AND ($cost_from IS NULL OR cost_usd >= $cost_from)
+            AND ($seconds_from IS NULL OR duration_s >= $seconds_from)
+        ORDER BY figure DESC LIMIT $reach
+    )
+"""
+_GREATEST: Final = """
+    SELECT trace_id, time, 1 AS calls, cost_usd, coalesce(input_tokens, 0) AS input_tokens,
+        coalesce(output_tokens, 0) AS output_tokens, duration_s, [model] AS models, feature,
+        tenant_id, "user", session_id, status, name
+    FROM {calls}
+    WHERE {figure} >= $cut AND ($cost_from IS NULL OR cost_usd >= $cost_from)
+        AND ($seconds_from IS NULL OR duration_s >= $seconds_from)
+    ORDER BY {figure} DESC LIMIT $reach
 """
 _LISTED: Final = """
     SELECT trace_id, min(time) AS time, count(*) AS calls, sum(cost_usd) AS cost_usd,
@@ -49,7 +70,8 @@ _ROOTS: Final = """
 
 @dataclass(frozen=True)
 class TraceRow:
-    """One trace of the list; sums of its calls, `name` and `duration_s` of its root span."""
+    """One trace of the list: sums of its calls, `name` and `duration_s` of its root span; or one
+    call, where the list is of calls."""
 
     trace_id: str
     time: datetime
@@ -105,7 +127,8 @@ def traces(
     cost_from: float | None = None,
     seconds_from: float | None = None,
 ) -> list[TraceRow]:
-    """The traces with the first calls in `order` that the filter lets through.
+    """The first traces in `order` that the filter lets through; by cost, latency or tokens: the
+    first calls.
 
     Args:
         reader: The filter's.
@@ -113,13 +136,16 @@ def traces(
         limit: At most so many traces.
         cost_from, seconds_from: Only traces with a call that costs or takes at least this.
     """
-    picked = reader.rows(
-        _PICKED.replace("{order}", ORDERS[order]),
-        _Picked,
-        cost_from=cost_from,
-        seconds_from=seconds_from,
-        reach=limit * 8,
-    )
+    least = {"cost_from": cost_from, "seconds_from": seconds_from}
+    if order in FIGURES:
+        return _greatest(reader, FIGURES[order], limit, least)
+    text = _PICKED.replace("{order}", _TIMES[order])
+    picked: list[_Picked] = []
+    for first, last in _ends(reader.filter, order):
+        bounds = {"first": first, "last": last, "reach": limit * _CALLS_A_TRACE}
+        picked = reader.rows(text, _Picked, **bounds, **least)
+        if len(picked) == limit * _CALLS_A_TRACE:
+            break
     times: dict[str, datetime] = {}
     for row in picked:
         if row.trace_id in times or len(times) < limit:
@@ -132,6 +158,29 @@ def traces(
     roots = {row.trace_id: row for row in found}
     rows = {row.trace_id: _with_root(row, roots.get(row.trace_id)) for row in listed}
     return [rows[trace] for trace in ids if trace in rows]
+
+
+def _greatest(
+    reader: Reader, figure: str, limit: int, least: dict[str, float | None]
+) -> list[TraceRow]:
+    cut = reader.one(_CUT.replace("{figure}", figure), _Cut, reach=limit, least=0, **least)
+    if cut.figure is None:
+        return []
+    text = _GREATEST.replace("{figure}", figure)
+    return reader.rows(text, TraceRow, reach=limit, cut=cut.figure, **least)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    figure: float | None
+
+
+def _ends(asked: Filter, order: str) -> list[tuple[datetime, datetime]]:
+    """The day at the end of the window that is asked for, then the whole: one day often will do."""
+    day = timedelta(days=1)
+    if order == "newest":
+        return [(max(asked.since, asked.until - day), asked.until), (asked.since, asked.until)]
+    return [(asked.since, min(asked.until, asked.since + day)), (asked.since, asked.until)]
 
 
 def _near(times: Any) -> tuple[str, dict[str, datetime]]:

@@ -32,7 +32,7 @@ _FROM_CALLS: Final = """
             OR list_contains($slo, error_type))) AS errors,
         sum(cost_usd) AS cost_usd, sum(input_tokens) AS input_tokens,
         sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cached_tokens
-    FROM {calls} {unmetered} GROUP BY ALL
+    FROM {calls} c {only} GROUP BY ALL
 """
 _FROM_METRICS: Final = """
     SELECT time_bucket(to_seconds($bucket_s), hour) AS time, service_name, provider, model,
@@ -46,11 +46,18 @@ _FROM_METRICS: Final = """
     FROM {metrics_hourly} WHERE metric IN ($duration, $errors, $cost, $tokens, $cached)
     GROUP BY ALL
 """
-# A service and a day of which there are metrics.
-_METERED: Final = """
-    SELECT DISTINCT service_name, day FROM {metrics_hourly} WHERE metric = $duration
+# A service and a day of which there are calls and no metrics. A service without a name is one too.
+_UNMETERED: Final = """
+    SELECT service_name, day FROM (SELECT DISTINCT service_name, day FROM {calls}) c
+    WHERE NOT EXISTS (
+        SELECT 1 FROM {metrics_hourly} m WHERE m.metric = $duration AND m.day = c.day
+            AND m.service_name IS NOT DISTINCT FROM c.service_name
+    )
 """
-_UNMETERED: Final = "ANTI JOIN metered USING (service_name, day)"
+_ONLY_UNMETERED: Final = """
+    SEMI JOIN unmetered ON c.day = unmetered.day
+        AND c.service_name IS NOT DISTINCT FROM unmetered.service_name
+"""
 
 
 def keep_usage(reader: Reader) -> bool:
@@ -62,23 +69,33 @@ def keep_usage(reader: Reader) -> bool:
     """
     metered = not reader.filter.only_calls_know and reader.filter.bucket_s >= HOUR
     for before in ("", "_before"):
-        reader.keep(f"usage{before}", _query(metered, before), **_METRICS)
+        _keep(reader, metered, before)
     return metered
 
 
-def _query(metered: bool, before: str) -> str:
+def _keep(reader: Reader, metered: bool, before: str) -> None:
     def windowed(text: str) -> str:
         return text.replace("{calls}", f"{{calls{before}}}").replace(
             "{metrics_hourly}", f"{{metrics_hourly{before}}}"
         )
 
+    from_calls = windowed(_FROM_CALLS)
     if not metered:
-        return windowed(_FROM_CALLS.replace("{unmetered}", ""))
-    from_calls = _FROM_CALLS.replace("{unmetered}", _UNMETERED)
-    return windowed(
-        f"WITH metered AS ({_METERED}), raw AS ({from_calls} UNION ALL BY NAME {_FROM_METRICS})"  # noqa: S608 constants
-        " SELECT * FROM raw"
-    )
+        reader.keep(f"usage{before}", from_calls.replace("{only}", ""), **_METRICS)
+        return
+    reader.keep("unmetered", windowed(_UNMETERED), **_METRICS)
+    text = windowed(_FROM_METRICS)
+    # Most often there is none, and then the many rows of the calls are not read at all.
+    if reader.rows("SELECT 1 AS one FROM unmetered LIMIT 1", One):
+        text = f"{text} UNION ALL BY NAME {from_calls.replace('{only}', _ONLY_UNMETERED)}"
+    reader.keep(f"usage{before}", text, **_METRICS)
+
+
+@dataclass(frozen=True)
+class One:
+    """A row is there."""
+
+    one: int
 
 
 @dataclass(frozen=True)

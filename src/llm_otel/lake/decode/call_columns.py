@@ -1,0 +1,122 @@
+"""The columns of `calls`, of many calls at once."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llm_otel import semconv
+from llm_otel.lake.decode import calls
+from llm_otel.lake.decode.attributes import Places
+from llm_otel.lake.decode.span_columns import RENAMED, Batch, Columns
+from llm_otel.lake.decode.values import text
+from llm_otel.lake.schema import CALLS
+
+_TEXTS: Final = {
+    "response_id": semconv.RESPONSE_ID,
+    "response_model": semconv.RESPONSE_MODEL,
+    "cost_source": semconv.COST_SOURCE,
+    "prompt_name": semconv.PROMPT_NAME,
+    "prompt_version": semconv.PROMPT_VERSION,
+}
+_COUNTS: Final = {
+    "status_code": semconv.HTTP_STATUS_CODE,
+    "input_tokens": semconv.USAGE_INPUT_TOKENS,
+    "output_tokens": semconv.USAGE_OUTPUT_TOKENS,
+    "cache_read_tokens": semconv.USAGE_CACHE_READ,
+    "reasoning_tokens": semconv.USAGE_REASONING,
+    "retries": semconv.HTTP_RESEND_COUNT,
+}
+_REALS: Final = {
+    "first_chunk_s": semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
+    "cost_usd": semconv.COST_AMOUNT,
+}
+_WRITTEN: Final = (semconv.USAGE_CACHE_WRITE, semconv.USAGE_CACHE_WRITE_V141)
+_TIERS: Final = (semconv.OPENAI_RESPONSE_SERVICE_TIER, semconv.OPENAI_REQUEST_SERVICE_TIER)
+
+KINDS_OF_VALUES: Final = {
+    **dict.fromkeys((*_TEXTS.values(), *_TIERS, semconv.COST_CURRENCY), "string"),
+    **dict.fromkeys((*_COUNTS.values(), *_WRITTEN), "int"),
+    **dict.fromkeys(_REALS.values(), "double"),
+    semconv.REQUEST_STREAM: "bool",
+}
+
+_TYPES: Final = {column.name: column.type for column in CALLS.columns}
+
+
+def columns(batch: Batch, spans: Columns, rows: Places) -> Columns:
+    """The columns of the spans at `rows`, `spans` being those of the table `spans` of all."""
+    chosen = pa.array(rows)
+    wanted = {name: column for name, column in spans.items() if name in _TYPES}
+    made = {name: each.take(chosen) for name, each in {**wanted, **_attributes(batch)}.items()}
+    made |= _cost(batch, made, rows)
+    made["tags"] = _tags(batch, rows)
+    made["prefix_hash"] = _prefix_hashes(spans, rows)
+    return made
+
+
+def _attributes(batch: Batch) -> Columns:
+    """What is an attribute and nothing else, for every span."""
+    given = batch.attributes
+    numbers, reasons = given.lists(semconv.RESPONSE_FINISH_REASONS)
+    words = [[x if isinstance(x, str) else text(x) for x in each] for each in reasons]
+    streaming = given.column(semconv.REQUEST_STREAM, "bool", pa.bool_())
+    return {
+        **{name: batch.text(key) for name, key in _TEXTS.items()},
+        **{name: given.column(key, "int", _TYPES[name]) for name, key in _COUNTS.items()},
+        **{name: given.column(key, "double", _TYPES[name]) for name, key in _REALS.items()},
+        "cache_write_tokens": pc.coalesce(*(given.column(k, "int", pa.int64()) for k in _WRITTEN)),
+        "finish_reasons": pa.array(words, _TYPES["finish_reasons"]).take(numbers),
+        "streaming": streaming.fill_null(False),
+        "service_tier": batch.first_text(*_TIERS),
+    }
+
+
+def _cost(batch: Batch, made: Columns, rows: Places) -> Columns:
+    """The cost where it is in USD; our price where the sender said none."""
+    amount, source = made["cost_usd"], made["cost_source"]
+    currency = batch.text(semconv.COST_CURRENCY).take(pa.array(rows))
+    known = pc.and_(amount.is_valid(), pc.equal(currency, "USD").fill_null(True))
+    columns = {
+        "cost_usd": pc.if_else(known, amount, pa.scalar(None, pa.float64())),
+        "cost_source": pc.if_else(known, source, pa.scalar(None, pa.string())),
+    }
+    used = pc.or_(made["input_tokens"].is_valid(), made["output_tokens"].is_valid())
+    mask = pc.and_(amount.is_null(), used)
+    places = np.flatnonzero(mask.to_numpy(False))
+    if len(places):
+        costs = zip(*(calls.local_cost(*_usage(batch, row)) for row in rows[places].tolist()))
+        for (name, column), values in zip(columns.items(), costs):
+            columns[name] = pc.replace_with_mask(column, mask, pa.array(values, column.type))
+    return columns
+
+
+def _usage(batch: Batch, row: int) -> tuple[dict[str, Any], list[Any]]:
+    said = batch.attributes.at(row, calls.PRICED_BY)
+    for old, new in RENAMED.items():
+        if old in said:
+            said.setdefault(new, said[old])
+    return said, [said.get(name) for name in calls.USAGE]
+
+
+def _tags(batch: Batch, rows: Places) -> pa.Array:
+    """One by one, where there are any."""
+    given = batch.attributes
+    names = [name for name in given.names if name.startswith(semconv.TAG_PREFIX)]
+    tagged = {row for name in names for row in given.rows(name).tolist()}
+    made = [calls.tags(given.at(row, names)) if row in tagged else None for row in rows.tolist()]
+    return pa.array(made, _TYPES["tags"])
+
+
+def _prefix_hashes(spans: Columns, rows: Places) -> pa.Array:
+    """One by one, where content was captured."""
+    system, messages = spans["system_instructions"], spans["input_messages"]
+    captured = pc.or_(system.is_valid(), messages.is_valid()).to_numpy(False)
+    made = [
+        calls.prefix_hash(system[row].as_py(), messages[row].as_py()) if captured[row] else None
+        for row in rows.tolist()
+    ]
+    return pa.array(made, pa.int64())

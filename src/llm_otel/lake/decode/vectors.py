@@ -1,0 +1,101 @@
+"""OTLP traces as tables, a column at a time: what `decode.spans` does, several times as fast.
+
+Requests that speak older names, or whose values are of other types than the columns, are left to
+`decode.spans`, which this is also tested against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llm_otel.lake.decode import call_columns, span_columns, wire
+from llm_otel.lake.decode.attributes import Attributes, Places
+from llm_otel.lake.decode.names import CALLS
+from llm_otel.lake.decode.older import MARKERS
+from llm_otel.lake.decode.span_columns import RENAMED, Batch
+from llm_otel.lake.schema import CALLS as CALLS_TABLE
+from llm_otel.lake.schema import SPANS as SPANS_TABLE
+
+_OLDER: Final = MARKERS - set(RENAMED)
+_OPERATIONS: Final = pa.array(sorted(CALLS))
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came of the bodies.
+
+    Attributes:
+        spans: Rows of the table `spans`.
+        calls: Rows of the table `calls`.
+        of_call: Which row of `spans` each row of `calls` belongs to.
+        left: Positions of the bodies that are for `decode.spans`.
+    """
+
+    spans: pa.Table
+    calls: pa.Table
+    of_call: Places
+    left: list[int]
+
+
+def decode(bodies: Sequence[bytes]) -> Decoded:
+    """The rows of requests, each valid protobuf."""
+    batch, request = _batch(bodies)
+    left = _left(batch.attributes, request)
+    if left:
+        others = [body for number, body in enumerate(bodies) if number not in left]
+        batch, _ = _batch(others)
+    shared = span_columns.shared(batch)
+    spans = {**shared, **span_columns.own(batch)}
+    rows = np.flatnonzero(pc.is_in(shared["operation"], _OPERATIONS).to_numpy(False))
+    calls = call_columns.columns(batch, spans, rows)
+    return Decoded(
+        pa.table([spans[name] for name in SPANS_TABLE.schema.names], schema=SPANS_TABLE.schema),
+        pa.table([calls[name] for name in CALLS_TABLE.schema.names], schema=CALLS_TABLE.schema),
+        rows,
+        sorted(left),
+    )
+
+
+def _batch(bodies: Sequence[bytes]) -> tuple[Batch, Places]:
+    """The spans of the requests, and the request that each belongs to."""
+    by_request = wire.requests(bodies)
+    resources = by_request.flatten()
+    by_resource = resources.field("scope_spans")
+    scopes = by_resource.flatten()
+    by_scope = scopes.field("spans")
+    spans = by_scope.flatten()
+    scope = pc.list_parent_indices(by_scope)
+    resource = pc.list_parent_indices(by_resource).take(scope)
+    good = _acceptable(spans)
+    if not good.all():
+        chosen = pa.array(np.flatnonzero(good))
+        spans, scope, resource = spans.take(chosen), scope.take(chosen), resource.take(chosen)
+    request = pc.list_parent_indices(by_request).take(resource).to_numpy()
+    names = scopes.field("scope").field("name").take(scope)
+    attributes = Attributes(spans.field("attributes"))
+    return Batch(spans, attributes, names, resources.field("resource"), resource), request
+
+
+def _left(attributes: Attributes, request: Places) -> set[int]:
+    """The requests that are not for us."""
+    kinds = {**span_columns.KINDS_OF_VALUES, **call_columns.KINDS_OF_VALUES}
+    rows = [attributes.rows(name) for name in _OLDER.intersection(attributes.names)]
+    rows += [attributes.misfits(name, kind) for name, kind in kinds.items()]
+    return {int(number) for each in rows for number in np.unique(request[each])}
+
+
+def _acceptable(spans: pa.Array) -> npt.NDArray[np.bool_]:
+    """As `decode.spans.acceptable`."""
+    good: npt.NDArray[np.bool_] = spans.field("start").to_numpy() > 0
+    for name, width in (("trace_id", 16), ("span_id", 8)):
+        ids = spans.field(name)
+        good &= pc.binary_length(ids).to_numpy() == width
+        good &= pc.not_equal(ids, pa.scalar(bytes(width), pa.binary())).to_numpy(False)
+    return good

@@ -1,0 +1,294 @@
+"""The named queries against plain SQL over the same lake, and on rows made by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llm_otel
+import llm_otel.lake
+from llm_otel.history import generate
+from llm_otel.lake.queries import (
+    Filter,
+    Reader,
+    choices,
+    cost,
+    latency,
+    optimise,
+    overview,
+    quality,
+    roi,
+    sessions,
+    traces,
+    usage,
+)
+from llm_otel.lake.reading import Lake
+from llm_otel.lake.writer import Writer
+
+END = datetime(2026, 11, 20, 15, 30)
+WEEK = Filter(END.replace(minute=0) - timedelta(days=7), END)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Twenty days of made-up history."""
+    path = tmp_path_factory.mktemp("lake")
+    with Writer(path) as writer:
+        for batch in generate(20, end=END.replace(tzinfo=timezone.utc), calls_per_day=400):
+            writer.append(**batch.tables)
+    return llm_otel.lake.open(path)
+
+
+def _ask(lake: Lake, query: str, *values: Any) -> Any:
+    return lake.connection().execute(query, values).fetchall()
+
+
+def _by_hand(path: Path, **rows: list[dict[str, Any]]) -> Lake:
+    with Writer(path) as writer:
+        writer.append(**rows)
+    return llm_otel.lake.open(path)
+
+
+def _call(number: int, **fields: Any) -> dict[str, Any]:
+    usual = {
+        "time": END - timedelta(hours=2),
+        "trace_id": f"{number:032x}",
+        "span_id": f"{number:016x}",
+        "service_name": "a",
+        "operation": "chat",
+        "model": "m",
+        "status": "ok",
+        "duration_s": 1.0,
+        "cost_usd": 1.0,
+        "input_tokens": 10,
+        "output_tokens": 10,
+    }
+    return usual | fields
+
+
+def test_a_value_is_bound_never_written(lake: Lake) -> None:
+    """What looks like SQL is a value that nothing has."""
+    evil = "x' OR 1 = 1 --"
+    asked = Filter(
+        WEEK.since, WEEK.until, model=(evil,), user=(evil,), tags=((evil, evil), ("channel", evil))
+    )
+    assert not choices.any_calls(lake, asked)
+    assert overview.overview(Reader(lake, asked)).now.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "condition"),
+    [
+        ({"model": ("gpt-5", "gpt-5-mini")}, "model IN ('gpt-5', 'gpt-5-mini')"),
+        ({"tenant_id": ("acme",), "status": ("error",)}, "tenant_id = 'acme' AND status = 'error'"),
+        ({"tags": (("channel", "mobile"),)}, "tags['channel'] = 'mobile'"),
+        ({"feature": ("none",)}, "feature IS NULL"),
+    ],
+)
+def test_a_filter_counts_what_it_says(lake: Lake, asked: dict[str, Any], condition: str) -> None:
+    """Each field lets through what plain SQL would."""
+    found = overview.overview(Reader(lake, Filter(WEEK.since, WEEK.until, **asked)))
+    true = _ask(
+        lake,
+        f"SELECT count(*) FROM calls WHERE time >= ? AND time < ? AND {condition}",
+        WEEK.since,
+        WEEK.until,
+    )
+    assert found.now.requests == true[0][0]
+
+
+def test_a_filter_that_a_table_lacks_goes_by_the_trace(lake: Lake) -> None:
+    """Scores know no user: those of the user's traces count."""
+    user = _ask(lake, "SELECT any_value(user) FROM calls JOIN scores USING (trace_id)")[0][0]
+    found = quality.quality(Reader(lake, Filter(WEEK.since, WEEK.until, user=(user,))))
+    true = _ask(
+        lake,
+        "SELECT count(*) FROM scores WHERE time >= ? AND time < ? AND trace_id IN (SELECT trace_id "
+        "FROM calls WHERE user = ? AND time >= ? AND time < ?)",
+        WEEK.since, WEEK.until, user, WEEK.since, WEEK.until,
+    )  # fmt: skip
+    assert sum(row.scores for row in found.summaries) == true[0][0]
+
+
+def test_a_service_is_counted_by_metrics_or_by_calls_never_both(tmp_path: Path) -> None:
+    """Spans of `a` are sampled and its metrics are whole; `b` sends no metrics."""
+    hour = (END - timedelta(hours=2)).replace(minute=0)
+    metric = {"hour": hour, "service_name": "a", "model": "m", "operation": "chat"}
+    lake = _by_hand(
+        tmp_path,
+        calls=[_call(1), _call(2, service_name="b"), _call(3, service_name=None)],
+        metrics_hourly=[
+            metric | {"metric": "gen_ai.request.duration", "sum": 9.0, "count": 10},
+            metric | {"metric": "gen_ai.cost.usd", "sum": 10.0, "token_type": "input"},
+        ],
+    )
+    reader = Reader(lake, WEEK)
+    assert usage.keep_usage(reader)
+    now, _ = usage.totals(reader)
+    assert (now.requests, now.cost_usd) == (12, 12.0)
+    calls = Reader(lake, Filter(WEEK.since, WEEK.until, status=("ok",)))
+    assert not usage.keep_usage(calls)
+    assert usage.totals(calls)[0].requests == 3
+
+
+def test_an_unknown_cost_is_not_zero(tmp_path: Path) -> None:
+    """A model without a price has no cost, and is listed as such."""
+    lake = _by_hand(tmp_path, calls=[_call(1), _call(2, model="own", cost_usd=None)])
+    found = cost.costs(Reader(lake, WEEK), "model", "day")
+    assert {row.name: row.cost_usd for row in found.splits} == {"m": 1.0, "own": None}
+    assert [(row.model, row.calls) for row in found.unpriced] == [("own", 1)]
+
+
+def test_percentiles_are_off_by_half_a_percent_at_most(lake: Lake) -> None:
+    """The binned percentiles beside the exact ones."""
+    found = latency.latency(Reader(lake, WEEK)).all
+    exact = _ask(
+        lake,
+        "SELECT quantile_disc(duration_s, [0.5, 0.9, 0.95, 0.99]) FROM calls "
+        "WHERE time >= ? AND time < ?",
+        WEEK.since,
+        WEEK.until,
+    )[0][0]
+    assert [found.p50, found.p90, found.p95, found.p99] == pytest.approx(exact, rel=0.0051)
+
+
+@pytest.mark.parametrize("by", [*cost.DIMENSIONS, "tag:channel"])
+def test_every_split_has_the_same_sum(lake: Lake, by: str) -> None:
+    """By whatever it is split, the cost of the window is the same."""
+    found = cost.costs(Reader(lake, WEEK), by, "day")
+    true = _ask(
+        lake,
+        "SELECT sum(cost_usd) FROM calls WHERE time >= ? AND time < ?",
+        WEEK.since,
+        WEEK.until,
+    )
+    assert sum(row.cost_usd or 0 for row in found.splits) == pytest.approx(true[0][0])
+    assert sum(row.cost_usd for row in found.spendings) == pytest.approx(true[0][0])
+
+
+def test_an_unknown_split_is_refused(lake: Lake) -> None:
+    """One sentence says what there is."""
+    with pytest.raises(ValueError, match="no dimension 'colour'"):
+        cost.costs(Reader(lake, WEEK), "colour", "day")
+
+
+@pytest.mark.parametrize("order", traces.ORDERS)
+def test_traces_come_in_their_order(lake: Lake, order: str) -> None:
+    """The list is sorted, and as long as asked for."""
+    found = traces.traces(Reader(lake, WEEK), order, limit=20)
+    keys = {
+        "newest": lambda row: -row.time.timestamp(),
+        "oldest": lambda row: row.time.timestamp(),
+        "cost": lambda row: -row.cost_usd,
+        "latency": lambda row: -row.duration_s,
+        "tokens": lambda row: -(row.input_tokens + row.output_tokens),
+    }
+    assert len(found) == 20
+    if order not in ("newest", "oldest"):
+        assert found == sorted(found, key=keys[order])
+    dear = traces.traces(Reader(lake, WEEK), order, limit=20, cost_from=0.02)
+    assert all((row.cost_usd or 0) >= 0.02 for row in dear)
+
+
+def test_a_trace_is_found_with_and_without_its_time(lake: Lake) -> None:
+    """All spans, in their place; the time only makes it quick."""
+    row = next(r for r in traces.traces(Reader(lake, WEEK)) if r.feature == "support-chat")
+    spans = traces.trace(lake, row.trace_id, row.time)
+    assert spans == traces.trace(lake, row.trace_id)
+    assert [nested.depth for nested in traces.nested(spans)] == [0, 1, 2, 3, 2, 2, 2, 2, 2]
+    assert sum(span.cost_usd or 0 for span in spans) == pytest.approx(row.cost_usd)
+
+
+def test_a_span_without_its_parent_stands_at_the_root(lake: Lake) -> None:
+    """A trace of which a part was lost is still shown."""
+    row = next(r for r in traces.traces(Reader(lake, WEEK)) if r.feature == "support-chat")
+    rest = traces.trace(lake, row.trace_id)[2:]
+    assert [nested.depth for nested in traces.nested(rest)] == [0, 1, 0, 0, 0, 0, 0]
+
+
+def test_users_and_sessions_are_counted_once(lake: Lake) -> None:
+    """Distinct over the window, not summed over its points."""
+    found = sessions.activity(Reader(lake, WEEK)).now
+    true = _ask(
+        lake,
+        "SELECT count(DISTINCT user), count(DISTINCT session_id), count(*) FROM calls "
+        "WHERE time >= ? AND time < ?",
+        WEEK.since,
+        WEEK.until,
+    )
+    assert (found.users, found.sessions, found.calls) == true[0]
+
+
+def test_the_better_prompt_is_found(lake: Lake) -> None:
+    """The new version scores higher, and the interval of the difference excludes zero."""
+    reader = Reader(lake, WEEK)
+    names = {choice.name for choice in quality.choices(reader, "prompt")}
+    assert {"support-answer@3", "support-answer@4"} <= names
+    found = quality.compare(reader, "prompt", "support-answer@3", "support-answer@4")
+    assert found is not None
+    lines = {line.what: line for line in found.lines}
+    better = lines["Score: relevance"].difference
+    assert better is not None
+    assert better.value > 0
+    group = _ask(
+        lake,
+        "SELECT avg(cost_usd), stddev_samp(cost_usd), stddev_samp(duration_s) FROM calls "
+        "WHERE prompt_name = 'support-answer' AND prompt_version = '3' AND time >= ? AND time < ?",
+        WEEK.since,
+        WEEK.until,
+    )[0]
+    got = (found.a.cost, found.a.cost_deviation, found.a.seconds_deviation)
+    assert got == pytest.approx(group)
+
+
+def test_the_bloated_prompt_is_found(lake: Lake) -> None:
+    """`summarise` reads more than ten tokens for one, and costs the most of those that do."""
+    found = optimise.optimise(Reader(lake, Filter(END - timedelta(days=3), END))).bloated
+    assert found[0].feature == "summarise"
+    assert all(row.ratio > optimise.BLOATED for row in found)
+
+
+def test_what_a_week_would_have_cost_elsewhere() -> None:
+    """The same tokens at another model's price; without a price a model is left out."""
+    mix = [optimise.Mix("openai", "gpt-5", None, 100, 1_000_000, 100_000, 0, 2.25)]
+    found = optimise.what_if(
+        mix, [("openai", "gpt-5"), ("openai", "gpt-5-mini"), ("x", "unheard-of")], llm_otel.cost
+    )
+    assert [(row.model, pytest.approx(row.cost_usd)) for row in found] == [
+        ("gpt-5-mini", 0.45),
+        ("gpt-5", 2.25),
+    ]
+
+
+def test_return_on_investment(tmp_path: Path) -> None:
+    """Cost of the feature against what its outcomes were worth; other features do not count."""
+    outcome = {"time": END - timedelta(hours=1), "feature": "f", "kind": "sold", "event_id": 1}
+    lake = _by_hand(
+        tmp_path,
+        calls=[_call(1, feature="f"), _call(2, feature="f"), _call(3, feature="other")],
+        outcomes=[
+            outcome | {"success": True, "value_usd": 8.0},
+            outcome | {"success": False, "event_id": 2},
+        ],
+    )
+    now = roi.roi(Reader(lake, WEEK)).now
+    assert (now.cost_usd, now.value_usd, now.roi) == (2.0, 8.0, 3.0)
+    assert (now.cost_per_success, now.success_rate) == (2.0, 0.5)
+
+
+def test_an_empty_lake_answers_nothing(tmp_path: Path) -> None:
+    """Every subject has an answer where there is no row, and no error."""
+    lake = llm_otel.lake.open(tmp_path / "none")
+    reader = Reader(lake, WEEK)
+    assert overview.overview(reader).now.requests == 0
+    assert cost.costs(reader, "model", "day").splits == []
+    assert latency.latency(reader).all.p50 is None
+    assert traces.traces(reader) == []
+    assert sessions.activity(reader).now.users == 0
+    assert quality.quality(reader).summaries == []
+    assert optimise.optimise(reader).bloated == []
+    assert roi.roi(reader).now.outcomes == 0
+    assert choices.latest(lake) is None
