@@ -1,8 +1,8 @@
 """What the stack needs under load: memory of each service, and whether anything is lost.
 
 Sends the telemetry of 2,000 calls per second for a minute through the shipped configurations of
-Collector, Prometheus and Alertmanager, with the limits of the compose file, and counts at both
-ends. Traces go to a receiver that counts, or to a real Tempo where there is one.
+Collector, Prometheus, Alertmanager and `llm-otel serve`, with the limits of the compose file, and
+counts at all ends. Traces go to a receiver that counts, or to a real Tempo where there is one.
 
     python -m benchmarks.stack [--calls 2000] [--seconds 60] [--tempo PATH]
 """
@@ -29,10 +29,12 @@ import grpc
 import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+import llm_otel.lake
 from benchmarks.stack_load import Load
 from llm_otel import semconv
 from llm_otel.stack import alertmanager, collector, prometheus
 from llm_otel.stack.config import Config
+from tests.serving import serving
 from tests.stack.parts import ROOT, Part, fetch, free_port
 
 _SETTLE_S = 60.0
@@ -48,6 +50,7 @@ class Addresses:
     prometheus: str
     alertmanager: str
     tempo: str
+    analytics: str
 
 
 class Counter(grpc.GenericRpcHandler):
@@ -73,9 +76,10 @@ class Counter(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def stack(folder: Path, limits: Mapping[str, Any], traces_to: str) -> Iterator[Any]:
+def stack(folder: Path, limits: Mapping[str, Any], traces_to: str, analytics: str) -> Iterator[Any]:
     """The real programs with the compose file's memory settings; yields addresses and parts."""
-    where = Addresses(*(f"127.0.0.1:{free_port()}" for _ in range(5)), tempo=traces_to)
+    free = (f"127.0.0.1:{free_port()}" for _ in range(5))
+    where = Addresses(*free, tempo=traces_to, analytics=analytics)
     _write(folder, where)
     with ExitStack() as running:
         parts = {
@@ -107,6 +111,7 @@ def _collector(folder: Path, where: Addresses, service: Mapping[str, Any]) -> Pa
         "otelcol",
         [
             f"--config={folder}/collector/config.yaml",
+            f"--config={folder}/collector/overlays/analytics.yaml",
             f"--config=yaml:processors::memory_limiter: {json.dumps(capped)}",
         ],
         ready=f"http://{where.health}/",
@@ -120,6 +125,7 @@ def _collector(folder: Path, where: Addresses, service: Mapping[str, Any]) -> Pa
             "COLLECTOR_METRICS_HOST": "127.0.0.1",
             "COLLECTOR_METRICS_PORT": where.own.rpartition(":")[2],
             "TEMPO_OTLP_GRPC": where.tempo,
+            "ANALYTICS_OTLP_HTTP": where.analytics,
             "PROMETHEUS_OTLP_HTTP": f"http://{where.prometheus}/api/v1/otlp",
         },
     )
@@ -165,7 +171,7 @@ _STARTS: dict[str, Callable[[Path, Addresses, Mapping[str, Any]], Part]] = {
 
 
 class Memory(threading.Thread):
-    """Watches the resident memory of processes.
+    """Watches the resident memory of processes and their children.
 
     Attributes:
         peak: The largest seen, MiB, by name.
@@ -181,14 +187,20 @@ class Memory(threading.Thread):
         """Look four times a second."""
         while not self._over.wait(0.25):
             for name, pid in self._pids.items():
-                text = Path(f"/proc/{pid}/status").read_text()
-                resident = int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
-                self.peak[name] = max(self.peak[name], resident)
+                self.peak[name] = max(self.peak[name], resident(pid))
 
     def stop(self) -> None:
         """Look no more."""
         self._over.set()
         self.join()
+
+
+def resident(pid: int) -> float:
+    """Memory of a process and its children, MiB."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    own = int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(resident(int(each)) for each in children)
 
 
 def total(prometheus_: str, query: str) -> float:
@@ -263,8 +275,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         folder = Path(name)
         target, pid, spans_taken = running.enter_context(tempo(options.tempo, folder))
-        where, parts = running.enter_context(stack(folder, services, target))
+        served = running.enter_context(serving(folder / "lake"))
+        where, parts = running.enter_context(stack(folder, services, target, served.http))
         pids = {name: part.process.pid for name, part in parts.items()}
+        pids["analytics"] = served.process.pid
         memory = Memory(pids if pid is None else {**pids, "tempo": pid})
         memory.start()
         load = Load(where.otlp, options.calls)
@@ -272,17 +286,22 @@ def main() -> int:
         took = settled(spans_taken, load.calls)
         count = f"sum({semconv.REQUEST_DURATION.prometheus}_count)"
         counted = settled(lambda: total(where.prometheus, count), load.calls)
+        lake = llm_otel.lake.open(folder / "lake")
+        stored = settled(
+            lambda: lake.sql("SELECT count(*) FROM calls").fetchall()[0][0], load.calls
+        )
         memory.stop()
     print(f"{load.calls:,} calls in {options.seconds:g} s; {load.refused} exports refused")
     print(f"spans at the other end:   {took:,.0f}")
     print(f"calls in Prometheus:      {counted:,.0f}")
+    print(f"calls in the lake:        {stored:,.0f}")
     print("| service | memory limit, MiB | most used, MiB |\n|---|---:|---:|")
     over = False
     for name, peak in memory.peak.items():
         limit = _mebibytes(services[name]["mem_limit"])
         over |= peak > limit
         print(f"| `{name}` | {limit:,} | {peak:,.0f} |")
-    return int(over or load.refused > 0 or took < load.calls or counted != load.calls)
+    return int(over or load.refused > 0 or took < load.calls or {counted, stored} != {load.calls})
 
 
 def _options() -> argparse.Namespace:

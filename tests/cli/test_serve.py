@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 import signal
 import socket
 import subprocess
@@ -10,8 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,52 +17,10 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from serving import ANY_PORTS, serving
 
 import llm_otel.lake
 from llm_otel import semconv
-
-ANY_PORTS = ("--http-port", "0", "--grpc-port", "0", "--dashboard-port", "0")
-
-
-class Served:
-    """A running `llm-otel serve`, and the addresses that it printed."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        self.process = process
-        told = ""
-        for line in process.stdout:
-            told += line
-            if "Ctrl-C" in line:
-                break
-        self.told = told
-        self.http = self._address(r"OTLP +(http\S+) \(HTTP\)")
-        self.dashboard = self._address(r"dashboard +(http://[^/\s]+)")
-
-    def _address(self, pattern: str) -> str:
-        found = re.search(pattern, self.told)
-        return found[1] if found else ""
-
-    def stop(self, number: int = signal.SIGTERM) -> str:
-        """Ask it to stop; what it said then."""
-        self.process.send_signal(number)
-        assert self.process.stdout is not None
-        rest = self.process.stdout.read()
-        assert self.process.wait(30) == 0, self.told + rest
-        return rest
-
-
-@contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[Served]:
-    """Run `llm-otel serve` on free ports."""
-    command = [sys.executable, "-m", "llm_otel", "serve", "--lake", str(folder)]
-    with subprocess.Popen(
-        [*command, *ANY_PORTS, *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield Served(process)
-        finally:
-            process.kill()
 
 
 def send(http: str, **headers: str) -> None:
@@ -86,11 +42,12 @@ def send(http: str, **headers: str) -> None:
     provider.shutdown()
 
 
-def get(url: str) -> tuple[int, str]:
-    """Status and body of an answer."""
+def get(url: str, host: str = "") -> tuple[int, str]:
+    """Status and body of an answer; `host` is the name that the page was asked for by."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, headers={"Host": host} if host else {})
     try:
-        with opener.open(url, timeout=30) as answer:
+        with opener.open(request, timeout=30) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as exc:
         return exc.code, exc.read().decode()
@@ -127,6 +84,32 @@ def test_killed_with_its_dashboard(tmp_path: Path) -> None:
     assert calls == [(1,)]
 
 
+def test_a_dashboard_that_ends_is_started_again(tmp_path: Path) -> None:
+    """Killed, as where memory is short, it answers at its address again; nothing else notices."""
+    with serving(tmp_path / "lake") as served:
+        pid = served.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        if not children.exists():
+            pytest.skip("only Linux tells a process's children")
+        (dashboard,) = map(int, children.read_text().split())
+        os.kill(dashboard, signal.SIGKILL)
+        until = time.monotonic() + 30
+        while str(dashboard) in children.read_text() or not _answers(served.dashboard):
+            assert time.monotonic() < until, "no new dashboard answers"
+            time.sleep(0.05)
+        send(served.http)
+        served.stop()
+    calls = llm_otel.lake.open(tmp_path / "lake").sql("SELECT count(*) FROM calls").fetchall()
+    assert calls == [(1,)]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return get(url)[0] == 200
+    except urllib.error.URLError:
+        return False
+
+
 def _listens(port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
@@ -144,6 +127,38 @@ def test_token(tmp_path: Path) -> None:
         served.stop()
     calls = llm_otel.lake.open(tmp_path / "lake").sql("SELECT count(*) FROM calls").fetchall()
     assert calls == [(1,)]
+
+
+def test_a_trusted_network(tmp_path: Path) -> None:
+    """Without a token where nobody else is: it receives; the page is not for names from outside."""
+    names = ("--host-name", "llm.example.com", "--host-name", "shown.example.com")
+    with serving(tmp_path / "lake", "--host", "0.0.0.0", "--trust-network", *names) as served:
+        inside, page = (
+            url.replace("0.0.0.0", "127.0.0.1") for url in (served.http, served.dashboard)
+        )
+        send(inside)
+        answers = {
+            name: get(page, name)[0]
+            for name in (
+                "localhost:8050",
+                "127.0.0.1:8050",
+                "llm.example.com",
+                "shown.example.com:443",
+                "rebound.example.net:8050",
+                "localhost.example.net",
+            )
+        }
+        served.stop()
+    assert list(answers.values()) == [200, 200, 200, 200, 421, 421], answers
+    calls = llm_otel.lake.open(tmp_path / "lake").sql("SELECT count(*) FROM calls").fetchall()
+    assert calls == [(1,)]
+
+
+def test_a_name_beside_localhost(tmp_path: Path) -> None:
+    """Behind a proxy on this machine the dashboard answers to its name too, and to no other."""
+    with serving(tmp_path / "lake", "--host-name", "LLM.example.com") as served:
+        names = ("localhost", "llm.example.com", "rebound.example.net")
+        assert [get(served.dashboard, name)[0] for name in names] == [200, 200, 421]
 
 
 def refused(folder: Path, *arguments: str) -> str:

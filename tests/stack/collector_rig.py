@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import gzip
 import threading
+from collections.abc import Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from otlp_receiver import OtlpReceiver
 from stack.parts import ROOT, Part, free_port
+
+import llm_otel
 
 CONFIG = ROOT / "collector" / "config.yaml"
 OVERLAYS = ROOT / "collector" / "overlays"
@@ -123,3 +137,33 @@ class Collector:
 
     def __exit__(self, *exc: object) -> None:
         self.part.stop()
+
+
+@contextmanager
+def exporting(
+    http: str, service: str, *processors: SpanProcessor, **settings: Any
+) -> Iterator[None]:
+    """Instrument with exporters to a Collector; all is sent when the block has ended.
+
+    Args:
+        http: Where it takes OTLP over HTTP.
+        service: The name of the service.
+        processors: More for spans, before the exporter's.
+        settings: As of `llm_otel.instrument`.
+    """
+    resource = Resource({"service.name": service})
+    tracers, loggers = TracerProvider(resource=resource), LoggerProvider(resource)
+    for each in (*processors, SimpleSpanProcessor(OTLPSpanExporter(f"{http}/v1/traces"))):
+        tracers.add_span_processor(each)
+    loggers.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{http}/v1/logs")))
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{http}/v1/metrics"))
+    meters = MeterProvider([reader], resource)
+    llm_otel.instrument(
+        tracer_provider=tracers, meter_provider=meters, logger_provider=loggers, **settings
+    )
+    try:
+        yield
+    finally:
+        llm_otel.uninstrument()
+        for provider in (tracers, meters, loggers):
+            provider.shutdown()

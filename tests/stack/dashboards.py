@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,16 @@ from llm_otel.stack.prometheus import recording
 
 Json = dict[str, Any]
 CONFIG = Config(budgets=Budgets(total=100, tenants={"acme": 50, "*": 20}, features={"search": 10}))
-DASHBOARDS: dict[str, Json] = {
-    path: json.loads(text) for path, text in files(CONFIG).items() if path.endswith(".json")
-}
+
+
+def dashboards(config: Config) -> dict[str, Json]:
+    """The dashboards by path."""
+    return {
+        path: json.loads(text) for path, text in files(config).items() if path.endswith(".json")
+    }
+
+
+DASHBOARDS = dashboards(CONFIG)
 BY_UID = {dashboard["uid"]: dashboard for dashboard in DASHBOARDS.values()}
 
 # What other programs than the library emit, as the dashboards name it.
@@ -66,9 +73,9 @@ def panels(dashboard: Json, *, rows: bool = False) -> Iterator[Json]:
             yield panel
 
 
-def targets() -> Iterator[Target]:
+def targets(boards: Mapping[str, Json] = DASHBOARDS) -> Iterator[Target]:
     """Every query of every dashboard to Prometheus."""
-    for dashboard in DASHBOARDS.values():
+    for dashboard in boards.values():
         for panel in panels(dashboard):
             if panel["datasource"]["type"] == "prometheus":
                 for target in panel["targets"]:

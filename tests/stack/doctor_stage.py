@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from stack.parts import Part, free_port
+from serving import serving
+from stack.whole import whole
 
-from llm_otel.stack import alertmanager, collector, panels, prometheus
+from llm_otel.stack import panels
 from llm_otel.stack.config import Config
 from llm_otel.stack.doctor import endpoints
 from llm_otel.stack.doctor.grafana import DASHBOARDS, DATASOURCES
-from llm_otel.stack.notifications.messages import Inbox
-from llm_otel.stack.notifications.server import Server
 
 Pages = dict[str, tuple[int, str]]
 
@@ -106,104 +104,43 @@ class Stage:
 
     Attributes:
         urls: Addresses by the doctor's keys.
-        parts: The real programs by the same keys.
         tempo, grafana: The stand-ins.
     """
 
+    urls: dict[str, str]
     tempo: Tempo
     grafana: Web
-    urls: dict[str, str] = field(default_factory=dict)
-    parts: dict[str, Part] = field(default_factory=dict)
 
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
     """Start everything, with the shipped configurations on free ports."""
+    tempo, grafana = Tempo(), Web(grafana_pages())
     with ExitStack() as stack:
-        found = Stage(Tempo(), Web(grafana_pages()))
-        notifications = Server(("127.0.0.1", 0), Inbox())
-        for server in (found.tempo.server, found.grafana.server, notifications):
+        for server in (tempo.server, grafana.server):
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.server_close)
             stack.callback(server.shutdown)
-        found.tempo.grpc.start()
-        stack.callback(lambda: found.tempo.grpc.stop(None).wait())
-        ports = {each.key: free_port() for each in endpoints.ENDPOINTS}
-        found.urls.update({key: f"http://127.0.0.1:{port}" for key, port in ports.items()})
-        found.urls["tempo"], found.urls["grafana"] = found.tempo.url, found.grafana.url
-        found.urls["notifications"] = f"http://127.0.0.1:{notifications.server_port}"
-        own = free_port()
-        _write(folder, found.urls, own)
-        found.parts["alertmanager"] = stack.enter_context(_alertmanager(folder, found.urls))
-        found.parts["prometheus"] = stack.enter_context(_prometheus(folder, found.urls))
-        found.parts["collector"] = stack.enter_context(_collector(folder, found, own))
-        yield found
-
-
-def _write(folder: Path, urls: Mapping[str, str], own: int) -> None:
-    """The generated files, with this stage's addresses, and no minute between two looks."""
-    names = {
-        "otel-collector:8888": f"127.0.0.1:{own}",
-        "http://notifications:8025": urls["notifications"],
-    }
-    for each in (endpoints.PROMETHEUS, endpoints.ALERTMANAGER, endpoints.TEMPO, endpoints.GRAFANA):
-        names[f"- {each.key}:{each.port}"] = f"- {urls[each.key].removeprefix('http://')}"
-    config = Config()
-    for part in (collector, prometheus, alertmanager):
-        for path, text in part.files(config).items():
-            for name, address in names.items():
-                text = text.replace(name, address)
-            if "hourly" not in path:
-                text = re.sub(r"\b((?:scrape_|evaluation_)?interval): \w+", r"\1: 1s", text)
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text)
-
-
-def _collector(folder: Path, stage: Stage, own: int) -> Part:
-    urls = stage.urls
-    return Part(
-        "otelcol",
-        [f"--config={folder / 'collector' / 'config.yaml'}"],
-        ready=urls["collector"],
-        log=folder / "collector.log",
-        environment={
-            "COLLECTOR_STORAGE": str(folder / "queue"),
-            "COLLECTOR_HEALTH": urls["collector"].removeprefix("http://"),
-            "COLLECTOR_OTLP_GRPC": urls["otlp-grpc"].removeprefix("http://"),
-            "COLLECTOR_OTLP_HTTP": urls["otlp-http"].removeprefix("http://"),
-            "COLLECTOR_METRICS_HOST": "127.0.0.1",
-            "COLLECTOR_METRICS_PORT": str(own),
-            "TEMPO_OTLP_GRPC": stage.tempo.target,
-            "PROMETHEUS_OTLP_HTTP": f"{urls['prometheus']}/api/v1/otlp",
-        },
-    )
-
-
-def _prometheus(folder: Path, urls: Mapping[str, str]) -> Part:
-    address = urls["prometheus"]
-    return Part(
-        "prometheus",
-        [
-            f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={address.removeprefix('http://')}",
-            *prometheus.FLAGS,
-        ],
-        ready=f"{address}/-/ready",
-        log=folder / "prometheus.log",
-    )
-
-
-def _alertmanager(folder: Path, urls: Mapping[str, str]) -> Part:
-    address = urls["alertmanager"]
-    return Part(
-        "alertmanager",
-        [
-            f"--config.file={folder / 'alertmanager' / 'alertmanager.yml'}",
-            f"--storage.path={folder / 'alerts'}",
-            "--cluster.listen-address=",
-            f"--web.listen-address={address.removeprefix('http://')}",
-        ],
-        ready=f"{address}/-/ready",
-        log=folder / "alertmanager.log",
-    )
+        tempo.grpc.start()
+        stack.callback(lambda: tempo.grpc.stop(None).wait())
+        analytics = stack.enter_context(serving(folder / "lake"))
+        running = stack.enter_context(
+            whole(
+                folder,
+                Config(),
+                overlays=["analytics"],
+                environment={
+                    "TEMPO_OTLP_GRPC": tempo.target,
+                    "ANALYTICS_OTLP_HTTP": analytics.http,
+                },
+                targets={
+                    f"{each.key}:{each.port}": web.url.removeprefix("http://")
+                    for each, web in ((endpoints.TEMPO, tempo), (endpoints.GRAFANA, grafana))
+                },
+            )
+        )
+        named = {"collector": "health", "otlp-grpc": "grpc", "otlp-http": "http"}
+        urls = {each.key: named.get(each.key, each.key) for each in endpoints.ENDPOINTS}
+        urls = {key: f"http://{running.at[at]}" for key, at in urls.items() if at in running.at}
+        ours = {"tempo": tempo.url, "grafana": grafana.url, "analytics": analytics.dashboard}
+        yield Stage(urls | ours, tempo, grafana)

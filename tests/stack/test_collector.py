@@ -14,17 +14,9 @@ from typing import Any
 import grpc
 import openai
 import pytest
-from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from stack.collector_rig import OVERLAYS, Collector, Metrics, Traces
+from stack.collector_rig import OVERLAYS, Collector, Metrics, Traces, exporting
 from stack.parts import fetch
 
 import llm_otel
@@ -75,29 +67,11 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Collector that calls, steps, a failure, a score and an outcome were sent to."""
     made = Stack(tmp_path_factory.mktemp("collector"))
-    http = made.collector.http
-    tracers, loggers = TracerProvider(), LoggerProvider()
-    tracers.add_span_processor(SimpleSpanProcessor(made.sent))
-    tracers.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{http}/v1/traces")))
-    loggers.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{http}/v1/logs")))
-    meters = MeterProvider(
-        [PeriodicExportingMetricReader(OTLPMetricExporter(f"{http}/v1/metrics"))]
-    )
-    llm_otel.instrument(
-        tracer_provider=tracers,
-        meter_provider=meters,
-        logger_provider=loggers,
-        user_id="plain",
-        capture_content="span_and_event",
-    )
+    sent = SimpleSpanProcessor(made.sent)
+    settings = {"user_id": "plain", "capture_content": "span_and_event"}
     try:
-        try:
+        with exporting(made.collector.http, "test", sent, **settings):
             call_everything()
-            meters.force_flush()
-        finally:
-            llm_otel.uninstrument()
-            for provider in (tracers, meters, loggers):
-                provider.shutdown()
         wait_for(lambda: len(made.traces.spans()) >= len(made.sent.get_finished_spans()))
         wait_for(lambda: made.metrics.metrics())
         yield made

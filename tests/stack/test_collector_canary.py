@@ -56,17 +56,19 @@ def prometheus(folder: Path) -> tuple[Part, str]:
 def examine(folder: Path, overlays: Sequence[str] = (), ways: str = "http grpc") -> Run:
     """Send all canaries through the shipped configuration with overlays; look everywhere."""
     (folder / "key").write_text(KEY)
-    traces = Traces()
+    traces, analytics = Traces(), Metrics()
     configs = [OVERLAYS / f"{name}.yaml" for name in overlays]
     environment = {
         "USER_ID_KEY_FILE": str(folder / "key"),
         "TAIL_SAMPLING_WAIT": "1s",
         "TAIL_SAMPLING_PERCENT": "100",
         "KAFKA_BROKER": f"127.0.0.1:{free_port()}",
+        "ANALYTICS_OTLP_HTTP": analytics.endpoint,
     }
     server, url = prometheus(folder)
     with (
         server,
+        analytics,
         Collector(
             folder,
             *configs,
@@ -81,6 +83,8 @@ def examine(folder: Path, overlays: Sequence[str] = (), ways: str = "http grpc")
             "storage": looking.files(collector.storage),
             "log": looking.files(collector.log),
         }
+        if "analytics" in overlays:
+            places["analytics"] = lambda _: iter(list(analytics.bodies))
         senders = {"http": sending.http(collector.http), "grpc": sending.grpc_(collector.grpc)}
         chosen = {name: senders[name] for name in ways.split()}
         report = canary.run(canary.new_marks(), chosen, places, WAIT_SECONDS)
@@ -146,8 +150,8 @@ def test_telemetry_does_arrive(shipped: Run) -> None:
 @pytest.mark.parametrize(
     "overlays",
     [
-        ("user-hash", "tail-sampling"),
-        ("tail-sampling", "user-hash", "kafka"),
+        ("user-hash", "tail-sampling", "analytics"),
+        ("analytics", "tail-sampling", "user-hash", "kafka"),
     ],
     ids="+".join,
 )
@@ -155,7 +159,7 @@ def test_no_overlay_loses_the_redaction(overlays: Sequence[str], tmp_path: Path)
     """With overlays nothing more passes; with Kafka down it waits in the queue, redacted."""
     run = examine(tmp_path, overlays, ways="http")
     assert run.report.leaked == {}
-    assert "storage" not in run.report.silent
+    assert not {"storage", "analytics"} & {*run.report.silent}
 
 
 def test_content_overlay_lets_content_through_and_nothing_else(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from llm_otel.stack.collector.overlays import OVERLAYS as OVERLAY_NAMES
 from llm_otel.stack.config import Config
 
 ROOT = CONFIG.parents[1]
+CHANGING = [name for name in OVERLAY_NAMES if name != "off"]
 COMBINED = [
     order
-    for size in range(len(OVERLAY_NAMES) + 1)
-    for chosen in combinations(OVERLAY_NAMES, size)
+    for size in range(len(CHANGING) + 1)
+    for chosen in combinations(CHANGING, size)
     for order in permutations(chosen)
 ]
 
@@ -77,7 +78,7 @@ def test_every_way_out_leads_through_both_layers_whatever_overlays_are_used() ->
     """In each order of each set of overlays, of which the first comes `memory_limiter`."""
     for order in COMBINED:
         found = ways(load(*order))
-        assert len(found) == len(base.SIGNALS), (order, found)
+        assert len(found) == len(base.SIGNALS) * (1 + ("analytics" in order)), (order, found)
         for way in found:
             layers = [each for each in way if each in base.REDACTION]
             assert way[0] == "memory_limiter", (order, way)
@@ -95,6 +96,25 @@ def test_every_exporter_keeps_what_it_could_not_send() -> None:
             assert exporter["sending_queue"]["batch"], name
             assert exporter["retry_on_failure"] == {"max_elapsed_time": 0}, name
         assert "rotation" in config["exporters"][base.LOGS_OUT]
+
+
+def test_analytics_takes_nothing_from_the_others() -> None:
+    """In whatever order: all signals go to it, unsampled, and the ways of the others stay."""
+    for order in COMBINED:
+        if "analytics" not in order:
+            continue
+        without = ways(load(*(name for name in order if name != "analytics")))
+        found = ways(load(*order))
+        to_it = [way for way in found if way[-1] == "otlp_http/analytics"]
+        assert [way for way in found if way not in to_it] == without, order
+        assert len(to_it) == len(base.SIGNALS), order
+        assert not any("tail_sampling" in way for way in to_it), order
+
+
+def test_off_changes_nothing() -> None:
+    """The overlay that stands where another could is as if it were not there."""
+    assert load("off") == load()
+    assert load("analytics", "off", "content") == load("analytics", "content")
 
 
 def test_the_layers_close_when_in_doubt() -> None:

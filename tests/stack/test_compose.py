@@ -32,6 +32,7 @@ USERS = {
     "tempo": "10001:10001",
     "grafana": "472:0",
     "notifications": "10001:10001",
+    "analytics": "10001:10001",
     "sample": "10001:10001",
     "jaeger": "10001:10001",
 }
@@ -55,6 +56,7 @@ WAITS_FOR = {
         "tempo": "service_healthy",
         "alertmanager": "service_healthy",
     },
+    "analytics": {"prepare": "service_completed_successfully"},
     "sample": {"collector-ready": "service_healthy"},
 }
 GRAFANA = {
@@ -255,16 +257,94 @@ def test_overlays(overlay: Path, model: dict[str, Any]) -> None:
             assert volume["type"] != "bind" or Path(volume["source"]).exists(), volume["source"]
 
 
-def test_overlays_of_the_collector_add_to_its_configuration() -> None:
-    """Every overlay file of the Collector is used, after the base, by one of the stack."""
-    used = set()
-    for overlay in OVERLAYS:
-        for service in resolved(FILE, overlay)["services"].values():
-            base, *more = service.get("command") or [""]
-            if base.startswith("--config=/etc/otelcol/"):
-                assert base == "--config=/etc/otelcol/config.yaml", overlay.name
-                used |= {Path(each).name for each in more}
-    assert used == {path.name for path in (ROOT / "collector" / "overlays").iterdir()}
+def collectors(*files: Path, env_file: Path | str = "/dev/null") -> dict[str, list[str]]:
+    """The overlays that each Collector of the stack reads after the base; `off` left out."""
+    found = {}
+    for name, service in resolved(*files, env_file=env_file)["services"].items():
+        base, *more = service.get("command") or [""]
+        if base.startswith("--config=/etc/otelcol/"):
+            assert base == "--config=/etc/otelcol/config.yaml", name
+            paths = [Path(each.removeprefix("--config=")) for each in more]
+            assert all(path.parent == Path("/etc/otelcol/overlays") for path in paths), paths
+            found[name] = [path.stem for path in paths if path.stem != "off"]
+    return found
+
+
+CHOICES = {
+    "": ["analytics"],
+    "COLLECTOR_ANALYTICS=off": [],
+    "COLLECTOR_CONTENT=content COLLECTOR_USER_ID=user-hash": ["analytics", "user-hash", "content"],
+    "COLLECTOR_USER_ID=user-hash COLLECTOR_SAMPLING=tail-sampling COLLECTOR_CONTENT=content": [
+        "analytics",
+        "user-hash",
+        "content",
+        "tail-sampling",
+    ],
+}
+
+
+@pytest.mark.parametrize("chosen", CHOICES)
+def test_overlays_of_the_collector_are_chosen_together(chosen: str, tmp_path: Path) -> None:
+    """Each variable adds its overlay, and none takes another's away."""
+    (tmp_path / ".env").write_text(chosen.replace(" ", "\n"))
+    wanted = {"otel-collector": CHOICES[chosen]}
+    assert collectors(FILE, env_file=tmp_path / ".env") == wanted
+
+
+@pytest.mark.parametrize("chosen", CHOICES)
+@pytest.mark.parametrize("more", [(), (ROOT / "deploy" / "compose.kafka.yaml",)], ids=len)
+def test_the_collector_accepts_its_command(
+    chosen: str, more: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """The real program takes the files that Compose gives it, in their order."""
+    (tmp_path / ".env").write_text(chosen.replace(" ", "\n"))
+    (tmp_path / "key").write_text("0123456789abcdef" * 4)
+    for name, overlays in collectors(FILE, *more, env_file=tmp_path / ".env").items():
+        files = ["config.yaml", *(f"overlays/{each}.yaml" for each in overlays)]
+        ran = subprocess.run(
+            [program("otelcol"), "validate", *(f"--config={ROOT}/collector/{f}" for f in files)],
+            env={"USER_ID_KEY_FILE": str(tmp_path / "key"), "COLLECTOR_STORAGE": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, (name, overlays, ran.stderr[-2000:])
+
+
+def test_kafka_keeps_the_overlays_that_were_chosen(tmp_path: Path) -> None:
+    """What changes the redaction is in both tiers, what receives behind the second only."""
+    (tmp_path / ".env").write_text(
+        "COLLECTOR_USER_ID=user-hash\nCOLLECTOR_CONTENT=content\nCOLLECTOR_SAMPLING=tail-sampling\n"
+    )
+    kafka = ROOT / "deploy" / "compose.kafka.yaml"
+    assert collectors(FILE, kafka, env_file=tmp_path / ".env") == {
+        "otel-collector": ["user-hash", "content", "kafka"],
+        "otel-collector-tier2": ["analytics", "content", "tail-sampling", "kafka-tier2"],
+    }
+
+
+def test_every_overlay_of_the_collector_can_be_chosen() -> None:
+    """Each file is named by the stack, or by the line of `.env.example` that explains it."""
+    named = {
+        name
+        for files in ((), OVERLAYS)
+        for each in collectors(FILE, *files).values()
+        for name in each
+    }
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    named |= set(re.findall(r"^# ([a-z-]+): .*\n#COLLECTOR_", example, re.MULTILINE))
+    assert named == {path.stem for path in (ROOT / "collector" / "overlays").iterdir()}
+
+
+def test_analytics_trusts_its_network_and_is_published_on_its_page_only(
+    model: dict[str, Any],
+) -> None:
+    """OTLP without a token is for the Collector; from outside there is the dashboard."""
+    service = model["services"]["analytics"]
+    assert "--trust-network" in service["command"]
+    assert [port["target"] for port in service["ports"]] == [8050]
+    (volume,) = service["volumes"]
+    assert Path(service["environment"]["LLM_OTEL_LAKE"]).is_relative_to(volume["target"])
+    assert volume["source"] == "lake"
 
 
 def test_thanos_changes_only_how_blocks_are_cut(model: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ GONE = {"ingester", "ingester_client", "compactor", "mem-ballast-size-mbs"}
 @pytest.fixture
 def prepared(tmp_path: Path) -> Any:
     """Runs the script as often as it is called; returns the password that Grafana gets."""
-    for name in ("given", "volumes/collector", "volumes/grafana", "bin"):
+    for name in ("given", "volumes/collector", "volumes/lake", "volumes/grafana", "bin"):
         (tmp_path / name).mkdir(parents=True)
     log = tmp_path / "chown.log"
     chown = tmp_path / "bin" / "chown"
@@ -62,7 +62,8 @@ def test_a_password_is_made_once(prepared: Any, tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o400
     assert list(file.parent.iterdir()) == [file]
     chowned = (tmp_path / "chown.log").read_text().splitlines()
-    assert chowned == ["10001:10001 collector", "472:0 admin_password.new", "10001:10001 collector"]
+    owners = ["10001:10001 collector", "10001:10001 lake"]
+    assert chowned == [*owners, "472:0 admin_password.new", *owners]
 
 
 def test_the_users_password_wins(prepared: Any, tmp_path: Path) -> None:

@@ -58,6 +58,14 @@ def test_a_model_has_levels_of_its_own(place: Path) -> None:
     assert latency.level("warning", "gpt-5") == 5
 
 
+def test_tags_are_the_setting_of_the_library(place: Path) -> None:
+    """The Collector lets through what the library may put on spans."""
+    assert load("tags: [team, cost.center]\n").tags == ("team", "cost.center")
+    assert Settings.resolve().tags == ("team", "cost.center")
+    with pytest.raises(ConfigError, match=r"llm-otel\.yaml: tags must be a list of tag keys"):
+        load("tags: [a b]\n")
+
+
 def test_budgets(place: Path) -> None:
     """Budgets are USD a month: of all, by tenant, by feature."""
     budgets = load(

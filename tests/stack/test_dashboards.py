@@ -16,6 +16,7 @@ from stack.dashboards import (
     DASHBOARDS,
     FOREIGN,
     Json,
+    dashboards,
     emitted,
     names,
     panels,
@@ -26,6 +27,8 @@ from stack.parts import ROOT, program
 from llm_otel.stack import panels as pinned
 from llm_otel.stack.config import Config
 from llm_otel.stack.grafana import files
+from llm_otel.stack.limits import DEFAULTS
+from llm_otel.stack.prometheus import ALERTS, recording
 from llm_otel.stack.prometheus import files as prometheus_files
 from tools.preview.macros import View
 
@@ -190,7 +193,8 @@ def test_labels_in_legends_are_kept_by_the_query() -> None:
     wrong = []
     for each in targets():
         shown = set(re.findall(r"\{\{(\w+)\}\}", each.target["legendFormat"]))
-        for kept in re.findall(r"\bby \(([^)]*)\)", each.expr):
+        # what stands behind `group_left ()` gives no label
+        for kept in re.findall(r"\bby \(([^)]*)\)", each.expr.partition("group_left ()")[0]):
             labels = {label.strip() for label in kept.split(",")}
             if not shown <= labels:
                 wrong.append(f"{each}: {shown - labels} not in by ({kept})")
@@ -270,6 +274,93 @@ def test_every_alert_points_at_a_panel() -> None:
                 if int(notes["panel_id"]) not in ids:
                     wrong.append(f"{rule['alert']}: {uid} {notes['panel_id']}")
     assert not wrong
+
+
+def _raw(name: str, config: Config) -> set[str]:
+    """The series that a series is made of, down to those that nobody recorded."""
+    stems = {name.removesuffix(suffix) for suffix in ("_bucket", "_count", "_sum")}
+    found = {min(stems, key=len)} if ":" not in name else set[str]()
+    for group in recording.groups(config):
+        for rule in group.rules:
+            if rule.record == name:
+                for part in names(rule.expr) - {name}:
+                    found |= _raw(part, config)
+    return found
+
+
+# What an alert's value reads and its panel does not show.
+UNSHOWN = {
+    "up": "whether the Collector was watched when a counter was born",
+    "gen_ai_.*": "any metric: the panel asks for the label alone",
+    **{f"otelcol_exporter_sent_{records}": "that nothing of it was sent"
+       for records in ("spans", "metric_points", "log_records")},
+}  # fmt: skip
+
+
+def test_every_alert_leads_to_a_panel_that_shows_its_value() -> None:
+    """The panel reads all that the alert's value is made of, but for what is said above."""
+    wrong = []
+    for alert in ALERTS:
+        board = BY_UID[alert.panel.dashboard]
+        (panel,) = [p for p in panels(board) if p["id"] == alert.panel.id]
+        shown = {raw for t in panel["targets"] for n in names(t["expr"]) for raw in _raw(n, CONFIG)}
+        value = alert.condition(CONFIG, CONFIG.alerts[alert.key]).value
+        read = {raw for name in names(value) for raw in _raw(name, CONFIG)}
+        if not shown & read or read - shown - UNSHOWN.keys():
+            wrong.append(f"{alert.name} on {panel['title']}: {read - shown}")
+    assert not wrong, "\n".join(wrong)
+
+
+WINDOWS = (
+    "{}",
+    "{errors: {window: 30m}}",
+    "{latency: {window: 1h}, first_chunk: {window: 2h}, success: {window: 3h}}",
+    "{rate_limited: {window: 7m}, drift: {window: 12h}}",
+    "{errors: false, timeouts: {window: 1h}}",
+    "{" + ", ".join(f"{key}: false" for key in DEFAULTS) + "}",
+)
+
+
+@pytest.mark.parametrize("alerts", WINDOWS)
+def test_what_the_dashboards_read_is_recorded(alerts: str, tmp_path: Path) -> None:
+    """Whatever windows the alerts have, and whichever are off, no panel asks for what is not."""
+    path = tmp_path / "llm-otel.yaml"
+    path.write_text(f"alerts: {alerts}\n")
+    config = Config.load(path)
+    recorded = {rule.record for group in recording.groups(config) for rule in group.rules}
+    missing = {
+        f"{each}: {name}"
+        for each in targets(dashboards(config))
+        for name in names(each.expr)
+        if ":" in name and name not in recorded
+    }
+    assert not missing, missing
+
+
+DRAWN = {
+    "latency": pinned.LATENCY,
+    "first_chunk": pinned.FIRST_CHUNK,
+    "errors": pinned.ERROR_SHARE,
+    "rate_limited": pinned.CLASS_SHARE,
+    "slo_1h": pinned.BURN_RATE,
+    "headroom": pinned.HEADROOM,
+    "success": pinned.SUCCESS_RATE,
+    "usage_unknown": pinned.USAGE_UNKNOWN,
+    "prices_age": pinned.PRICES,
+    "series": pinned.SERIES,
+    "collector_queue": pinned.COLLECTOR_QUEUE,
+}
+
+
+@pytest.mark.parametrize("key", DRAWN)
+def test_the_alerts_levels_are_drawn(key: str) -> None:
+    """Where a panel shows what an alert compares, its levels are lines."""
+    panel = DRAWN[key]
+    (found,) = [p for p in panels(BY_UID[panel.dashboard]) if p["id"] == panel.id]
+    defaults, limits = found["fieldConfig"]["defaults"], CONFIG.alerts[key]
+    drawn = {step["value"] for step in defaults["thresholds"]["steps"]}
+    assert drawn - {None} == {limits.warning, limits.critical} - {None}
+    assert defaults["custom"]["thresholdsStyle"]["mode"] == "dashed"
 
 
 def test_thresholds_are_the_alerts(tmp_path: Path) -> None:

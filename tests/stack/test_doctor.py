@@ -70,6 +70,7 @@ def test_a_healthy_stack(stack: Stage, tmp_path: Path) -> None:
     for expected in (
         "over gRPC",
         "over HTTP",
+        "out of the lake",
         "Watchdog" if "Watchdog" in text else "always fires",
     ):
         assert expected in text
@@ -98,10 +99,29 @@ def test_a_lost_span_is_noticed(stack: Stage) -> None:
     """A span that the Collector takes and Tempo does not have is a failure, for each way in."""
     stack.tempo.loses = True
     found = failures(pipeline.check(stack.urls, 1))
-    assert [each.text for each in found] == [
+    assert [each.text for each in found if "Tempo" in each.text] == [
         "A span over gRPC was taken and is not in Tempo after 1 s",
         "A span over HTTP was taken and is not in Tempo after 1 s",
     ]
+
+
+def test_a_span_that_is_not_in_the_lake(stack: Stage, web: Web) -> None:
+    """What Tempo has and the lake has not is a failure of its own, for each way in."""
+    web.pages["/csv/spans"] = (200, "Span,Depth\r\n")
+    found = failures(pipeline.check({**stack.urls, "analytics": web.url}, 3))
+    assert [each.text for each in found] == [
+        "A span over gRPC was taken and is not in the lake after 3 s",
+        "A span over HTTP was taken and is not in the lake after 3 s",
+    ]
+
+
+def test_without_analytics(stack: Stage) -> None:
+    """Where nothing is sent to it, nobody asks for it."""
+    urls = {key: url for key, url in stack.urls.items() if key != "analytics"}
+    assert endpoints.addresses({}, urls) == urls
+    asked = [each.key for each, _ in endpoints.services(urls)]
+    assert "analytics" not in asked
+    assert len(asked) == 6
 
 
 def test_nothing_runs(tmp_path: Path) -> None:

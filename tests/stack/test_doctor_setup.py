@@ -94,6 +94,11 @@ def test_as_it_comes(project: Path) -> None:
     assert all(" is free for " in text for text in free), free
 
 
+def _others(project: Path) -> str:
+    """What `.env` says already."""
+    return (project / ".env").read_text()
+
+
 def _free(project: Path) -> list[str]:
     return (project / ".env").read_text().split()
 
@@ -143,6 +148,16 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "the key is short": (
         lambda p: put(p, KEY, "too short\n"),
         f"The key for user ids in {KEY} has 9 bytes, 32 are needed. "
+        f"Make one: openssl rand -hex 32 > {KEY}",
+    ),
+    "an overlay is not there": (
+        lambda p: put(p, ".env", _others(p) + "COLLECTOR_CONTENT=true\n"),
+        "otel-collector shall read collector/overlays/true.yaml, which does not exist. "
+        "Set COLLECTOR_… in .env to one of analytics, content, kafka, kafka-tier2, off, ",
+    ),
+    "the key is missing": (
+        lambda p: put(p, ".env", _others(p) + "COLLECTOR_USER_ID=user-hash\n"),
+        f"The Collector shall hash user ids, and the key in {KEY} is missing. "
         f"Make one: openssl rand -hex 32 > {KEY}",
     ),
     "a port is taken": (taken, "which grafana wants, is taken by another program"),

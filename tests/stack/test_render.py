@@ -65,6 +65,29 @@ def test_check_names_what_is_stale(rendered: Path) -> None:
     assert run(cwd=rendered).returncode == 0
 
 
+def test_what_is_no_longer_made_is_removed(rendered: Path) -> None:
+    """A file of an earlier run goes; a user's own beside it and what lies elsewhere stay."""
+    old, mine, outside = (
+        rendered / name for name in ("prometheus/alerts/old.yaml", "prometheus/alerts/mine.yaml",
+                                     "../outside.yaml")
+    )  # fmt: skip
+    for path in (old, mine, outside):
+        path.write_text("groups: []\n")
+    with (rendered / render.LIST).open("a") as listed:
+        listed.write("prometheus/alerts/old.yaml\nprometheus/../../outside.yaml\ngone.yaml\n")
+    ran = run("--check", cwd=rendered)
+    assert ran.returncode == 1
+    assert "no longer made: prometheus/alerts/old.yaml\n" in ran.stdout
+    assert "1 no longer made" in ran.stdout
+    assert old.exists()
+    ran = run(cwd=rendered)
+    assert "removed prometheus/alerts/old.yaml\n" in ran.stdout
+    assert not old.exists()
+    assert mine.exists()
+    assert outside.exists()
+    assert run("--check", cwd=rendered).returncode == 0
+
+
 def test_thresholds_come_from_the_file(rendered: Path, tmp_path: Path) -> None:
     """`--config` and `--out` name the file and the folder."""
     config = tmp_path / "mine.yaml"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +41,24 @@ class Whole:
         config: What it was generated from.
         prometheus: The program.
         inbox: The messages that were delivered.
-        otlp: Where the Collector takes OTLP by HTTP.
-        url: Where Prometheus is.
+        at: `host:port` of grpc, http, health and own (the Collector), prometheus, alertmanager,
+            notifications.
     """
 
     config: Config
     prometheus: Part
     inbox: Inbox
-    otlp: str
-    url: str
+    at: Mapping[str, str]
+
+    @property
+    def otlp(self) -> str:
+        """Where the Collector takes OTLP by HTTP."""
+        return f"http://{self.at['http']}"
+
+    @property
+    def url(self) -> str:
+        """Where Prometheus is."""
+        return f"http://{self.at['prometheus']}"
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """The result of an instant query, now."""
@@ -70,12 +79,22 @@ class Whole:
 
 
 @contextmanager
-def whole(folder: Path, config: Config) -> Iterator[Whole]:
+def whole(
+    folder: Path,
+    config: Config,
+    *,
+    overlays: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    targets: Mapping[str, str] | None = None,
+) -> Iterator[Whole]:
     """Start everything.
 
     Args:
         folder: Where configurations and data go.
         config: What the configurations are generated from.
+        overlays: Names of the Collector's overlays.
+        environment: More variables for the Collector: where it sends to.
+        targets: What else Prometheus shall scrape: `name:port` in the compose file -> `host:port`.
     """
     names = ("grpc", "http", "health", "own", "prometheus", "alertmanager")
     at = {name: f"127.0.0.1:{free_port()}" for name in names}
@@ -85,20 +104,21 @@ def whole(folder: Path, config: Config) -> Iterator[Whole]:
         thread.start()
         stack.callback(thread.join)
         stack.callback(page.shutdown)
-        _write(folder, config, at, f"http://127.0.0.1:{page.server_port}")
+        at["notifications"] = f"127.0.0.1:{page.server_port}"
+        _write(folder, config, at, targets or {})
         stack.enter_context(_alertmanager(folder, at))
         running = stack.enter_context(_prometheus(folder, at))
-        stack.enter_context(_collector(folder, at))
-        url, otlp = f"http://{at['prometheus']}", f"http://{at['http']}"
-        yield Whole(config, running, page.inbox, otlp, url)
+        stack.enter_context(_collector(folder, at, overlays, environment or {}))
+        yield Whole(config, running, page.inbox, at)
 
 
-def _write(folder: Path, config: Config, at: Mapping[str, str], page: str) -> None:
+def _write(folder: Path, config: Config, at: Mapping[str, str], targets: Mapping[str, str]) -> None:
     moved = {
+        **{f"- {name}": f"- {address}" for name, address in targets.items()},
         "- otel-collector:8888": f"- {at['own']}",
         "- prometheus:9090": f"- {at['prometheus']}",
         "- alertmanager:9093": f"- {at['alertmanager']}",
-        SINK: page,
+        SINK: f"http://{at['notifications']}",
     }
     found = {}
     for part in (collector, prometheus, alertmanager):
@@ -112,11 +132,14 @@ def _write(folder: Path, config: Config, at: Mapping[str, str], page: str) -> No
     render.write(folder, found)
 
 
-def _collector(folder: Path, at: Mapping[str, str]) -> Part:
+def _collector(
+    folder: Path, at: Mapping[str, str], overlays: Sequence[str], environment: Mapping[str, str]
+) -> Part:
     host, _, port = at["own"].partition(":")
+    files = ["config.yaml", *(f"overlays/{name}.yaml" for name in overlays)]
     return Part(
         "otelcol",
-        [f"--config={folder / 'collector' / 'config.yaml'}"],
+        [f"--config={folder / 'collector' / file}" for file in files],
         ready=f"http://{at['health']}",
         log=folder / "collector.log",
         environment={
@@ -128,6 +151,7 @@ def _collector(folder: Path, at: Mapping[str, str]) -> Part:
             "COLLECTOR_METRICS_PORT": port,
             "PROMETHEUS_OTLP_HTTP": f"http://{at['prometheus']}/api/v1/otlp",
             "TEMPO_OTLP_GRPC": "127.0.0.1:1",
+            **environment,
         },
     )
 

@@ -23,17 +23,29 @@ from llm_otel.cli import options
 def command(config: Path | None, out: Path, check: bool) -> None:
     """Write the stack's generated files: Collector, rules, alerts, messages, dashboards.
 
-    Thresholds, budgets and receivers come from llm-otel.yaml; what is current stays untouched.
+    Thresholds, budgets and receivers come from llm-otel.yaml; what is current stays untouched. A
+    file that an earlier run wrote and that is no longer made is removed.
     """
     from llm_otel.stack import render
     from llm_otel.stack.config import Config
 
     wanted = render.files(Config.load(config))
+    extra = render.left(out, wanted)
+    if not check:
+        # first, as writing forgets what there was
+        for path in extra:
+            (out / path).unlink()
     changed = render.stale(out, wanted) if check else render.write(out, wanted)
     for path in changed:
         click.echo(f"{'stale' if check else 'wrote'} {path}")
-    current = len(wanted) - len(changed)
-    done = "stale" if check else "written"
-    click.echo(f"{len(wanted)} files: {len(changed)} {done}, {current} current.")
-    if check and changed:
+    for path in extra:
+        click.echo(f"{'no longer made:' if check else 'removed'} {path}")
+    click.echo(_counts(len(wanted), len(changed), len(extra), check))
+    if check and (changed or extra):
         raise click.ClickException("Run `llm-otel render` to bring them up to date.")
+
+
+def _counts(files: int, changed: int, extra: int, check: bool) -> str:
+    done, gone = ("stale", "no longer made") if check else ("written", "removed")
+    more = f", {extra} {gone}" if extra else ""
+    return f"{files} files: {changed} {done}, {files - changed} current{more}."

@@ -27,7 +27,7 @@ _GB = 10**9
     show_default=True,
     envvar="LLM_OTEL_HOST",
     show_envvar=True,
-    help="Address to listen at; any but this machine's own needs a token.",
+    help="Address to listen at; any but this machine's own needs a token or --trust-network.",
 )
 @click.option("--http-port", type=int, default=4318, show_default=True, help="OTLP over HTTP.")
 @click.option("--grpc-port", type=int, default=4317, show_default=True, help="OTLP over gRPC.")
@@ -41,6 +41,21 @@ _GB = 10**9
     help="File with the token that senders and browsers must show; or the variable LLM_OTEL_TOKEN.",
 )
 @click.option("--token", envvar="LLM_OTEL_TOKEN", hidden=True)
+@click.option(
+    "--trust-network",
+    "trusted",
+    is_flag=True,
+    help="Whoever reaches --host may send and look, without a token: only where nobody else can, "
+    "as in a container whose ports are published on loopback.",
+)
+@click.option(
+    "--host-name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A name that the dashboard answers to beside localhost, as that of a proxy in front of "
+    "it; may be given more than once.",
+)
 @click.option(
     "--keep-days", type=click.IntRange(min=1), help="Delete what is older; by default all is kept."
 )
@@ -75,6 +90,8 @@ def command(
     no_dashboard: bool,
     token_file: Path | None,
     token: str | None,
+    trusted: bool,
+    names: tuple[str, ...],
     keep_days: int | None,
     keep_gb: float | None,
     digest: str | None,
@@ -93,7 +110,13 @@ def command(
     if token_file is not None:
         token = token_file.read_text(encoding="utf-8").strip()
     places = Places(
-        host, http_port, grpc_port, None if no_dashboard else dashboard_port, token or None
+        host,
+        http_port,
+        grpc_port,
+        None if no_dashboard else dashboard_port,
+        token or None,
+        trusted,
+        names,
     )
     retention = Retention(keep_days, None if keep_gb is None else int(keep_gb * _GB))
     digests = _digests(digest, digest_at, targets, config)

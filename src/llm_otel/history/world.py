@@ -109,7 +109,7 @@ class Feature:
 FEATURES: Final = (
     Feature("support-chat", "support-bot", 0.24, _AGENT,
             {"claude-sonnet-4-5": 0.55, "gpt-5": 0.3, "claude-haiku-4-5": 0.15},
-            1450, 240, "support-answer", ("ticket_resolved", 0.55, 0.82, 1.9)),
+            1450, 310, "support-answer", ("ticket_resolved", 0.55, 0.82, 1.9)),
     Feature("search", "assistant-api", 0.28, _RAG,
             {"gpt-5-mini": 0.6, "gemini-2.5-flash": 0.4},
             1900, 210, "grounded-answer", ("answer_accepted", 0.25, 0.71, 0.12)),

@@ -6,11 +6,13 @@ reads the lake as any other reader does.
 
 from __future__ import annotations
 
+import json
+import logging
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +25,12 @@ from llm_otel.serve.schedule import Digests
 if TYPE_CHECKING:
     from llm_otel.lake.upkeep import Retention
 
+_logger = logging.getLogger("llm_otel.serve")
+
 _STOP_SECONDS: Final = 5.0
 _DASHBOARD_SECONDS: Final = 20.0
+# Before the dashboard is started again: it may have ended for a reason that lasts.
+_AGAIN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,11 @@ class Places:
         host: Address of all three.
         http_port, grpc_port: OTLP; 0 takes a free port.
         dashboard_port: The dashboard; 0 takes a free port, None leaves it out.
-        token: What senders and browsers must show; needed unless `host` is this machine itself.
+        token: What senders and browsers must show; needed unless `host` is this machine itself, or
+            trusted.
+        trusted: Whoever reaches `host` may send and look: only where nobody else can, as in a
+            container whose ports are published on loopback.
+        names: What the dashboard is called in addresses beside localhost, as by a proxy.
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +53,8 @@ class Places:
     grpc_port: int = 4317
     dashboard_port: int | None = 8050
     token: str | None = field(default=None, repr=False)
+    trusted: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,7 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
                 http_port=places.http_port,
                 grpc_port=places.grpc_port,
                 token=places.token,
+                trusted=places.trusted,
             )
         )
         host = f"[{places.host}]" if ":" in places.host else places.host
@@ -137,16 +150,34 @@ def _asked_to_stop() -> Iterator[threading.Event]:
 
 
 class _Dashboard:
-    """The dashboard's process, which prints its address when it answers."""
+    """The dashboard's process, which prints its address when it answers.
 
-    def __init__(self, command: Sequence[str], token: str | None) -> None:
-        # By its standard input: arguments and variables can be read by others.
-        self._process = subprocess.Popen(  # noqa: S603 our own interpreter and module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    One that ends by itself, as where memory is short, is started again at the same address.
+    """
+
+    def __init__(self, lake: Path, places: Places) -> None:
+        self._lake, self._places = lake, places
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._process = self._start(places.dashboard_port)
+
+    def _start(self, port: int | None) -> subprocess.Popen[str]:
+        places = self._places
+        process = subprocess.Popen(  # noqa: S603 our own interpreter and module
+            [
+                *(sys.executable, "-m", "llm_otel.serve.dashboard", str(self._lake)),
+                *(places.host, str(port)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{token or ''}\n")
-        self._process.stdin.flush()
+        # By its standard input: arguments and variables can be read by others.
+        guard = {"token": places.token, "trusted": places.trusted, "names": places.names}
+        assert process.stdin is not None
+        process.stdin.write(f"{json.dumps(guard)}\n")
+        process.stdin.flush()
+        return process
 
     def wait(self) -> str:
         """Its address, once it answers.
@@ -165,9 +196,23 @@ class _Dashboard:
         reader.join(_DASHBOARD_SECONDS)
         if not told or not told[0]:
             raise ConfigError("The dashboard did not start; --no-dashboard leaves it out.")
+        port = int(told[0].rpartition(":")[2])
+        threading.Thread(target=self._keep, args=(port,), daemon=True).start()
         return told[0]
 
+    def _keep(self, port: int) -> None:
+        while True:
+            status = self._process.wait()
+            if self._stopping.wait(_AGAIN_SECONDS):
+                return
+            _logger.warning("The dashboard ended with status %d and is started again", status)
+            with self._lock:
+                if not self._stopping.is_set():
+                    self._process = self._start(port)
+
     def stop(self) -> None:
+        with self._lock:
+            self._stopping.set()
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)
@@ -178,13 +223,7 @@ class _Dashboard:
 
 @contextmanager
 def _dashboard(lake: Path, places: Places) -> Iterator[_Dashboard]:
-    dashboard = _Dashboard(
-        [
-            *(sys.executable, "-m", "llm_otel.serve.dashboard", str(lake)),
-            *(places.host, str(places.dashboard_port)),
-        ],
-        places.token,
-    )
+    dashboard = _Dashboard(lake, places)
     try:
         yield dashboard
     finally:

@@ -1,12 +1,13 @@
 """The dashboard as a process of its own: `python -m llm_otel.serve.dashboard LAKE HOST PORT`.
 
-Its first line on standard input is the token, empty for none; its first line on standard output the
-address, once it answers. It ends when its standard input does: with the process that started it,
-however that ended.
+Its first line on standard input is JSON with who may look: `token`, `trusted` and `names` of
+`llm_otel.dashboard.server.run`; its first line on standard output is the address, once it answers.
+It ends when its standard input does: with the process that started it, however that ended.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -19,12 +20,12 @@ def main(lake: str, host: str, port: int) -> None:
     """Serve until standard input ends."""
     from llm_otel.dashboard import server
 
-    token = sys.stdin.readline().strip() or None
+    guard = json.loads(sys.stdin.readline())
     # Ctrl-C goes to both processes; the other one ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        server.run(lake, host, port, token=token, ready=lambda at: print(at, flush=True))  # noqa: T201
+        server.run(lake, host, port, **guard, ready=lambda at: print(at, flush=True))  # noqa: T201
     except ConfigError as exc:
         sys.exit(f"llm-otel: {exc}")
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from llm_otel import semconv
 from llm_otel.settings import OPTIONS, document
-from llm_otel.settings.kinds import Kind
+from llm_otel.settings.kinds import TAGS, Kind
 from llm_otel.settings.sources import CONFIG_FILE, STACK_SECTIONS, require_known
 from llm_otel.stack import limits, notify
 from llm_otel.stack.limits import DEFAULTS, NUMBER, Limits, as_map
@@ -55,6 +55,7 @@ class Config:
         runbook_url: The page that explains the alerts; `#` and the alert's name are appended.
         external_labels: Labels that Prometheus puts on all that it sends elsewhere.
         notify: Who is told when an alert fires.
+        tags: Keys of tags that the Collector lets through: the library's setting.
     """
 
     alerts: Mapping[str, Limits] = field(default_factory=lambda: DEFAULTS)
@@ -64,6 +65,11 @@ class Config:
     runbook_url: str = "https://llm-otel.readthedocs.io/alerts"
     external_labels: Mapping[str, str] = field(default_factory=_nothing)
     notify: Notify = field(default_factory=Notify)
+    tags: tuple[str, ...] = ()
+
+    def window(self, alert: str) -> str:
+        """The time that an alert looks at, and its panel with it; the default's where it is off."""
+        return str(self.alerts.get(alert, DEFAULTS[alert]).window)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Config:
@@ -163,4 +169,5 @@ _SECTIONS: Final = {
     "runbook_url": _plain("runbook_url", Kind("an address with http:// or https://", _url)),
     "external_labels": _plain("external_labels", Kind("a map of label names to text", _labels)),
     "notify": notify.parse,
+    "tags": _plain("tags", TAGS),
 }

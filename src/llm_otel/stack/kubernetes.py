@@ -15,9 +15,9 @@ import yaml
 from llm_otel.stack import alertmanager, collector, grafana, prometheus
 from llm_otel.stack.config import Config
 from llm_otel.stack.doctor.endpoints import TEMPO
+from llm_otel.stack.generated import HEAD, dump
 from llm_otel.stack.prometheus import server
 
-_HEAD: Final = "# Written by `llm-otel render`; a change made here is lost with the next one.\n"
 FOLDER: Final = "deploy/kubernetes"
 COLLECTOR_IMAGE: Final = {
     "repository": "otel/opentelemetry-collector-contrib",
@@ -38,27 +38,11 @@ def files(config: Config) -> dict[str, str]:
     """The generated files: path below the stack's folder → text."""
     documents = {
         "collector-values.yaml": [_collector(config)],
-        "metrics-values.yaml": [_text(_metrics(config))],
+        "metrics-values.yaml": [dump(_metrics(config))],
         "rules.yaml": _rules(config),
         "dashboards.yaml": _dashboards(config),
     }
-    return {f"{FOLDER}/{name}": _HEAD + "---\n".join(each) for name, each in documents.items()}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes what has several lines as it stands, so that a change can be read."""
-
-
-def _string(dumper: Any, text: str) -> Any:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _string)
-
-
-def _text(document: dict[str, Any]) -> str:
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100_000, allow_unicode=True)
+    return {f"{FOLDER}/{name}": HEAD + "---\n".join(each) for name, each in documents.items()}
 
 
 def _under(key: str, text: str) -> str:
@@ -98,7 +82,7 @@ def _collector(config: Config) -> str:
     }
     # takes the place of the chart's own configuration instead of merging with it
     own = collector.files(config)["collector/config.yaml"]
-    return _text(values) + _under("alternateConfig:", own)
+    return dump(values) + _under("alternateConfig:", own)
 
 
 def _claim(name: str, size: str) -> dict[str, Any]:
@@ -196,7 +180,7 @@ def _rule(path: PurePosixPath, text: str) -> str:
         "kind": "PrometheusRule",
         "metadata": {"name": f"llm-otel-{path.parent.name}-{path.stem}", "labels": _LABELS},
     }
-    return _text(head) + _under("spec:", text)
+    return dump(head) + _under("spec:", text)
 
 
 def _dashboards(config: Config) -> list[str]:
@@ -214,4 +198,4 @@ def _config_map(path: PurePosixPath, text: str) -> str:
         "kind": "ConfigMap",
         "metadata": {"name": path.stem, "labels": {**_LABELS, "grafana_dashboard": "1"}},
     }
-    return _text(head) + _under("data:", _under(f"{path.name}: |", text))
+    return dump(head) + _under("data:", _under(f"{path.name}: |", text))

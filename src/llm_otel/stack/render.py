@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, cast
 
 from llm_otel.stack.config import Config
@@ -17,6 +17,8 @@ PARTS: Final = (
     "llm_otel.stack.grafana",
     "llm_otel.stack.kubernetes",
 )
+# Says which files are generated, so that one that is no longer made can be told from a user's own.
+LIST: Final = "deploy/generated.txt"
 
 
 def files(config: Config) -> dict[str, str]:
@@ -25,12 +27,26 @@ def files(config: Config) -> dict[str, str]:
     for name in PARTS:
         part = cast("Callable[[Config], Mapping[str, str]]", import_module(name).files)
         found.update(part(config))
+    found[LIST] = "".join(f"{path}\n" for path in sorted(found))
     return dict(sorted(found.items()))
 
 
 def stale(root: Path, wanted: Mapping[str, str]) -> list[str]:
     """Paths of `wanted` that are missing below `root`, or say something else."""
     return [path for path, text in wanted.items() if _text(root / path) != text]
+
+
+def left(root: Path, wanted: Mapping[str, str]) -> list[str]:
+    """Paths below `root` that an earlier run wrote and that are not in `wanted`."""
+    folders = {PurePosixPath(path).parts[0] for path in wanted}
+    found = []
+    for path in (_text(root / LIST) or "").splitlines():
+        first, *rest = PurePosixPath(path).parts or ("",)
+        # a list that somebody changed must not lead out of the folders that are ours
+        ours = first in folders and ".." not in rest
+        if ours and path not in wanted and (root / path).is_file():
+            found.append(path)
+    return found
 
 
 def write(root: Path, wanted: Mapping[str, str]) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib.resources import files as resources
 from typing import Final
 
-import yaml
-
 from llm_otel import semconv
 from llm_otel.stack.alertmanager.receivers import receivers
 from llm_otel.stack.config import Config
+from llm_otel.stack.generated import HEAD, dump
 from llm_otel.stack.notify import Email, Notify
 from llm_otel.stack.panels import VARIABLES
 
@@ -67,8 +66,8 @@ def files(config: Config) -> dict[str, str]:
 
 def configuration(notify: Notify) -> str:
     """The routes, which are the same for all, and the receivers that `notify` chooses."""
-    told = yaml.safe_dump({"receivers": receivers(notify)}, sort_keys=False, width=1000)
-    return f"{_resource('routes.yml')}\n{told}"
+    told = dump({"receivers": receivers(notify)})
+    return f"{HEAD}{_resource('routes.yml')}\n{told}"
 
 
 def template(name: str) -> str:

@@ -156,6 +156,12 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.RETRIEVAL_TOP_K: COUNT,
 }
 
+
+def tags(keys: Iterable[str]) -> dict[str, Form]:
+    """The span attributes of the tags that the setting `tags` lists."""
+    return {semconv.TAG_PREFIX + key: WORD for key in keys}
+
+
 # What a chat call that went well has; other spans take a slower way to the same result.
 USUAL: Final = (
     semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL,
@@ -236,7 +242,7 @@ CONTENT: Final[Mapping[str, str]] = {
 DENIED: Final[Mapping[str, str]] = {
     **CONTENT,
     semconv.USER_ID: "who it was: the overlay `user-hash.yaml` makes it `user.hash`",
-    semconv.TAG_PREFIX: "tags: keys that the Collector cannot know",
+    semconv.TAG_PREFIX: "tags: those alone pass that the setting `tags` lists",
 }
 
 

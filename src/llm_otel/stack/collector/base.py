@@ -7,8 +7,10 @@ place of an earlier one: overlays that change how telemetry goes out name no lis
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
+from llm_otel.stack.collector import allowed
 from llm_otel.stack.collector.allowed import DATAPOINT, LOG, RESOURCE, SPAN, SPAN_EVENT
 from llm_otel.stack.collector.ottl import transform, unknown_metric
 
@@ -49,8 +51,8 @@ SECRETS_IN_TEXT: Final = (
 )
 
 
-def config() -> dict[str, Any]:
-    """The whole base configuration."""
+def config(tags: Sequence[str] = ()) -> dict[str, Any]:
+    """The whole base configuration; `tags` are the keys of tags that spans may have."""
     return {
         "receivers": {"otlp": _receiver()},
         "processors": {
@@ -63,8 +65,8 @@ def config() -> dict[str, Any]:
                 "error_mode": "propagate",
                 "metric_conditions": [{"context": "metric", "conditions": [unknown_metric()]}],
             },
-            "transform/allow": transform(),
-            "redaction/allow": redaction(),
+            "transform/allow": transform(tags),
+            "redaction/allow": redaction(tags),
             RESOURCE_REBUILT: {"keys": []},
         },
         "connectors": {FORWARD: {}},
@@ -77,13 +79,14 @@ def config() -> dict[str, Any]:
     }
 
 
-def redaction(content: tuple[str, ...] = ()) -> dict[str, Any]:
+def redaction(tags: Sequence[str] = (), content: Sequence[str] = ()) -> dict[str, Any]:
     """The configuration of the processor `redaction/allow`, the second layer.
 
     Args:
-        content: Keys of content that are allowed, too.
+        tags: Keys of tags that are allowed, too.
+        content: Keys of content, likewise.
     """
-    keys = (RESOURCE, SPAN, SPAN_EVENT, DATAPOINT, LOG, content)
+    keys = (RESOURCE, SPAN, allowed.tags(tags), SPAN_EVENT, DATAPOINT, LOG, content)
     return {
         "allow_all_keys": False,
         "allowed_keys": list(dict.fromkeys(key for each in keys for key in each)),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from llm_otel import semconv
+from llm_otel.stack.collector import allowed
 from llm_otel.stack.collector.allowed import (
     CONTENT,
     DATAPOINT,
@@ -46,13 +47,17 @@ _CONDITIONS: Final[Mapping[str, str]] = {
 }
 
 
-def transform(content: bool = False) -> dict[str, Any]:
+def transform(tags: Iterable[str] = (), content: bool = False) -> dict[str, Any]:
     """The configuration of the processor `transform/allow`.
 
     Args:
+        tags: Keys of tags that spans may have.
         content: Let prompts and completions through, as the overlay `content.yaml` does.
     """
     extra = tuple(CONTENT) if content else ()
+    tagged = allowed.tags(tags)
+    usual = {**{key: SPAN[key] for key in USUAL}, **tagged}
+    span = {**SPAN, **tagged}
     shared = (
         ("resource", [*_rebuilt("resource", RESOURCE), _schema("resource")]),
         ("scope", _scope()),
@@ -62,8 +67,8 @@ def transform(content: bool = False) -> dict[str, Any]:
         "error_mode": "propagate",
         "trace_statements": _groups(
             *shared,
-            ("span", [*_usual_span((*SPAN, *extra)), *_span(content)]),
-            ("span", _rebuilt("span", SPAN, extra)),
+            ("span", [*_usual_span(usual, (*span, *extra)), *_span(content)]),
+            ("span", _rebuilt("span", span, extra)),
             ("spanevent", [*_rebuilt("spanevent", SPAN_EVENT), _held("spanevent.name", EXCEPTION)]),
         ),
         "metric_statements": _groups(
@@ -92,20 +97,30 @@ def _groups(*groups: tuple[str, Iterable[str]]) -> list[dict[str, Any]]:
     return made
 
 
-def _usual_span(names: Iterable[str]) -> list[str]:
-    """Statements that rebuild a span with usual attributes only, and mark any other.
+def _usual_span(usual: Mapping[str, Form], names: Iterable[str]) -> list[str]:
+    """Statements that leave a span of usual attributes, each once, as it is, and mark any other.
 
     Most spans are calls that went well: asking for every key of the list would cost them half as
     much again. A mark from outside is not on the list and has gone when ours is set.
     """
-    usual = _rebuilt("span", {key: SPAN[key] for key in USUAL})
-    complete = "Len(span.cache) == Len(span.attributes)"
+    fits = " and ".join(_fits(f'span.attributes["{key}"]', form) for key, form in usual.items())
     return [
         _kept("span.attributes", names),
-        *usual[1:-1],
-        f"set({_UNUSUAL}, true) where not ({complete})",
-        f"set(span.attributes, span.cache) where {complete}",
+        "set(span.cache, span.attributes)",
+        _kept("span.cache", usual),
+        # a key that stands twice, or a list of several, changes the number
+        "flatten(span.cache)",
+        f"set({_UNUSUAL}, true) where Len(span.cache) != Len(span.attributes) or not ({fits})",
     ]
+
+
+def _fits(at: str, form: Form) -> str:
+    """The condition that a value has its form, or is not there."""
+    pattern = _anchored(form.pattern)
+    if form.kind != "texts":
+        return f"({_CONDITIONS[form.kind].format(at=at, pattern=pattern)} or {at} == nil)"
+    only = _CONDITIONS["text"].format(at=f"{at}[0]", pattern=pattern)
+    return f"(IsList({at}) and Len({at}) == 1 and {only} or {at} == nil)"
 
 
 def _kept(attributes: str, names: Iterable[str]) -> str:

@@ -15,30 +15,57 @@ from llm_otel import semconv
 from llm_otel.stack.collector import base
 from llm_otel.stack.collector.allowed import CONTENT, HASH
 from llm_otel.stack.collector.ottl import transform
+from llm_otel.stack.config import Config
 
 _KAFKA: Final = "kafka/redacted"
 _TOPICS: Final = {signal: f"llm-otel.{signal}" for signal in base.SIGNALS}
 _BROKERS: Final = ["${env:KAFKA_BROKER:-kafka:9092}"]
 _KEY: Final = "${file:${env:USER_ID_KEY_FILE:-/run/secrets/user_id_key}}"
 _HASHING: Final = ("transform/user-id", "redaction/user-hash", "transform/user-hash")
+_ANALYTICS: Final = "otlp_http/analytics"
+# Half of the largest request that `llm-otel serve` takes: where content is let through, a backlog's
+# batch of so many spans could be larger.
+_ANALYTICS_BATCH: Final = {
+    "sizer": "bytes",
+    "flush_timeout": "200ms",
+    "min_size": 4 << 20,
+    "max_size": 32 << 20,
+}
 _SAMPLING: Final = "tail_sampling"
 _SLOW_MILLISECONDS: Final = 10_000
 _COSTLY_USD: Final = 0.1
 
 
-def content() -> dict[str, Any]:
+def off(_: Config) -> dict[str, Any]:
+    """Changes nothing: stands where another overlay could."""
+    return {}
+
+
+def analytics(_: Config) -> dict[str, Any]:
+    """Sends everything that is redacted to `llm-otel serve`, too, before it is sampled."""
+    exporter = base.queued(endpoint="${env:ANALYTICS_OTLP_HTTP:-http://analytics:4318}")
+    exporter["sending_queue"]["batch"] = _ANALYTICS_BATCH
+    # of their own, so that no list of others is restated, and none that is takes these away
+    pipelines = {
+        f"{signal}/analytics": {"receivers": [base.FORWARD], "exporters": [_ANALYTICS]}
+        for signal in base.SIGNALS
+    }
+    return {"exporters": {_ANALYTICS: exporter}, "service": {"pipelines": pipelines}}
+
+
+def content(config: Config) -> dict[str, Any]:
     """Lets opted-in content through; secrets in it are still masked."""
-    redaction = base.redaction(tuple(CONTENT))
+    redaction = base.redaction(config.tags, content=tuple(CONTENT))
     redaction["blocked_values"] = list(base.SECRETS_IN_TEXT)
     return {
         "processors": {
-            "transform/allow": transform(content=True),
+            "transform/allow": transform(config.tags, content=True),
             "redaction/allow": redaction,
         }
     }
 
 
-def user_hash() -> dict[str, Any]:
+def user_hash(_: Config) -> dict[str, Any]:
     """Makes `user.id` of spans `user.hash`, as the library does with the same key."""
     plain = f'span.attributes["{semconv.USER_ID}"]'
     hashed = f'span.attributes["{semconv.USER_HASH}"]'
@@ -72,7 +99,7 @@ def user_hash() -> dict[str, Any]:
     }
 
 
-def tail_sampling() -> dict[str, Any]:
+def tail_sampling(_: Config) -> dict[str, Any]:
     """Keeps the traces that failed, were slow or costly, and a share of the others."""
     cost = f'attributes["{semconv.COST_AMOUNT}"] > {_COSTLY_USD}'
     policies = {
@@ -96,7 +123,7 @@ def tail_sampling() -> dict[str, Any]:
     }
 
 
-def kafka() -> dict[str, Any]:
+def kafka(_: Config) -> dict[str, Any]:
     """The first tier: what is redacted goes to Kafka."""
     exporter = base.queued(
         brokers=_BROKERS,
@@ -107,7 +134,7 @@ def kafka() -> dict[str, Any]:
     return {"exporters": {_KAFKA: exporter}, "service": {"pipelines": out}}
 
 
-def kafka_tier2() -> dict[str, Any]:
+def kafka_tier2(_: Config) -> dict[str, Any]:
     """The second tier: reads from Kafka, redacts once more, and exports."""
     receiver = {
         "brokers": _BROKERS,
@@ -120,8 +147,10 @@ def kafka_tier2() -> dict[str, Any]:
     return {"receivers": {_KAFKA: receiver}, "service": {"pipelines": into}}
 
 
-OVERLAYS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = MappingProxyType(
+OVERLAYS: Final[Mapping[str, Callable[[Config], dict[str, Any]]]] = MappingProxyType(
     {
+        "off": off,
+        "analytics": analytics,
         "content": content,
         "user-hash": user_hash,
         "tail-sampling": tail_sampling,

@@ -36,6 +36,7 @@ class Service:
         ports: Port in the container -> port on this machine.
         variables: Port in the container -> the variable that sets the one on this machine.
         optional: Whether it only runs when its profile is asked for.
+        command: Its arguments.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Service:
     ports: Mapping[int, int]
     variables: Mapping[int, str]
     optional: bool
+    command: tuple[str, ...]
 
 
 def read(folder: Path) -> dict[str, Service]:
@@ -129,6 +131,7 @@ def _service(name: str, body: Any, folder: Path, values: Mapping[str, str]) -> S
         ports,
         variables,
         bool(body.get("profiles")),
+        tuple(_fill(str(word), values) for word in body.get("command", ())),
     )
 
 

@@ -48,19 +48,33 @@ GRAFANA: Final = Endpoint("grafana", "Grafana", "grafana", 3000, "/api/health", 
 NOTIFICATIONS: Final = Endpoint(
     "notifications", "The notifications page", "notifications", 8025, "/", "otification"
 )
+ANALYTICS: Final = Endpoint(
+    "analytics", "The analytics dashboard", "analytics", 8050, "/", "<title>llm-otel</title>"
+)
 ENDPOINTS: Final = (
     COLLECTOR, OTLP_GRPC, OTLP_HTTP, PROMETHEUS, ALERTMANAGER, TEMPO, GRAFANA, NOTIFICATIONS,
+    ANALYTICS,
 )  # fmt: skip
 
 
 def addresses(services: Mapping[str, Service], given: Mapping[str, str]) -> dict[str, str]:
-    """Where each endpoint is, by key: as given, else as the compose file publishes it."""
+    """Where each endpoint is, by key: as given, else as the compose file publishes it.
+
+    The analytics dashboard is left out where neither sends to it.
+    """
     found = {}
     for each in ENDPOINTS:
+        if each is ANALYTICS and each.key not in given and not _feeds_analytics(services):
+            continue
         service = services.get(each.service)
         port = service.ports.get(each.port, each.port) if service else each.port
         found[each.key] = given.get(each.key, f"http://127.0.0.1:{port}").rstrip("/")
     return found
+
+
+def _feeds_analytics(services: Mapping[str, Service]) -> bool:
+    collector = services.get(COLLECTOR.service)
+    return collector is not None and any("/analytics." in word for word in collector.command)
 
 
 def ports(services: Mapping[str, Service]) -> Iterator[Result]:
@@ -85,7 +99,7 @@ def services(where: Mapping[str, str]) -> Iterator[tuple[Endpoint, Result]]:
         where: Addresses by key, as of `addresses`.
     """
     for each in ENDPOINTS:
-        if each.ready:
+        if each.ready and each.key in where:
             yield each, _ready(each, where[each.key], fetch(where[each.key] + each.ready))
 
 

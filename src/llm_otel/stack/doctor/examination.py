@@ -49,6 +49,7 @@ def examine(question: Question) -> Iterator[Result]:
     if services:
         yield from compose.check(question.folder)
         yield from files.check(question.folder, services)
+        yield from files.overlays(question.folder, services)
         yield from files.current(question.folder, services)
         yield from secrets.check(question.folder, services)
     else:

@@ -44,6 +44,26 @@ def check(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
         yield ok(_AREA, f"{seen} mounted files and folders are there and readable")
 
 
+def overlays(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
+    """Whether the overlays that the Collector shall read are there."""
+    for service in services.values():
+        for path in _configurations(service):
+            if not path.exists():
+                text = f"{service.name} shall read {_name(folder, path)}, which does not exist"
+                names = sorted(each.stem for each in path.parent.glob("*.yaml"))
+                todo = f"Set COLLECTOR_… in .env to one of {', '.join(names)}."
+                yield failed(_AREA, text, todo)
+
+
+def _configurations(service: Service) -> Iterator[Path]:
+    """The files on this machine that a Collector's options name."""
+    for word in service.command:
+        inside = word.removeprefix("--config=")
+        for here, there in service.binds.items():
+            if inside != word and inside.startswith(f"{there}/"):
+                yield here / inside.removeprefix(f"{there}/")
+
+
 def current(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
     """Whether the generated files are those that `llm-otel.yaml` asks for, and lead to Grafana."""
     path = folder / "llm-otel.yaml"

@@ -39,18 +39,16 @@ class Sent:
     Attributes:
         what: What people call it.
         problem: Why it was not accepted; empty when it was.
-        arrived: Asks whether it came out.
-        store: Where it should come out.
+        stores: Where it should come out -> asks whether it did.
     """
 
     what: str
     problem: str
-    arrived: Callable[[], bool]
-    store: str
+    stores: Mapping[str, Callable[[], bool]]
 
 
 def check(where: Mapping[str, str], seconds: float) -> Iterator[Result]:
-    """Send two spans and a metric, and look for them in Tempo and Prometheus.
+    """Send two spans and a metric, and look for them in Tempo, Prometheus and the lake.
 
     Args:
         where: Addresses by key, as of `endpoints.addresses`.
@@ -61,12 +59,14 @@ def check(where: Mapping[str, str], seconds: float) -> Iterator[Result]:
         if sent.problem:
             todo = "Read the log: docker compose logs otel-collector."
             yield failed(_AREA, f"The Collector takes no {sent.what}: {sent.problem}", todo)
-        elif wait(sent.arrived, until - time.monotonic()):
-            yield ok(_AREA, f"A {sent.what} went in and came out of {sent.store}")
-        else:
-            text = f"A {sent.what} was taken and is not in {sent.store} after {seconds:g} s"
-            todo = "Read the log: docker compose logs otel-collector."
-            yield failed(_AREA, text, todo)
+            continue
+        for store, arrived in sent.stores.items():
+            if wait(arrived, until - time.monotonic()):
+                yield ok(_AREA, f"A {sent.what} went in and came out of {store}")
+            else:
+                text = f"A {sent.what} was taken and is not in {store} after {seconds:g} s"
+                todo = "Read the log: docker compose logs otel-collector."
+                yield failed(_AREA, text, todo)
 
 
 def _span_by_grpc(where: Mapping[str, str]) -> Sent:
@@ -79,13 +79,13 @@ def _span_by_grpc(where: Mapping[str, str]) -> Sent:
             export(_span(trace).SerializeToString(), timeout=_SECONDS)
         except grpc.RpcError as exc:
             problem = f"{exc.code().name} {exc.details()}"
-    return Sent("span over gRPC", problem, _in_tempo(where, trace), "Tempo")
+    return Sent("span over gRPC", problem, _stores(where, trace))
 
 
 def _span_by_http(where: Mapping[str, str]) -> Sent:
     trace = secrets.token_bytes(16)
     problem = _post(f"{where['otlp-http']}/v1/traces", _span(trace))
-    return Sent("span over HTTP", problem, _in_tempo(where, trace), "Tempo")
+    return Sent("span over HTTP", problem, _stores(where, trace))
 
 
 def _metric_by_http(where: Mapping[str, str]) -> Sent:
@@ -97,12 +97,19 @@ def _metric_by_http(where: Mapping[str, str]) -> Sent:
     def arrived() -> bool:
         return bool(items(fetch(url), "data", "result"))
 
-    return Sent("metric over HTTP", problem, arrived, "Prometheus")
+    return Sent("metric over HTTP", problem, {"Prometheus": arrived})
 
 
-def _in_tempo(where: Mapping[str, str], trace: bytes) -> Callable[[], bool]:
-    url = f"{where['tempo']}/api/traces/{trace.hex()}"
+def _stores(where: Mapping[str, str], trace: bytes) -> dict[str, Callable[[], bool]]:
+    stores = {"Tempo": _shows(f"{where['tempo']}/api/traces/{trace.hex()}")}
+    if "analytics" in where:
+        # the table of a trace's page, as a browser saves it
+        page = f"{where['analytics']}/csv/spans?of=/traces/{trace.hex()}"
+        stores["the lake"] = _shows(page)
+    return stores
 
+
+def _shows(url: str) -> Callable[[], bool]:
     def arrived() -> bool:
         answer = fetch(url)
         return answer.ok and semconv.CHAT in answer.text

@@ -17,6 +17,7 @@ from llm_otel.stack.notify import SECRETS as RECEIVERS
 _AREA: Final = "secrets"
 _IN_CONTAINER: Final = "/run/secrets/"
 _HASH_KEY: Final = "user_id_key"
+_HASHING: Final = "/user-hash.yaml"
 
 
 def check(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
@@ -73,6 +74,9 @@ def _secrets_in(node: Any) -> Iterator[str]:
 def _hash_key(folder: Path, service: Service | None) -> Iterator[Result]:
     path, shown = folder / SECRETS / "collector" / _HASH_KEY, f"{SECRETS}/collector/{_HASH_KEY}"
     if not path.is_file():
+        if service is not None and any(word.endswith(_HASHING) for word in service.command):
+            text = f"The Collector shall hash user ids, and the key in {shown} is missing"
+            yield failed(_AREA, text, f"Make one: openssl rand -hex 32 > {shown}")
         return
     if service is not None and not readable(path, service):
         text = f"The Collector (user {service.uid}) cannot read {shown}"

@@ -91,7 +91,7 @@ def _by_class(key: str, name: str, what: str, meaning: str, classes: Sequence[st
         key,
         name,
         _LLM,
-        panels.ERRORS_BY_CLASS,
+        panels.CLASS_SHARE,
         f"{_WHO}: {{value}} of calls {what}",
         f"{meaning} This is counted over {{window}} with at least {{minimum}}.",
         _share(*classes),

@@ -39,7 +39,7 @@ REFUSED_SAMPLES: Final = {
         'prometheus_http_requests_total{handler="/api/v1/otlp/v1/metrics",code=~"4..|5.."}'
     ),
 }
-_RELOADED: Final = {
+RELOADED: Final = {
     "Prometheus": "prometheus_config_last_reload_successful",
     "Alertmanager": "alertmanager_config_last_reload_successful",
 }
@@ -155,7 +155,7 @@ def _series(_: Config, __: Limits) -> Condition:
 
 
 def _configuration(_: Config, __: Limits) -> Condition:
-    vectors = {program: f"min({metric})" for program, metric in _RELOADED.items()}
+    vectors = {program: f"min({metric})" for program, metric in RELOADED.items()}
     return Condition(union("program", vectors))
 
 
@@ -293,7 +293,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "series",
         "PrometheusSeriesHigh",
         _TELEMETRY,
-        panels.STORAGE,
+        panels.SERIES,
         "Prometheus holds {value}",
         "Each costs memory; a label with too many values is the usual cause.",
         _series,
@@ -302,7 +302,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "configuration",
         "ConfigurationRejected",
         _TELEMETRY,
-        panels.RULES,
+        panels.TARGETS,
         "{program} runs on an old configuration",
         "Its last reload failed: what was changed since is not in force.",
         _configuration,

@@ -59,7 +59,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "drift",
         "LLMEvaluationDrift",
         _QUALITY,
-        panels.SCORES,
+        panels.DRIFT,
         "{service_name}: {evaluation} of {model} is {value} below its mean",
         "The mean of the last {window} against that of the 7 days before, with at least {minimum}"
         " in each.",

@@ -146,9 +146,8 @@ def groups(config: Config) -> tuple[Group, ...]:
 
 
 def _windows(config: Config, *keys: str) -> list[str]:
-    """The windows that these alerts look at, each once; the default's where an alert is off."""
-    found = [config.alerts[key].window for key in keys if key in config.alerts]
-    return sorted({window for window in found if window}) or ["10m"]
+    """The windows that these alerts look at, each once."""
+    return sorted({config.window(key) for key in keys})
 
 
 def _calls(config: Config) -> Iterable[Rule]:
