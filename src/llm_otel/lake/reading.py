@@ -35,6 +35,7 @@ class Lake:
             "SET TimeZone = 'UTC'; SET enable_progress_bar = false;"
             "SET GLOBAL parquet_metadata_cache = true"
         )
+        _leave_room(self._database)
         self._stored = {name: Stored(path, table) for name, table in TABLES.items()}
 
     def connection(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:
@@ -110,6 +111,14 @@ class Lake:
         if len(statements) != 1 or statements[0].type.name not in _READABLE:
             raise ConfigError("the lake is read-only here: give one SELECT, without a semicolon")
         return connection.sql(text, params=parameters)
+
+
+def _leave_room(database: duckdb.DuckDBPyConnection) -> None:
+    """Take half of the memory that DuckDB would (80 % of what there is): beside a reader there is
+    the writer, often within one container's limit."""
+    (told,) = database.execute("SELECT current_setting('memory_limit')").fetchall()
+    amount, unit = told[0].split()
+    database.execute(f"SET memory_limit = '{float(amount) / 2:.3f}{unit}'")
 
 
 def _view(table: Table, files: list[str]) -> str:
