@@ -1,0 +1,140 @@
+"""Ten million calls in a lake: how long each dashboard page's queries take, in how much memory.
+
+    python benchmarks/local.py [--calls 10000000] [--days 30] [--lake FOLDER] [--markdown]
+
+The lake is made up first (`llm_otel.history`, about two minutes), unless `--lake` holds one from an
+earlier run. Every page is then read in a process of its own, DuckDB held to two threads, with the
+window over all days, so that every call counts; a page's figure is the median of its rounds after
+the first. Its memory is the process's highest, Python and libraries included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+NOW = datetime(2026, 11, 20, 15, 30)
+ROUNDS = 4
+THREADS = 2
+SLOWEST_S = 1.0
+MOST_MIB = 2048
+# What is read: name -> (path, search beyond the window).
+PAGES = {
+    "Overview": ("/", ""),
+    "Cost by model": ("/cost", "by=model"),
+    "Cost by user": ("/cost", "by=user"),
+    "Cost by tag": ("/cost", "by=tag:channel"),
+    "Latency": ("/latency", ""),
+    "Traces, newest": ("/traces", ""),
+    "Traces, dearest": ("/traces", "sort=cost"),
+    "Sessions & users": ("/sessions", ""),
+    "Quality, two models": ("/quality", ""),
+    "Quality, two prompts": ("/quality", "by=prompt"),
+    "Optimise": ("/optimise", ""),
+    "ROI": ("/roi", ""),
+}
+
+
+def fill(path: Path, calls: int, days: int) -> None:
+    """Make the lake up."""
+    from llm_otel.history import generate
+    from llm_otel.lake.writer import Writer
+
+    began = time.monotonic()
+    with Writer(path) as writer:
+        for batch in generate(days, end=NOW, calls_per_day=calls // days):
+            writer.append(**batch.tables)
+            print(f"{batch.day}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+def measure(path: Path, name: str, days: int) -> None:
+    """Read one page in this process and print its figures as JSON."""
+    import llm_otel
+    import llm_otel.lake
+    from llm_otel.dashboard import pages
+    from llm_otel.dashboard.context import Context
+    from llm_otel.dashboard.state import State
+
+    llm_otel.cost({"input_tokens": 1}, model="gpt-5-mini")
+    lake = llm_otel.lake.open(path)
+    lake.connection().execute(f"SET threads = {THREADS}")
+    place, search = PAGES[name]
+    since = (NOW - timedelta(days=days)).date().isoformat()
+    state = State.parse(f"since={since}&{search}")
+    took, used = [], []
+    for _ in range(ROUNDS):
+        page, subject = pages.find(place)
+        began, worked = time.perf_counter(), time.process_time()
+        page.read(Context(lake, state, NOW, llm_otel.cost, page.path, subject))
+        took.append(time.perf_counter() - began)
+        used.append(time.process_time() - worked)
+    figures = {
+        "first": took[0],
+        "then": statistics.median(took[1:]),
+        "cpu": statistics.median(used[1:]),
+        "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(figures))
+
+
+def run(path: Path, days: int) -> dict[str, dict[str, float]]:
+    """The figures of every page: seconds of the first round, of the others, of CPU, and MiB."""
+    rows = {}
+    for name in PAGES:
+        ran = subprocess.run(
+            [sys.executable, __file__, "--lake", str(path), "--days", str(days), "--page", name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode:
+            sys.exit(f"benchmarks/local.py: {name} failed:\n{ran.stderr[-2000:]}")
+        found = json.loads(ran.stdout)
+        rows[name] = found
+        print(f"{name}: {found['then']:.2f} s", file=sys.stderr, flush=True)
+    return rows
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """The figures in Markdown."""
+    lines = [
+        "| page | first, s | then, s | CPU, s | memory, MiB | held |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for name, found in rows.items():
+        held = "yes" if found["then"] <= SLOWEST_S and found["mib"] <= MOST_MIB else "no"
+        lines.append(
+            f"| {name} | {found['first']:.2f} | {found['then']:.2f} | {found['cpu']:.2f} | "
+            f"{found['mib']:.0f} | {held} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Fill, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calls", type=int, default=10_000_000)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--lake", type=Path)
+    parser.add_argument("--page", choices=PAGES)
+    given = parser.parse_args()
+    if given.page:
+        measure(given.lake, given.page, given.days)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = given.lake or Path(folder) / "lake"
+        if not (path / "calls").exists():
+            fill(path, given.calls, given.days)
+        print(table(run(path, given.days)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The Dash application: callbacks that turn an address into a page, and its tables as CSV."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import flask
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+
+import llm_otel
+import llm_otel.lake
+from llm_otel.dashboard import pages
+from llm_otel.dashboard.components import empty, shell
+from llm_otel.dashboard.components.filters import FIELDS
+from llm_otel.dashboard.components.tables import csv_lines
+from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.guard import protect
+from llm_otel.dashboard.state import State as Address
+from llm_otel.errors import ConfigError
+from llm_otel.lake.queries import choices
+
+logger = logging.getLogger("llm_otel")
+
+_LIVE_MS: Final = 15_000
+_BUSY: Final[Any] = {"aria-busy": "true"}
+_CHOICES_FOR_S: Final = 30.0
+_CHOICES_REACH: Final = timedelta(days=90)
+_INDEX: Final = """<!DOCTYPE html>
+<html lang="en">
+<head>
+{%metas%}
+<title>{%title%}</title>
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+{%css%}
+<script src="/assets/theme.js"></script>
+</head>
+<body>
+{%app_entry%}
+<footer>{%config%}{%scripts%}{%renderer%}</footer>
+</body>
+</html>"""
+
+
+def create_app(
+    lake: str | os.PathLike[str],
+    *,
+    token: str | None = None,
+    hosts: tuple[str, ...] = (),
+    price: Callable[..., Any] | None = None,
+    clock: Callable[[], datetime] | None = None,
+    live_ms: int = _LIVE_MS,
+) -> Dash:
+    """The dashboard over the lake in the folder `lake`; `.server` is its WSGI application.
+
+    Args:
+        lake: The lake's folder; one that is not there reads as empty.
+        token: What a browser must show once (`?token=`); None: no questions asked.
+        hosts: Host names that requests may be for; none: any. Keeps other sites' pages from
+            reading a local dashboard by a name that they point at it.
+        price: As `llm_otel.cost`, for what models would cost; None: that, at list prices.
+        clock: The time now, UTC; None: the machine's.
+        live_ms: Milliseconds between two readings of a live page.
+
+    Raises:
+        ConfigError: The lake cannot be read.
+    """
+    opened = llm_otel.lake.open(lake)
+    application = Dash(
+        "llm_otel.dashboard",
+        title="llm-otel",
+        update_title="",
+        index_string=_INDEX,
+        assets_folder=str(Path(__file__).parent / "assets"),
+        assets_ignore=r"theme\.js",
+        suppress_callback_exceptions=True,
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        serve_locally=True,
+        enable_mcp=False,
+        # Dash's own health page and log handler are not needed: serve has its own.
+        add_log_handler=False,
+    )
+    site = _Site(opened, price or llm_otel.cost, clock or _utc_now)
+    application.layout = _layout(live_ms)
+    _connect(application, site)
+    _save(application.server, site)
+    protect(application, token, hosts)
+    return application
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class _Site:
+    """Answers addresses; what the filters can be set to is remembered for half a minute."""
+
+    def __init__(self, lake: Any, price: Callable[..., Any], clock: Callable[[], datetime]) -> None:
+        self.lake = lake
+        self._price = price
+        self._clock = clock
+        self._choices: choices.Choices | None = None
+        self._chosen_at = 0.0
+
+    def context(self, path: str | None, search: str | None) -> tuple[Page, Context]:
+        page, subject = pages.find(path or "/")
+        now = self._clock().astimezone(timezone.utc).replace(tzinfo=None)
+        address = Address.parse(search)
+        return page, Context(self.lake, address, now, self._price, page.path, subject)
+
+    def choices(self, now: datetime) -> choices.Choices:
+        if self._choices is None or time.monotonic() - self._chosen_at > _CHOICES_FOR_S:
+            self._choices = choices.choices(self.lake, now - _CHOICES_REACH, now)
+            self._chosen_at = time.monotonic()
+        return self._choices
+
+    def content(self, page: Page, context: Context) -> list[Any]:
+        """The page, or what to do where it has nothing to show."""
+        if page.needs_calls:
+            latest = choices.latest(self.lake)
+            if latest is None:
+                return [empty.no_data()]
+            if not choices.any_calls(self.lake, context.filter):
+                return [
+                    empty.nothing_matches(
+                        context.here(range="90d", since=None, until=None),
+                        context.state.cleared().href(context.path),
+                        context.state.cleared() != context.state,
+                    )
+                ]
+        data = page.read(context)
+        return page.show(context, data, page.tables(context, data))
+
+
+def _layout(live_ms: int) -> Any:
+    return html.Div(
+        [
+            dcc.Location(id="url", refresh="callback-nav"),
+            dcc.Interval(id="tick", interval=live_ms),
+            html.A("Skip to the content", href="#content", className="skip"),
+            html.Header(id="menu", className="sidebar"),
+            html.Div(
+                [
+                    html.Div(id="header", className="page-header"),
+                    html.Main(id="content", tabIndex="-1", **_BUSY),
+                ],
+                className="page",
+            ),
+        ],
+        className="app",
+    )
+
+
+def _connect(application: Dash, site: _Site) -> None:
+    @application.callback(
+        Output("menu", "children"),
+        Output("header", "children"),
+        Output("tick", "disabled"),
+        Input("url", "pathname"),
+        Input("url", "search"),
+    )
+    def draw_frame(path: str | None, search: str | None) -> tuple[Any, Any, bool]:
+        page, context = site.context(path, search)
+        chosen = _read(lambda: site.choices(context.now))
+        choices_ = chosen if isinstance(chosen, choices.Choices) else None
+        menu = shell.menu(context, pages.PAGES)
+        return menu, shell.header(context, page, choices_), not context.state.live
+
+    @application.callback(
+        Output("content", "children"),
+        Output("content", "aria-busy"),
+        Input("url", "pathname"),
+        Input("url", "search"),
+        Input("tick", "n_intervals"),
+    )
+    def draw_page(path: str | None, search: str | None, _tick: int | None) -> tuple[Any, str]:
+        page, context = site.context(path, search)
+        return _read(lambda: site.content(page, context)), "false"
+
+    @application.callback(
+        Output("url", "search"),
+        Input({"type": "field", "name": ALL}, "value"),
+        State("url", "search"),
+        prevent_initial_call=True,
+    )
+    def set_field(values: list[str | None], search: str | None) -> Any:
+        before = Address.parse(search)
+        after = before
+        for name, value in zip(FIELDS, values):
+            after = after.to(**{name: (value or "").strip() or None})
+        changed = ctx.triggered and after.params != before.params
+        return after.href("") if changed else no_update
+
+
+def _read(what: Callable[[], Any]) -> Any:
+    """The answer, or a card that says why there is none; the log has the details."""
+    try:
+        return what()
+    except (duckdb.Error, ConfigError, OSError) as error:
+        logger.warning("llm-otel: the dashboard could not read the lake", exc_info=True)
+        return [empty.unreadable(error)]
+
+
+def _save(server: flask.Flask, site: _Site) -> None:
+    @server.get("/csv/<name>")
+    def save_table(name: str) -> flask.Response:
+        """One table of the page whose path is in `of`, as CSV."""
+        address = flask.request.args
+        page, context = site.context(address.get("of"), flask.request.query_string.decode())
+        data = page.read(context)
+        table = page.tables(context, data).get(name)
+        if table is None:
+            flask.abort(404)
+        return flask.Response(
+            csv_lines(table),
+            mimetype="text/csv",
+            headers={"Content-Disposition": f'attachment; filename="llm-otel-{name}.csv"'},
+        )

@@ -1,0 +1,133 @@
+"""Cards with one figure, and the frame of a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import plotly.graph_objects as go
+from dash import dcc, html
+
+from llm_otel.dashboard import formats
+from llm_otel.dashboard.components.spoken import UNHEARD, chosen, named
+
+_SPARK_WIDTH: Final = 120
+_SPARK_HEIGHT: Final = 32
+_HIGH: Final = "264px"
+_TALL: Final = "340px"
+
+
+def figure_card(
+    title: str,
+    value: str,
+    *,
+    change: float | None = None,
+    good: int = 0,
+    note: str = "",
+    spark: Sequence[float | None] = (),
+) -> Any:
+    """One figure; `change` is against the period before, `good` the way that is good: -1, 0, 1."""
+    tone = "" if change is None or abs(change) < 0.005 else _tone(change * good)
+    compared = (
+        html.Span(
+            formats.signed(change), className=f"delta {tone}", title="against the period before"
+        )
+        if change is not None
+        else None
+    )
+    return html.Div(
+        [
+            html.Div([html.H2(title), compared], className="figure-head"),
+            html.P(value, className="figure"),
+            html.P(note, className="muted figure-note"),
+            sparkline(spark) if len([y for y in spark if y is not None]) > 2 else None,
+        ],
+        className="card figure-card",
+    )
+
+
+def _tone(direction: float) -> str:
+    return "good" if direction > 0 else "bad" if direction < 0 else ""
+
+
+def sparkline(values: Sequence[float | None]) -> Any:
+    """A line without axes. It is a mask over the accent colour, so it follows the theme."""
+    known = [value or 0.0 for value in values]
+    top, bottom = max(known), min(0.0, *known)
+    span = (top - bottom) or 1.0
+    step = _SPARK_WIDTH / (len(known) - 1)
+    points = " ".join(
+        f"{n * step:.1f},{_SPARK_HEIGHT - 2 - (value - bottom) / span * (_SPARK_HEIGHT - 4):.1f}"
+        for n, value in enumerate(known)
+    )
+    picture = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_SPARK_WIDTH} {_SPARK_HEIGHT}' "
+        f"preserveAspectRatio='none'><polygon fill='#000' fill-opacity='.14' points='0,"
+        f"{_SPARK_HEIGHT} {points} {_SPARK_WIDTH},{_SPARK_HEIGHT}'/><polyline fill='none' "
+        f"stroke='#000' stroke-width='1.6' vector-effect='non-scaling-stroke' points='{points}'/>"
+        "</svg>"
+    )
+    mask = f'url("data:image/svg+xml,{quote(picture)}")'
+    return html.Div(
+        className="spark",
+        style={"maskImage": mask, "WebkitMaskImage": mask},
+        **UNHEARD,
+    )
+
+
+def figures(cards: Sequence[Any]) -> Any:
+    """Figure cards side by side."""
+    return html.Div(list(cards), className="figures")
+
+
+def chart_card(
+    title: str,
+    figure: go.Figure,
+    says: str,
+    *,
+    about: str = "",
+    extra: Any = None,
+    wide: bool = False,
+    tall: bool = False,
+) -> Any:
+    """A chart under its title; `says` tells in words what it shows, for those who do not see it."""
+    graph = dcc.Graph(
+        figure=figure,
+        config={"displayModeBar": False, "responsive": True},
+        style={"height": _TALL if tall else _HIGH},
+        # A graph that is there already is changed, not drawn anew, when the page reads again.
+        id=f"chart-{title.lower().replace(' ', '-')}",
+    )
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.Div([html.H2(title), html.P(about, className="muted") if about else None]),
+                    extra,
+                ],
+                className="card-head",
+            ),
+            html.Div(graph, role="img", **named(f"{title}: {says}")),
+        ],
+        className="card wide" if wide else "card",
+    )
+
+
+def grid(cards: Sequence[Any]) -> Any:
+    """Cards in two columns where there is room."""
+    return html.Div(list(cards), className="grid")
+
+
+def switch(label: str, options: dict[str, tuple[str, bool]]) -> Any:
+    """Links of which one is on: name → (address, whether it is)."""
+    links = [
+        dcc.Link([name, chosen(on)], href=address, className="segment on" if on else "segment")
+        for name, (address, on) in options.items()
+    ]
+    return html.Nav(links, className="segments", **named(label))
+
+
+def notice(children: Any, tone: str = "info") -> Any:
+    """A sentence that one should not miss."""
+    return html.Div(children, className=f"notice {tone}", role="status")

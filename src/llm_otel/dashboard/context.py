@@ -1,0 +1,69 @@
+"""What a page gets to work with, and what a page is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from llm_otel.dashboard.components.tables import Table
+from llm_otel.dashboard.state import State
+from llm_otel.lake.queries import Filter, Reader
+from llm_otel.lake.reading import Lake
+
+Component = Any
+
+
+@dataclass(frozen=True)
+class Context:
+    """One request: the lake, the address and the time; `subject` is what follows the page's path.
+
+    `price` is `llm_otel.cost` or the same of other prices.
+    """
+
+    lake: Lake
+    state: State
+    now: datetime
+    price: Callable[..., Any]
+    path: str = "/"
+    subject: str = ""
+
+    @cached_property
+    def filter(self) -> Filter:
+        """The question of the address."""
+        return self.state.filter(self.now)
+
+    def reader(self) -> Reader:
+        """A reader of the question's rows."""
+        return Reader(self.lake, self.filter)
+
+    def here(self, **changes: str | tuple[str, ...] | None) -> str:
+        """The address of this page with other parameters."""
+        return self.state.to(**changes).href(self.path)
+
+    def there(self, path: str, **changes: str | tuple[str, ...] | None) -> str:
+        """The address of another page, with the filters of this one."""
+        return self.state.shared().to(**changes).href(path)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: `read` asks the lake, `tables` holds what can be saved, `show` draws.
+
+    Attributes:
+        path: Its address; what follows it is the `subject`.
+        title: In the menu, the heading and the browser's tab.
+        about: One line under the heading.
+        in_menu: Whether the menu has it.
+    """
+
+    path: str
+    title: str
+    about: str
+    read: Callable[[Context], Any]
+    tables: Callable[[Context, Any], dict[str, Table]]
+    show: Callable[[Context, Any, dict[str, Table]], list[Component]]
+    in_menu: bool = True
+    needs_calls: bool = True

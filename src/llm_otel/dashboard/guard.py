@@ -1,0 +1,69 @@
+"""Who may read the dashboard, and what a browser may do with it."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import flask
+from dash import Dash
+
+_COOKIE: Final = "llm_otel_token"
+_DAYS_30: Final = 30 * 86_400
+_REFUSED: Final = (
+    "This dashboard asks for a token. Open it once with ?token=… as `llm-otel serve` printed it."
+)
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def protect(application: Dash, token: str | None, hosts: tuple[str, ...]) -> None:
+    """Ask for the token where there is one, answer only for `hosts`, and load nothing from
+    elsewhere."""
+    scripts = " ".join(application.csp_hashes())
+    policy = (
+        f"default-src 'self'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+    )
+
+    @application.server.before_request  # type: ignore[untyped-decorator]
+    def admit() -> Any:
+        if hosts and _host(flask.request.host).lower() not in hosts:
+            return flask.Response("This name is not one that the dashboard answers to.", 421)
+        if token is None or _shown(token, flask.request.cookies.get(_COOKIE)):
+            return None
+        given = flask.request.args.get("token")
+        if not _shown(token, given):
+            return flask.Response(_REFUSED, 401, mimetype="text/plain")
+        # The token leaves the address: it would stay in the history and in what is copied.
+        kept = [(k, v) for k, v in flask.request.args.items(multi=True) if k != "token"]
+        answer = flask.redirect(_address(kept))
+        answer.set_cookie(_COOKIE, token, max_age=_DAYS_30, httponly=True, samesite="Strict")
+        return answer
+
+    @application.server.after_request  # type: ignore[untyped-decorator]
+    def harden(answer: flask.Response) -> flask.Response:
+        answer.headers.setdefault("Content-Security-Policy", policy)
+        for name, value in _HEADERS.items():
+            answer.headers.setdefault(name, value)
+        return answer
+
+
+def _shown(token: str, given: str | None) -> bool:
+    return given is not None and hmac.compare_digest(token.encode(), given.encode())
+
+
+def _host(text: str) -> str:
+    """The name of a Host header, without its port."""
+    return text.rsplit(":", 1)[0].strip("[]") if text.count(":") == 1 or "]" in text else text
+
+
+def _address(arguments: list[tuple[str, str]]) -> str:
+    return flask.request.path + (f"?{urlencode(arguments)}" if arguments else "")

@@ -1,0 +1,43 @@
+"""The pages: one module each, holding a `PAGE`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llm_otel.dashboard.context import Page
+from llm_otel.dashboard.pages import (
+    cost,
+    latency,
+    missing,
+    optimise,
+    overview,
+    quality,
+    roi,
+    sessions,
+    trace,
+    traces,
+)
+
+PAGES: Final = (
+    overview.PAGE,
+    cost.PAGE,
+    latency.PAGE,
+    traces.PAGE,
+    sessions.PAGE,
+    quality.PAGE,
+    optimise.PAGE,
+    roi.PAGE,
+    trace.PAGE,
+)
+
+
+def find(path: str) -> tuple[Page, str]:
+    """The page of an address, and what of the address follows the page's path."""
+    plain = "/" + path.strip("/")
+    for page in PAGES:
+        if plain == page.path and page.in_menu:
+            return page, ""
+    head, _, rest = plain.rpartition("/")
+    if rest and head == trace.PAGE.path.rstrip("/"):
+        return trace.PAGE, rest
+    return missing.PAGE, plain

@@ -1,0 +1,35 @@
+"""What several pages write the same way."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from llm_otel.dashboard.components.cards import notice
+from llm_otel.dashboard.components.tables import Table, table_card
+from llm_otel.dashboard.context import Context
+
+FROM_SPANS: Final = (
+    "Figures from the calls alone: metrics know no users, sessions, tags or parts of an hour. "
+    "If a service samples its spans, they are less than the whole."
+)
+
+
+def csv_href(context: Context, name: str) -> str:
+    """Where the table is saved from, with the same question."""
+    pairs = [(key, value) for key, values in context.state.params.items() for value in values]
+    return f"/csv/{name}?{urlencode([*pairs, ('of', _address(context))])}"
+
+
+def _address(context: Context) -> str:
+    return f"{context.path.rstrip('/')}/{context.subject}" if context.subject else context.path
+
+
+def show(context: Context, tables: dict[str, Table], name: str, extra: Any = None) -> Any:
+    """A table of the page in its card."""
+    return table_card(tables[name], csv_href(context, name), extra)
+
+
+def from_spans_notice(context: Context, metered: bool) -> Any:
+    """A word where the figures may be of a sample."""
+    return None if metered or not context.filter.only_calls_know else notice(FROM_SPANS)

@@ -1,0 +1,179 @@
+"""Cost: by day or week, and by whatever it can be split by."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dash import html
+
+from llm_otel.dashboard import charts, formats
+from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, notice, switch
+from llm_otel.dashboard.components.tables import Column, Table, word
+from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.formats import change
+from llm_otel.dashboard.pages import common
+from llm_otel.lake.queries import cost
+from llm_otel.lake.queries.cost import Costs, Split
+from llm_otel.lake.queries.filters import NONE
+
+_LABELS: Final = {
+    "model": "Model",
+    "tenant_id": "Tenant",
+    "feature": "Feature",
+    "user": "User",
+    "provider": "Provider",
+    "service": "Service",
+}
+_DAY_S: Final = 86_400
+_LISTED: Final = 100
+
+
+def _by(context: Context) -> str:
+    asked = context.state.get("by")
+    return asked if asked.startswith(cost.TAG) else context.state.choice("by", _LABELS)
+
+
+def _per(context: Context) -> str:
+    days = context.filter.length.total_seconds() / _DAY_S
+    usual = "hour" if days <= 2 else "day" if days <= 60 else "week"
+    return context.state.get("per") if context.state.get("per") in cost.PERIODS else usual
+
+
+def _read(context: Context) -> Costs:
+    return cost.costs(context.reader(), _by(context), _per(context))
+
+
+def _tables(context: Context, data: Costs) -> dict[str, Table]:
+    total = sum(row.cost_usd or 0 for row in data.splits)
+    by = _by(context)
+    return {
+        "costs": Table(
+            f"Cost by {_label(by).lower()}",
+            (
+                word(_label(by), lambda r: r.name or NONE, link=lambda r: _link(context, by, r)),
+                Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
+                Column(
+                    "Share", lambda r: (r.cost_usd or 0) / total if total else None, formats.share
+                ),
+                Column("Change", _change, formats.signed, tone=_tone),
+                Column("Requests", lambda r: r.requests, formats.count),
+                Column("Tokens", lambda r: r.tokens, formats.count),
+                Column("Per call", _per_call, formats.money),
+            ),
+            data.splits[:_LISTED],
+            about="Change is against the window of the same length before.",
+        ),
+        "unpriced": Table(
+            "Calls without a price",
+            (
+                word("Model", lambda r: r.model),
+                word("Provider", lambda r: r.provider),
+                Column("Calls", lambda r: r.calls, formats.count),
+                Column("Tokens", lambda r: r.tokens, formats.count),
+            ),
+            data.unpriced,
+            about="Their cost is unknown, not zero: give these models a price in `prices:`.",
+        ),
+    }
+
+
+def _label(by: str) -> str:
+    return f"Tag {by.removeprefix(cost.TAG)}" if by.startswith(cost.TAG) else _LABELS[by]
+
+
+def _change(row: Split) -> float | None:
+    return change(row.cost_usd, row.before_usd)
+
+
+def _tone(row: Split) -> str:
+    moved = _change(row)
+    return "" if moved is None or abs(moved) < 0.1 else "bad" if moved > 0 else "good"
+
+
+def _per_call(row: Split) -> float | None:
+    return row.cost_usd / row.requests if row.requests and row.cost_usd is not None else None
+
+
+def _link(context: Context, by: str, row: Split) -> str:
+    if by.startswith(cost.TAG):
+        return context.here(tag=f"{by.removeprefix(cost.TAG)}={row.name}")
+    return context.here(**{by: row.name or NONE})
+
+
+def _show(context: Context, data: Costs, tables: dict[str, Table]) -> list[Any]:
+    by, per = _by(context), _per(context)
+    options = {**_LABELS, **{f"{cost.TAG}{key}": f"#{key}" for key in data.tag_keys}}
+    splits = {name: (context.here(by=key), key == by) for key, name in options.items()}
+    periods = {
+        {"hour": "Hourly", "day": "Daily", "week": "Weekly"}[key]: (
+            context.here(per=key),
+            key == per,
+        )
+        for key in cost.PERIODS
+    }
+    total = sum(row.cost_usd or 0 for row in data.splits)
+    return [
+        common.from_spans_notice(context, data.metered),
+        _unpriced_notice(data),
+        figures(_cards(context, data, total)),
+        chart_card(
+            f"Cost by {_label(by).lower()}",
+            charts.stacked_by(data.spendings, "cost_usd", "usd", cost.OTHERS),
+            f"{formats.money(total)} in all",
+            extra=html.Div(
+                [switch("Split by", splits), switch("Sum by", periods)], className="row"
+            ),
+            tall=True,
+        ),
+        common.show(context, tables, "costs"),
+        common.show(context, tables, "unpriced") if data.unpriced else None,
+    ]
+
+
+def _cards(context: Context, data: Costs, total: float) -> list[Any]:
+    before = sum(row.before_usd for row in data.splits)
+    requests = sum(row.requests for row in data.splits)
+    tokens = sum(row.tokens for row in data.splits)
+    days = context.filter.length.total_seconds() / _DAY_S
+    top = data.splits[0] if data.splits else None
+    share = (top.cost_usd or 0) / total if top is not None and total else None
+    return [
+        figure_card(
+            "Cost",
+            formats.money(total),
+            change=change(total, before),
+            good=-1,
+            note=f"{formats.money(before)} before" if before else "nothing before",
+        ),
+        figure_card(
+            "Per day",
+            formats.money(total / days),
+            note=f"mean of {days:.0f} days" if days >= 2 else "at this pace",
+        ),
+        figure_card(
+            "Per call",
+            formats.money(total / requests if requests else None),
+            note=f"{formats.count(requests)} calls",
+        ),
+        figure_card(
+            "Per million tokens",
+            formats.money(total / tokens * 1e6 if tokens else None),
+            note=f"{formats.count(tokens)} tokens",
+        ),
+        figure_card(
+            "Greatest part", formats.share(share), note=formats.text(top.name if top else None)
+        ),
+    ]
+
+
+def _unpriced_notice(data: Costs) -> Any:
+    calls = sum(row.calls for row in data.unpriced)
+    if not calls:
+        return None
+    models = ", ".join(str(row.model) for row in data.unpriced[:3])
+    return notice(
+        f"{formats.count(calls)} calls have no price and are missing here ({models}).", "warn"
+    )
+
+
+PAGE = Page("/cost", "Cost", "Where the money goes", _read, _tables, _show)

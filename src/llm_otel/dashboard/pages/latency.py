@@ -1,0 +1,141 @@
+"""Latency: how it is spread, how it moves, and which step takes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llm_otel.dashboard import charts, formats
+from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
+from llm_otel.dashboard.components.tables import Column, Table, word
+from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.formats import change
+from llm_otel.dashboard.pages import common
+from llm_otel.lake.queries import latency
+from llm_otel.lake.queries.durations import NamedPercentiles
+from llm_otel.lake.queries.latency import Latency
+
+
+def _read(context: Context) -> Latency:
+    return latency.latency(context.reader())
+
+
+def _tables(context: Context, data: Latency) -> dict[str, Table]:
+    def of_model(row: NamedPercentiles) -> str:
+        return context.here(model=row.name)
+
+    return {
+        "spans": _percentiles("By span name", "Span", data.spans),
+        "models": _percentiles("By model", "Model", data.models, of_model),
+        "first-chunk": _percentiles(
+            "Time to first chunk",
+            "Model",
+            data.first_chunk,
+            of_model,
+            "No streamed calls in this window.",
+        ),
+    }
+
+
+def _percentiles(
+    title: str,
+    what: str,
+    rows: Sequence[NamedPercentiles],
+    link: Callable[[NamedPercentiles], str] | None = None,
+    empty: str = "Nothing here in this window.",
+) -> Table:
+    return Table(
+        title,
+        (
+            word(what, lambda r: r.name, link=link),
+            Column("Count", lambda r: r.calls, formats.count),
+            Column("P50", lambda r: r.p50, formats.seconds),
+            Column("P90", lambda r: r.p90, formats.seconds),
+            Column("P95", lambda r: r.p95, formats.seconds, bar=True),
+            Column("P99", lambda r: r.p99, formats.seconds),
+        ),
+        sorted(rows, key=lambda row: -(row.p95 or 0)),
+        empty,
+    )
+
+
+def _show(context: Context, data: Latency, tables: dict[str, Table]) -> list[Any]:
+    points = data.points
+    series = {
+        name: [getattr(p, name.lower()) for p in points] for name in ("P50", "P90", "P95", "P99")
+    }
+    says = ", ".join(
+        f"{name} {formats.seconds(getattr(data.all, name.lower()))}" for name in series
+    )
+    cards = [
+        figure_card(
+            name,
+            formats.seconds(getattr(data.all, name.lower())),
+            good=-1,
+            change=change(getattr(data.all, name.lower()), getattr(data.before, name.lower())),
+            spark=values,
+        )
+        for name, values in series.items()
+    ]
+    cards.append(
+        figure_card(
+            "First chunk, P95",
+            formats.seconds(data.first_chunk_all.p95),
+            note=f"median {formats.seconds(data.first_chunk_all.p50)}, streams only",
+        )
+    )
+    return [
+        figures(cards),
+        grid(
+            [
+                chart_card(
+                    "Distribution", _distribution(data), says, about="Calls by how long they took"
+                ),
+                chart_card(
+                    "Over time",
+                    charts.lines([p.time for p in points], series, "s"),
+                    says,
+                    about="Percentiles of all calls",
+                ),
+            ]
+        ),
+        common.show(context, tables, "spans"),
+        grid([common.show(context, tables, "models"), common.show(context, tables, "first-chunk")]),
+    ]
+
+
+def _distribution(data: Latency) -> Any:
+    made = charts.figure("count", legend=False)
+    made.add_bar(
+        x=[math.log10(b.low * b.high) / 2 for b in data.bins],
+        y=[b.calls for b in data.bins],
+        width=[math.log10(b.high / b.low) * 0.9 for b in data.bins],
+        customdata=[f"{formats.seconds(b.low)} to {formats.seconds(b.high)}" for b in data.bins],
+        marker={"color": charts.PALETTE[0], "line": {"width": 0}},
+        hovertemplate="%{customdata}: %{y:,.0f}<extra></extra>",
+    )
+    ticks = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
+    made.update_layout(hovermode="closest")
+    # The axis holds logarithms itself: Plotly places lines and bars of a log axis differently.
+    made.update_xaxes(
+        tickvals=[math.log10(value) for value in ticks], ticktext=[_tick(value) for value in ticks]
+    )
+    made.update_layout(margin={"t": 24})
+    for name in ("p50", "p95", "p99"):
+        value = getattr(data.all, name)
+        if value is not None:
+            made.add_vline(
+                x=math.log10(value),
+                line={"width": 1, "dash": "dot", "color": charts.REST},
+                annotation_text=name.upper(),
+                annotation_position="top",
+            )
+    return made
+
+
+def _tick(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.0f} s"
+
+
+PAGE = Page("/latency", "Latency", "Where the time goes", _read, _tables, _show)

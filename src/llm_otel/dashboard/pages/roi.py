@@ -1,0 +1,141 @@
+"""ROI: what it was worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_otel.dashboard import charts, formats
+from llm_otel.dashboard.components import empty
+from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
+from llm_otel.dashboard.components.tables import Column, Table, word
+from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.formats import change
+from llm_otel.dashboard.pages import common
+from llm_otel.lake.queries import roi
+from llm_otel.lake.queries.filters import NONE
+from llm_otel.lake.queries.roi import Return, Returns
+
+
+def _read(context: Context) -> Returns:
+    return roi.roi(context.reader())
+
+
+def _tables(context: Context, data: Returns) -> dict[str, Table]:
+    counts = (
+        Column("Outcomes", lambda r: r.outcomes, formats.count),
+        Column("Success", lambda r: r.success_rate, formats.share),
+        Column("Value", lambda r: r.value_usd, formats.money, bar=True),
+    )
+    money = (
+        Column("Cost", lambda r: r.cost_usd, formats.money),
+        Column("Cost of a success", lambda r: r.cost_per_success, formats.money),
+        Column("ROI", lambda r: r.roi, formats.signed, tone=_tone),
+    )
+    return {
+        "features": Table(
+            "By feature",
+            (
+                word(
+                    "Feature",
+                    lambda r: r.name or NONE,
+                    link=lambda r: context.here(feature=r.name or NONE),
+                ),
+                *counts,
+                *money,
+            ),
+            data.features,
+        ),
+        "tenants": Table(
+            "By tenant",
+            (
+                word(
+                    "Tenant",
+                    lambda r: r.name or NONE,
+                    link=lambda r: context.here(tenant_id=r.name or NONE),
+                ),
+                *counts,
+                *money,
+            ),
+            data.tenants,
+        ),
+        "kinds": Table(
+            "By kind of outcome", (word("Kind", lambda r: r.name or NONE), *counts), data.kinds
+        ),
+    }
+
+
+def _tone(row: Return) -> str:
+    return "" if row.roi is None else "good" if row.roi > 0 else "bad"
+
+
+def _show(context: Context, data: Returns, tables: dict[str, Table]) -> list[Any]:
+    now, points = data.now, data.points
+    if not now.outcomes:
+        return [empty.hint("outcomes")]
+    xs = [p.time for p in points]
+    each = [p.cost_usd / p.successes if p.successes and p.cost_usd else None for p in points]
+    return [
+        figures(_cards(data, each)),
+        grid(
+            [
+                chart_card(
+                    "Value and cost",
+                    charts.lines(
+                        xs,
+                        {
+                            "value": [p.value_usd for p in points],
+                            "cost": [p.cost_usd for p in points],
+                        },
+                        "usd",
+                    ),
+                    f"{formats.money(now.value_usd)} for {formats.money(now.cost_usd)}",
+                ),
+                chart_card(
+                    "Cost of a success",
+                    charts.lines(xs, {"cost": each}, "usd"),
+                    f"{formats.money(now.cost_per_success)} on the whole",
+                ),
+            ]
+        ),
+        common.show(context, tables, "features"),
+        grid([common.show(context, tables, "tenants"), common.show(context, tables, "kinds")]),
+    ]
+
+
+def _cards(data: Returns, each: list[float | None]) -> list[Any]:
+    now, before, points = data.now, data.before, data.points
+    return [
+        figure_card("ROI", formats.signed(now.roi), note="(value − cost) / cost"),
+        figure_card(
+            "Value",
+            formats.money(now.value_usd),
+            good=1,
+            change=change(now.value_usd, before.value_usd),
+            spark=[p.value_usd for p in points],
+        ),
+        figure_card(
+            "Cost",
+            formats.money(now.cost_usd),
+            good=-1,
+            change=change(now.cost_usd, before.cost_usd),
+            note="of the features with outcomes",
+            spark=[p.cost_usd for p in points],
+        ),
+        figure_card(
+            "Cost of a success",
+            formats.money(now.cost_per_success),
+            good=-1,
+            change=change(now.cost_per_success, before.cost_per_success),
+            spark=each,
+        ),
+        figure_card(
+            "Success rate",
+            formats.share(now.success_rate),
+            good=1,
+            change=change(now.success_rate, before.success_rate),
+            note=f"{formats.count(now.outcomes)} outcomes",
+        ),
+    ]
+
+
+PAGE = Page("/roi", "ROI", "What it was worth", _read, _tables, _show)

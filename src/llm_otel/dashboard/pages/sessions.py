@@ -1,0 +1,117 @@
+"""Sessions & users: who uses it, how often, at what cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_otel.dashboard import charts, formats
+from llm_otel.dashboard.components import empty
+from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
+from llm_otel.dashboard.components.tables import Column, Table, word
+from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.pages import common
+from llm_otel.lake.queries import sessions
+from llm_otel.lake.queries.sessions import Activity
+
+
+def _read(context: Context) -> Activity:
+    return sessions.activity(context.reader())
+
+
+def _tables(context: Context, data: Activity) -> dict[str, Table]:
+    sums = (
+        Column("Calls", lambda r: r.calls, formats.count, bar=True),
+        Column("Errors", lambda r: r.errors, formats.count),
+        Column("Tokens", lambda r: r.tokens, formats.count),
+        Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
+    )
+    tenant = word("Tenant", lambda r: r.tenant_id)
+    last = word("Last seen (UTC)", lambda r: r.last_seen, write=formats.when)
+    return {
+        "users": Table(
+            "Top users",
+            (
+                word(
+                    "User", lambda r: r.name, link=lambda r: context.there("/traces", user=r.name)
+                ),
+                tenant,
+                Column("Sessions", lambda r: r.sessions, formats.count),
+                *sums,
+                last,
+            ),
+            data.users,
+            about="By cost",
+        ),
+        "sessions": Table(
+            "Latest sessions",
+            (
+                word(
+                    "Session",
+                    lambda r: r.name,
+                    link=lambda r: context.there("/traces", session=r.name),
+                ),
+                word("User", lambda r: r.user),
+                tenant,
+                *sums,
+                Column(
+                    "Length",
+                    lambda r: (r.last_seen - r.first_seen).total_seconds(),
+                    formats.seconds,
+                ),
+                last,
+            ),
+            data.sessions,
+        ),
+    }
+
+
+def _show(context: Context, data: Activity, tables: dict[str, Table]) -> list[Any]:
+    if not data.now.users and not data.now.sessions:
+        return [empty.hint("users")]
+    now, points = data.now, data.points
+    xs = [p.time for p in points]
+    users, visits = [p.users for p in points], [p.sessions for p in points]
+    return [
+        figures(
+            [
+                figure_card("Users", formats.count(now.users), spark=users, note="in this window"),
+                figure_card(
+                    "Sessions",
+                    formats.count(now.sessions),
+                    spark=visits,
+                    note=_each(now.sessions, now.users, "a user"),
+                ),
+                figure_card("Calls of a session", _mean(now.calls, now.sessions)),
+                figure_card(
+                    "Cost of a user", formats.money(now.cost_usd / now.users if now.users else None)
+                ),
+            ]
+        ),
+        grid(
+            [
+                chart_card(
+                    "Active users",
+                    charts.bars(xs, {"users": users}, "count"),
+                    f"at most {max(users, default=0)}",
+                ),
+                chart_card(
+                    "Active sessions",
+                    charts.bars(xs, {"sessions": visits}, "count", (charts.PALETTE[1],)),
+                    f"at most {max(visits, default=0)}",
+                ),
+            ]
+        ),
+        common.show(context, tables, "users"),
+        common.show(context, tables, "sessions"),
+    ]
+
+
+def _mean(all_of: int, parts: int) -> str:
+    return f"{all_of / parts:.1f}" if parts else formats.NOTHING
+
+
+def _each(all_of: int, parts: int, what: str) -> str:
+    return f"{_mean(all_of, parts)} {what}"
+
+
+PAGE = Page("/sessions", "Sessions & users", "Who uses it, and how much", _read, _tables, _show)

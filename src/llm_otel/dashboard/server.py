@@ -1,0 +1,129 @@
+"""Serving the dashboard.
+
+Waitress: a WSGI server for production in plain Python. Flask's own says that it is none, and a
+page is a few short queries in DuckDB, which lets go of Python's lock: threads are enough.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from llm_otel.dashboard.app import create_app
+from llm_otel.errors import ConfigError
+
+_THREADS: Final = 8
+_JOIN_S: Final = 5.0
+_LOCAL: Final = "127.0.0.1"
+_LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+
+
+def run(
+    lake: str | os.PathLike[str],
+    host: str = "127.0.0.1",
+    port: int = 8050,
+    *,
+    token: str | None = None,
+    trusted: bool = False,
+    names: Sequence[str] = (),
+    ready: Callable[[str], None] | None = None,
+    **options: Any,
+) -> None:
+    """Serve the dashboard over the lake until the process is stopped.
+
+    Args:
+        lake: The lake's folder.
+        host, port: Where to listen; port 0 takes a free one.
+        token: What a browser must show; needed unless `host` is the machine itself or trusted.
+        trusted: Whoever reaches `host` may look; only where nobody else can, as in a container
+            whose ports are published on loopback.
+        names: Names of the dashboard beside the machine's own, as of a proxy in front of it.
+        ready: Called with the address once it answers.
+        options: As of `create_app`.
+
+    Raises:
+        ConfigError: `host` can be reached from elsewhere, nobody said that it is trusted, and there
+            is no token; or the port is taken.
+    """
+    server = _listening(lake, host, port, token, trusted, names, options)
+    if ready is not None:
+        ready(_address(server, host))
+    server.run()
+
+
+@contextmanager
+def serving(lake: str | os.PathLike[str], **options: Any) -> Iterator[str]:
+    """Serve on a free port of this machine, in a thread of this process; gives the address.
+
+    Args:
+        lake: The lake's folder.
+        options: As of `create_app`.
+    """
+    token = options.pop("token", None)
+    server = _listening(lake, _LOCAL, 0, token, False, (), options)
+    thread = threading.Thread(target=_until_closed, args=(server,), daemon=True)
+    thread.start()
+    try:
+        yield _address(server, _LOCAL)
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown()
+        thread.join(_JOIN_S)
+        # Browsers keep connections open, and Waitress a file for an answer that is half sent.
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()
+
+
+def _until_closed(server: Any) -> None:
+    # Waitress has no stop: its loop ends by the error of its closed socket.
+    with suppress(OSError):
+        server.run()
+
+
+def _address(server: Any, host: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{server.socket.getsockname()[1]}"
+
+
+def _listening(
+    lake: str | os.PathLike[str],
+    host: str,
+    port: int,
+    token: str | None,
+    trusted: bool,
+    names: Sequence[str],
+    options: dict[str, Any],
+) -> Any:
+    import waitress
+
+    local = trusted or is_loopback(host)
+    if not local and not token:
+        raise ConfigError(
+            f"the dashboard on {host} can be read from other machines: give a token, or listen on "
+            "127.0.0.1"
+        )
+    # A page from elsewhere that has its own name point here brings that name along, but no token.
+    hosts = (*_LOOPBACK_NAMES, host, *map(str.lower, names)) if local or names else ()
+    application = create_app(lake, token=token, hosts=hosts, **options)
+    try:
+        return waitress.create_server(
+            application.server, host=host, port=port, threads=_THREADS, ident="llm-otel"
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"the dashboard cannot listen on {host}:{port} ({error.strerror}): choose another port"
+        ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,141 @@
+"""Everything a page shows follows from its address: this reads it and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from llm_otel.lake.queries.filters import COLUMNS, HOUR, Filter
+
+# Name in the address -> what it is called, and how long it is.
+RANGES: Final = {
+    "1h": ("Last hour", timedelta(hours=1)),
+    "24h": ("Last 24 hours", timedelta(hours=24)),
+    "7d": ("Last 7 days", timedelta(days=7)),
+    "30d": ("Last 30 days", timedelta(days=30)),
+    "90d": ("Last 90 days", timedelta(days=90)),
+}
+DEFAULT_RANGE: Final = "7d"
+SHARED: Final = (*COLUMNS, "tag", "range", "since", "until", "live")
+_LONGEST_VALUE: Final = 256
+_MOST_VALUES: Final = 50
+
+
+@dataclass(frozen=True)
+class State:
+    """The parameters of an address: name → values, in their order."""
+
+    params: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, search: str | None) -> State:
+        """Of the part of an address from the question mark on; what is too long is cut off."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, value in parse_qsl((search or "").lstrip("?"))[:_MOST_VALUES]:
+            found[name] = (*found.get(name, ()), value[:_LONGEST_VALUE])
+        return cls(found)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of a parameter."""
+        return self.all(name)[0] if self.all(name) else default
+
+    def choice(self, name: str, allowed: Mapping[str, object]) -> str:
+        """The value of a parameter when it is one of `allowed`, else the first of these."""
+        value = self.get(name)
+        return value if value in allowed else next(iter(allowed))
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """All values of a parameter."""
+        return self.params.get(name, ())
+
+    def number(self, name: str) -> float | None:
+        """A parameter as a number of 0 or more; None where it is none."""
+        try:
+            value = float(self.get(name))
+        except ValueError:
+            return None
+        return value if 0 <= value < float("inf") else None
+
+    def to(self, **changes: str | tuple[str, ...] | None) -> State:
+        """With other values; None takes a parameter out."""
+        params = {**self.params}
+        for name, value in changes.items():
+            params.pop(name, None)
+            if value:
+                params[name] = (value,) if isinstance(value, str) else value
+        return State(params)
+
+    def toggled(self, name: str, value: str) -> State:
+        """With `value` added to a parameter, or taken out of it."""
+        values = self.all(name)
+        rest = tuple(each for each in values if each != value)
+        return self.to(**{name: rest if value in values else (*values, value)})
+
+    def shared(self) -> State:
+        """Only what holds on every page."""
+        return State({name: self.params[name] for name in SHARED if name in self.params})
+
+    def cleared(self) -> State:
+        """Without any filter; the window stays."""
+        filters = (*COLUMNS, "tag")
+        return State({name: given for name, given in self.params.items() if name not in filters})
+
+    def href(self, path: str) -> str:
+        """The address."""
+        pairs = [(name, value) for name, values in self.params.items() for value in values]
+        return f"{path}?{urlencode(pairs)}" if pairs else path
+
+    @property
+    def live(self) -> bool:
+        """Whether the page reads again by itself."""
+        return self.get("live") != "off"
+
+    @property
+    def range(self) -> str:
+        """A key of `RANGES`, or `custom`."""
+        if _time(self.get("since")) is not None:
+            return "custom"
+        return self.get("range") if self.get("range") in RANGES else DEFAULT_RANGE
+
+    def filter(self, now: datetime) -> Filter:
+        """The question of this address at `now` (UTC, without a zone).
+
+        A window of more than a few hours begins with an hour, as the metrics are by hour.
+        """
+        since, until = self._window(now)
+        asked = Filter(
+            since,
+            until,
+            **{name: self.all(name) for name in COLUMNS},
+            tags=tuple(_pair(value) for value in self.all("tag") if "=" in value),
+        )
+        if asked.bucket_s < HOUR:
+            return asked
+        return asked.over(since.replace(minute=0, second=0, microsecond=0), until)
+
+    def _window(self, now: datetime) -> tuple[datetime, datetime]:
+        since = _time(self.get("since"))
+        if since is None:
+            return now - RANGES[self.range][1], now
+        until = _time(self.get("until"))
+        if until is not None and len(self.get("until")) <= len("2026-01-31"):
+            until += timedelta(days=1)
+        until = until if until is not None and until > since else max(now, since)
+        return since, max(until, since + timedelta(minutes=1))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    return key, value
+
+
+def _time(text: str) -> datetime | None:
+    """A date, or a date and a time, in UTC; None where it is neither."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=None) if 1990 < found.year < 2200 else None
