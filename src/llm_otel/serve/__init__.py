@@ -208,6 +208,7 @@ class _Dashboard:
             _logger.warning("The dashboard ended with status %d and is started again", status)
             with self._lock:
                 if not self._stopping.is_set():
+                    _close_pipes(self._process)
                     self._process = self._start(port)
 
     def stop(self) -> None:
@@ -219,6 +220,13 @@ class _Dashboard:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        _close_pipes(self._process)
+
+
+def _close_pipes(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 @contextmanager
