@@ -6,7 +6,6 @@ but the instance's, and says them all in its text.
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 
@@ -14,7 +13,6 @@ import pytest
 import yaml
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from stack.catchers import wait_for
-from stack.parts import fetch
 from stack.whole import Whole, whole
 
 from llm_otel import semconv
@@ -43,17 +41,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         yield running
 
 
-def alertmanager(stack: Whole) -> str:
-    """The address that Prometheus sends its alerts to."""
-    answer = json.loads(fetch(f"{stack.url}/api/v1/alertmanagers"))
-    (active,) = answer["data"]["activeAlertmanagers"]
-    return str(active["url"]).partition("/api/")[0]
-
-
 def told(stack: Whole) -> dict[str, bytes]:
     """What Alertmanager knows, and what it delivered, as it was rendered."""
     nothing = sending.Sent({}, set())
-    alerts = looking.alertmanager(alertmanager(stack))(nothing)
+    alerts = looking.alertmanager(f"http://{stack.at['alertmanager']}")(nothing)
     return {"alerts": b"".join(alerts), "messages": repr(stack.inbox.messages).encode()}
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import openai
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from stack.catchers import wait_for
 from stack.collector_rig import OVERLAYS, Collector, Metrics, Traces, exporting
 from stack.parts import fetch
 
@@ -29,15 +29,6 @@ KEY = b"0123456789abcdef0123456789abcdef0123"
 DEADLINE_SECONDS = 30
 # What may change between the library and the backend: these go, the Collector's docs say so.
 GOES = {*CONTENT, semconv.USER_ID}
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """The first true value of `what`."""
-    until = time.monotonic() + DEADLINE_SECONDS
-    while not (found := what()):
-        assert time.monotonic() < until, "nothing came"
-        time.sleep(0.02)
-    return found
 
 
 class Stack:
@@ -72,8 +63,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         with exporting(made.collector.http, "test", sent, **settings):
             call_everything()
-        wait_for(lambda: len(made.traces.spans()) >= len(made.sent.get_finished_spans()))
-        wait_for(lambda: made.metrics.metrics())
+        ours = len(made.sent.get_finished_spans())
+        wait_for(lambda: len(made.traces.spans()) >= ours, "all spans", DEADLINE_SECONDS)
+        wait_for(made.metrics.metrics, "metrics", DEADLINE_SECONDS)
         yield made
     finally:
         made.stop()
@@ -164,7 +156,8 @@ def test_metrics_come_out_with_their_labels(stack: Stack) -> None:
 
 def test_events_come_out_without_content(stack: Stack) -> None:
     """Scores and outcomes are kept on the Collector's volume, explanations are not."""
-    text = wait_for(lambda: "".join(path.read_text() for path in stack.collector.events.iterdir()))
+    folder = stack.collector.events
+    text = wait_for(lambda: "".join(path.read_text() for path in folder.iterdir()), "events")
     for wanted in (semconv.EVENT_EVALUATION, semconv.EVENT_OUTCOME, semconv.OUTCOME_VALUE):
         assert wanted in text
     assert "because" not in text
@@ -189,7 +182,11 @@ def test_what_is_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         traces = Traces(port)
         with collector.part:
             collector.part.start()
-            wait_for(lambda: acknowledged <= {span.span_id for span in traces.spans()})
+            wait_for(
+                lambda: acknowledged <= {span.span_id for span in traces.spans()},
+                "all that was acknowledged",
+                DEADLINE_SECONDS,
+            )
     counts = Counter(span.span_id for span in traces.spans())
     traces.stop()
     repeated = sum(count - 1 for count in counts.values())
@@ -245,4 +242,4 @@ def test_a_wrong_form_on_a_metric_becomes_other(stack: Stack) -> None:
             if each.key == semconv.FEATURE
         }
 
-    assert wait_for(features) == {semconv.OTHER}
+    assert wait_for(features, "the label") == {semconv.OTHER}

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from stack.catchers import wait_for
 from stack.dashboards import BY_UID, CONFIG, Json, Target, targets
 from stack.dashboards import panels as every_panel
 from stack.parts import ROOT
@@ -54,6 +55,7 @@ EMPTY = {
     "Not exported E": "the Collector opens this counter with the first failure",
     "Not exported F": "the Collector opens this counter with the first failure",
     "Burn rate of the error budget C": "a day is looked at in steps of five minutes",
+    "Burn rate of the error budget D": "days are looked at in steps of five minutes",
     "Storage K": "Prometheus answered no request with an error",
 }
 
@@ -76,10 +78,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         api = Prometheus(stack.url)
-        until = time.monotonic() + 30
-        while not result(api, f"count({recording.BUDGET_PROJECTED})"):
-            assert time.monotonic() < until, "no budget was recorded"
-            time.sleep(0.2)
+        budgets = f"count({recording.BUDGET_PROJECTED})"
+        wait_for(lambda: result(api, budgets), "a budget that is recorded", 30)
         yield api
 
 

@@ -1,8 +1,9 @@
 """The allow list as statements of the Collector's transform language (OTTL).
 
-Each record's attributes are built anew: what is allowed and has its form is copied to an empty
-map, which then takes the place of the old one. So nothing has to be found in order to be removed:
-no map or bytes under an allowed key, nor the second of two values under one key.
+A record's attributes are built anew: what is allowed and has its form is copied to an empty map,
+which then takes the place of the old one. So nothing has to be found in order to be removed: no map
+or bytes under an allowed key, nor the second of two values under one key. A span that has nothing
+but usual attributes, each once and in its form, stays as it is.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def transform(tags: Iterable[str] = (), content: bool = False) -> dict[str, Any]
         "error_mode": "propagate",
         "trace_statements": _groups(
             *shared,
-            ("span", [*_usual_span(usual, (*span, *extra)), *_span(content)]),
+            ("span", [*_usual_span(usual), *_span(content)]),
             ("span", _rebuilt("span", span, extra)),
             ("spanevent", [*_rebuilt("spanevent", SPAN_EVENT), _held("spanevent.name", EXCEPTION)]),
         ),
@@ -97,19 +98,17 @@ def _groups(*groups: tuple[str, Iterable[str]]) -> list[dict[str, Any]]:
     return made
 
 
-def _usual_span(usual: Mapping[str, Form], names: Iterable[str]) -> list[str]:
-    """Statements that leave a span of usual attributes, each once, as it is, and mark any other.
+def _usual_span(usual: Mapping[str, Form]) -> list[str]:
+    """Statements that mark a span which is not just usual attributes, each once, in its form.
 
-    Most spans are calls that went well: asking for every key of the list would cost them half as
-    much again. A mark from outside is not on the list and has gone when ours is set.
+    Most spans are calls that went well: building them anew key by key would cost a quarter more. A
+    mark from outside is no usual attribute, so its span is marked, too.
     """
     fits = " and ".join(_fits(f'span.attributes["{key}"]', form) for key, form in usual.items())
     return [
-        _kept("span.attributes", names),
-        "set(span.cache, span.attributes)",
+        # the second of two values under one key takes the place of the first: there is one less
+        'merge_maps(span.cache, span.attributes, "upsert")',
         _kept("span.cache", usual),
-        # a key that stands twice, or a list of several, changes the number
-        "flatten(span.cache)",
         f"set({_UNUSUAL}, true) where Len(span.cache) != Len(span.attributes) or not ({fits})",
     ]
 

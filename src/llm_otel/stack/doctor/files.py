@@ -13,7 +13,7 @@ from llm_otel.errors import ConfigError
 from llm_otel.stack.config import Config
 from llm_otel.stack.doctor.compose import Service
 from llm_otel.stack.doctor.result import Result, failed, ok, warning
-from llm_otel.stack.render import files, stale
+from llm_otel.stack.render import files, left, stale
 
 _AREA: Final = "files"
 SECRETS: Final = "secrets"
@@ -69,7 +69,8 @@ def current(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
     path = folder / "llm-otel.yaml"
     try:
         config = Config.load(path if path.exists() else None)
-        old = stale(folder, files(config))
+        wanted = files(config)
+        old = [*stale(folder, wanted), *left(folder, wanted)]
     except ConfigError as exc:
         yield failed(_AREA, str(exc).rstrip("."), "Mend the file.")
         return
