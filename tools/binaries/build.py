@@ -36,12 +36,16 @@ class Source:
         programs: Their names.
         build: Puts them into a folder.
         minutes: About how long that takes on two cores.
+        image: The image that holds them, for machines with Docker and no Go.
+        inside: Where they are in it; `{}` is the program's name.
     """
 
     version: str
     programs: tuple[str, ...]
     build: Callable[[Path], None]
     minutes: int
+    image: str
+    inside: str
 
 
 def _prometheus(into: Path) -> None:
@@ -107,10 +111,28 @@ def _from_module(
 
 
 SOURCES: dict[str, Source] = {
-    "collector": Source("0.161.0", ("otelcol",), _collector, 8),
-    "prometheus": Source("3.15.0", ("prometheus", "promtool"), _prometheus, 7),
-    "alertmanager": Source("0.34.2", ("alertmanager", "amtool"), _alertmanager, 1),
-    "compose": Source("2.40.3", ("docker-compose",), _compose, 2),
+    "collector": Source(
+        "0.161.0",
+        ("otelcol",),
+        _collector,
+        8,
+        "otel/opentelemetry-collector-contrib:0.161.0",
+        "/{}-contrib",
+    ),
+    "prometheus": Source(
+        "3.15.0", ("prometheus", "promtool"), _prometheus, 7, "prom/prometheus:v3.15.0", "/bin/{}"
+    ),
+    "alertmanager": Source(
+        "0.34.2",
+        ("alertmanager", "amtool"),
+        _alertmanager,
+        1,
+        "prom/alertmanager:v0.34.2",
+        "/bin/{}",
+    ),
+    "compose": Source(
+        "2.40.3", ("docker-compose",), _compose, 2, "docker/compose-bin:v2.40.3", "/{}"
+    ),
 }
 
 
@@ -149,25 +171,44 @@ def _on_path(program: str, version: str) -> Path | None:
 
 
 def _build(name: str, source: Source, folder: Path) -> None:
-    if shutil.which("go") is None:
+    if shutil.which("go") is not None:
+        how, get = f"building (about {source.minutes} min on two cores, once)", source.build
+    elif _engine():
+        how, get = f"copying from {source.image}", lambda into: _from_image(source, into)
+    else:
         raise Unavailable(
-            f"{', '.join(source.programs)} {source.version} are not on PATH and there is no Go to "
-            "build them with: install Go 1.26 or newer, or set LLM_OTEL_TEST_STACK=off to leave "
-            "the tests on real parts out."
+            f"{', '.join(source.programs)} {source.version} are not on PATH, and there is neither "
+            "Go to build them with nor Docker to copy them from: install Go 1.26 or newer, or set "
+            "LLM_OTEL_TEST_STACK=off to leave the tests on real parts out."
         )
-    print(
-        f"binaries: building {', '.join(source.programs)} {source.version} "
-        f"(about {source.minutes} min on two cores, once)",
-        flush=True,
-    )
+    print(f"binaries: {', '.join(source.programs)} {source.version}: {how}", flush=True)
     began = time.monotonic()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as half:
-        source.build(Path(half))
+        get(Path(half))
         Path(half).chmod(0o755)
         if not folder.exists():
             shutil.copytree(half, folder)
     print(f"binaries: {name}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _engine() -> bool:
+    """Whether there is a Docker engine, not only its command."""
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    return subprocess.run([docker, "info"], check=False, capture_output=True).returncode == 0
+
+
+def _from_image(source: Source, into: Path) -> None:
+    """Copy the programs out of their image; nothing of it is run."""
+    container = _run(["docker", "create", source.image], into, None).strip()
+    try:
+        for program in source.programs:
+            at = f"{container}:{source.inside.format(program)}"
+            _run(["docker", "cp", at, str(into / program)], into, None)
+    finally:
+        _run(["docker", "rm", container], into, None)
 
 
 def _go(into: Path, *arguments: str, cwd: Path | None = None) -> str:
