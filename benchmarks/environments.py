@@ -20,6 +20,8 @@ _PACKAGES = {
     "openllmetry": ("opentelemetry-instrumentation-openai==0.62.4", "openai==3.54.0"),
     "logfire": ("logfire==5.2.0", "openai==3.54.0"),
     "openlit": ("openlit==1.45.0", "openai==2.54.0"),
+    "phoenix": ("arize-phoenix==20.26.1",),
+    "mlflow": ("mlflow==3.17.2",),
 }
 _ALL = ("opentelemetry-sdk==1.45.*",)
 _SHOWN = ("openai", "opentelemetry-sdk", "httpx2", "httpx", "pydantic", "wrapt", "genai-prices")
