@@ -156,3 +156,11 @@ def test_a_failure_of_the_quick_way_is_survived(
     spans, _, _ = traces.decode(bodies(1, older=False), pytest.fail)
     assert spans.num_rows > 10
     assert "one span at a time" in caplog.text
+
+
+def test_nothing_but_older_names() -> None:
+    """A batch of which every request speaks older names is all for the other way."""
+    bodies = [samples.spans(each, seed=n).SerializeToString() for n, each in enumerate(OLDER)]
+    decoded = vectors.decode(bodies)
+    assert decoded.left == list(range(len(bodies)))
+    assert (decoded.spans.num_rows, decoded.calls.num_rows) == (0, 0)

@@ -91,7 +91,7 @@ class Attributes:
 
     def _pairs(self, keys: list[str]) -> pa.Array:
         """Each attribute as `"key":value`, made kind by kind and put in order again."""
-        before = pa.array([f"{key}:" for key in keys])
+        before = pa.array([f"{key}:" for key in keys], pa.string())
         left = np.ones(len(self._codes), bool)
         places: list[Places] = []
         made: list[pa.Array] = []
