@@ -10,16 +10,23 @@ from axe_playwright_python.sync_playwright import Axe
 from browser.parts import PAGES, View
 
 _SERIOUS = ("serious", "critical")
+# The rows of a table are alike, and axe takes longest for them.
+_LOOKED_AT = {"exclude": [["tbody tr:nth-child(n+4)"], [".popover li:nth-child(n+4)"]]}
 
 
 def _faults(page: Any) -> list[str]:
-    found = Axe().run(page).response["violations"]
+    found = Axe().run(page, context=_LOOKED_AT).response["violations"]
     return [
         f"{fault['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
         for fault in found
         if fault["impact"] in _SERIOUS
         for node in fault["nodes"]
     ]
+
+
+def _hold_accessible(page: Any) -> None:
+    faults = _faults(page)
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -30,9 +37,9 @@ def test_a_page_shows_what_it_is_for(view: Callable[..., View], dashboard: str, 
     assert page.locator("main table tbody tr").count() > 0, page.locator("main").inner_text()[:400]
     assert "NaN" not in page.locator("main").inner_text()
     assert page.locator("nav[aria-label=Pages] a").count() == len(PAGES)
-    assert not _faults(page), "\n".join(_faults(page))
+    _hold_accessible(page)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    assert not _faults(page), "\n".join(_faults(page))
+    _hold_accessible(page)
 
 
 def test_an_empty_lake_says_what_to_do(view: Callable[..., View], empty_dashboard: str) -> None:
@@ -42,7 +49,7 @@ def test_an_empty_lake_says_what_to_do(view: Callable[..., View], empty_dashboar
         page = seen.open(path)
         said = page.locator("main").inner_text()
         assert "llm_otel.instrument()" in said, f"{path}: {said}"
-    assert not _faults(seen.page), "\n".join(_faults(seen.page))
+    _hold_accessible(seen.page)
 
 
 def test_filters_that_match_nothing_offer_a_way_out(

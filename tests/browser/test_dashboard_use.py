@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser.parts import View, serving
+from browser.parts import View, fill, serving
 
 import llm_otel.lake
 
@@ -101,6 +101,47 @@ def test_a_trace_has_a_waterfall(
     row.click()
     said = page.locator("details[open] .messages").all_inner_texts()
     assert any("user" in each for each in said), said
+
+
+def test_the_csv_of_a_trace_has_what_was_said(dashboard: str, small_lake: Path) -> None:
+    """One row a span; the messages are in it where they were captured."""
+    trace = _trace(small_lake, "input_messages IS NOT NULL")
+    with urllib.request.urlopen(f"{dashboard}/csv/spans?of=/traces/{trace}") as answer:
+        rows = list(csv.DictReader(io.StringIO(answer.read().decode())))
+    assert len(rows) == 9, rows
+    said = [row for row in rows if row["Span"].startswith("chat ")]
+    assert all("user: " in row["Input"] for row in said), said
+    assert all("assistant: " in row["Output"] for row in said), said
+
+
+def test_last_week_on_a_model_of_ones_choice(view: Callable[..., View], dashboard: str) -> None:
+    """A model that is typed joins the comparison; one without a price is told."""
+    seen = view(dashboard)
+    page = seen.open("/optimise")
+    page.get_by_label("Add a model").fill("openai/gpt-4.1-mini")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("td:has-text('gpt-4.1-mini')")
+    assert "on=openai%2Fgpt-4.1-mini" in page.url
+    said = seen.open("/optimise?on=nobody/nothing").locator(".notice").inner_text()
+    assert said == "No price is known for nobody/nothing: write it as provider/model."
+
+
+def test_what_cannot_be_read_is_told(
+    view: Callable[..., View], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A damaged lake is a card on the page, a sentence for the CSV, and a line in the log."""
+    lake = fill(tmp_path / "lake", 2, 50)
+    with serving(lake) as address:
+        for file in lake.glob("calls/**/*.parquet"):
+            file.write_bytes(b"no Parquet")
+        page = view(address).open("/")
+        assert "The lake could not be read" in page.get_by_role("alert").inner_text()
+        with pytest.raises(urllib.error.HTTPError, match="503") as refused:
+            urllib.request.urlopen(f"{address}/csv/models?of=/")
+        refused.value.close()
+    lines = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert lines, caplog.records
+    assert all(line.startswith("llm-otel: the dashboard cannot") for line in lines), lines
 
 
 def test_a_trace_from_the_list_opens(view: Callable[..., View], dashboard: str) -> None:

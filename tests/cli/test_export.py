@@ -7,11 +7,14 @@ import io
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from digest.lakes import call, days, lake
+
+import llm_otel.lake
 
 ROWS = 120
 
@@ -103,6 +106,33 @@ def test_sql(folder: Path) -> None:
     assert str(ROWS) in table
 
 
+def test_json_is_json(folder: Path) -> None:
+    """Sums are numbers, what is no number is null, columns of one name are told apart."""
+    query = """SELECT sum(input_tokens) AS tokens, 'nan'::DOUBLE AS none, 1 AS a, 2 AS a,
+        TIMESTAMPTZ '2026-11-20 12:00+00' AS time FROM calls"""
+    (row,) = json.loads(run(folder, "sql", query, "--format", "json").stdout)
+    assert isinstance(row.pop("tokens"), int), row
+    assert row == {"none": None, "a": 1, "a_1": 2, "time": "2026-11-20T12:00:00.000000Z"}
+    head, cells = run(folder, "sql", "SELECT 1 AS a, 2 AS a", "--format", "csv").stdout.split()
+    assert (head.split(","), cells.split(",")) == (["a", "a"], ["1", "2"])
+
+
+def test_python_reads_the_same(folder: Path) -> None:
+    """`lake.calls(since=…)` is a DuckDB relation; pandas, polars and Arrow see its rows."""
+    calls = llm_otel.lake.open(folder).calls(since=date(2026, 11, 19))
+    sizes = [len(calls.fetchall()), len(calls.df()), len(calls.pl()), len(calls.to_arrow_table())]
+    assert sizes == [4, 4, 4, 4]
+
+
+def test_without_a_lake(tmp_path: Path) -> None:
+    """A folder that holds no lake is a mistake, not an empty answer."""
+    for asked in (("export", "calls"), ("sql", "SELECT 1"), ("report",)):
+        done = run(tmp_path / "typo", *asked)
+        assert done.returncode == 1, done
+        assert "There is no lake in" in words(done), words(done)
+        assert done.stdout == ""
+
+
 def test_a_cell_is_no_formula(tmp_path: Path) -> None:
     """What a spreadsheet would run stays text."""
     lake(tmp_path, calls=[call(days(1)[0], feature="=1+1")])
@@ -116,9 +146,10 @@ def test_a_cell_is_no_formula(tmp_path: Path) -> None:
         (("export", "calls", "--where", "nope = 1"), 'Referenced column "nope" not found', 1),
         (("export", "calls", "--since", "soon"), "'soon' is no time: give 90m, 24h, 7d or 2w", 2),
         (("export", "bills"), "'bills' is not one of", 2),
+        (("export", "calls", "--since", "1d", "--until", "2d"), "is not after --since", 2),
         (("sql", "DELETE FROM calls"), "the lake is read-only here: give one SELECT", 1),
         (("sql", "SELEC 1"), "The query cannot be answered: Parser Error", 1),
-        (("sql", "SELECT 1", "-o", "/nowhere/x.csv"), "/nowhere/", 1),
+        (("sql", "SELECT 1", "-o", "/nowhere/x.csv"), "there is no folder /nowhere", 1),
     ],
 )
 def test_mistakes(folder: Path, arguments: tuple[str, ...], says: str, code: int) -> None:

@@ -57,10 +57,64 @@ def test_import_is_idempotent(tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress(lines.encode()))
     done = run(tmp_path / "lake", plain)
     assert done.returncode == 0, done.stderr
-    assert "50 requests of 1 files are in the lake" in done.stdout
+    assert "50 requests of 1 file are in the lake" in done.stdout
     assert rows(tmp_path / "lake") == [(50, 5000, "shop")]
     assert run(tmp_path / "lake", plain, packed).returncode == 0
     assert rows(tmp_path / "lake") == [(50, 5000, "shop")]
+
+
+def points(day: int, cost: float, scores: int) -> list[dict[str, Any]]:
+    """Two exports of a process that ran on a day of November 2025, and its scores."""
+    start = 1_762_000_000_000_000_000 + day * 86_400 * 10**9
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": f"job {day}"}}]}
+    metrics = [
+        {
+            "name": semconv.COST.name,
+            "sum": {
+                "isMonotonic": True,
+                "aggregationTemporality": 2,
+                "dataPoints": [
+                    {
+                        "startTimeUnixNano": str(start),
+                        "timeUnixNano": str(start + minutes * 60 * 10**9),
+                        "asDouble": value,
+                    }
+                ],
+            },
+        }
+        for minutes, value in ((1, cost / 2), (2, cost))
+    ]
+    records = [
+        {
+            "timeUnixNano": str(start + n),
+            "eventName": semconv.EVENT_EVALUATION,
+            "attributes": [
+                {"key": semconv.EVALUATION_NAME, "value": {"stringValue": "relevance"}},
+                {"key": semconv.EVALUATION_SCORE_VALUE, "value": {"doubleValue": 0.5}},
+            ],
+        }
+        for n in range(scores)
+    ]
+    return [
+        *({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [each]}]}]}
+          for each in metrics),
+        {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]},
+    ]  # fmt: skip
+
+
+def test_metrics_and_logs_count_once(tmp_path: Path) -> None:
+    """Files older than the lake, of processes long gone: everything counts, and counts once, also
+    after younger series came between."""
+    files = [tmp_path / "old.json", tmp_path / "young.json"]
+    for file, day, cost in zip(files, (0, 60), (2.0, 3.0)):
+        file.write_text("".join(json.dumps(each) + "\n" for each in points(day, cost, 4)))
+    asked = "SELECT (SELECT sum(sum) FROM metrics_hourly), (SELECT count(*) FROM scores)"
+    found = []
+    for file in (*files, *files):
+        done = run(tmp_path / "lake", file)
+        assert done.returncode == 0, done.stderr
+        found += llm_otel.lake.open(tmp_path / "lake").sql(asked).fetchall()
+    assert found == [(2.0, 4), (5.0, 8), (5.0, 8), (5.0, 8)]
 
 
 def test_wrong_lines(tmp_path: Path) -> None:

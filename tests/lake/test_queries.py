@@ -142,6 +142,38 @@ def test_an_unknown_cost_is_not_zero(tmp_path: Path) -> None:
     assert [(row.model, row.calls) for row in found.unpriced] == [("own", 1)]
 
 
+def test_points_of_whole_days_count_what_the_times_say(lake: Lake) -> None:
+    """Fifteen days from noon: one point a day, the first of half a day, as plain SQL has it."""
+    since = (END - timedelta(days=15)).replace(hour=12, minute=0)
+    asked = Filter(since, END, status=("ok",))
+    found = overview.overview(Reader(lake, asked))
+    true = _ask(
+        lake,
+        "SELECT date_trunc('day', time) AS day, count(*) FROM calls "
+        "WHERE time >= ? AND time < ? AND status = 'ok' GROUP BY day ORDER BY day",
+        since,
+        END,
+    )
+    assert [(point.time, point.requests) for point in found.points] == true
+    assert [(point.time, point.calls) for point in found.latency_points] == true
+
+
+def test_a_session_is_as_long_as_from_its_first_call_to_the_end_of_its_last(lake: Lake) -> None:
+    """Each of the latest sessions beside plain SQL."""
+    found = sessions.activity(Reader(lake, WEEK), top=5).sessions
+    for row in found:
+        true = _ask(
+            lake,
+            "SELECT min(time), max(time + to_microseconds((duration_s * 1e6)::BIGINT)), max(time) "
+            "FROM calls WHERE session_id = ? AND time >= ? AND time < ?",
+            row.name,
+            WEEK.since,
+            WEEK.until,
+        )
+        assert [(row.first_seen, row.ended, row.last_seen)] == true
+    assert [row.last_seen for row in found] == sorted((r.last_seen for r in found), reverse=True)
+
+
 def test_percentiles_are_off_by_half_a_percent_at_most(lake: Lake) -> None:
     """The binned percentiles beside the exact ones."""
     found = latency.latency(Reader(lake, WEEK)).all

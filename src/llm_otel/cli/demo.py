@@ -73,15 +73,15 @@ def command(
 
 
 def _write(lake: Path, days: int, calls_per_day: int, seed: int) -> None:
-    from rich.progress import track
+    from rich.progress import Progress
 
     from llm_otel.history import generate
     from llm_otel.lake.writer import Writer
 
     now = datetime.now(timezone.utc)
     made = generate(days, end=now, calls_per_day=calls_per_day, seed=seed)
-    with Writer(lake) as writer:
-        for batch in track(made, "Making up history", total=days, transient=True):
+    with Writer(lake) as writer, options.progress(*Progress.get_default_columns()) as bar:
+        for batch in bar.track(made, total=days, description="Making up history"):
             writer.append(**batch.tables)
 
 

@@ -28,8 +28,8 @@ _SUBJECTS = {
 @click.command()
 @click.argument("subject", type=click.Choice(tuple(_SUBJECTS)))
 @options.lake
-@click.option("--since", type=options.Time(), default="7d", show_default=True, help="From when on.")
-@click.option("--until", type=options.Time(), help="Up to when; by default now.")
+@options.since
+@options.until
 @click.option(
     "--where", default="true", show_default="all", help="A condition in SQL: \"model = 'gpt-4o'\"."
 )
@@ -41,13 +41,7 @@ _SUBJECTS = {
     show_default=True,
     help="How to write it.",
 )
-@click.option(
-    "--output",
-    "-o",
-    "into",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; by default standard output.",
-)
+@options.into
 @options.told
 def command(
     subject: str,
@@ -60,19 +54,20 @@ def command(
 ) -> None:
     """Export rows of the lake: SUBJECT is calls, spans, scores, outcomes or costs (by day).
 
-    Rows are streamed: an export of any size needs little memory. Times are UTC.
+    Rows are streamed: an export of any size needs little memory. Times are UTC. Costs are sums of
+    the calls; of a service that samples its spans, the Cost page and `llm-otel chart cost` know the
+    whole, from its metrics.
 
     \b
     llm-otel export calls --since 7d --where "status = 'error'" --format jsonl
     llm-otel export costs --since 2026-11-01 --format parquet -o november.parquet
     """
-    import llm_otel.lake
-
+    options.in_order(since, until)
     query = _SUBJECTS[subject].format(
         time="time >= $since AND ($until IS NULL OR time < $until)", where=where
     )
     with output.wrong_queries(where):
-        answer = llm_otel.lake.open(lake).sql(
+        answer = options.open_lake(lake).sql(
             query, {"since": since, "until": until}, since=since, until=until
         )
         output.write(answer, form, into)

@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "demo": "llm_otel.cli.demo",
         "report": "llm_otel.cli.report",
         "export": "llm_otel.cli.export",
+        "chart": "llm_otel.cli.chart",
         "sql": "llm_otel.cli.sql",
         "import": "llm_otel.cli.import_",
         "render": "llm_otel.cli.render",
@@ -29,7 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-_LOCAL: Final = ("serve", "demo", "report", "export", "sql", "import")
+_LOCAL: Final = ("serve", "demo", "report", "export", "chart", "sql", "import")
 
 
 class _Group(click.RichGroup):

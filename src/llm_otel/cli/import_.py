@@ -24,8 +24,9 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
     """Take FILES of OTLP into the lake: JSON, one request a line, as the Collector's file exporter
     writes it; compressed with gzip or zstd, or not.
 
-    A file that is imported twice, and what was received before, counts once. A line that is no
-    OTLP is named and left out; the exit code is 1 then.
+    A file that is imported twice, and what was received before, counts once; of metrics within a
+    month, and the older file comes first. A line that is no OTLP is named and left out; the exit
+    code is 1 then.
     """
     from rich import progress as bars
 
@@ -40,14 +41,15 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
         bars.DownloadColumn(),
         bars.TimeRemainingColumn(),
     )
-    with Ingest(lake) as ingest, bars.Progress(*columns, transient=True) as progress:
+    with Ingest(lake) as ingest, options.progress(*columns) as progress:
         for path in files:
             task = progress.add_task(path.name, total=path.stat().st_size)
             done = import_file(ingest, path, functools.partial(_show, progress, task))
             taken += done.requests
             wrong += done.wrong
         ingest.flush()
-    click.echo(f"{taken:,} requests of {len(files):,} files are in the lake {lake}.")
+    of = "1 file" if len(files) == 1 else f"{len(files):,} files"
+    click.echo(f"{taken:,} requests of {of} are in the lake {lake}.")
     for reason in wrong:
         click.echo(reason, err=True)
     if wrong:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import rich_click as click
 
 from llm_otel.errors import ConfigError
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from llm_otel.lake.reading import Lake
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_SAYS: Final = {
+    errno.ENOENT: "there is no such file or folder.",
+    errno.EACCES: "it may not be read or written by this user: choose another place.",
+    errno.EROFS: "it is on a disk that is read-only: choose another place.",
+    errno.ENOSPC: "the disk is full: free some space, or choose another place.",
+}
 _AGO: Final = re.compile(r"(\d+)\s*(m|h|d|w)")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -34,8 +46,7 @@ class Time(click.ParamType):  # type: ignore[type-arg]
         text = str(value).strip()
         ago = _AGO.fullmatch(text)
         if ago:
-            now = datetime.now(timezone.utc).replace(tzinfo=None)
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         try:
             found = datetime.fromisoformat(text.replace("Z", "+00:00"))
         except ValueError:
@@ -57,7 +68,7 @@ class Day(click.ParamType):  # type: ignore[type-arg]
         """The date."""
         if isinstance(value, date):
             return value
-        today = datetime.now(timezone.utc).date()
+        today = now().date()
         text = str(value).strip().lower()
         named = {"today": today, "yesterday": today - timedelta(days=1)}
         if text in named:
@@ -81,6 +92,61 @@ def lake(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def since(command: Callable[P, R]) -> Callable[P, R]:
+    """The option `--since`."""
+    return click.option(
+        "--since", type=Time(), default="7d", show_default=True, help="From when on."
+    )(command)
+
+
+def until(command: Callable[P, R]) -> Callable[P, R]:
+    """The option `--until`; None: now."""
+    return click.option("--until", type=Time(), help="Up to when; by default now.")(command)
+
+
+def into(command: Callable[P, R]) -> Callable[P, R]:
+    """The option `--output`, as the parameter `into`; None: standard output."""
+    return click.option(
+        "--output",
+        "-o",
+        "into",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File to write; by default standard output.",
+    )(command)
+
+
+def in_order(since: datetime, until: datetime | None) -> None:
+    """Hold that a window has a length.
+
+    Raises:
+        UsageError: It ends before it begins.
+    """
+    if until is not None and until <= since:
+        raise click.UsageError(
+            f"--until {until:%Y-%m-%d %H:%M} is not after --since {since:%Y-%m-%d %H:%M}."
+        )
+
+
+def open_lake(path: Path) -> Lake:
+    """The lake in a folder, for a command that has nothing to say without one.
+
+    Raises:
+        ConfigError: There is none, or it cannot be read.
+    """
+    import llm_otel.lake
+
+    if not (path / "lake.json").exists():
+        raise ConfigError(
+            f"There is no lake in {path}: `llm-otel serve` makes one, --lake names another folder."
+        )
+    return llm_otel.lake.open(path)
+
+
+def now() -> datetime:
+    """The time now, in UTC, without a zone."""
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
 def config(command: Callable[P, R]) -> Callable[P, R]:
     """The option `--config`, as the parameter `config`."""
     return click.option(
@@ -88,6 +154,15 @@ def config(command: Callable[P, R]) -> Callable[P, R]:
         type=click.Path(path_type=Path, dir_okay=False),
         help="The file with budgets and thresholds; by default llm-otel.yaml, if it is here.",
     )(command)
+
+
+def progress(*columns: Any) -> Progress:
+    """Progress bars on standard error, where that is a terminal; gone when they are done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def default_lake() -> Path:
@@ -114,7 +189,13 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
                 f"This command needs {exc.name}: pip install 'llm-otel[local]'"
             ) from None
         except OSError as exc:
-            where = f"{exc.filename}: " if exc.filename else ""
-            raise click.ClickException(f"{where}{exc.strerror or exc}.") from None
+            raise click.ClickException(_of_the_system(exc)) from None
 
     return run
+
+
+def _of_the_system(exc: OSError) -> str:
+    """What the operating system would not do, and with which file."""
+    where = f"{exc.filename}: " if exc.filename else ""
+    what = _SAYS.get(exc.errno or 0) or f"{exc.strerror or exc}."
+    return f"{where}{what}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -76,10 +78,29 @@ def write(answer: duckdb.DuckDBPyRelation, form: str, into: Path | None) -> None
         writer(batches, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
+    with _whole(into) as out:
+        writer(batches, out)
+
+
+def write_text(text: str, into: Path) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with _whole(into) as out:
+        out.write(text.encode())
+
+
+@contextmanager
+def _whole(into: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `into` when the block ends well."""
+    if not into.parent.is_dir():
+        raise click.ClickException(f"{into} cannot be written: there is no folder {into.parent}.")
     half = into.with_name(f".{into.name}.part")
     try:
         with half.open("wb") as out:
-            writer(batches, out)
+            yield out
         half.replace(into)
     finally:
         half.unlink(missing_ok=True)
@@ -90,19 +111,19 @@ def _write_csv(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
     writer = csv.writer(text)
     writer.writerow(batches.schema.names)
     for row in _rows(batches):
-        writer.writerow("" if cell is None else _cell(cell) for cell in row.values())
+        writer.writerow(["" if cell is None else _cell(cell) for cell in row])
     text.detach()
 
 
 def _write_jsonl(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
-    for row in _rows(batches):
-        out.write(_json(row) + b"\n")
+    for row in _objects(batches):
+        out.write(row + b"\n")
 
 
 def _write_json(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
     separator = b"[\n"
-    for row in _rows(batches):
-        out.write(separator + _json(row))
+    for row in _objects(batches):
+        out.write(separator + row)
         separator = b",\n"
     out.write(b"\n]\n" if separator == b",\n" else b"[]\n")
 
@@ -123,13 +144,29 @@ _WRITERS: Final[dict[str, Callable[[Any, BinaryIO], None]]] = {
 }
 
 
-def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
+    """By place, not by name: a join may have two columns of one name."""
     for batch in batches:
-        yield from batch.to_pylist(maps_as_pydicts="lossy")
+        yield from zip(*(column.to_pylist(maps_as_pydicts="lossy") for column in batch.columns))
 
 
-def _json(row: dict[str, Any]) -> bytes:
-    return json.dumps(row, ensure_ascii=False, default=_text).encode("utf-8", "replace")
+def _objects(batches: pa.RecordBatchReader) -> Iterator[bytes]:
+    """Rows as JSON objects; of columns of one name, the later are numbered, as `name_1`."""
+    names: list[str] = []
+    for name in batches.schema.names:
+        names.append(f"{name}_{names.count(name)}" if name in names else name)
+    for row in _rows(batches):
+        told = dict(zip(names, map(_jsonable, row)))
+        yield json.dumps(told, ensure_ascii=False, default=_text).encode("utf-8", "replace")
+
+
+def _jsonable(value: Any) -> Any:
+    """Sums of integers are numbers as others are; what is no number in JSON is null."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def _cell(value: Any) -> Any:
@@ -143,7 +180,7 @@ def _cell(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds") + "Z"
+        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, float):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from llm_otel.cli import options
+from llm_otel.cli import options, output
 
 _FORMATS = ("markdown", "html", "json")
 
@@ -35,13 +35,7 @@ _FORMATS = ("markdown", "html", "json")
     type=click.Choice(_FORMATS),
     help="By default what the name of --output ends with, else Markdown.",
 )
-@click.option(
-    "--output",
-    "-o",
-    "into",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; by default standard output.",
-)
+@options.into
 @click.option(
     "--to",
     "targets",
@@ -68,20 +62,19 @@ def command(
     llm-otel report --period week -o week.html
     llm-otel report --to mailto://user:password@example.com
     """
-    import llm_otel.lake
     from llm_otel import digest
     from llm_otel.digest import send
     from llm_otel.stack.config import Config
 
     send.check(targets)
     budgets = Config.load(config).budgets
-    told = digest.compute(llm_otel.lake.open(lake), digest.period(period, day), budgets)
+    told = digest.compute(options.open_lake(lake), digest.period(period, day), budgets)
     if into is not None or not targets:
         text = digest.render(told, form or _format_of(into))
         if into is None:
             click.echo(text, nl=False)
         else:
-            into.write_text(text, encoding="utf-8")
+            output.write_text(text, into)
     failed = send.send(told, targets)
     if failed:
         raise click.ClickException("; ".join(failed))

@@ -19,13 +19,7 @@ from llm_otel.cli import options, output
     type=click.Choice(("table", *output.FORMATS)),
     help="By default a table on a terminal, CSV elsewhere.",
 )
-@click.option(
-    "--output",
-    "-o",
-    "into",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; by default standard output.",
-)
+@options.into
 @options.told
 def command(query: str, lake: Path, form: str | None, into: Path | None) -> None:
     """Ask the lake one QUERY in DuckDB's SQL; `-` reads it from standard input.
@@ -36,11 +30,9 @@ def command(query: str, lake: Path, form: str | None, into: Path | None) -> None
     \b
     llm-otel sql "SELECT model, sum(cost_usd) FROM calls GROUP BY 1 ORDER BY 2 DESC"
     """
-    import llm_otel.lake
-
     text = sys.stdin.read() if query == "-" else query
     with output.wrong_queries():
-        answer = llm_otel.lake.open(lake).sql(text)
+        answer = options.open_lake(lake).sql(text)
         if form is None:
             form = "table" if into is None and sys.stdout.isatty() else "csv"
         if form == "table":

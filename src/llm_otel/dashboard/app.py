@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import flask
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 
@@ -18,20 +16,17 @@ import llm_otel
 import llm_otel.lake
 from llm_otel.dashboard import pages
 from llm_otel.dashboard.components import empty, shell
-from llm_otel.dashboard.components.filters import FIELDS
+from llm_otel.dashboard.components.plain import plain
 from llm_otel.dashboard.components.tables import csv_lines
-from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.guard import protect
+from llm_otel.dashboard.site import Site
 from llm_otel.dashboard.state import State as Address
-from llm_otel.errors import ConfigError
 from llm_otel.lake.queries import choices
 
 logger = logging.getLogger("llm_otel")
 
 _LIVE_MS: Final = 15_000
 _BUSY: Final[Any] = {"aria-busy": "true"}
-_CHOICES_FOR_S: Final = 30.0
-_CHOICES_REACH: Final = timedelta(days=90)
 _INDEX: Final = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -86,56 +81,12 @@ def create_app(
         # Dash's own health page and log handler are not needed: serve has its own.
         add_log_handler=False,
     )
-    site = _Site(opened, price or llm_otel.cost, clock or _utc_now)
+    site = Site(opened, price, clock)
     application.layout = _layout(live_ms)
     _connect(application, site)
     _save(application.server, site)
     protect(application, token, hosts)
     return application
-
-
-def _utc_now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
-class _Site:
-    """Answers addresses; what the filters can be set to is remembered for half a minute."""
-
-    def __init__(self, lake: Any, price: Callable[..., Any], clock: Callable[[], datetime]) -> None:
-        self.lake = lake
-        self._price = price
-        self._clock = clock
-        self._choices: choices.Choices | None = None
-        self._chosen_at = 0.0
-
-    def context(self, path: str | None, search: str | None) -> tuple[Page, Context]:
-        page, subject = pages.find(path or "/")
-        now = self._clock().astimezone(timezone.utc).replace(tzinfo=None)
-        address = Address.parse(search)
-        return page, Context(self.lake, address, now, self._price, page.path, subject)
-
-    def choices(self, now: datetime) -> choices.Choices:
-        if self._choices is None or time.monotonic() - self._chosen_at > _CHOICES_FOR_S:
-            self._choices = choices.choices(self.lake, now - _CHOICES_REACH, now)
-            self._chosen_at = time.monotonic()
-        return self._choices
-
-    def content(self, page: Page, context: Context) -> list[Any]:
-        """The page, or what to do where it has nothing to show."""
-        if page.needs_calls:
-            latest = choices.latest(self.lake)
-            if latest is None:
-                return [empty.no_data()]
-            if not choices.any_calls(self.lake, context.filter):
-                return [
-                    empty.nothing_matches(
-                        context.here(range="90d", since=None, until=None),
-                        context.state.cleared().href(context.path),
-                        context.state.cleared() != context.state,
-                    )
-                ]
-        data = page.read(context)
-        return page.show(context, data, page.tables(context, data))
 
 
 def _layout(live_ms: int) -> Any:
@@ -157,7 +108,7 @@ def _layout(live_ms: int) -> Any:
     )
 
 
-def _connect(application: Dash, site: _Site) -> None:
+def _connect(application: Dash, site: Site) -> None:
     @application.callback(
         Output("menu", "children"),
         Output("header", "children"),
@@ -170,7 +121,8 @@ def _connect(application: Dash, site: _Site) -> None:
         chosen = _read(lambda: site.choices(context.now))
         choices_ = chosen if isinstance(chosen, choices.Choices) else None
         menu = shell.menu(context, pages.PAGES)
-        return menu, shell.header(context, page, choices_), not context.state.live
+        header = shell.header(context, page, choices_)
+        return plain(menu), plain(header), not context.state.live
 
     @application.callback(
         Output("content", "children"),
@@ -181,7 +133,7 @@ def _connect(application: Dash, site: _Site) -> None:
     )
     def draw_page(path: str | None, search: str | None, _tick: int | None) -> tuple[Any, str]:
         page, context = site.context(path, search)
-        return _read(lambda: site.content(page, context)), "false"
+        return plain(_read(lambda: site.content(page, context))), "false"
 
     @application.callback(
         Output("url", "search"),
@@ -189,34 +141,46 @@ def _connect(application: Dash, site: _Site) -> None:
         State("url", "search"),
         prevent_initial_call=True,
     )
-    def set_field(values: list[str | None], search: str | None) -> Any:
+    def set_field(_values: list[str | None], search: str | None) -> Any:
         before = Address.parse(search)
         after = before
-        for name, value in zip(FIELDS, values):
-            after = after.to(**{name: (value or "").strip() or None})
+        for field in ctx.inputs_list[0]:
+            after = after.to(**{field["id"]["name"]: (field.get("value") or "").strip() or None})
         changed = ctx.triggered and after.params != before.params
         return after.href("") if changed else no_update
 
 
 def _read(what: Callable[[], Any]) -> Any:
-    """The answer, or a card that says why there is none; the log has the details."""
+    """The answer, or a card that says why there is none."""
     try:
         return what()
-    except (duckdb.Error, ConfigError, OSError) as error:
-        logger.warning("llm-otel: the dashboard could not read the lake", exc_info=True)
-        return [empty.unreadable(error)]
+    except Exception as error:  # noqa: BLE001 whatever it was, the page says so
+        return [empty.unreadable(_logged(error))]
 
 
-def _save(server: flask.Flask, site: _Site) -> None:
+def _logged(error: Exception) -> str:
+    """What went wrong, in one line, which the log has too; its debug level has the stack."""
+    told = (str(error).strip().splitlines() or [""])[0]
+    said = f"{type(error).__name__}: {told}" if told else type(error).__name__
+    logger.error("llm-otel: the dashboard cannot show a page: %s", said)
+    logger.debug("llm-otel: the same", exc_info=error)
+    return said
+
+
+def _save(server: flask.Flask, site: Site) -> None:
     @server.get("/csv/<name>")
     def save_table(name: str) -> flask.Response:
         """One table of the page whose path is in `of`, as CSV."""
         address = flask.request.args
         page, context = site.context(address.get("of"), flask.request.query_string.decode())
-        data = page.read(context)
-        table = page.tables(context, data).get(name)
+        try:
+            table = page.tables(context, page.read(context)).get(name)
+        except Exception as error:  # noqa: BLE001 as on the page
+            said = f"The lake could not be read: {_logged(error)}\n"
+            return flask.Response(said, 503, mimetype="text/plain")
         if table is None:
-            flask.abort(404)
+            said = f"This page has no table {name!r}.\n"
+            return flask.Response(said, 404, mimetype="text/plain")
         return flask.Response(
             csv_lines(table),
             mimetype="text/csv",

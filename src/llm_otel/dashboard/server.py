@@ -6,7 +6,6 @@ page is a few short queries in DuckDB, which lets go of Python's lock: threads a
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from llm_otel.dashboard.app import create_app
 from llm_otel.errors import ConfigError
+from llm_otel.listening import in_url, is_loopback
 
 _THREADS: Final = 8
 _JOIN_S: Final = 5.0
@@ -85,8 +85,7 @@ def _until_closed(server: Any) -> None:
 
 
 def _address(server: Any, host: str) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{server.socket.getsockname()[1]}"
+    return f"http://{in_url(host)}:{server.socket.getsockname()[1]}"
 
 
 def _listening(
@@ -117,13 +116,3 @@ def _listening(
         raise ConfigError(
             f"the dashboard cannot listen on {host}:{port} ({error.strerror}): choose another port"
         ) from error
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

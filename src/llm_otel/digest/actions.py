@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from llm_otel import formats
 from llm_otel.digest import words
 from llm_otel.digest.model import NONE, Action
 from llm_otel.lake.queries.reader import Reader
@@ -95,6 +96,6 @@ def _advice(prompt: _Prompt) -> str:
         f"tokens for each output token ({words.usd(prompt.cost)} in all)"
     )
     if prompt.input_tokens >= _CACHEABLE_TOKENS and prompt.cached < 0.5:
-        share = "none" if prompt.cached < 0.005 else f"{prompt.cached:.0%}"
+        share = "none" if prompt.cached < 0.005 else formats.share(prompt.cached)
         return f"{told}, {share} of them cached: put what repeats first, so that it is cached."
     return f"{told}: shorten the prompt."

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
+from llm_otel import formats
 from llm_otel.digest.drivers import Change
 from llm_otel.digest.model import Action, BudgetUse, Digest, Figure, Finding, Period, Unit
 
-_LARGE: Final = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
-DASH: Final = "–"
+usd: Final = formats.money
+count: Final = formats.count
 
 # Column of the lake -> the word for it.
 WORDS: Final = {"model": "model", "tenant_id": "tenant", "feature": "feature"}
 
 
+# Unit of a figure -> how it is written.
+_WRITE: Final[Mapping[Unit, Callable[[float | None], str]]] = {
+    "usd": usd,
+    "count": count,
+    "share": formats.share,
+    "seconds": formats.seconds,
+    "score": formats.score,
+}
+
+
 def number(value: float | None, unit: Unit) -> str:
-    """A value with its unit, in three or four digits; a dash where it is not known."""
-    if value is None:
-        return DASH
-    if unit == "usd":
-        return usd(value)
-    if unit == "share":
-        return f"{value:.1%}"
-    if unit == "seconds":
-        return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
-    if unit == "score":
-        return f"{value:.2f}"
-    return count(value)
-
-
-def usd(value: float) -> str:
-    """Dollars: cents from one dollar on, more digits below it."""
-    sign, amount = ("-" if value < 0 else ""), abs(value)
-    if amount >= 1 or amount == 0:
-        return f"{sign}${amount:,.2f}"
-    return f"{sign}${amount:.4f}" if amount >= 0.0001 else f"{sign}<$0.0001"
-
-
-def count(value: float) -> str:
-    """A count: exact below ten thousand, else in thousands, millions, billions."""
-    if abs(value) < 10_000:
-        return f"{value:,.0f}"
-    size, letter = next(each for each in _LARGE if abs(value) >= each[0])
-    return f"{value / size:.3g} {letter}"
+    """A value with its unit; a dash where it is not known."""
+    return _WRITE[unit](value)
 
 
 def signed_usd(value: float) -> str:
@@ -57,7 +43,7 @@ def change(figure: Figure) -> str:
     Shares and scores change by points: "3 % more errors" would be ambiguous.
     """
     if figure.now is None or figure.before is None:
-        return DASH
+        return formats.NOTHING
     if figure.unit == "share":
         return _signed((figure.now - figure.before) * 100, 1, " pp")
     if figure.unit == "score":
@@ -70,7 +56,7 @@ def change(figure: Figure) -> str:
 
 def _signed(value: float, digits: int, unit: str) -> str:
     rounded = round(value, digits)
-    return f"{rounded:+,.{digits}f}{unit}" if rounded else f"±0{unit}"
+    return f"{rounded:+,.{digits}f}{unit}".replace("-", "−") if rounded else f"±0{unit}"
 
 
 def period(of: Period) -> str:
@@ -88,7 +74,7 @@ def headline(digest: Digest) -> str:
         return "No calls were recorded: is anything sending to this lake?"
     told = f"{number(cost.now, 'usd')} for {number(digest.figure('calls').now, 'count')} calls"
     moved = change(cost)
-    if moved in (DASH, "new"):
+    if moved in (formats.NOTHING, "new"):
         return f"{told}, nothing to compare with."
     before = "the day" if digest.period.kind == "day" else "the week"
     cause = main_cause(digest)
@@ -142,9 +128,10 @@ def finding(found: Finding) -> str:
 def budget(use: BudgetUse) -> str:
     """A budget's use as a sentence."""
     of = f"{WORDS[use.scope]} {use.key}" if use.key else "the total"
+    used, projected = (formats.share(part / use.limit) for part in (use.used, use.projected))
     return (
-        f"{of}: {usd(use.used)} of {usd(use.limit)} this month ({use.used / use.limit:.0%}), "
-        f"on the way to {usd(use.projected)} ({use.projected / use.limit:.0%})"
+        f"{of}: {usd(use.used)} of {usd(use.limit)} this month ({used}), "
+        f"on the way to {usd(use.projected)} ({projected})"
     )
 
 

@@ -87,6 +87,8 @@ def _event_ids(day: Day, source: int, size: int) -> Any1:
     return (day.number * 1000 + source) * 1_000_000_000 + np.arange(size, dtype=np.int64)
 
 
+# How much more an output token costs than one of the input, about.
+_OUTPUT_COSTS: Final = 6.0
 # Metric, the expression it sums over the calls, and the labels beside those of every call.
 _CALL_LABELS: Final = ("service_name", "environment", "operation", "provider", "model", "feature",
                        "tenant_id")  # fmt: skip
@@ -112,10 +114,33 @@ def metrics_table(calls: pa.Table) -> pa.Table:
         _summed(base, semconv.TOKENS_CONSUMED, "input_tokens", (), token_type=semconv.INPUT),
         _summed(base, semconv.TOKENS_CONSUMED, "output_tokens", (), token_type=semconv.OUTPUT),
         _summed(base, semconv.TOKENS_CACHED, "cache_read_tokens", (), cache=semconv.READ),
-        _summed(base, semconv.COST, "cost_usd", (), token_type=semconv.INPUT),
+        *_costs(base),
         _summed(base.filter(failed), semconv.ERRORS, None, ("error_type",)),
     ]
     return pa.concat_tables(parts).sort_by("hour")
+
+
+def _costs(base: pa.Table) -> list[pa.Table]:
+    """The cost by type of token. Output costs a multiple of input, here the same for all models:
+    the sum of both is what the calls cost."""
+    tokens_in, tokens_out = (
+        pc.fill_null(pc.cast(base.column(name), pa.float64()), 0.0)
+        for name in ("input_tokens", "output_tokens")
+    )
+    dear = pc.multiply(tokens_out, _OUTPUT_COSTS)
+    both = pc.add(tokens_in, dear)
+    share = pc.if_else(pc.greater(both, 0.0), pc.divide(dear, pc.max_element_wise(both, 1.0)), 0.0)
+    of_output = pc.multiply(base.column("cost_usd"), share)
+    parts = {
+        semconv.INPUT: pc.subtract(base.column("cost_usd"), of_output),
+        semconv.OUTPUT: of_output,
+    }
+    place = base.column_names.index("cost_usd")
+    return [
+        _summed(base.set_column(place, "cost_usd", cost), semconv.COST, "cost_usd", (),
+                token_type=kind)
+        for kind, cost in parts.items()
+    ]  # fmt: skip
 
 
 def _summed(

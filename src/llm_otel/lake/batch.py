@@ -88,6 +88,7 @@ class Batches:
         series = self._series.copy()
         metrics = Metrics(series)
         for record in reported:
+            series.arrived = record.received
             self._guarded(segment, record, metrics.add)
         rows = columns(metrics.rows(), self._tables["metrics_hourly"].table.schema)
         self._states.save(segment, series.dump())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from llm_otel.errors import ConfigError
+from llm_otel.listening import in_url, is_loopback
 
 if TYPE_CHECKING:
     from llm_otel.lake.ingest import Ingest
@@ -104,20 +104,9 @@ class Receiver:
         # gRPC's own words for a taken port help nobody: find out first.
         _bind(host, port).close()
         server = build(service)
-        address = f"[{host}]" if ":" in host else host
-        self.grpc_port = server.add_insecure_port(f"{address}:{port}")
+        self.grpc_port = server.add_insecure_port(f"{in_url(host)}:{port}")
         server.start()
         self._closers.append(lambda: server.stop(5).wait())
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bind(host: str, port: int) -> socket.socket:

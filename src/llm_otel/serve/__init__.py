@@ -20,6 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from llm_otel.errors import ConfigError
+from llm_otel.listening import in_url
 from llm_otel.serve.schedule import Digests
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
                 trusted=places.trusted,
             )
         )
-        host = f"[{places.host}]" if ":" in places.host else places.host
+        host = in_url(places.host)
         yield Running(
             f"http://{host}:{receiver.http_port}",
             f"{host}:{receiver.grpc_port}",

@@ -9,13 +9,15 @@ from urllib.parse import quote
 import plotly.graph_objects as go
 from dash import dcc, html
 
-from llm_otel.dashboard import formats
+from llm_otel import formats
 from llm_otel.dashboard.components.spoken import UNHEARD, chosen, named
 
 _SPARK_WIDTH: Final = 120
 _SPARK_HEIGHT: Final = 32
 _HIGH: Final = "264px"
 _TALL: Final = "340px"
+# A change smaller than this has no colour.
+_NOISE: Final = 0.02
 
 
 def figure_card(
@@ -28,7 +30,7 @@ def figure_card(
     spark: Sequence[float | None] = (),
 ) -> Any:
     """One figure; `change` is against the period before, `good` the way that is good: -1, 0, 1."""
-    tone = "" if change is None or abs(change) < 0.005 else _tone(change * good)
+    tone = "" if change is None or abs(change) < _NOISE else _tone(change * good)
     compared = (
         html.Span(
             formats.signed(change), className=f"delta {tone}", title="against the period before"

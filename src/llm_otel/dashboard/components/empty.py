@@ -72,10 +72,10 @@ def hint(name: str) -> Any:
     )
 
 
-def unreadable(error: Exception) -> Any:
+def unreadable(why: str) -> Any:
     """The lake could not be read."""
     return html.Section(
-        [html.H2("The lake could not be read"), html.P(str(error).splitlines()[0])],
+        [html.H2("The lake could not be read"), html.P(why)],
         className="card empty",
         role="alert",
     )

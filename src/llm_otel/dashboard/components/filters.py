@@ -94,26 +94,23 @@ def _menu(context: Context, field: str, label: str, values: list[str]) -> Any:
 
 
 def _more(context: Context) -> Any:
-    fields = [
-        html.Label(
-            [
-                label,
-                dcc.Input(
-                    id={"type": "field", "name": name},
-                    value=context.state.get(name),
-                    placeholder=example,
-                    debounce=True,
-                    type="text",
-                ),
-            ],
-            className="field",
-        )
-        for name, (label, example) in FIELDS.items()
-    ]
+    fields = [field(context, name, *told) for name, told in FIELDS.items()]
     return html.Details(
         [html.Summary("More", className="button"), html.Div(fields, className="popover fields")],
         className="menu",
     )
+
+
+def field(context: Context, name: str, label: str, example: str) -> Any:
+    """A line to type a parameter of the address into."""
+    line = dcc.Input(
+        id={"type": "field", "name": name},
+        value=context.state.get(name),
+        placeholder=example,
+        debounce=True,
+        type="text",
+    )
+    return html.Label([label, line], className="field")
 
 
 def _chips(context: Context) -> Any:

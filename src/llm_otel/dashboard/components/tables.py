@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dash import dcc, html
 
-from llm_otel.dashboard import formats
+from llm_otel import formats
 from llm_otel.dashboard.components.spoken import named
 
 _BAR_SHADES: Final = 100

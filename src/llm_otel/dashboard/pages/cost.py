@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from dash import html
 
-from llm_otel.dashboard import charts, formats
+from llm_otel import formats
+from llm_otel.dashboard import charts
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, notice, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page
-from llm_otel.dashboard.formats import change
 from llm_otel.dashboard.pages import common
+from llm_otel.formats import change
 from llm_otel.lake.queries import cost
 from llm_otel.lake.queries.cost import Costs, Split
 from llm_otel.lake.queries.filters import NONE

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llm_otel.dashboard import charts, formats
+from llm_otel import formats
+from llm_otel.dashboard import charts
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page
-from llm_otel.dashboard.formats import change
 from llm_otel.dashboard.pages import common
+from llm_otel.formats import change
 from llm_otel.lake.queries import latency
 from llm_otel.lake.queries.durations import NamedPercentiles
 from llm_otel.lake.queries.latency import Latency

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from dash import html
 
-from llm_otel.dashboard import charts, formats
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures
+from llm_otel import formats
+from llm_otel.dashboard import charts
+from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, notice
+from llm_otel.dashboard.components.filters import field
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page
-from llm_otel.dashboard.formats import change
 from llm_otel.dashboard.pages import common
+from llm_otel.formats import change
 from llm_otel.lake.queries import Reader, optimise
 from llm_otel.lake.queries.optimise import Mix, Optimise, Prefix, WhatIf
 
@@ -29,6 +31,8 @@ _OFFERED: Final = (
 )
 _WEEK: Final = timedelta(days=7)
 _NO_TIME: Final = timedelta()
+# Parameter of the address: a model to add to the comparison, as provider/model.
+_ON: Final = "on"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class _Data:
     week: list[Mix]
     week_usd: float
     models: list[WhatIf]
+    unpriced: str
     saved: dict[Prefix, float | None]
 
 
@@ -46,14 +51,24 @@ def _read(context: Context) -> _Data:
     week = optimise.mix(Reader(context.lake, window, _NO_TIME))
     priced = [row for row in week if row.cost_usd]
     used = [(row.provider or "", row.model or "") for row in priced]
-    offered = {model: (provider, model) for provider, model in (*_OFFERED, *used)}
+    asked = context.state.get(_ON)
+    own = [_named(asked)] if asked else []
+    offered = {model: (provider, model) for provider, model in (*_OFFERED, *used, *own)}
+    models = optimise.what_if(priced, offered.values(), context.price)
     return _Data(
         found,
         priced,
         sum(row.cost_usd or 0 for row in priced),
-        optimise.what_if(priced, offered.values(), context.price),
+        models,
+        asked if own and own[0] not in [(row.provider, row.model) for row in models] else "",
         {row: optimise.caching_saves(row, context.price) for row in found.prefixes},
     )
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Provider and model; without a provider it is OpenAI's, as of `llm_otel.cost`."""
+    provider, slash, model = text.partition("/")
+    return (provider.strip(), model.strip()) if slash else ("openai", provider.strip())
 
 
 def _tables(context: Context, data: _Data) -> dict[str, Table]:
@@ -94,6 +109,7 @@ def _prefixes(data: _Data) -> Table:
             word("Feature", lambda r: r.feature),
             word("Prompt", lambda r: r.prompt_name),
             word("Model", lambda r: r.model),
+            Column("Prefixes", lambda r: r.prefixes, formats.count),
             Column("Calls", lambda r: r.calls, formats.count),
             Column("Read nothing cached", lambda r: r.uncached_calls / r.calls, formats.share),
             Column(
@@ -140,7 +156,7 @@ def _wasted(context: Context, data: _Data) -> Table:
             word(
                 "Model",
                 lambda r: r.model,
-                link=lambda r: context.there("/traces", model=r.model, status="error"),
+                link=lambda r: context.there("/traces", model=r.model, status=r.status),
             ),
             Column("Calls", lambda r: r.calls, formats.count),
             Column("Retries", lambda r: r.retries, formats.count),
@@ -157,38 +173,17 @@ def _prompt(name: str | None, version: str | None) -> str | None:
 
 
 def _show(context: Context, data: _Data, tables: dict[str, Table]) -> list[Any]:
-    wasted = sum(row.cost_usd for row in data.found.wasted)
-    bloated = sum(row.cost_usd or 0 for row in data.found.bloated)
-    saved = sum(value or 0 for value in data.saved.values())
-    cheapest = data.models[0] if data.models else None
     return [
-        figures(
-            [
-                figure_card(
-                    "Bloated prompts",
-                    formats.money(bloated),
-                    note=f"spent on {len(data.found.bloated)} prompts",
-                ),
-                figure_card("Caching would save", formats.money(saved), note="at the least"),
-                figure_card(
-                    "Paid for failures",
-                    formats.money(wasted),
-                    note=f"{sum(r.calls for r in data.found.wasted):,} calls",
-                ),
-                figure_card(
-                    "Cheapest model",
-                    formats.signed(change(cheapest.cost_usd, data.week_usd))
-                    if cheapest
-                    else formats.NOTHING,
-                    note=cheapest.model if cheapest else "no price known",
-                ),
-            ]
-        ),
+        figures(_cards(data)),
+        notice(f"No price is known for {data.unpriced}: write it as provider/model.", "warn")
+        if data.unpriced
+        else None,
         chart_card(
             "The last 7 days on one model",
             _models(data),
             "cost by model",
             about="The dotted line is what they did cost",
+            extra=field(context, _ON, "Add a model", "mistral/mistral-large-latest"),
         )
         if data.models
         else None,
@@ -196,6 +191,32 @@ def _show(context: Context, data: _Data, tables: dict[str, Table]) -> list[Any]:
         common.show(context, tables, "bloated"),
         common.show(context, tables, "prefixes"),
         html.Div(common.show(context, tables, "wasted")),
+    ]
+
+
+def _cards(data: _Data) -> list[Any]:
+    wasted = sum(row.cost_usd for row in data.found.wasted)
+    bloated = sum(row.cost_usd or 0 for row in data.found.bloated)
+    saved = sum(value or 0 for value in data.saved.values())
+    cheapest = data.models[0] if data.models else None
+    changed = change(cheapest.cost_usd, data.week_usd) if cheapest else None
+    return [
+        figure_card(
+            "Bloated prompts",
+            formats.money(bloated),
+            note=f"spent on {len(data.found.bloated)} prompts",
+        ),
+        figure_card("Caching would save", formats.money(saved), note="at the least"),
+        figure_card(
+            "Paid for failures",
+            formats.money(wasted),
+            note=f"{sum(r.calls for r in data.found.wasted):,} calls",
+        ),
+        figure_card(
+            "Cheapest model",
+            formats.signed(changed),
+            note=cheapest.model if cheapest else "no price known",
+        ),
     ]
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from llm_otel.dashboard import charts, formats
+from llm_otel import formats
+from llm_otel.dashboard import charts
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page
-from llm_otel.dashboard.formats import change
 from llm_otel.dashboard.pages import common
+from llm_otel.formats import change
 from llm_otel.lake.queries import overview
 from llm_otel.lake.queries.durations import NOTHING
 from llm_otel.lake.queries.overview import Bill, ModelRow, Overview
+from llm_otel.lake.queries.statistics import wilson
 
-_ERRORS_BAD = 0.01
+# More than this is bad wherever it is; less only where it is more than elsewhere, chance apart.
+_ERRORS_BAD: Final = 0.03
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,13 @@ def _tables(context: Context, data: _Data) -> dict[str, Table]:
     def p95(row: ModelRow) -> float | None:
         return latency.get(row.model, NOTHING).p95
 
+    def error_tone(row: ModelRow) -> str:
+        interval = wilson(row.errors, row.requests)
+        if interval is None:
+            return ""
+        unlike = interval.low > (data.seen.now.error_rate or 0)
+        return "bad" if unlike or interval.value > _ERRORS_BAD else ""
+
     return {
         "models": Table(
             "Models",
@@ -44,7 +54,7 @@ def _tables(context: Context, data: _Data) -> dict[str, Table]:
                 word("Model", lambda r: r.model, link=lambda r: context.here(model=r.model)),
                 word("Provider", lambda r: r.provider),
                 Column("Requests", lambda r: r.requests, formats.count, bar=True),
-                Column("Error rate", lambda r: r.error_rate, formats.share, tone=_error_tone),
+                Column("Error rate", lambda r: r.error_rate, formats.share, tone=error_tone),
                 Column("P50", lambda r: latency.get(r.model, NOTHING).p50, formats.seconds),
                 Column("P95", p95, formats.seconds),
                 Column("Tokens in", lambda r: r.input_tokens, formats.count),
@@ -55,10 +65,6 @@ def _tables(context: Context, data: _Data) -> dict[str, Table]:
             data.seen.models,
         )
     }
-
-
-def _error_tone(row: ModelRow) -> str:
-    return "bad" if (row.error_rate or 0) > _ERRORS_BAD else ""
 
 
 def _show(context: Context, data: _Data, tables: dict[str, Table]) -> list[Any]:
@@ -135,14 +141,15 @@ def _cards(data: _Data) -> list[Any]:
         figure_card(
             "Cost today",
             formats.money(bill.today),
-            change=change(bill.today, bill.today_last_week),
+            # A day that has not begun yet is not a cheap one.
+            change=change(bill.today or None, bill.today_last_week),
             good=-1,
-            note=f"{formats.money(bill.today_last_week)} a week ago",
+            note=f"{formats.money(bill.today_last_week)} by now a week ago",
         ),
         figure_card(
             "Per month",
             formats.money(bill.month),
-            change=change(bill.month, bill.month_last_week),
+            change=change(bill.month or None, bill.month_last_week),
             good=-1,
             note="at the pace of the last 24 hours",
         ),

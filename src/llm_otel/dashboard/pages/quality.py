@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from dash import dcc, html
 
-from llm_otel.dashboard import charts, formats
+from llm_otel import formats
+from llm_otel.dashboard import charts
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page
-from llm_otel.dashboard.formats import change
 from llm_otel.dashboard.pages import common
+from llm_otel.formats import change
 from llm_otel.lake.queries import quality, statistics
 from llm_otel.lake.queries.quality import Choice, Comparison, Line, Quality, Summary
 from llm_otel.lake.queries.statistics import Interval

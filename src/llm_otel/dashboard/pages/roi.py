@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_otel.dashboard import charts, formats
+from llm_otel import formats
+from llm_otel.dashboard import charts
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page
-from llm_otel.dashboard.formats import change
 from llm_otel.dashboard.pages import common
+from llm_otel.formats import change
 from llm_otel.lake.queries import roi
 from llm_otel.lake.queries.filters import NONE
 from llm_otel.lake.queries.roi import Return, Returns
@@ -29,34 +30,22 @@ def _tables(context: Context, data: Returns) -> dict[str, Table]:
     money = (
         Column("Cost", lambda r: r.cost_usd, formats.money),
         Column("Cost of a success", lambda r: r.cost_per_success, formats.money),
-        Column("ROI", lambda r: r.roi, formats.signed, tone=_tone),
+        Column("ROI", lambda r: r.roi, formats.share, tone=_tone),
     )
+
+    def named(title: str, field: str) -> Column:
+        return word(
+            title,
+            lambda r: r.name or NONE,
+            link=lambda r: context.here(**{field: r.name or NONE}),
+        )
+
     return {
         "features": Table(
-            "By feature",
-            (
-                word(
-                    "Feature",
-                    lambda r: r.name or NONE,
-                    link=lambda r: context.here(feature=r.name or NONE),
-                ),
-                *counts,
-                *money,
-            ),
-            data.features,
+            "By feature", (named("Feature", "feature"), *counts, *money), data.features
         ),
         "tenants": Table(
-            "By tenant",
-            (
-                word(
-                    "Tenant",
-                    lambda r: r.name or NONE,
-                    link=lambda r: context.here(tenant_id=r.name or NONE),
-                ),
-                *counts,
-                *money,
-            ),
-            data.tenants,
+            "By tenant", (named("Tenant", "tenant_id"), *counts, *money), data.tenants
         ),
         "kinds": Table(
             "By kind of outcome", (word("Kind", lambda r: r.name or NONE), *counts), data.kinds
@@ -98,14 +87,15 @@ def _show(context: Context, data: Returns, tables: dict[str, Table]) -> list[Any
             ]
         ),
         common.show(context, tables, "features"),
-        grid([common.show(context, tables, "tenants"), common.show(context, tables, "kinds")]),
+        common.show(context, tables, "tenants"),
+        common.show(context, tables, "kinds"),
     ]
 
 
 def _cards(data: Returns, each: list[float | None]) -> list[Any]:
     now, before, points = data.now, data.before, data.points
     return [
-        figure_card("ROI", formats.signed(now.roi), note="(value − cost) / cost"),
+        figure_card("ROI", formats.share(now.roi), note="(value − cost) / cost"),
         figure_card(
             "Value",
             formats.money(now.value_usd),

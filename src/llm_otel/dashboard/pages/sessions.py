@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_otel.dashboard import charts, formats
+from llm_otel import formats
+from llm_otel.dashboard import charts
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.pages import common
+from llm_otel.formats import change
 from llm_otel.lake.queries import sessions
 from llm_otel.lake.queries.sessions import Activity
 
@@ -55,7 +57,7 @@ def _tables(context: Context, data: Activity) -> dict[str, Table]:
                 *sums,
                 Column(
                     "Length",
-                    lambda r: (r.last_seen - r.first_seen).total_seconds(),
+                    lambda r: (r.ended - r.first_seen).total_seconds(),
                     formats.seconds,
                 ),
                 last,
@@ -68,25 +70,11 @@ def _tables(context: Context, data: Activity) -> dict[str, Table]:
 def _show(context: Context, data: Activity, tables: dict[str, Table]) -> list[Any]:
     if not data.now.users and not data.now.sessions:
         return [empty.hint("users")]
-    now, points = data.now, data.points
+    points = data.points
     xs = [p.time for p in points]
     users, visits = [p.users for p in points], [p.sessions for p in points]
     return [
-        figures(
-            [
-                figure_card("Users", formats.count(now.users), spark=users, note="in this window"),
-                figure_card(
-                    "Sessions",
-                    formats.count(now.sessions),
-                    spark=visits,
-                    note=_each(now.sessions, now.users, "a user"),
-                ),
-                figure_card("Calls of a session", _mean(now.calls, now.sessions)),
-                figure_card(
-                    "Cost of a user", formats.money(now.cost_usd / now.users if now.users else None)
-                ),
-            ]
-        ),
+        figures(_cards(data, users, visits)),
         grid(
             [
                 chart_card(
@@ -106,12 +94,43 @@ def _show(context: Context, data: Activity, tables: dict[str, Table]) -> list[An
     ]
 
 
-def _mean(all_of: int, parts: int) -> str:
-    return f"{all_of / parts:.1f}" if parts else formats.NOTHING
+def _cards(data: Activity, users: list[int], visits: list[int]) -> list[Any]:
+    now, before = data.now, data.before
+    cost, calls = _mean(now.cost_usd, now.users), _mean(now.calls, now.sessions)
+    visits_of_user = _mean(now.sessions, now.users)
+    return [
+        figure_card(
+            "Users",
+            formats.count(now.users),
+            change=change(now.users, before.users),
+            note="in this window",
+            spark=users,
+        ),
+        figure_card(
+            "Sessions",
+            formats.count(now.sessions),
+            change=change(now.sessions, before.sessions),
+            note="" if visits_of_user is None else f"{visits_of_user:.1f} a user",
+            spark=visits,
+        ),
+        figure_card(
+            "Calls of a session",
+            formats.NOTHING if calls is None else f"{calls:.1f}",
+            change=change(calls, _mean(before.calls, before.sessions)),
+            note=f"{formats.count(now.calls)} calls",
+        ),
+        figure_card(
+            "Cost of a user",
+            formats.money(cost),
+            change=change(cost, _mean(before.cost_usd, before.users)),
+            good=-1,
+            note=f"{formats.money(now.cost_usd)} in all",
+        ),
+    ]
 
 
-def _each(all_of: int, parts: int, what: str) -> str:
-    return f"{_mean(all_of, parts)} {what}"
+def _mean(all_of: float, parts: int) -> float | None:
+    return all_of / parts if parts else None
 
 
 PAGE = Page("/sessions", "Sessions & users", "Who uses it, and how much", _read, _tables, _show)

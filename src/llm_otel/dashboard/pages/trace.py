@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from dash import dcc, html
 
-from llm_otel.dashboard import formats
+from llm_otel import formats
 from llm_otel.dashboard.components.cards import figure_card, figures
 from llm_otel.dashboard.components.spoken import UNHEARD, named
 from llm_otel.dashboard.components.tables import Column, Table, word
@@ -61,10 +62,18 @@ def _tables(_context: Context, data: list[Nested]) -> dict[str, Table]:
                 Column("Tokens in", lambda n: n.span.input_tokens, formats.count),
                 Column("Tokens out", lambda n: n.span.output_tokens, formats.count),
                 Column("Cost", lambda n: n.span.cost_usd, formats.money),
+                word("Span id", lambda n: n.span.span_id),
+                *(word(title, partial(_said, name)) for title, name in _CONTENT),
             ),
             data,
         )
     }
+
+
+def _said(content: str, nested: Nested) -> str | None:
+    """Messages as text, one paragraph each; None where nothing was captured."""
+    messages = traces.messages(getattr(nested.span, content))
+    return "\n\n".join(f"{role}: {text}" for role, text in messages) or None
 
 
 def _show(context: Context, data: list[Nested], _tables: dict[str, Table]) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from dash import html
 
-from llm_otel.dashboard import formats
+from llm_otel import formats
 from llm_otel.dashboard.components.cards import switch
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page
@@ -24,7 +24,7 @@ _LABELS: Final = {
 _COSTS: Final = {"": "Any cost", "0.01": "≥ $0.01", "0.1": "≥ $0.10", "1": "≥ $1"}
 _TIMES: Final = {"": "Any time", "1": "≥ 1 s", "5": "≥ 5 s", "30": "≥ 30 s"}
 _SHOWN: Final = 50
-_TONES: Final = {"error": "bad", "cancelled": "warn", "ok": "good"}
+_TONES: Final = {"error": "bad", "cancelled": "warn"}
 
 
 def _read(context: Context) -> list[TraceRow]:

@@ -45,7 +45,7 @@ def render(digest: Digest, *, attached: bool = False) -> str:
 def _tone(name: str, change: str) -> str:
     """`good`, `bad` or `plain`: how to colour a change."""
     kind = "score" if name.startswith("score") else name
-    if change[:1] not in "+-" or kind not in _GOOD_UP | _BAD_UP:
+    if change[:1] not in ("+", "−") or kind not in _GOOD_UP | _BAD_UP:
         return "plain"
     return "good" if (change[0] == "+") == (kind in _GOOD_UP) else "bad"
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from llm_otel.lake.decode.values import text
 
-# A process that ran this long before the lake began is not counted from its own beginning: what
-# it did before is not the lake's.
+# A process that ran this long before the lake began, and before its first point, is not counted
+# from its own beginning: what it did before is not the lake's.
 _BEFORE: Final = 3600 * 10**9
 _FORGOTTEN: Final = 31 * 86400 * 10**9
 
@@ -43,11 +43,17 @@ class Amount:
 
 
 class Series:
-    """The last point of every series; `created` (ns) is when the lake began."""
+    """The last point of every series.
+
+    Attributes:
+        created: When the lake began (ns).
+        arrived: When the points came that are asked about next (ns).
+    """
 
     def __init__(self, created: int) -> None:
-        self.created = created
-        self._last: dict[str, tuple[int, Amount]] = {}
+        self.created = self.arrived = created
+        # Time of the point, what it held, when it came.
+        self._last: dict[str, tuple[int, Amount, int]] = {}
 
     def gain(
         self, identity: list[Any], start: int, time: int, amount: Amount, *, cumulative: bool
@@ -58,40 +64,43 @@ class Series:
         key = _key([identity, start])
         last = self._last.get(key)
         if last is None:
-            self._last[key] = (time, amount)
-            return amount if start >= self.created - _BEFORE else None
+            self._last[key] = (time, amount, self.arrived)
+            # What is imported is often older than the lake, and begins with its process.
+            young = start >= self.created - _BEFORE or time - start <= _BEFORE
+            return amount if young else None
         if time <= last[0]:
             return None
-        self._last[key] = (time, amount)
+        self._last[key] = (time, amount, self.arrived)
         return amount.minus(last[1]) or amount
 
     def _newer(self, key: str, time: int, amount: Amount) -> Amount | None:
         last = self._last.get(key)
         if last is not None and time <= last[0]:
             return None
-        self._last[key] = (time, Amount(0.0))
+        self._last[key] = (time, Amount(0.0), self.arrived)
         return amount
 
     def copy(self) -> Series:
         """The same state, to be moved on by itself."""
         other = Series(self.created)
+        other.arrived = self.arrived
         other._last = dict(self._last)
         return other
 
     def dump(self) -> list[Any]:
-        """The state as JSON can hold it; series silent for a month are left out."""
-        newest = max((time for time, _ in self._last.values()), default=0)
+        """The state as JSON can hold it; series of which nothing came for a month are left out."""
+        newest = max((arrived for _, _, arrived in self._last.values()), default=0)
         return [
-            [key, time, amount.sum, amount.count, amount.buckets]
-            for key, (time, amount) in self._last.items()
-            if time > newest - _FORGOTTEN
+            [key, time, amount.sum, amount.count, amount.buckets, arrived]
+            for key, (time, amount, arrived) in self._last.items()
+            if arrived > newest - _FORGOTTEN
         ]
 
     def load(self, dumped: list[Any]) -> None:
         """Continue from what `dump` gave."""
         self._last = {
-            key: (time, Amount(total, count, tuple(buckets)))
-            for key, time, total, count, buckets in dumped
+            key: (time, Amount(total, count, tuple(buckets)), arrived)
+            for key, time, total, count, buckets, arrived in dumped
         }
 
 

@@ -67,13 +67,13 @@ class Costs:
 
 
 _CALLS: Final = """
-    SELECT time_bucket(to_seconds($period_s), time, TIMESTAMP '2000-01-03') AS time, {name} AS name,
-        count(*) AS requests, sum(cost_usd) AS cost_usd,
+    SELECT time_bucket(to_seconds($bucket_s), {moment}, TIMESTAMP '2000-01-03') AS time,
+        {name} AS name, count(*) AS requests, sum(cost_usd) AS cost_usd,
         sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens
     FROM {calls} GROUP BY ALL
 """
 _USAGE: Final = """
-    SELECT time_bucket(to_seconds($period_s), time, TIMESTAMP '2000-01-03') AS time, {name} AS name,
+    SELECT time_bucket(to_seconds($bucket_s), time, TIMESTAMP '2000-01-03') AS time, {name} AS name,
         sum(requests) AS requests, sum(cost_usd) AS cost_usd,
         sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens
     FROM usage GROUP BY ALL
@@ -132,7 +132,7 @@ def costs(reader: Reader, by: str, period: str) -> Costs:
         text = _USAGE if metered else _CALLS
         text = text.replace("FROM usage", f"FROM usage{before}")
         text = text.replace("{calls}", f"{{calls{before}}}").replace("{name}", name)
-        reader.keep(f"split{before}", text, period_s=PERIODS[period], tag=tag)
+        reader.keep(f"split{before}", text, bucket_s=PERIODS[period], tag=tag)
     return Costs(
         metered,
         reader.rows(_SPLITS, Split),

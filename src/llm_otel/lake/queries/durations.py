@@ -14,7 +14,7 @@ from typing import Final
 from llm_otel.lake.queries.reader import Reader
 
 _KEEP: Final = """
-    SELECT time_bucket(to_seconds($bucket_s), time) AS time, model,
+    SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, model,
         floor(ln(duration_s + 0.000001) * 100)::INTEGER AS bin, count(*) AS n
     FROM {calls} WHERE duration_s IS NOT NULL GROUP BY ALL
 """

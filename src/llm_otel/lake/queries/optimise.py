@@ -23,20 +23,25 @@ _BLOATED: Final = """
     GROUP BY ALL HAVING ratio > $bloated AND calls >= $least
     ORDER BY cost_usd DESC NULLS LAST LIMIT 50
 """
+# One prefix is one row inside; outside, a feature's prompt on a model: one thing to mend.
 _PREFIXES: Final = """
-    SELECT prefix_hash, any_value(feature) AS feature, any_value(prompt_name) AS prompt_name,
-        model, any_value(provider) AS provider, count(*) AS calls,
-        sum(input_tokens)::BIGINT AS input_tokens,
-        coalesce(sum(cache_read_tokens), 0)::BIGINT AS cached_tokens,
-        count(*) FILTER (coalesce(cache_read_tokens, 0) = 0) AS uncached_calls
-    FROM {calls} WHERE prefix_hash IS NOT NULL AND status = 'ok'
-    GROUP BY prefix_hash, model HAVING calls >= $least
-    ORDER BY uncached_calls DESC LIMIT 50
+    SELECT feature, prompt_name, model, any_value(provider) AS provider, count(*) AS prefixes,
+        sum(calls)::BIGINT AS calls, sum(input_tokens)::BIGINT AS input_tokens,
+        sum(cached_tokens)::BIGINT AS cached_tokens, sum(uncached)::BIGINT AS uncached_calls,
+        sum(greatest(uncached - 1, 0))::BIGINT AS repeats
+    FROM (SELECT prefix_hash, any_value(feature) AS feature,
+            any_value(prompt_name) AS prompt_name, model, any_value(provider) AS provider,
+            count(*) AS calls, sum(input_tokens) AS input_tokens,
+            coalesce(sum(cache_read_tokens), 0) AS cached_tokens,
+            count(*) FILTER (coalesce(cache_read_tokens, 0) = 0) AS uncached
+        FROM {calls} WHERE prefix_hash IS NOT NULL AND status = 'ok'
+        GROUP BY prefix_hash, model HAVING calls >= $least)
+    GROUP BY feature, prompt_name, model ORDER BY repeats DESC LIMIT 50
 """
 _WASTED: Final = """
     SELECT CASE status WHEN 'ok' THEN 'answered after retries'
             ELSE coalesce(error_type, status) END AS reason,
-        model, count(*) AS calls,
+        status, model, count(*) AS calls,
         coalesce(sum(cost_usd) FILTER (status <> 'ok'), 0) AS cost_usd,
         sum(coalesce(retries, 0))::BIGINT AS retries,
         sum(duration_s) AS seconds
@@ -70,17 +75,24 @@ class Bloated:
 
 @dataclass(frozen=True)
 class Prefix:
-    """Calls that begin with the same 1,024 characters."""
+    """Calls of a prompt on a model that begin with the same 1,024 characters as others do.
 
-    prefix_hash: int
+    Attributes:
+        prefixes: How many such beginnings there are.
+        uncached_calls: Calls that read nothing from the cache.
+        repeats: These without the first of each prefix.
+    """
+
     feature: str | None
     prompt_name: str | None
     model: str | None
     provider: str | None
+    prefixes: int
     calls: int
     input_tokens: int
     cached_tokens: int
     uncached_calls: int
+    repeats: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ class Wasted:
     """Calls that brought nothing, or came late: what they cost in money and time."""
 
     reason: str
+    status: str
     model: str | None
     calls: int
     cost_usd: float
@@ -182,9 +195,12 @@ def caching_saves(prefix: Prefix, price: Price) -> float | None:
     Every repeat that read nothing from the cache would have read `PREFIX_TOKENS` of it at the
     rate for cached input. The true prefix is often longer; providers ask for a least length.
     """
-    repeats = max(prefix.uncached_calls - 1, 0)
-    tokens = repeats * PREFIX_TOKENS
-    options = {"model": prefix.model, "provider": prefix.provider, "requests": max(repeats, 1)}
+    tokens = prefix.repeats * PREFIX_TOKENS
+    options = {
+        "model": prefix.model,
+        "provider": prefix.provider,
+        "requests": max(prefix.repeats, 1),
+    }
     full = price({"input_tokens": tokens}, **options)
     cached = price({"input_tokens": tokens, "cache_read_tokens": tokens}, **options)
     if full is None or cached is None:

@@ -14,6 +14,7 @@ Row = TypeVar("Row")
 # {calls}: the rows of the filter's window; {calls_before}: those of the window before it.
 _SOURCE: Final = re.compile(r"\{(calls|spans|scores|outcomes|metrics_hourly)(_before)?\}")
 _PARAMETER: Final = re.compile(r"\$([a-z_][a-z0-9_]*)")
+_DAY_S: Final = 86_400
 
 
 class Connects(Protocol):
@@ -29,7 +30,8 @@ class Reader:
 
     A query is a constant text. In it `{calls}` stands for the calls that the filter lets through,
     `{calls_before}` for those of the window before, and so for every table; `$bucket_s` for the
-    seconds of a point. Values are always bound, never written into the text.
+    seconds of a point, and `{moment}` for the column to cut into such. Values are always bound,
+    never written into the text.
 
     Args:
         lake: An open lake.
@@ -71,6 +73,8 @@ class Reader:
             bound.update(where.values)
             return f"(SELECT * FROM {table} WHERE {where})"  # noqa: S608 names and marks only
 
-        text = _SOURCE.sub(source, query)
+        # `day` is one value for a whole file, so it is cut once and not for each row.
+        moment = "time" if bound["bucket_s"] % _DAY_S else "day::TIMESTAMP"
+        text = _SOURCE.sub(source, query).replace("{moment}", moment)
         used = {name: bound[name] for name in set(_PARAMETER.findall(text))}
         return self.connection.execute(text, used)

@@ -8,36 +8,38 @@ from typing import Final
 from llm_otel.lake.queries import usage
 from llm_otel.lake.queries.reader import Reader
 
-_OUTCOMES: Final = """
-    SELECT {by} AS name, count(*) AS outcomes, count(*) FILTER (success) AS successes,
-        coalesce(sum(value_usd), 0) AS value_usd
+# One pass over the outcomes of a window; all below is summed from it.
+_KEEP: Final = """
+    SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, feature, tenant_id, kind,
+        count(*) AS outcomes, count(*) FILTER (success) AS successes, sum(value_usd) AS value_usd
     FROM {outcomes} GROUP BY ALL
+"""
+_SUMS: Final = """
+    sum(outcomes)::BIGINT AS outcomes, sum(successes)::BIGINT AS successes,
+    coalesce(sum(value_usd), 0) AS value_usd
 """
 # A feature without outcomes has neither value nor cost here: nobody said what it is for.
 _BY: Final = """
     SELECT o.name, outcomes, successes, value_usd, coalesce(c.cost_usd, 0) AS cost_usd
-    FROM ({outcomes}) o LEFT JOIN (
+    FROM (SELECT {by} AS name, {sums} FROM returned{before} GROUP BY ALL) o LEFT JOIN (
         SELECT {by} AS name, sum(cost_usd) AS cost_usd FROM usage{before}
-        WHERE coalesce(feature, '') IN (SELECT coalesce(feature, '') FROM {source})
+        WHERE coalesce(feature, '') IN (SELECT coalesce(feature, '') FROM returned{before})
         GROUP BY ALL
     ) c ON o.name IS NOT DISTINCT FROM c.name
     ORDER BY value_usd DESC, outcomes DESC
-"""
+""".replace("{sums}", _SUMS)
 _KINDS: Final = """
-    SELECT kind AS name, count(*) AS outcomes, count(*) FILTER (success) AS successes,
-        coalesce(sum(value_usd), 0) AS value_usd, NULL AS cost_usd
-    FROM {outcomes} GROUP BY ALL ORDER BY value_usd DESC, outcomes DESC
-"""
+    SELECT kind AS name, {sums}, NULL AS cost_usd
+    FROM returned GROUP BY ALL ORDER BY value_usd DESC, outcomes DESC
+""".replace("{sums}", _SUMS)
 _POINTS: Final = """
     SELECT time, sum(value_usd) AS value_usd, sum(cost_usd) AS cost_usd,
         sum(successes)::BIGINT AS successes
     FROM (
-        SELECT time_bucket(to_seconds($bucket_s), time) AS time, value_usd, 0 AS cost_usd,
-            success::INTEGER AS successes
-        FROM {outcomes}
+        SELECT time, value_usd, 0 AS cost_usd, successes FROM returned
         UNION ALL
         SELECT time, 0, cost_usd, 0 FROM usage
-        WHERE coalesce(feature, '') IN (SELECT coalesce(feature, '') FROM {outcomes})
+        WHERE coalesce(feature, '') IN (SELECT coalesce(feature, '') FROM returned)
     ) GROUP BY time ORDER BY time
 """
 
@@ -93,6 +95,8 @@ class Returns:
 def roi(reader: Reader) -> Returns:
     """Read all of it."""
     usage.keep_usage(reader)
+    reader.keep("returned", _KEEP)
+    reader.keep("returned_before", _KEEP.replace("{outcomes}", "{outcomes_before}"))
     features = _by(reader, "feature")
     return Returns(
         _sum(features),
@@ -107,9 +111,7 @@ def roi(reader: Reader) -> Returns:
 def _by(reader: Reader, column: str, before: bool = False) -> list[Return]:
     """By one of our columns."""
     end = "_before" if before else ""
-    text = _BY.replace("{outcomes}", _OUTCOMES).replace("{by}", column).replace("{before}", end)
-    text = text.replace("{source}", "{outcomes}").replace("{outcomes}", f"{{outcomes{end}}}")
-    return reader.rows(text, Return)
+    return reader.rows(_BY.replace("{by}", column).replace("{before}", end), Return)
 
 
 def _sum(rows: list[Return]) -> Return:

@@ -10,17 +10,22 @@ from llm_otel.lake.queries.reader import Reader
 
 # One pass: everything else is summed from a row per point, user and session.
 _KEEP: Final = """
-    SELECT time_bucket(to_seconds($activity_s), time) AS time, "user", session_id, tenant_id,
+    SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, "user", session_id, tenant_id,
         count(*) AS calls, count(*) FILTER (status = 'error') AS errors,
         sum(cost_usd) AS cost_usd,
         sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens,
-        min(time) AS first_seen, max(time) AS last_seen
+        max(time) AS last_seen
     FROM {calls} WHERE "user" IS NOT NULL OR session_id IS NOT NULL GROUP BY ALL
 """
 _TOTALS: Final = """
     SELECT count(DISTINCT "user") AS users, count(DISTINCT session_id) AS sessions,
         coalesce(sum(calls), 0)::BIGINT AS calls, coalesce(sum(cost_usd), 0) AS cost_usd
     FROM activity
+"""
+_BEFORE: Final = """
+    SELECT count(DISTINCT "user") AS users, count(DISTINCT session_id) AS sessions,
+        count(*) AS calls, coalesce(sum(cost_usd), 0) AS cost_usd
+    FROM {calls_before} WHERE "user" IS NOT NULL OR session_id IS NOT NULL
 """
 _POINTS: Final = """
     SELECT time, count(DISTINCT "user") AS users, count(DISTINCT session_id) AS sessions
@@ -29,7 +34,7 @@ _POINTS: Final = """
 _COLUMNS: Final = """
     any_value(tenant_id) AS tenant_id, sum(calls)::BIGINT AS calls,
     sum(errors)::BIGINT AS errors, sum(cost_usd) AS cost_usd, sum(tokens)::BIGINT AS tokens,
-    min(first_seen) AS first_seen, max(last_seen) AS last_seen
+    max(last_seen) AS last_seen
 """
 _USERS: Final = """
     SELECT "user" AS name, count(DISTINCT session_id) AS sessions, {columns}
@@ -37,10 +42,16 @@ _USERS: Final = """
     ORDER BY cost_usd DESC NULLS LAST, calls DESC LIMIT $top
 """.replace("{columns}", _COLUMNS)
 _SESSIONS: Final = """
-    SELECT session_id AS name, any_value("user") AS "user", {columns}
+    SELECT session_id AS name, any_value("user") AS "user", min(time) AS since, {columns}
     FROM activity WHERE session_id IS NOT NULL GROUP BY session_id
     ORDER BY last_seen DESC LIMIT $top
 """.replace("{columns}", _COLUMNS)
+# Only of the sessions that are listed: of every row, these two would take as long as all the rest.
+_LENGTHS: Final = """
+    SELECT session_id AS name, min(time) AS first_seen,
+        max(time + to_microseconds((coalesce(duration_s, 0) * 1e6)::BIGINT)) AS ended
+    FROM {calls} WHERE time >= $earliest AND list_contains($names, session_id) GROUP BY session_id
+"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,6 @@ class _Active:
     errors: int
     cost_usd: float | None
     tokens: int
-    first_seen: datetime
     last_seen: datetime
 
 
@@ -83,17 +93,32 @@ class UserRow(_Active):
 
 @dataclass(frozen=True)
 class SessionRow(_Active):
-    """A session's sums."""
+    """A session's sums; from the start of its first call to the end of its last."""
 
     user: str | None
+    first_seen: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True)
+class _Listed(_Active):
+    user: str | None
+    since: datetime
+
+
+@dataclass(frozen=True)
+class _Length:
+    name: str
+    first_seen: datetime
+    ended: datetime
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What the page shows."""
+    """What the page shows; `before` is of the window before."""
 
     now: Totals
-    before: Totals | None
+    before: Totals
     points: list[Point]
     users: list[UserRow]
     sessions: list[SessionRow]
@@ -101,11 +126,26 @@ class Activity:
 
 def activity(reader: Reader, top: int = 50) -> Activity:
     """Read all of it."""
-    reader.keep("activity", _KEEP, activity_s=max(reader.filter.bucket_s, 3600))
+    reader.keep("activity", _KEEP, bucket_s=max(reader.filter.bucket_s, 3600))
     return Activity(
         reader.one(_TOTALS, Totals),
-        None,
+        reader.one(_BEFORE, Totals),
         reader.rows(_POINTS, Point),
         reader.rows(_USERS, UserRow, top=top),
-        reader.rows(_SESSIONS, SessionRow, top=top),
+        _latest(reader, top),
     )
+
+
+def _latest(reader: Reader, top: int) -> list[SessionRow]:
+    listed = reader.rows(_SESSIONS, _Listed, top=top)
+    if not listed:
+        return []
+    lengths = reader.rows(
+        _LENGTHS,
+        _Length,
+        names=[row.name for row in listed],
+        earliest=min(row.since for row in listed),
+    )
+    known = {row.name: vars(row) for row in lengths}
+    sums = [{key: value for key, value in vars(row).items() if key != "since"} for row in listed]
+    return [SessionRow(**(row | known[row["name"]])) for row in sums]

@@ -26,7 +26,7 @@ _METRICS: Final = {
 }
 
 _FROM_CALLS: Final = """
-    SELECT time_bucket(to_seconds($bucket_s), time) AS time, service_name, provider, model,
+    SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, service_name, provider, model,
         feature, tenant_id, count(*) AS requests,
         count(*) FILTER (status = 'error' AND (error_type IS NULL
             OR list_contains($slo, error_type))) AS errors,

@@ -1,4 +1,4 @@
-"""Figures as people read them: $0.0123, 1.2 M, 840 ms, +12 %."""
+"""Figures as people read them, on the dashboard and in digests: $0.0123, 1.2 M, 840 ms, +12 %."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def share(value: float | None) -> str:
         return NOTHING
     percent = value * 100
     size = abs(percent)
-    decimals = 0 if size >= 100 or percent == 0 else 1 if size >= 1 else 2
+    decimals = 0 if size >= 99.95 or percent == 0 else 1 if size >= 0.995 else 2
     return f"{percent:,.{decimals}f} %".replace("-", "−")
 
 

@@ -1,0 +1,93 @@
+"""`llm-otel chart`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import rich_click as click
+
+from llm_otel.cli import options, output
+
+# As `llm_otel.dashboard.figures.NAMES`, which takes long to import.
+NAMES = (
+    "requests",
+    "percentiles",
+    "tokens",
+    "cost",
+    "durations",
+    "users",
+    "sessions",
+    "scores",
+    "drift",
+    "models",
+    "value",
+    "cost-of-success",
+)
+_FILTERS = ("service", "provider", "model", "feature", "tenant_id", "user", "session", "status",
+            "tag")  # fmt: skip
+
+
+def _filters(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if name not in _FILTERS or not equals:
+            raise click.BadParameter(
+                f"{text!r} is no filter: give NAME=VALUE with one of {', '.join(_FILTERS)}."
+            )
+        found[name] = (*found.get(name, ()), value)
+    return found
+
+
+@click.command()
+@click.argument("name", type=click.Choice(NAMES))
+@options.lake
+@options.since
+@options.until
+@click.option(
+    "--by",
+    metavar="WHAT",
+    help="Split the cost by model, tenant_id, feature, user, provider, service or tag:<key>.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_filters,
+    help="Only calls of this: model=gpt-5; may be given several times.",
+)
+@options.into
+@options.told
+def command(
+    name: str,
+    lake: Path,
+    since: datetime,
+    until: datetime | None,
+    by: str | None,
+    filters: dict[str, tuple[str, ...]],
+    into: Path | None,
+) -> None:
+    """Write one of the dashboard's charts as JSON of Plotly: NAME is which.
+
+    `plotly.io.from_json` reads it, and Plotly in any language.
+
+    \b
+    llm-otel chart cost --by tenant_id --since 30d -o cost.json
+    llm-otel chart requests --filter model=gpt-5 --filter feature=search
+    """
+    from llm_otel.dashboard import figures
+
+    options.in_order(since, until)
+    window = {"since": since, "until": until or options.now()}
+    asked = {key: (when.isoformat(),) for key, when in window.items()}
+    split = {"by": (by,)} if by else {}
+    figure = figures.chart(options.open_lake(lake), name, {**filters, **asked, **split})
+    text: str = figure.to_json()
+    if into is None:
+        click.echo(text)
+    else:
+        output.write_text(f"{text}\n", into)

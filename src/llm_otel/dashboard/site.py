@@ -1,0 +1,76 @@
+"""From an address to what its page shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+import llm_otel
+from llm_otel.dashboard import pages
+from llm_otel.dashboard.components import empty
+from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.state import State as Address
+from llm_otel.lake.queries import choices
+from llm_otel.lake.reading import Lake
+
+_CHOICES_FOR_S: Final = 30.0
+_CHOICES_REACH: Final = timedelta(days=90)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Site:
+    """Answers addresses; what the filters can be set to is remembered for half a minute.
+
+    Args:
+        lake: An open lake.
+        price: As `llm_otel.cost`, for what models would cost; None: that, at list prices.
+        clock: The time now, UTC; None: the machine's.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        price: Callable[..., Any] | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.lake = lake
+        self._price = price or llm_otel.cost
+        self._clock = clock or _utc_now
+        self._choices: choices.Choices | None = None
+        self._chosen_at = 0.0
+
+    def context(self, path: str | None, search: str | None) -> tuple[Page, Context]:
+        """The page of an address, and what it is asked."""
+        page, subject = pages.find(path or "/")
+        now = self._clock().astimezone(timezone.utc).replace(tzinfo=None)
+        address = Address.parse(search)
+        return page, Context(self.lake, address, now, self._price, page.path, subject)
+
+    def choices(self, now: datetime) -> choices.Choices:
+        """What the filters can be set to."""
+        if self._choices is None or time.monotonic() - self._chosen_at > _CHOICES_FOR_S:
+            self._choices = choices.choices(self.lake, now - _CHOICES_REACH, now)
+            self._chosen_at = time.monotonic()
+        return self._choices
+
+    def content(self, page: Page, context: Context) -> list[Any]:
+        """The page, or what to do where it has nothing to show."""
+        if page.needs_calls:
+            latest = choices.latest(self.lake)
+            if latest is None:
+                return [empty.no_data()]
+            if not choices.any_calls(self.lake, context.filter):
+                return [
+                    empty.nothing_matches(
+                        context.here(range="90d", since=None, until=None),
+                        context.state.cleared().href(context.path),
+                        context.state.cleared() != context.state,
+                    )
+                ]
+        data = page.read(context)
+        return page.show(context, data, page.tables(context, data))
