@@ -118,7 +118,7 @@ def _notifier(target: str) -> Any:
 
 
 def _with_pictures(target: str) -> str:
-    """A mail's address with the option that has its pictures shown where the page refers to them."""
+    """A mail's address, with the option that shows its pictures where the page refers to them."""
     if urlsplit(target).scheme not in _MAIL:
         return target
     return f"{target}{'&' if '?' in target else '?'}inline=yes"
