@@ -189,7 +189,7 @@ def main(arguments: list[str]) -> int:
                 path.write_text(new, encoding="utf-8")
     if "--check" in arguments and stale:
         names = ", ".join(path.name for path in stale)
-        sys.stderr.write(f"Stale: {names}; run python tools/generate_docs.py.\n")
+        sys.stderr.write(f"Stale: {names}; run make generate.\n")
         return 1
     return 0
 

@@ -149,8 +149,8 @@ def test_points_of_whole_days_count_what_the_times_say(lake: Lake) -> None:
     found = overview.overview(Reader(lake, asked))
     true = _ask(
         lake,
-        "SELECT date_trunc('day', time) AS day, count(*) FROM calls "
-        "WHERE time >= ? AND time < ? AND status = 'ok' GROUP BY day ORDER BY day",
+        "SELECT time_bucket(INTERVAL 1 DAY, time), count(*) FROM calls "
+        "WHERE time >= ? AND time < ? AND status = 'ok' GROUP BY 1 ORDER BY 1",
         since,
         END,
     )
