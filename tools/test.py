@@ -10,13 +10,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
+LIBRARY = ("tests/unit", "tests/conformance", "tests/hostile", "tests/contract")
+
 # What runs, and what it proves; the first that fails ends the run.
 STAGES: tuple[tuple[str, list[str]], ...] = (
     ("the real Collector, Prometheus, Alertmanager and Compose", ["-m", "tools.binaries"]),
     ("a real browser", ["-m", "tools.browser"]),
+    # By itself: it holds the time that a program takes to end, which heavy neighbours would stretch.
+    ("the library on the newest clients", [*PYTEST, *LIBRARY]),
     (
-        "the suite on the newest clients",
-        ["-m", "pytest", "-n", "2", "--dist", "loadfile", "tests"],
+        "the stack, the local mode and the examples",
+        [*PYTEST, "tests", *(f"--ignore={each}" for each in LIBRARY)],
     ),
     ("the oldest and newest clients and SDKs", ["tests/matrix.py"]),
 )
