@@ -17,7 +17,7 @@ LIBRARY = ("tests/unit", "tests/conformance", "tests/hostile", "tests/contract")
 STAGES: tuple[tuple[str, list[str]], ...] = (
     ("the real Collector, Prometheus, Alertmanager and Compose", ["-m", "tools.binaries"]),
     ("a real browser", ["-m", "tools.browser"]),
-    # By itself: it holds the time that a program takes to end, which heavy neighbours would stretch.
+    # By itself: it holds how long programs take to end, which heavy neighbours would stretch.
     ("the library on the newest clients", [*PYTEST, *LIBRARY]),
     (
         "the stack, the local mode and the examples",
