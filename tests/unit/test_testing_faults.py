@@ -165,8 +165,9 @@ class TestLatency:
             plain_start = time.perf_counter()
             client.chat.completions.create(**REQUEST)
             plain = time.perf_counter() - plain_start
+        # Each from the start: a reader that was late for the first chunk finds the next ones ready.
         assert first[0] >= 0.08
-        assert rest[-1][0] - first[0] >= 0.01 * len(rest) * 0.9
+        assert rest[-1][0] >= 0.08 + 0.01 * len(rest)
         assert plain >= 0.08 + 2 * 0.01
 
     def test_by_model(self):
