@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final
 
+from llm_otel.closing import Closing
 from llm_otel.lake.batch import Batches
 from llm_otel.lake.log import Log, LogFull, Record, read
 from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep
@@ -58,7 +58,7 @@ class Busy(RuntimeError):
         self.full = full
 
 
-class Ingest:
+class Ingest(Closing):
     """The one writer of the lake in the folder `path`; also a context manager.
 
     What an earlier process acknowledged and did not store is stored first, in the background.
@@ -133,17 +133,6 @@ class Ingest:
         self._upkeep.close()
         self._log.close()
         self.writer.close()
-
-    def __enter__(self) -> Ingest:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_room(self, length: int) -> None:
         if self._pending + length > self.limits.pending_bytes:

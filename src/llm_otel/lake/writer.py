@@ -7,11 +7,11 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
+from llm_otel.closing import Closing
 from llm_otel.errors import ConfigError
 from llm_otel.lake.about import ABOUT, read_about
 from llm_otel.lake.delta import Stored
@@ -23,7 +23,7 @@ DIRECT: Final = "llm-otel-direct"
 Rows: TypeAlias = "pa.Table | Iterable[Mapping[str, Any]]"
 
 
-class Writer:
+class Writer(Closing):
     """Appends rows to the lake in the folder `path`; also a context manager.
 
     Attributes:
@@ -68,17 +68,6 @@ class Writer:
     def close(self) -> None:
         """Let another process write."""
         self._lock.release()
-
-    def __enter__(self) -> Writer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def conform(name: str, given: Rows) -> pa.Table:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from llm_otel.closing import Closing
 from llm_otel.errors import ConfigError
 from llm_otel.listening import in_url, is_loopback
 
@@ -19,7 +19,7 @@ HTTP_PORT: Final = 4318
 GRPC_PORT: Final = 4317
 
 
-class Receiver:
+class Receiver(Closing):
     """Takes OTLP into `ingest` until it is closed; also a context manager.
 
     Args:
@@ -71,17 +71,6 @@ class Receiver:
         """Answer what is under way, and stop."""
         while self._closers:
             self._closers.pop()()
-
-    def __enter__(self) -> Receiver:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _serve_http(self, service: Service, host: str, port: int) -> None:
         from llm_otel.receiver.http import HttpServer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,7 +60,8 @@ _LISTED: Final = """
         any_value(tenant_id) AS tenant_id, any_value("user") AS "user",
         any_value(session_id) AS session_id,
         CASE WHEN bool_or(status = 'error') THEN 'error'
-            WHEN bool_or(status = 'cancelled') THEN 'cancelled' ELSE 'ok' END AS status
+            WHEN bool_or(status = 'cancelled') THEN 'cancelled' ELSE 'ok' END AS status,
+        NULL AS name
     FROM calls WHERE trace_id IN (SELECT unnest($ids)) AND {near} GROUP BY trace_id
 """
 _ROOTS: Final = """
@@ -86,30 +88,13 @@ class TraceRow:
     user: str | None
     session_id: str | None
     status: str
-    name: str | None = None
+    name: str | None
 
 
 @dataclass(frozen=True)
 class _Picked:
     trace_id: str
     time: datetime
-
-
-@dataclass(frozen=True)
-class _Listed:
-    trace_id: str
-    time: datetime
-    calls: int
-    cost_usd: float | None
-    input_tokens: int
-    output_tokens: int
-    duration_s: float | None
-    models: list[str]
-    feature: str | None
-    tenant_id: str | None
-    user: str | None
-    session_id: str | None
-    status: str
 
 
 @dataclass(frozen=True)
@@ -153,7 +138,7 @@ def traces(
     if not times:
         return []
     ids, near = list(times), _near(times.values())
-    listed = reader.rows(_LISTED.replace("{near}", near[0]), _Listed, ids=ids, **near[1])
+    listed = reader.rows(_LISTED.replace("{near}", near[0]), TraceRow, ids=ids, **near[1])
     found = reader.rows(_ROOTS.replace("{near}", near[0]), _Root, ids=ids, **near[1])
     roots = {row.trace_id: row for row in found}
     rows = {row.trace_id: _with_root(row, roots.get(row.trace_id)) for row in listed}
@@ -201,11 +186,10 @@ def _near(times: Any) -> tuple[str, dict[str, datetime]]:
     return f"({' OR '.join(parts)})", bound
 
 
-def _with_root(row: _Listed, root: _Root | None) -> TraceRow:
-    values = vars(row) | {"name": None}
-    if root is not None:
-        values |= {"name": root.name, "duration_s": root.duration_s}
-    return TraceRow(**values)
+def _with_root(row: TraceRow, root: _Root | None) -> TraceRow:
+    if root is None:
+        return row
+    return dataclasses.replace(row, name=root.name, duration_s=root.duration_s)
 
 
 @dataclass(frozen=True)
