@@ -70,8 +70,9 @@ def serving(lake: str | os.PathLike[str], **options: Any) -> Iterator[str]:
     try:
         yield _address(server, _LOCAL)
     finally:
-        server.close()
+        # What is being answered wakes the loop when it is done, so that goes last.
         server.task_dispatcher.shutdown()
+        server.close()
         thread.join(_JOIN_S)
         # Browsers keep connections open, and Waitress a file for an answer that is half sent.
         for channel in list(server.active_channels.values()):
