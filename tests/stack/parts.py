@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -27,11 +29,23 @@ def program(name: str) -> Path:
     return find(name)
 
 
+# Below those that the system gives to outgoing connections, one of which could take it before the
+# program does; for each worker others, and from another place in each run.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+_PORTS = itertools.islice(
+    itertools.cycle(range(20_000 + 3_000 * _WORKER, 23_000 + 3_000 * _WORKER)),
+    os.getpid() % 3_000,
+    None,
+)
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens at."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    for port in _PORTS:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports never end")
 
 
 def fetch(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import time
+import urllib.error
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import yaml
 from docs.markdown import ROOT, anchors
 from stack import test_rules_cost, test_rules_llm, test_rules_quality, test_rules_telemetry
+from stack.catchers import wait_for
 from stack.parts import Part, fetch, free_port, program
 from stack.rule_cases import Case
 
@@ -357,15 +359,21 @@ RECORDS = {
 
 
 def _export(url: str, body: str) -> None:
-    try:
-        fetch(url, body.encode(), {"Content-Type": "application/json"})
-    except OSError:
-        pass  # refused, as it should be here
+    def sent() -> bool:
+        try:
+            fetch(url, body.encode(), {"Content-Type": "application/json"})
+        except urllib.error.HTTPError:
+            pass  # refused, as it should be here
+        except urllib.error.URLError:
+            return False  # it does not listen yet
+        return True
+
+    wait_for(sent, f"{url} takes a request")
 
 
 def _finds(url: str, names: set[str]) -> None:
-    """Each metric is there, within ten seconds."""
-    until = time.monotonic() + 10
+    """Each metric is there, within half a minute."""
+    until = time.monotonic() + 30
     while True:
         text = fetch(f"{url}/metrics").decode()
         missing = {name for name in names if not re.search(rf"^{name}[{{ ]", text, re.MULTILINE)}
