@@ -2,6 +2,8 @@
 
     python tests/matrix.py [--fresh] [environment ...]
 
+Two at a time; what one printed is shown when it ends.
+
 Each environment is made once, in `.cache/matrix`, and again when its table entry or
 `pyproject.toml` changes, or with `--fresh`.
 """
@@ -15,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,7 +66,10 @@ def main() -> int:
     unknown = [name for name in given.names if name not in ENVIRONMENTS]
     if unknown:
         parser.error(f"there is no environment {unknown[0]!r}; there are {', '.join(ENVIRONMENTS)}")
-    failed = [name for name in given.names or ENVIRONMENTS if not passes(name, fresh=given.fresh)]
+    names = list(given.names or ENVIRONMENTS)
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda name: passes(name, fresh=given.fresh), names))
+    failed = [name for name, passed in zip(names, results, strict=True) if not passed]
     if failed:
         print(f"matrix: FAILED: {', '.join(failed)}", flush=True)
     return 1 if failed else 0
@@ -79,10 +85,18 @@ def passes(name: str, *, fresh: bool) -> bool:
         return False
     began = time.monotonic()
     print(f"matrix: {name}: testing {', '.join(requirements)}", flush=True)
-    code = subprocess.call([python, "-m", "pytest", *tests], cwd=ROOT)
-    result = "passed" if code == 0 else "FAILED"
-    print(f"matrix: {name}: {result} in {time.monotonic() - began:.0f} s", flush=True)
-    return code == 0
+    ran = subprocess.run(
+        [python, "-m", "pytest", *tests],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    result = "FAILED" if ran.returncode else "passed"
+    # In one piece: another environment is tested at the same time.
+    print(f"{ran.stdout}matrix: {name}: {result} in {time.monotonic() - began:.0f} s", flush=True)
+    return ran.returncode == 0
 
 
 def environment(name: str, requirements: tuple[str, ...], *, fresh: bool) -> Path:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
+# Files in the order of their names: those of the fewest tests, which would else come last, are
+# among the longest.
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 LIBRARY = ("tests/unit", "tests/conformance", "tests/hostile", "tests/contract")
 
 # What runs, and what it proves; the first that fails ends the run.
