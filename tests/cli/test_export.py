@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import sys
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -94,6 +94,29 @@ def test_costs(folder: Path) -> None:
     assert (row["day"], row["tenant_id"], row["calls"], row["cost_usd"]) == (
         "2026-11-20", "acme", "2", "1.0",
     )  # fmt: skip
+
+
+def test_costs_of_a_service_that_samples(tmp_path: Path) -> None:
+    """Metrics are whole where spans are sampled; who sends none is counted by its calls."""
+    metric = {"hour": datetime(2026, 11, 20, 12), "service_name": "shop", "model": "gpt-4o"}
+    lake(
+        tmp_path,
+        calls=[call(date(2026, 11, 20)), call(date(2026, 11, 20), 1, service_name="other")],
+        metrics_hourly=[
+            metric | {"metric": "gen_ai.request.duration", "sum": 9.0, "count": 10},
+            metric | {"metric": "gen_ai.cost.usd", "sum": 5.0},
+        ],
+    )
+    arguments = ("export", "costs", "--since", "2026-11-20", "--until", "2026-11-21")
+    rows = list(csv.DictReader(io.StringIO(run(tmp_path, *arguments).stdout)))
+    assert [(row["service_name"], row["calls"], row["cost_usd"]) for row in rows] == [
+        ("other", "1", "0.5"), ("shop", "10", "5.0"),
+    ]  # fmt: skip
+    one = run(tmp_path, *arguments, "--where", "service_name = 'shop'").stdout.splitlines()
+    assert len(one) == 2, one
+    two = run(tmp_path, *arguments, "--where", "true); SELECT (1")
+    assert two.returncode, two
+    assert "one SELECT" in words(two)
 
 
 def test_sql(folder: Path) -> None:

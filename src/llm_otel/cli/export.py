@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from llm_otel.cli import options, output
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+    from llm_otel.lake.reading import Lake
 
 # What can be exported -> the query, over the rows of the time that was asked for.
 _SUBJECTS = {
@@ -15,18 +21,21 @@ _SUBJECTS = {
     "spans": "SELECT * EXCLUDE (day) FROM spans WHERE {time} AND ({where}) ORDER BY time",
     "scores": "SELECT * EXCLUDE (day) FROM scores WHERE {time} AND ({where}) ORDER BY time",
     "outcomes": "SELECT * EXCLUDE (day) FROM outcomes WHERE {time} AND ({where}) ORDER BY time",
-    "costs": """
-        SELECT day, service_name, provider, model, tenant_id, feature, count(*) AS calls,
-            count(*) FILTER (cost_usd IS NULL) AS unpriced, sum(cost_usd) AS cost_usd,
-            sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-            sum(cache_read_tokens) AS cache_read_tokens
-        FROM calls WHERE {time} AND ({where}) GROUP BY ALL ORDER BY ALL
-    """,
 }
+# By day, of what the services' metrics say and where they say nothing of their calls.
+_COSTS = """
+    SELECT time::DATE AS day, service_name, provider, model, tenant_id, feature,
+        requests::BIGINT AS calls, errors::BIGINT AS errors, cost_usd,
+        input_tokens::BIGINT AS input_tokens, output_tokens::BIGINT AS output_tokens,
+        cached_tokens::BIGINT AS cache_read_tokens
+    FROM usage WHERE ({where}) ORDER BY ALL
+"""
+_DAY_S = 86_400
+_NEVER = datetime(9999, 1, 1)
 
 
 @click.command()
-@click.argument("subject", type=click.Choice(tuple(_SUBJECTS)))
+@click.argument("subject", type=click.Choice((*_SUBJECTS, "costs")))
 @options.lake
 @options.since
 @options.until
@@ -54,20 +63,33 @@ def command(
 ) -> None:
     """Export rows of the lake: SUBJECT is calls, spans, scores, outcomes or costs (by day).
 
-    Rows are streamed: an export of any size needs little memory. Times are UTC. Costs are sums of
-    the calls; of a service that samples its spans, the Cost page and `llm-otel chart cost` know the
-    whole, from its metrics.
+    Rows are streamed: an export of any size needs little memory. Times are UTC. Costs are by day,
+    service, provider, model, tenant and feature, from the metrics by the hour where a service sends
+    them (its spans may be sampled), else from its calls; their --where is about these columns.
 
     \b
     llm-otel export calls --since 7d --where "status = 'error'" --format jsonl
     llm-otel export costs --since 2026-11-01 --format parquet -o november.parquet
     """
     options.in_order(since, until)
-    query = _SUBJECTS[subject].format(
-        time="time >= $since AND ($until IS NULL OR time < $until)", where=where
-    )
+    opened = options.open_lake(lake)
     with output.wrong_queries(where):
-        answer = options.open_lake(lake).sql(
-            query, {"since": since, "until": until}, since=since, until=until
-        )
+        if subject == "costs":
+            answer = _costs(opened, since, until, where)
+        else:
+            time = "time >= $since AND ($until IS NULL OR time < $until)"
+            query = _SUBJECTS[subject].format(time=time, where=where)
+            bound = {"since": since, "until": until}
+            answer = opened.sql(query, bound, since=since, until=until)
         output.write(answer, form, into)
+
+
+def _costs(lake: Lake, since: datetime, until: datetime | None, where: str) -> DuckDBPyRelation:
+    from llm_otel.lake.queries.filters import Filter
+    from llm_otel.lake.queries.reader import Reader
+    from llm_otel.lake.queries.usage import keep_window
+    from llm_otel.lake.reading import one_query
+
+    reader = Reader(lake, Filter(since, until or _NEVER), timedelta())
+    keep_window(reader, bucket_s=_DAY_S)
+    return one_query(reader.connection, _COSTS.format(where=where))

@@ -41,14 +41,21 @@ _CONFIGURATION: Final = {
     "delta.checkpointInterval": "50",
 }
 _NO_DICTIONARY: Final = ColumnProperties(dictionary_enabled=False)
+# Nearly as small as whole numbers under zstd, and read twice as fast.
+_SPLIT: Final = ColumnProperties(dictionary_enabled=False, encoding="BYTE_STREAM_SPLIT")
 
 
 def properties(table: Table) -> WriterProperties:
-    """How a file is written: zstd, and no dictionary where values hardly repeat."""
+    """How a file is written: zstd; where values hardly repeat no dictionary, and reals by
+    bytes of the same weight."""
     return WriterProperties(
         compression="ZSTD",
         compression_level=3,
-        column_properties={c.name: _NO_DICTIONARY for c in table.columns if c.unique},
+        column_properties={
+            c.name: _SPLIT if pa.types.is_floating(c.type) else _NO_DICTIONARY
+            for c in table.columns
+            if c.unique
+        },
     )
 
 

@@ -107,7 +107,7 @@ CALLS: Final = Table(
         Column("cache_read_tokens", _COUNT, "part of the input read from the cache"),
         Column("cache_write_tokens", _COUNT, "part of the input written to the cache"),
         Column("reasoning_tokens", _COUNT, "part of the output spent on reasoning"),
-        Column("cost_usd", _REAL, "cost in USD; NULL is unknown, never free"),
+        Column("cost_usd", _REAL, "cost in USD; NULL is unknown, never free", unique=True),
         Column("cost_source", _TEXT, "provider: it said so; local: by price table"),
         Column("streaming", pa.bool_(), "the answer was streamed"),
         Column("service_tier", _TEXT, "the tier that answered: default, flex, batch, …"),

@@ -4,6 +4,9 @@ One pass over the rows fills the bins, every percentile of a page is read from t
 is the middle of its bin, so it is off by at most 0.5 %, whatever the number of rows; an exact one
 sorts them all, which at ten million takes longer than a page may. A microsecond is added first, as
 zero has no logarithm.
+
+Names are grouped by their hash: over millions of rows that takes DuckDB two thirds of the time, and
+64 bits do not meet twice in a few thousand names.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from typing import Final
 from llm_otel.lake.queries.reader import Reader
 
 _KEEP: Final = """
-    SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, model,
+    SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, any_value(model) AS model,
         floor(ln(duration_s + 0.000001) * 100)::INTEGER AS bin, count(*) AS n
-    FROM {calls} WHERE duration_s IS NOT NULL GROUP BY ALL
+    FROM {calls} WHERE duration_s IS NOT NULL GROUP BY 1, bin, hash(model)
 """
 # {by} is one of our own column lists, never a value.
 _PERCENTILES: Final = """

@@ -15,13 +15,14 @@ _BINS: Final = """
     FROM durations GROUP BY ALL ORDER BY low
 """
 _SPANS: Final = """
-    SELECT name, floor(ln(duration_s + 0.000001) * 100)::INTEGER AS bin, count(*) AS n
-    FROM {spans} WHERE duration_s IS NOT NULL GROUP BY ALL
+    SELECT any_value(name) AS name, floor(ln(duration_s + 0.000001) * 100)::INTEGER AS bin,
+        count(*) AS n
+    FROM {spans} WHERE duration_s IS NOT NULL GROUP BY hash(name), bin
 """
 _CHUNKS: Final = """
-    SELECT model AS name, floor(ln(first_chunk_s + 0.000001) * 100)::INTEGER AS bin,
+    SELECT any_value(model) AS name, floor(ln(first_chunk_s + 0.000001) * 100)::INTEGER AS bin,
         count(*) AS n
-    FROM {calls} WHERE first_chunk_s IS NOT NULL GROUP BY ALL
+    FROM {calls} WHERE first_chunk_s IS NOT NULL GROUP BY hash(model), bin
 """
 
 

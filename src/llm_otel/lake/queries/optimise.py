@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from llm_otel.lake.queries.reader import Reader
 
+# Names are grouped by their hash (see `durations`).
 # A prompt is bloated when a call reads more than ten tokens for one that it writes.
 BLOATED: Final = 10
 _LEAST_CALLS: Final = 20
@@ -15,12 +16,14 @@ _LEAST_CALLS: Final = 20
 PREFIX_TOKENS: Final = 256
 
 _BLOATED: Final = """
-    SELECT feature, prompt_name, prompt_version, model, count(*) AS calls,
+    SELECT any_value(feature) AS feature, any_value(prompt_name) AS prompt_name,
+        any_value(prompt_version) AS prompt_version, any_value(model) AS model, count(*) AS calls,
         sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
         sum(input_tokens) / greatest(sum(output_tokens), 1) AS ratio, sum(cost_usd) AS cost_usd
     FROM {calls}
     WHERE status = 'ok' AND operation <> 'embeddings' AND input_tokens > 0
-    GROUP BY ALL HAVING ratio > $bloated AND calls >= $least
+    GROUP BY hash(feature, prompt_name, prompt_version, model)
+    HAVING ratio > $bloated AND calls >= $least
     ORDER BY cost_usd DESC NULLS LAST LIMIT 50
 """
 # One prefix is one row inside; outside, a feature's prompt on a model: one thing to mend.

@@ -79,29 +79,19 @@ class Bill:
 def bill(lake: Connects, asked: Filter, now: datetime) -> Bill:
     """Today's cost and the projected month, whatever the filter's window is."""
     midnight = datetime.combine(now.date(), time())
-    week = timedelta(days=7)
-
-    def cost(since: datetime, until: datetime) -> float:
-        return spent(lake, asked.over(since, until))
-
-    day = timedelta(days=1)
-    return Bill(
-        cost(midnight, now),
-        cost(midnight - week, now - week),
-        cost(now - day, now) * _DAYS_OF_A_MONTH,
-        cost(now - day - week, now - week) * _DAYS_OF_A_MONTH,
-    )
+    day, week = timedelta(days=1), timedelta(days=7)
+    reader = Reader(lake, asked.over(now - day - week, now), timedelta())
+    return reader.one(
+        _BILL, Bill, midnight=midnight, day=now - day, days=_DAYS_OF_A_MONTH,
+        midnight_then=midnight - week, then=now - week,
+    )  # fmt: skip
 
 
-def spent(lake: Connects, asked: Filter) -> float:
-    """USD of a window."""
-    reader = Reader(lake, asked, timedelta())
-    return reader.one(_SPENT, _Spent).cost_usd
-
-
-_SPENT: Final = "SELECT coalesce(sum(cost_usd), 0) AS cost_usd FROM {calls}"
-
-
-@dataclass(frozen=True)
-class _Spent:
-    cost_usd: float
+_BILL: Final = """
+    SELECT coalesce(sum(cost_usd) FILTER (time >= $midnight), 0) AS today,
+        coalesce(sum(cost_usd) FILTER (time >= $midnight_then AND time < $then), 0)
+            AS today_last_week,
+        coalesce(sum(cost_usd) FILTER (time >= $day), 0) * $days AS month,
+        coalesce(sum(cost_usd) FILTER (time < $then), 0) * $days AS month_last_week
+    FROM {calls}
+"""

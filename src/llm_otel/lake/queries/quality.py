@@ -34,20 +34,20 @@ _DRIFT: Final = """
 PROMPT_SCORES: Final = timedelta(days=7)
 # What two groups of calls can differ by -> the columns that name it, and the name of them.
 VARIANTS: Final = {
-    "model": ("model", "model"),
+    "model": (("model",), "model"),
     "prompt": (
-        "prompt_name, prompt_version",
+        ("prompt_name", "prompt_version"),
         "prompt_name || '@' || coalesce(prompt_version, '')",
     ),
 }
-# One pass over the calls: sums and squares by bin of duration, 1 % wide (see `durations`).
+# One pass over the calls: sums and squares by bin of duration, 1 % wide (see `durations`, also for
+# the hash); the bin is NULL where there is no duration.
 _KEEP: Final = """
     SELECT {columns}, floor(ln(duration_s + 0.000001) * 100)::INTEGER AS bin,
         count(*) AS calls, count(*) FILTER (status = 'error') AS errors,
         count(cost_usd) AS priced, sum(cost_usd) AS cost, sum(cost_usd * cost_usd) AS cost2,
-        count(duration_s) AS timed, sum(duration_s) AS seconds,
-        sum(duration_s * duration_s) AS seconds2
-    FROM {calls} WHERE operation <> 'embeddings' GROUP BY ALL
+        sum(duration_s) AS seconds, sum(duration_s * duration_s) AS seconds2
+    FROM {calls} WHERE operation <> 'embeddings' GROUP BY hash({keys}), bin
 """
 _CHOICES: Final = """
     SELECT {name} AS name, sum(calls)::BIGINT AS calls FROM sides
@@ -58,18 +58,18 @@ _GROUPS: Final = """
         sum(errors)::BIGINT AS errors, sum(cost) / nullif(sum(priced), 0) AS cost,
         sqrt(greatest(sum(cost2) - sum(cost) ** 2 / nullif(sum(priced), 0), 0)
             / nullif(sum(priced) - 1, 0)) AS cost_deviation,
-        sum(seconds) / nullif(sum(timed), 0) AS seconds,
-        sqrt(greatest(sum(seconds2) - sum(seconds) ** 2 / nullif(sum(timed), 0), 0)
-            / nullif(sum(timed) - 1, 0)) AS seconds_deviation,
-        sum(timed)::BIGINT AS timed
-    FROM sides WHERE {name} IN ($a, $b) GROUP BY ALL
+        coalesce(sum(calls) FILTER (bin IS NOT NULL), 0)::BIGINT AS timed,
+        sum(seconds) / nullif(timed, 0) AS seconds,
+        sqrt(greatest(sum(seconds2) - sum(seconds) ** 2 / nullif(timed, 0), 0)
+            / nullif(timed - 1, 0)) AS seconds_deviation
+    FROM sides WHERE {name} IN ($a, $b) GROUP BY {name}
 """
 _RANKS: Final = """
     SELECT exp((min(bin) FILTER (reached >= $low * total) + 0.5) / 100) AS low,
         exp((min(bin) FILTER (reached >= 0.95 * total) + 0.5) / 100) AS value,
         exp((min(bin) FILTER (reached >= $high * total) + 0.5) / 100) AS high
-    FROM (SELECT bin, sum(timed) OVER (ORDER BY bin) AS reached, sum(timed) OVER () AS total
-        FROM (SELECT bin, sum(timed) AS timed FROM sides WHERE {name} = $one AND bin IS NOT NULL
+    FROM (SELECT bin, sum(calls) OVER (ORDER BY bin) AS reached, sum(calls) OVER () AS total
+        FROM (SELECT bin, sum(calls) AS calls FROM sides WHERE {name} = $one AND bin IS NOT NULL
             GROUP BY bin))
 """
 _SCORED_MODELS: Final = """
@@ -81,8 +81,8 @@ _SCORED: Final = """
     SELECT {name} AS name, evaluation, count(*) AS scores, avg(score) AS mean,
         stddev_samp(score) AS deviation
     FROM (SELECT * FROM {scores} WHERE time >= $recent)
-    JOIN (SELECT trace_id, span_id, prompt_name, prompt_version FROM {calls}
-        WHERE prompt_name IS NOT NULL AND time >= $recent) USING (trace_id, span_id)
+    JOIN (SELECT span_id, prompt_name, prompt_version FROM {calls}
+        WHERE prompt_name IS NOT NULL AND time >= $recent) USING (span_id)
     WHERE {name} IN ($a, $b) GROUP BY ALL
 """
 
@@ -205,7 +205,9 @@ def quality(reader: Reader, evaluation: str | None = None) -> Quality:
 def choices(reader: Reader, by: str) -> list[Choice]:
     """What can be compared by a key of `VARIANTS`, the most used first; `compare` comes after."""
     columns, name = VARIANTS[by]
-    reader.keep("sides", _KEEP.replace("{columns}", columns))
+    picked = ", ".join(f"any_value({each}) AS {each}" for each in columns)
+    text = _KEEP.replace("{columns}", picked).replace("{keys}", ", ".join(columns))
+    reader.keep("sides", text)
     return reader.rows(_CHOICES.replace("{name}", name), Choice)
 
 

@@ -71,7 +71,8 @@ class Reader:
             asked = self.filter.before if before else self.filter
             where = conditions(asked, table, f"{table}{before or ''}")
             bound.update(where.values)
-            return f"(SELECT * FROM {table} WHERE {where})"  # noqa: S608 names and marks only
+            parts = (f"SELECT * FROM {table} WHERE {part}" for part in where.parts())  # noqa: S608
+            return f"({' UNION ALL '.join(parts)})"  # names and marks only
 
         # `day` is one value for a whole file, so it is cut once and not for each row.
         moment = "time" if bound["bucket_s"] % _DAY_S else "day::TIMESTAMP"

@@ -67,13 +67,20 @@ def keep_usage(reader: Reader) -> bool:
     Returns:
         Whether metrics were asked: no where the filter asks for what only calls know.
     """
-    metered = not reader.filter.only_calls_know and reader.filter.bucket_s >= HOUR
-    for before in ("", "_before"):
-        _keep(reader, metered, before)
-    return metered
+    keep_window(reader, "_before")
+    return keep_window(reader)
 
 
-def _keep(reader: Reader, metered: bool, before: str) -> None:
+def keep_window(reader: Reader, before: str = "", bucket_s: int | None = None) -> bool:
+    """Store the sums of one window as `usage{before}`, at `bucket_s` or else the filter's bucket.
+
+    Returns:
+        As `keep_usage`.
+    """
+    bucket = bucket_s or reader.filter.bucket_s
+    metered = not reader.filter.only_calls_know and bucket >= HOUR
+    values = {**_METRICS, "bucket_s": bucket}
+
     def windowed(text: str) -> str:
         return text.replace("{calls}", f"{{calls{before}}}").replace(
             "{metrics_hourly}", f"{{metrics_hourly{before}}}"
@@ -81,14 +88,15 @@ def _keep(reader: Reader, metered: bool, before: str) -> None:
 
     from_calls = windowed(_FROM_CALLS)
     if not metered:
-        reader.keep(f"usage{before}", from_calls.replace("{only}", ""), **_METRICS)
-        return
-    reader.keep("unmetered", windowed(_UNMETERED), **_METRICS)
+        reader.keep(f"usage{before}", from_calls.replace("{only}", ""), **values)
+        return False
+    reader.keep("unmetered", windowed(_UNMETERED), **values)
     text = windowed(_FROM_METRICS)
     # Most often there is none, and then the many rows of the calls are not read at all.
     if reader.rows("SELECT 1 AS one FROM unmetered LIMIT 1", One):
         text = f"{text} UNION ALL BY NAME {from_calls.replace('{only}', _ONLY_UNMETERED)}"
-    reader.keep(f"usage{before}", text, **_METRICS)
+    reader.keep(f"usage{before}", text, **values)
+    return True
 
 
 @dataclass(frozen=True)
