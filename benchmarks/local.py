@@ -136,14 +136,22 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--lake", type=Path)
     parser.add_argument("--page", choices=PAGES)
+    parser.add_argument("--fill", action="store_true", help="only make the lake up")
     given = parser.parse_args()
     if given.page:
         measure(given.lake, given.page)
         return
+    if given.fill:
+        fill(given.lake, given.calls, given.days)
+        return
     with tempfile.TemporaryDirectory() as folder:
         path = given.lake or Path(folder) / "lake"
         if not (path / "calls").exists():
-            fill(path, given.calls, given.days)
+            # In a process of its own: the highest memory of a parent is told of its children too.
+            sizes = (f"--calls={given.calls}", f"--days={given.days}")
+            subprocess.run(
+                [sys.executable, __file__, "--fill", f"--lake={path}", *sizes], check=True
+            )
         print(table(run(path)))
 
 
