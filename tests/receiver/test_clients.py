@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -22,7 +24,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import llm_otel.lake
 from llm_otel.lake.ingest import Ingest, Limits
+from llm_otel.lake.queries import traces
 from llm_otel.receiver import Receiver
 from llm_otel.receiver import grpc as module
 
@@ -121,23 +125,42 @@ with llm_otel.attribution(tenant_id="acme", feature="support"):
 """
 
 
-def test_the_library_fills_every_table(
-    receiver: Receiver, ingest: Ingest, tmp_path: Path, p: object
-) -> None:
-    """A program that says nothing but the port, and what to call the local provider."""
-    import os
-
+def _run(receiver: Receiver, ingest: Ingest, url: str, **variables: str) -> None:
+    """The program, which says nothing but the port, and what to call the local provider."""
     environment = {
         **os.environ,
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.http_port}",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_SERVICE_NAME": "assistant",
+        **variables,
     }
-    command = [sys.executable, "-c", _PROGRAM, p.url]  # type: ignore[attr-defined]
+    command = [sys.executable, "-c", _PROGRAM, url]
     subprocess.run(command, check=True, env=environment, timeout=60)
     ingest.flush()
-    import llm_otel.lake
 
+
+@pytest.mark.parametrize("where", ["span_only", "event_only"])
+def test_messages_are_shown_wherever_they_were_captured(
+    receiver: Receiver, ingest: Ingest, tmp_path: Path, p: Any, where: str
+) -> None:
+    """On the span, or on the event beside it: the trace has them."""
+    captured = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": where}
+    _run(receiver, ingest, p.url, **captured)
+    lake = llm_otel.lake.open(tmp_path)
+    ((trace_id,),) = lake.sql("SELECT trace_id FROM calls").fetchall()
+    (span,) = traces.trace(lake, trace_id)
+    assert traces.messages(span.input_messages) == [("user", "Hi")]
+    ((role, said),) = traces.messages(span.output_messages)
+    assert role == "assistant"
+    assert said
+    assert len(lake.messages().fetchall()) == (where == "event_only")
+
+
+def test_the_library_fills_every_table(
+    receiver: Receiver, ingest: Ingest, tmp_path: Path, p: Any
+) -> None:
+    """Calls, money, scores and outcomes."""
+    _run(receiver, ingest, p.url)
     lake = llm_otel.lake.open(tmp_path)
     call = lake.sql("SELECT service_name, tenant_id, feature, model, status FROM calls").fetchall()
     assert call == [("assistant", "acme", "support", "gpt-4o", "ok")]

@@ -20,6 +20,7 @@ _SUBJECTS = {
     "calls": "SELECT * EXCLUDE (day) FROM calls WHERE {time} AND ({where}) ORDER BY time",
     "spans": "SELECT * EXCLUDE (day) FROM spans WHERE {time} AND ({where}) ORDER BY time",
     "scores": "SELECT * EXCLUDE (day) FROM scores WHERE {time} AND ({where}) ORDER BY time",
+    "messages": "SELECT * EXCLUDE (day) FROM messages WHERE {time} AND ({where}) ORDER BY time",
     "outcomes": "SELECT * EXCLUDE (day) FROM outcomes WHERE {time} AND ({where}) ORDER BY time",
 }
 # By day, of what the services' metrics say and where they say nothing of their calls.
@@ -61,7 +62,7 @@ def command(
     form: str,
     into: Path | None,
 ) -> None:
-    """Export rows of the lake: SUBJECT is calls, spans, scores, outcomes or costs (by day).
+    """Export rows of the lake: SUBJECT is a table of it, or costs (by day).
 
     Rows are streamed: an export of any size needs little memory. Times are UTC. Costs are by day,
     service, provider, model, tenant and feature, from the metrics by the hour where a service sends

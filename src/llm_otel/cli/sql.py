@@ -24,8 +24,8 @@ from llm_otel.cli import options, output
 def command(query: str, lake: Path, form: str | None, into: Path | None) -> None:
     """Ask the lake one QUERY in DuckDB's SQL; `-` reads it from standard input.
 
-    The tables are calls, spans, scores, outcomes and metrics_hourly; `DESCRIBE calls` tells the
-    columns. Nothing can be changed.
+    The tables are calls, spans, scores, outcomes, messages and metrics_hourly; `DESCRIBE calls`
+    tells the columns. Nothing can be changed.
 
     \b
     llm-otel sql "SELECT model, sum(cost_usd) FROM calls GROUP BY 1 ORDER BY 2 DESC"

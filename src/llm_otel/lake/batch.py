@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, from_protobuf
-from llm_otel.lake.decode.logs import Logs
+from llm_otel.lake.decode.logs import EVENT_TABLES, Logs
 from llm_otel.lake.decode.metrics import Metrics
 from llm_otel.lake.decode.series import Series
 from llm_otel.lake.decode.traces import decode
@@ -37,7 +37,7 @@ class Batches:
         self._tables = tables
         self._created = created
         self._states = States(path / "state")
-        self._seen = {name: Seen(tables[name]) for name in ("spans", "scores", "outcomes")}
+        self._seen = {name: Seen(tables[name]) for name in ("spans", *EVENT_TABLES)}
         self._series = Series(created)
 
     def last(self) -> int:
@@ -75,7 +75,7 @@ class Batches:
         for record in records:
             if record.signal == LOGS:
                 self._guarded(segment, record, logs.add, record.received)
-        for name, rows in (("scores", logs.scores), ("outcomes", logs.outcomes)):
+        for name, rows in logs.rows.items():
             if rows and not self._done(name, segment):
                 table = columns(rows, self._tables[name].table.schema)
                 self._append(name, segment, table.filter(pa.array(self._seen[name].fresh(table))))

@@ -41,7 +41,7 @@ class Lake:
         self._stored = {name: Stored(path, table) for name, table in TABLES.items()}
 
     def connection(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:
-        """A DuckDB connection with the views calls, spans, scores, outcomes and metrics_hourly.
+        """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
 
         With `since` or `until` (UTC) the views hold whole days around them and open no other file:
         a query still needs its own condition on the time. The views do not change under a
@@ -90,6 +90,10 @@ class Lake:
     def outcomes(self, since: When = None, until: When = None) -> duckdb.DuckDBPyRelation:
         """The outcomes."""
         return self.relation("outcomes", since, until)
+
+    def messages(self, since: When = None, until: When = None) -> duckdb.DuckDBPyRelation:
+        """What was said, where events captured it; what spans captured is in `spans`."""
+        return self.relation("messages", since, until)
 
     def metrics_hourly(self, since: When = None, until: When = None) -> duckdb.DuckDBPyRelation:
         """What the metrics gained by hour; several rows an hour may exist: always sum."""

@@ -188,6 +188,23 @@ OUTCOMES: Final = Table(
     ),
 )
 
+MESSAGES: Final = Table(
+    "messages",
+    "what was said in one call, where an event captured it; a span's own are in `spans`",
+    "time",
+    ("event_id",),
+    (
+        Column("time", _TIME, "when it was told, UTC"),
+        *_IDS,
+        _RESPONSE_ID,
+        *_SERVICE,
+        Column("input_messages", _TEXT, "JSON", unique=True),
+        Column("output_messages", _TEXT, "JSON", unique=True),
+        Column("system_instructions", _TEXT, "JSON"),
+        _EVENT_ID,
+    ),
+)
+
 METRICS: Final = Table(
     "metrics_hourly",
     "what one metric's series gained in an hour; several rows an hour may exist: always sum",
@@ -217,4 +234,4 @@ METRICS: Final = Table(
     ),
 )
 
-TABLES: Final = {table.name: table for table in (CALLS, SPANS, SCORES, OUTCOMES, METRICS)}
+TABLES: Final = {table.name: table for table in (CALLS, SPANS, SCORES, OUTCOMES, MESSAGES, METRICS)}

@@ -39,9 +39,8 @@ class Retention:
 
     Attributes:
         days: Days of every table, today included.
-        bytes: Bytes of all tables together. The oldest days of calls, spans, scores and outcomes
-            go first; those of `metrics_hourly`, from which the money is read, only when nothing
-            else is left. Today is never deleted.
+        bytes: Bytes of all tables together. The oldest days go first; those of `metrics_hourly`,
+            from which the money is read, only when nothing else is left. Today is never deleted.
     """
 
     days: int | None = None

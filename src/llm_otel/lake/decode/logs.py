@@ -1,29 +1,28 @@
-"""OTLP logs as rows of `scores` and `outcomes`; all other events are left out."""
+"""OTLP logs as rows of `scores`, `outcomes` and `messages`; all other events are left out."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Final
 
 from llm_otel import semconv
+from llm_otel.lake.decode.names import CONTENT
 from llm_otel.lake.decode.spans import source_of
 from llm_otel.lake.decode.values import mapping, text
 
 Row = tuple[Any, ...]
-_LABELS: Final = (semconv.MODEL, semconv.FEATURE, semconv.TENANT_ID)
 
 
 class Logs:
     """Gathers the rows of many requests.
 
     Attributes:
-        scores: Rows of the table `scores`.
-        outcomes: Rows of the table `outcomes`.
+        rows: By table.
     """
 
     def __init__(self) -> None:
-        self.scores: list[Row] = []
-        self.outcomes: list[Row] = []
+        self.rows: dict[str, list[Row]] = {table: [] for table, _ in _EVENTS.values()}
 
     def add(self, request: Any, received: int) -> None:
         """Take an ExportLogsServiceRequest; `received` (ns) is the time of records without one."""
@@ -36,34 +35,48 @@ class Logs:
 
     def _add(self, record: Any, source: Row, received: int) -> None:
         attributes = mapping(record.attributes)
-        get = attributes.get
         # Senders from before `event_name` put the name among the attributes.
-        name = record.event_name or get("event.name")
-        if name not in (semconv.EVENT_EVALUATION, semconv.EVENT_OUTCOME):
+        name = record.event_name or attributes.get("event.name")
+        if name not in _EVENTS:
+            return
+        table, told_of = _EVENTS[name]
+        told = told_of(attributes)
+        if told is None:
             return
         time = record.time_unix_nano or record.observed_time_unix_nano or received
         ids = (record.trace_id.hex() or None, record.span_id.hex() or None)
-        head = (time // 1000, *ids, get(semconv.RESPONSE_ID), *source)
-        model = get(semconv.MODEL) or get(semconv.REQUEST_MODEL)
-        labels = tuple(_known(x) for x in (model, get(semconv.FEATURE), get(semconv.TENANT_ID)))
+        head = (time // 1000, *ids, attributes.get(semconv.RESPONSE_ID), *source)
         identity = _identity(
             text([name, record.time_unix_nano, *ids, source, sorted(attributes.items(), key=str)])
         )
-        if name == semconv.EVENT_EVALUATION:
-            said = (
-                get(semconv.EVALUATION_NAME),
-                get(semconv.EVALUATION_SCORE_VALUE),
-                get(semconv.EVALUATION_SCORE_LABEL),
-            )
-            why = get(semconv.EVALUATION_EXPLANATION)
-            self.scores.append((*head, *said, *labels, why, identity))
-        else:
-            told = (
-                get(semconv.OUTCOME_KIND),
-                get(semconv.OUTCOME_SUCCESS),
-                get(semconv.OUTCOME_VALUE),
-            )
-            self.outcomes.append((*head, *told, *labels, identity))
+        self.rows[table].append((*head, *told, identity))
+
+
+def _score(attributes: dict[str, Any]) -> Row:
+    get = attributes.get
+    return (
+        get(semconv.EVALUATION_NAME),
+        get(semconv.EVALUATION_SCORE_VALUE),
+        get(semconv.EVALUATION_SCORE_LABEL),
+        *_labels(attributes),
+        get(semconv.EVALUATION_EXPLANATION),
+    )
+
+
+def _outcome(attributes: dict[str, Any]) -> Row:
+    names = (semconv.OUTCOME_KIND, semconv.OUTCOME_SUCCESS, semconv.OUTCOME_VALUE)
+    return (*map(attributes.get, names), *_labels(attributes))
+
+
+def _messages(attributes: dict[str, Any]) -> Row | None:
+    said = tuple(map(attributes.get, CONTENT))
+    return said if any(said) else None
+
+
+def _labels(attributes: dict[str, Any]) -> Row:
+    get = attributes.get
+    model = get(semconv.MODEL) or get(semconv.REQUEST_MODEL)
+    return tuple(map(_known, (model, get(semconv.FEATURE), get(semconv.TENANT_ID))))
 
 
 def _known(label: Any) -> Any:
@@ -73,3 +86,12 @@ def _known(label: Any) -> Any:
 def _identity(record: str) -> int:
     digest = hashlib.blake2b(record.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
+
+
+# Event -> its table, and what its columns after those that all have are; None: nothing to store.
+_EVENTS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Row | None]]]] = {
+    semconv.EVENT_EVALUATION: ("scores", _score),
+    semconv.EVENT_OUTCOME: ("outcomes", _outcome),
+    semconv.EVENT_DETAILS: ("messages", _messages),
+}
+EVENT_TABLES: Final = tuple(table for table, _ in _EVENTS.values())

@@ -227,11 +227,21 @@ class Span:
 
 
 _SPANS: Final = """
-    SELECT s.*, c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cost_usd, c.first_chunk_s,
+    SELECT s.* REPLACE (
+            coalesce(s.input_messages, m.input_messages) AS input_messages,
+            coalesce(s.output_messages, m.output_messages) AS output_messages,
+            coalesce(s.system_instructions, m.system_instructions) AS system_instructions
+        ), c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cost_usd, c.first_chunk_s,
         c.retries
     FROM (SELECT * FROM spans WHERE trace_id = $trace AND time BETWEEN $a AND $b) s
     LEFT JOIN (SELECT * FROM calls WHERE trace_id = $trace AND time BETWEEN $a AND $b) c
         USING (span_id)
+    LEFT JOIN (
+        SELECT span_id, any_value(input_messages) AS input_messages,
+            any_value(output_messages) AS output_messages,
+            any_value(system_instructions) AS system_instructions
+        FROM messages WHERE trace_id = $trace AND time BETWEEN $a AND $b GROUP BY span_id
+    ) m USING (span_id)
     ORDER BY s.time, s.parent_span_id IS NOT NULL
 """
 _WHEN: Final = """
