@@ -1,4 +1,4 @@
-"""One browser for all, and the dashboards that it looks at."""
+"""A browser, and the dashboards that it looks at."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from browser.parts import View, fill, serving
 from tools.browser import chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One Chromium for the session."""
+    """One Chromium for a file of tests: while it runs there is an event loop in this thread, and
+    others' tests cannot have their own."""
     with chromium() as running:
         yield running
 

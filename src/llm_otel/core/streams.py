@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakSet
 
 from llm_otel.core import finalizers, folds, guard, read
@@ -23,11 +23,19 @@ _MOST_KEPT = 16 * 1024 * 1024
 # ------------------------------------------------------------------ parsed streams
 def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[Any]:
     """The SDK's iterator over parsed chunks, observed."""
-    take = _taker(call, hide_usage)
+    take, unseen = _taker(call, hide_usage), call.first_chunk_at is None
     call.reading = True
     try:
         for chunk in iterator:
-            if take(chunk):
+            if unseen:
+                call.first_chunk_at, unseen = perf_counter(), False
+            try:
+                hidden = take(chunk)
+            except Exception as exc:  # noqa: BLE001
+                guard.handle("read chunk", exc)
+                take = _rest(hide_usage)
+                hidden = take(chunk)
+            if hidden:
                 continue
             call.reading = False
             yield chunk
@@ -48,11 +56,19 @@ async def observe_async(
     iterator: AsyncIterator[Any], call: Call, hide_usage: bool
 ) -> AsyncIterator[Any]:
     """The same for asynchronous streams."""
-    take = _taker(call, hide_usage)
+    take, unseen = _taker(call, hide_usage), call.first_chunk_at is None
     call.reading = True
     try:
         async for chunk in iterator:
-            if take(chunk):
+            if unseen:
+                call.first_chunk_at, unseen = perf_counter(), False
+            try:
+                hidden = take(chunk)
+            except Exception as exc:  # noqa: BLE001
+                guard.handle("read chunk", exc)
+                take = _rest(hide_usage)
+                hidden = take(chunk)
+            if hidden:
                 continue
             call.reading = False
             yield chunk
@@ -69,34 +85,39 @@ async def observe_async(
     _ended("stream drained", call, call.drained)
 
 
-def _taker(call: Call, hide_usage: bool) -> Callable[[Any], bool]:
-    """Takes a chunk into the call, and out of the caller's sight (True) if we alone asked for it.
+# Takes a chunk in; True for one that the caller must not see.
+_Take: TypeAlias = Callable[[Any], "bool | None"]
 
-    After a failure of ours it takes no more; what we asked for stays hidden all the same.
-    """
-    takers: tuple[Callable[[Any], None], ...] = ()
+
+def _taker(call: Call, hide_usage: bool) -> _Take:
+    """Takes chunks into the call, and out of the caller's sight what we alone asked for."""
     try:
         observers = call.watch()
-        takers = tuple(each.add for each in (call.fold, *observers))  # type: ignore[union-attr]
+        first, *others = (each.add for each in (call.fold, *observers))  # type: ignore[union-attr]
     except Exception as exc:  # noqa: BLE001
         guard.handle("watch stream", exc)
+        return _rest(hide_usage)
+    if not (others or hide_usage):
+        return first
 
     def take(chunk: Any) -> bool:
-        nonlocal takers
-        if call.first_chunk_at is None:
-            call.first_chunk_at = perf_counter()
+        first(chunk)
+        for add in others:
+            add(chunk)
+        return hide_usage and folds.hide_usage(chunk)
+
+    return take
+
+
+def _rest(hide_usage: bool) -> _Take:
+    """After a failure of ours: takes nothing in; what we asked for stays hidden all the same."""
+
+    def take(chunk: Any) -> bool:
         try:
-            for add in takers:
-                add(chunk)
+            return hide_usage and folds.hide_usage(chunk)
         except Exception as exc:  # noqa: BLE001
-            takers = ()
-            guard.handle("read chunk", exc)
-        if hide_usage:
-            try:
-                return folds.hide_usage(chunk)
-            except Exception as exc:  # noqa: BLE001
-                guard.handle("hide usage", exc)
-        return False
+            guard.handle("hide usage", exc)
+            return False
 
     return take
 
