@@ -215,9 +215,8 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
         else:
             call.returned(streams.read_body(response))
     elif call.streaming and hasattr(result, "_iterator"):
-        wrap = streams.observe_async if asynchronous else streams.observe
         response = result.response
-        result._iterator = wrap(result._iterator, call, started.hide_usage)
+        streams.wrap(result, call, asynchronous=asynchronous, hide_usage=started.hide_usage)
         streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
     else:
         call.returned(result)
