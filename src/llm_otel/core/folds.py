@@ -52,7 +52,7 @@ class Rows:
         waiting = self.waiting
         row = waiting[:]
         del waiting[: len(row)]
-        if self._deaf:
+        if self._deaf or not row:
             return
         try:
             self._take(row)
@@ -93,28 +93,33 @@ class Choices(Rows):
 
     def _take(self, row: list[Any]) -> None:
         for chunk in row:
-            # Almost never a dict, so that trying costs less than asking.
+            # Nearly every chunk is one choice that goes on, and nothing besides.
             try:
                 fields = chunk.__dict__
-            except AttributeError:
-                fields = chunk if type(chunk) is dict else _NOTHING
-            self._last = chunk
-            # Azure's first and last chunks may hold filter results and no names.
-            if self._first is None and fields.get("model"):
-                self._first = chunk
-            if fields.get("usage") is not None:
-                self._usage = chunk
-            choices = fields.get("choices")
-            if type(choices) is not list:
-                continue
-            for choice in choices:
-                try:
-                    of_choice = choice.__dict__
-                except AttributeError:
-                    of_choice = choice if type(choice) is dict else _NOTHING
-                if of_choice.get("finish_reason") is not None:
-                    self._ends[read.count(of_choice.get("index"))] = choice
-                    self._end = chunk
+                (choice,) = fields["choices"]
+                if (
+                    choice.__dict__["finish_reason"] is None
+                    and fields["usage"] is None
+                    and self._first is not None
+                ):
+                    continue
+            except (AttributeError, KeyError, TypeError, ValueError):
+                pass
+            self._look(chunk)
+        self._last = row[-1]
+
+    def _look(self, chunk: Any) -> None:
+        fields = read.fields(chunk)
+        # Azure's first and last chunks may hold filter results and no names.
+        if self._first is None and fields.get("model"):
+            self._first = chunk
+        if fields.get("usage") is not None:
+            self._usage = chunk
+        for choice in read.items(chunk, "choices"):
+            of_choice = read.fields(choice)
+            if of_choice.get("finish_reason") is not None:
+                self._ends[read.count(of_choice.get("index"))] = choice
+                self._end = chunk
 
     def answer(self) -> Answer:
         """What the chunks told so far."""
