@@ -20,7 +20,7 @@ DAYS = 30
 def month() -> dict[str, pa.Table]:
     """Thirty days as one table each."""
     batches = [batch.tables for batch in generate(DAYS, end=END, calls_per_day=1500, seed=3)]
-    return {name: pa.concat_tables([tables[name] for tables in batches]) for name in TABLES}
+    return {name: pa.concat_tables([tables[name] for tables in batches]) for name in batches[0]}
 
 
 def _ask(month: dict[str, pa.Table], query: str) -> list[Any]:
@@ -35,14 +35,15 @@ def test_the_same_seed_gives_the_same_rows() -> None:
     first, second, other = (
         next(iter(generate(2, end=END, calls_per_day=200, seed=seed))).tables for seed in (1, 1, 2)
     )
-    assert all(first[name].equals(second[name]) for name in TABLES)
+    assert all(first[name].equals(second[name]) for name in first)
     assert not first["calls"].equals(other["calls"])
 
 
 def test_tables_have_the_lakes_columns(month: dict[str, pa.Table]) -> None:
-    """Every table is there, with rows and the lake's own types."""
-    for name, table in TABLES.items():
-        assert month[name].schema.equals(table.schema), name
+    """Every table but `messages` (its content is on spans) has rows, with the lake's own types."""
+    assert set(TABLES) - set(month) == {"messages"}
+    for name in month:
+        assert month[name].schema.equals(TABLES[name].schema), name
         assert month[name].num_rows > 0, name
 
 
