@@ -187,7 +187,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "returned": (
         Row(drained, f"{_CORE}.streams.watch_response", _WHOLE),
-        Row(drained, f"{_CORE}.streams.wrap", _WHOLE),
+        Row(drained, f"{_CORE}.streams.observe", _WHOLE),
         Row(raw_lines, f"{_CORE}.streams.watch_response", _WHOLE, place=ASYNC),
         Row(chat, processor=True),
     ),
@@ -217,8 +217,8 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(drained, f"{_CORE}.folds.new"),
         Row(drained, f"{_CORE}.folds.new", place=ASYNC),
     ),
-    "read chunk": (Row(drained, f"{_CORE}.folds.Choices._take"),),
-    "observe chunk": (
+    "read chunk": (
+        Row(drained, f"{_CORE}.folds.Choices.add"),
         Row(drained, f"{_CORE}.content.streams.ChatAccumulator.add", settings=_CONTENT),
     ),
     "hide usage": (

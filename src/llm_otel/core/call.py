@@ -75,7 +75,7 @@ class Call:
         "fold",
         "model",
         "own_span",
-        "reader",
+        "reading",
         "recording",
         "response",
         "retries",
@@ -117,7 +117,7 @@ class Call:
         self.response: Any = None
         self.retries = 0
         self.first_chunk_at: float | None = None
-        self.reader: Callable[[], object] | None = None
+        self.reading = False
         self.fold: Fold | None = None
         self.accumulator: Any = None
         self.characters: Characters | None = None

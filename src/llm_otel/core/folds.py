@@ -1,9 +1,7 @@
 """Fold the chunks of a stream into one `Answer`, keeping no content and as little work as can be.
 
-`add` runs in the user's loop, once per chunk, so it is an append to a short row. A row is looked at
-in one go: what runs once between two chunks of the client's is never in the processor's caches, and
-takes four times as long as in a loop. It reads `__dict__` directly, and leaves everything that can
-wait to `answer`.
+`add` runs in the user's loop, once per chunk: it reads `__dict__` directly, and leaves everything
+that can wait to `answer`.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from typing import Any, TypeAlias
 
 from llm_otel import semconv
 from llm_otel.clients.spec import Endpoint
-from llm_otel.core import extract, guard, read
+from llm_otel.core import extract, read
 from llm_otel.core.extract import Answer
 
 _NOTHING: dict[str, object] = {}
@@ -32,48 +30,7 @@ _FINAL_EVENTS = frozenset(
 )
 
 
-class Rows:
-    """Chunks in rows; after a failure of ours none is taken in any more.
-
-    Attributes:
-        waiting: The row, which whoever adds hands over by `work_off` when it is long enough.
-        add: Takes one chunk.
-    """
-
-    __slots__ = ("_deaf", "add", "waiting")
-
-    def __init__(self) -> None:
-        self.waiting: list[Any] = []
-        self.add = self.waiting.append
-        self._deaf = False
-
-    def work_off(self) -> None:
-        """Look at the chunks that wait, and let go of them."""
-        waiting = self.waiting
-        row = waiting[:]
-        del waiting[: len(row)]
-        if self._deaf or not row:
-            return
-        try:
-            self._take(row)
-        except Exception as exc:  # noqa: BLE001
-            self._deaf = True
-            guard.handle("read chunk", exc)
-
-    def _take(self, row: list[Any]) -> None:
-        raise NotImplementedError
-
-
-class Deaf(Rows):
-    """Takes nothing in, where the fold could not be made."""
-
-    __slots__ = ()
-
-    def _take(self, row: list[Any]) -> None:
-        pass
-
-
-class Choices(Rows):
+class Choices:
     """Chunks with `choices`: chat completions and completions.
 
     Args:
@@ -83,7 +40,6 @@ class Choices(Rows):
     __slots__ = ("_end", "_ends", "_first", "_last", "_usage", "endpoint")
 
     def __init__(self, endpoint: Endpoint) -> None:
-        super().__init__()
         self.endpoint = endpoint
         self._first: object = None
         self._last: object = None
@@ -91,24 +47,21 @@ class Choices(Rows):
         self._end: object = None
         self._ends: dict[int, object] = {}
 
-    def _take(self, row: list[Any]) -> None:
-        for chunk in row:
-            # Nearly every chunk is one choice that goes on, and nothing besides.
-            try:
-                fields = chunk.__dict__
-                (choice,) = fields["choices"]
-                if (
-                    choice.__dict__["finish_reason"] is None
-                    and fields["usage"] is None
-                    and self._first is not None
-                ):
-                    continue
-            except (AttributeError, KeyError, TypeError, ValueError):
-                pass
-            self._look(chunk)
-        self._last = row[-1]
-
-    def _look(self, chunk: Any) -> None:
+    def add(self, chunk: Any) -> None:
+        """Take a chunk in."""
+        self._last = chunk
+        # Nearly every chunk is one choice that goes on, and nothing besides.
+        try:
+            fields = chunk.__dict__
+            (choice,) = fields["choices"]
+            if (
+                choice.__dict__["finish_reason"] is None
+                and fields["usage"] is None
+                and self._first is not None
+            ):
+                return
+        except (AttributeError, KeyError, TypeError, ValueError):
+            pass
         fields = read.fields(chunk)
         # Azure's first and last chunks may hold filter results and no names.
         if self._first is None and fields.get("model"):
@@ -123,7 +76,6 @@ class Choices(Rows):
 
     def answer(self) -> Answer:
         """What the chunks told so far."""
-        self.work_off()
         first, last, string = read.fields(self._first), read.fields(self._last), read.string
         result = Answer(
             string(first.get("id")) or string(last.get("id")),
@@ -151,7 +103,7 @@ class Choices(Rows):
 
     @property
     def ended(self) -> bool:
-        """Whether a choice has come to its end, of the chunks that were looked at."""
+        """Whether a choice has come to its end."""
         return self._end is not None
 
 
@@ -167,29 +119,27 @@ def hide_usage(chunk: Any) -> bool:
     return False
 
 
-class Events(Rows):
+class Events:
     """Typed events: responses, images, transcriptions, speech."""
 
     __slots__ = ("_final", "_first", "endpoint")
 
     def __init__(self, endpoint: Endpoint) -> None:
-        super().__init__()
         self.endpoint = endpoint
         self._first: object = None
         self._final: object = None
 
-    def _take(self, row: list[Any]) -> None:
-        for chunk in row:
-            if self._first is None:
-                self._first = chunk
-            kind = read.text(chunk, "type")
-            # The error event that may follow a failed response tells less than that does.
-            if kind in _FINAL_EVENTS and (kind != "error" or self._final is None):
-                self._final = chunk
+    def add(self, chunk: Any) -> None:
+        """Take an event in."""
+        if self._first is None:
+            self._first = chunk
+        kind = read.text(chunk, "type")
+        # The error event that may follow a failed response tells less than that does.
+        if kind in _FINAL_EVENTS and (kind != "error" or self._final is None):
+            self._final = chunk
 
     def answer(self) -> Answer:
         """What the events told so far."""
-        self.work_off()
         if self._final is None:
             return self._unfinished(None)
         if read.get(self._final, "type") == "error":
@@ -209,7 +159,7 @@ class Events(Rows):
 
     @property
     def ended(self) -> bool:
-        """Whether the event came that ends the response, of those that were looked at."""
+        """Whether the event came that ends the response."""
         return self._final is not None
 
 

@@ -215,8 +215,9 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
         else:
             call.returned(streams.read_body(response))
     elif call.streaming and hasattr(result, "_iterator"):
+        wrap = streams.observe_async if asynchronous else streams.observe
         response = result.response
-        streams.wrap(result, call, asynchronous=asynchronous, hide_usage=started.hide_usage)
+        result._iterator = wrap(result._iterator, call, started.hide_usage)
         streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
     else:
         call.returned(result)

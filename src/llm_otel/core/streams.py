@@ -11,39 +11,35 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from time import perf_counter
 from typing import Any, TypeAlias
-from weakref import WeakSet, ref
+from weakref import WeakSet
 
 from llm_otel.core import finalizers, folds, guard, read
 from llm_otel.core.call import Call, abandon
 
-# Chunks that are looked at in one go.
-_ROW = 16
 # More than this of a raw body is not kept: its usage stays unknown (bytes).
 _MOST_KEPT = 16 * 1024 * 1024
 
 
 # ------------------------------------------------------------------ parsed streams
-def wrap(stream: Any, call: Call, *, asynchronous: bool, hide_usage: bool) -> None:
-    """Observe what an SDK's stream gives to its reader."""
-    observed = (_observe_async if asynchronous else _observe)(stream._iterator, call, hide_usage)
-    # Weakly, as it holds the call: together they would outlive a stream that was dropped.
-    call.reader = ref(observed)
-    stream._iterator = observed
-
-
-def _observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[Any]:
-    """The iterator over parsed chunks, observed."""
-    fold, take, unseen = *_taker(call, hide_usage), call.first_chunk_at is None
-    waiting = fold.waiting
+def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[Any]:
+    """The SDK's iterator over parsed chunks, observed."""
+    take, unseen = _taker(call, hide_usage), call.first_chunk_at is None
+    call.reading = True
     try:
         for chunk in iterator:
             if unseen:
                 call.first_chunk_at, unseen = perf_counter(), False
-            if take(chunk):
+            try:
+                hidden = take(chunk)
+            except Exception as exc:  # noqa: BLE001
+                guard.handle("read chunk", exc)
+                take = _rest(hide_usage)
+                hidden = take(chunk)
+            if hidden:
                 continue
-            if len(waiting) == _ROW:
-                fold.work_off()
+            call.reading = False
             yield chunk
+            call.reading = True
     except GeneratorExit:
         finalizers.end(lambda: _ended("stream left", call, call.left))
         close = getattr(iterator, "close", None)
@@ -56,21 +52,27 @@ def _observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[
     _ended("stream drained", call, call.drained)
 
 
-async def _observe_async(
+async def observe_async(
     iterator: AsyncIterator[Any], call: Call, hide_usage: bool
 ) -> AsyncIterator[Any]:
     """The same for asynchronous streams."""
-    fold, take, unseen = *_taker(call, hide_usage), call.first_chunk_at is None
-    waiting = fold.waiting
+    take, unseen = _taker(call, hide_usage), call.first_chunk_at is None
+    call.reading = True
     try:
         async for chunk in iterator:
             if unseen:
                 call.first_chunk_at, unseen = perf_counter(), False
-            if take(chunk):
+            try:
+                hidden = take(chunk)
+            except Exception as exc:  # noqa: BLE001
+                guard.handle("read chunk", exc)
+                take = _rest(hide_usage)
+                hidden = take(chunk)
+            if hidden:
                 continue
-            if len(waiting) == _ROW:
-                fold.work_off()
+            call.reading = False
             yield chunk
+            call.reading = True
     except GeneratorExit:
         finalizers.end(lambda: _ended("stream left", call, call.left))
         aclose = getattr(iterator, "aclose", None)
@@ -87,35 +89,37 @@ async def _observe_async(
 _Take: TypeAlias = Callable[[Any], "bool | None"]
 
 
-def _taker(call: Call, hide_usage: bool) -> tuple[folds.Rows, _Take]:
-    """What takes chunks into the call, and out of the caller's sight what we alone asked for."""
-    takers: tuple[Callable[[Any], None], ...] = ()
+def _taker(call: Call, hide_usage: bool) -> _Take:
+    """Takes chunks into the call, and out of the caller's sight what we alone asked for."""
     try:
         observers = call.watch()
-        takers = tuple(each.add for each in observers)
+        first, *others = (each.add for each in (call.fold, *observers))  # type: ignore[union-attr]
     except Exception as exc:  # noqa: BLE001
         guard.handle("watch stream", exc)
-    fold = call.fold or folds.Deaf()
-    if not (takers or hide_usage):
-        return fold, fold.add
+        return _rest(hide_usage)
+    if not (others or hide_usage):
+        return first
 
     def take(chunk: Any) -> bool:
-        nonlocal takers
-        fold.add(chunk)
-        try:
-            for add in takers:
-                add(chunk)
-        except Exception as exc:  # noqa: BLE001
-            takers = ()
-            guard.handle("observe chunk", exc)
-        if hide_usage:
-            try:
-                return folds.hide_usage(chunk)
-            except Exception as exc:  # noqa: BLE001
-                guard.handle("hide usage", exc)
-        return False
+        first(chunk)
+        for add in others:
+            add(chunk)
+        return hide_usage and folds.hide_usage(chunk)
 
-    return fold, take
+    return take
+
+
+def _rest(hide_usage: bool) -> _Take:
+    """After a failure of ours: takes nothing in; what we asked for stays hidden all the same."""
+
+    def take(chunk: Any) -> bool:
+        try:
+            return hide_usage and folds.hide_usage(chunk)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("hide usage", exc)
+            return False
+
+    return take
 
 
 def _ended(site: str, call: Call, end: Any, *args: object) -> None:
@@ -129,8 +133,7 @@ def _ended(site: str, call: Call, end: Any, *args: object) -> None:
 
 def _leave(call: Call) -> None:
     # While a chunk is being read, whoever reads it will know how the stream ends.
-    reader = call.reader() if call.reader is not None else None
-    if not (getattr(reader, "gi_running", False) or getattr(reader, "ag_running", False)):
+    if not call.reading:
         finalizers.end(lambda: _ended("stream closed", call, call.left))
 
 
