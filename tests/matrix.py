@@ -66,7 +66,7 @@ def main() -> int:
     unknown = [name for name in given.names if name not in ENVIRONMENTS]
     if unknown:
         parser.error(f"there is no environment {unknown[0]!r}; there are {', '.join(ENVIRONMENTS)}")
-    names = list(given.names or ENVIRONMENTS)
+    names = list(dict.fromkeys(given.names or ENVIRONMENTS))
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda name: passes(name, fresh=given.fresh), names))
     failed = [name for name, passed in zip(names, results, strict=True) if not passed]
@@ -90,7 +90,8 @@ def passes(name: str, *, fresh: bool) -> bool:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     result = "FAILED" if ran.returncode else "passed"

@@ -112,6 +112,8 @@ def test_costs_of_a_service_that_samples(tmp_path: Path) -> None:
     assert [(row["service_name"], row["calls"], row["cost_usd"]) for row in rows] == [
         ("other", "1", "0.5"), ("shop", "10", "5.0"),
     ]  # fmt: skip
+    half = ("export", "costs", "--since", "2026-11-20T12:30", "--until", "2026-11-21")
+    assert "shop" in run(tmp_path, *half).stdout, "hours are whole"
     one = run(tmp_path, *arguments, "--where", "service_name = 'shop'").stdout.splitlines()
     assert len(one) == 2, one
     two = run(tmp_path, *arguments, "--where", "true); SELECT (1")

@@ -153,6 +153,7 @@ class Row:
         differs: The program may see more than without us: what we could not hide.
         times: How often the block fails in one run; None where the content decides.
         also: What else is put in place of what.
+        beside: The other blocks that fail then.
     """
 
     run: Run
@@ -164,6 +165,7 @@ class Row:
     differs: bool = False
     times: int | None = 1
     also: dict[str, Any] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
 
 _CONTENT = {"capture_content": "span_and_event"}
@@ -192,7 +194,15 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(chat, processor=True),
     ),
     "failed": (Row(chat, replies=_REFUSED, processor=True),),
-    "abandon": (Row(drained, f"{_CORE}.streams.watch_response", _WHOLE, processor=True),),
+    "abandon": (
+        Row(
+            drained,
+            f"{_CORE}.streams.watch_response",
+            _WHOLE,
+            processor=True,
+            beside=("returned",),
+        ),
+    ),
     "read answer": (
         Row(chat, f"{_CORE}.extract.answer"),
         Row(drained, f"{_CORE}.folds.Choices.answer"),
@@ -307,7 +317,7 @@ def test_fault(server: Provider, monkeypatch: pytest.MonkeyPatch, site: str, row
             assert record.outcome[0] == "returned", record.outcome
         else:
             assert record.outcome == bare.outcome, difference(bare, record)
-    _check(watch, site, row.times)
+    _check(watch, site, row.times, row.beside)
 
 
 @contextmanager
@@ -320,9 +330,11 @@ def _broken(row: Row) -> Iterator[None]:
         yield
 
 
-def _check(watch: Watch, site: str, times: int | None) -> None:
+def _check(watch: Watch, site: str, times: int | None, beside: tuple[str, ...]) -> None:
     lines = [line for line in watch.log if line.startswith(f"llm-otel failed in {site!r}")]
     assert len(lines) == 1, watch.log
+    others = {line.split("'")[1] for line in watch.log if line.startswith("llm-otel failed in")}
+    assert others == {site, *beside}, watch.log
     assert not any("prompt" in line for line in watch.log), watch.log
     counted = watch.value("llm_otel.internal_errors", site=site)
     assert counted == 2 * times if times is not None else counted >= 2, counted

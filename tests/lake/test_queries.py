@@ -158,6 +158,60 @@ def test_points_of_whole_days_count_what_the_times_say(lake: Lake) -> None:
     assert [(point.time, point.calls) for point in found.latency_points] == true
 
 
+@pytest.mark.parametrize("hour", [0, 6, 23])
+def test_a_bill_is_what_plain_sql_says(lake: Lake, hour: int) -> None:
+    """Today and a month at today's pace, and the same a week before."""
+    now = END.replace(hour=hour, minute=30)
+    week, day = timedelta(days=7), timedelta(days=1)
+    midnight = now.replace(hour=0, minute=0)
+
+    def cost(since: datetime, until: datetime) -> float:
+        text = "SELECT coalesce(sum(cost_usd), 0) FROM calls WHERE time >= ? AND time < ?"
+        found: float = _ask(lake, text, since, until)[0][0]
+        return found
+
+    found = overview.bill(lake, WEEK, now)
+    assert found.today == pytest.approx(cost(midnight, now))
+    assert found.today_last_week == pytest.approx(cost(midnight - week, now - week))
+    assert found.month == pytest.approx(30 * cost(now - day, now))
+    assert found.month_last_week == pytest.approx(30 * cost(now - day - week, now - week))
+
+
+def test_a_score_is_of_the_call_of_its_own_trace(tmp_path: Path) -> None:
+    """Span ids may repeat from trace to trace."""
+    calls = [_call(n, span_id="0" * 16, prompt_name=f"p{n % 2}") for n in range(8)]
+    scores = [
+        {"time": row["time"], "trace_id": row["trace_id"], "span_id": row["span_id"],
+         "evaluation": "good", "score": float(n % 2)}
+        for n, row in enumerate(calls)
+    ]  # fmt: skip
+    reader = Reader(_by_hand(tmp_path, calls=calls, scores=scores), WEEK)
+    quality.choices(reader, "prompt")
+    found = quality.compare(reader, "prompt", "p0@", "p1@")
+    assert found is not None
+    (line,) = [line for line in found.lines if line.what == "Score: good"]
+    assert line.a is not None
+    assert line.b is not None
+    assert (line.a.value, line.b.value) == (0.0, 1.0)
+
+
+def test_messages_of_one_event_stay_together(tmp_path: Path) -> None:
+    """Two events on one span: the later one is shown, whole."""
+    span = _call(1)
+    told = {name: span[name] for name in ("time", "trace_id", "span_id")}
+    later = span["time"] + timedelta(seconds=1)
+    lake = _by_hand(
+        tmp_path,
+        spans=[{**told, "name": "chat"}],
+        messages=[
+            {**told, "input_messages": "in1", "output_messages": "out1", "event_id": 1},
+            {**told, "time": later, "input_messages": "in2", "event_id": 2},
+        ],
+    )
+    (shown,) = traces.trace(lake, span["trace_id"], span["time"])
+    assert (shown.input_messages, shown.output_messages) == ("in2", None)
+
+
 def test_a_session_is_as_long_as_from_its_first_call_to_the_end_of_its_last(lake: Lake) -> None:
     """Each of the latest sessions beside plain SQL."""
     found = sessions.activity(Reader(lake, WEEK), top=5).sessions

@@ -152,8 +152,9 @@ def test_a_file_is_no_lake(tmp_path: Path) -> None:
             use(file)
 
 
-def test_an_older_lake_is_read_and_written(tmp_path: Path) -> None:
-    """Columns added since are NULL in old rows, and there in new ones, beside each other."""
+@pytest.mark.parametrize("later", [0, 3])
+def test_an_older_lake_is_read_and_written(tmp_path: Path, later: int) -> None:
+    """Columns added since are NULL in old rows, and there in new ones, of the same day or later."""
     older = pa.schema([("time", pa.timestamp("us")), ("model", pa.string()), ("day", pa.date32())])
     path = str(tmp_path / "calls")
     DeltaTable.create(path, older, partition_by=["day"])
@@ -167,7 +168,8 @@ def test_an_older_lake_is_read_and_written(tmp_path: Path) -> None:
     lake = llm_otel.lake.open(tmp_path)
     assert lake.sql("SELECT model, cost_usd, tags FROM calls").fetchall() == [("old", None, None)]
     with Writer(tmp_path) as writer:
-        writer.append(calls=[{"time": NOON, "model": "new", "cost_usd": 1.0}])
+        new = NOON + timedelta(days=later)
+        writer.append(calls=[{"time": new, "model": "new", "cost_usd": 1.0}])
     rows = lake.sql("SELECT model, cost_usd FROM calls ORDER BY model").fetchall()
     assert rows == [("new", 1.0), ("old", None)]
     assert lake.calls().columns == schema.CALLS.partitioned.names

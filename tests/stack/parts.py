@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -30,11 +31,11 @@ def program(name: str) -> Path:
 
 
 # Below those that the system gives to outgoing connections, one of which could take it before the
-# program does; for each worker others, and from another place in each run.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+# program does; for each worker others (and for whoever is none), from another place in each run.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw3").removeprefix("gw")) % 4
 _PORTS = itertools.islice(
     itertools.cycle(range(20_000 + 3_000 * _WORKER, 23_000 + 3_000 * _WORKER)),
-    os.getpid() % 3_000,
+    secrets.randbelow(3_000),
     None,
 )
 

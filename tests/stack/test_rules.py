@@ -364,7 +364,7 @@ def _export(url: str, body: str) -> None:
             fetch(url, body.encode(), {"Content-Type": "application/json"})
         except urllib.error.HTTPError:
             pass  # refused, as it should be here
-        except urllib.error.URLError:
+        except OSError:
             return False  # it does not listen yet
         return True
 

@@ -26,13 +26,12 @@ _SUBJECTS = {
 # By day, of what the services' metrics say and where they say nothing of their calls.
 _COSTS = """
     SELECT time::DATE AS day, service_name, provider, model, tenant_id, feature,
-        requests::BIGINT AS calls, errors::BIGINT AS errors, cost_usd,
+        coalesce(requests, 0)::BIGINT AS calls, coalesce(errors, 0)::BIGINT AS errors, cost_usd,
         input_tokens::BIGINT AS input_tokens, output_tokens::BIGINT AS output_tokens,
         cached_tokens::BIGINT AS cache_read_tokens
     FROM usage WHERE ({where}) ORDER BY ALL
 """
 _DAY_S = 86_400
-_NEVER = datetime(9999, 1, 1)
 
 
 @click.command()
@@ -62,11 +61,14 @@ def command(
     form: str,
     into: Path | None,
 ) -> None:
-    """Export rows of the lake: SUBJECT is a table of it, or costs (by day).
+    """Export rows of the lake: SUBJECT is calls, spans, scores, outcomes,
+    messages or costs (by day).
 
     Rows are streamed: an export of any size needs little memory. Times are UTC. Costs are by day,
-    service, provider, model, tenant and feature, from the metrics by the hour where a service sends
-    them (its spans may be sampled), else from its calls; their --where is about these columns.
+    service, provider, model, tenant and feature, from the metrics where a service sends them (its
+    spans may be sampled; they are by the hour, so it begins with a whole one), else from its calls;
+    their --where is about these columns. Errors are those that count against an objective; what has
+    no price is in the calls and not in the cost.
 
     \b
     llm-otel export calls --since 7d --where "status = 'error'" --format jsonl
@@ -91,6 +93,8 @@ def _costs(lake: Lake, since: datetime, until: datetime | None, where: str) -> D
     from llm_otel.lake.queries.usage import keep_window
     from llm_otel.lake.reading import one_query
 
-    reader = Reader(lake, Filter(since, until or _NEVER), timedelta())
+    # The metrics are by the hour, as on the Cost page.
+    since = since.replace(minute=0, second=0, microsecond=0)
+    reader = Reader(lake, Filter(since, until or options.now()), timedelta())
     keep_window(reader, bucket_s=_DAY_S)
     return one_query(reader.connection, _COSTS.format(where=where))

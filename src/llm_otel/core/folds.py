@@ -53,14 +53,12 @@ class Choices:
         # Nearly every chunk is one choice that goes on, and nothing besides.
         try:
             fields = chunk.__dict__
-            (choice,) = fields["choices"]
-            if (
-                choice.__dict__["finish_reason"] is None
-                and fields["usage"] is None
-                and self._first is not None
-            ):
-                return
-        except (AttributeError, KeyError, TypeError, ValueError):
+            choices = fields["choices"]
+            if type(choices) is list and len(choices) == 1:
+                reason = choices[0].__dict__["finish_reason"]
+                if reason is None and fields["usage"] is None and self._first is not None:
+                    return
+        except (AttributeError, KeyError):
             pass
         fields = read.fields(chunk)
         # Azure's first and last chunks may hold filter results and no names.

@@ -100,11 +100,13 @@ def _taker(call: Call, hide_usage: bool) -> _Take:
     if not (others or hide_usage):
         return first
 
-    def take(chunk: Any) -> bool:
+    hide = _rest(hide_usage)
+
+    def take(chunk: Any) -> bool | None:
         first(chunk)
         for add in others:
             add(chunk)
-        return hide_usage and folds.hide_usage(chunk)
+        return hide(chunk)
 
     return take
 

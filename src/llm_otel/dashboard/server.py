@@ -70,7 +70,7 @@ def serving(lake: str | os.PathLike[str], **options: Any) -> Iterator[str]:
     try:
         yield _address(server, _LOCAL)
     finally:
-        # What is being answered wakes the loop when it is done, so that goes last.
+        # What is being answered wakes the loop when it is done, so that goes last, within 5 s.
         server.task_dispatcher.shutdown()
         server.close()
         thread.join(_JOIN_S)

@@ -149,12 +149,13 @@ def _view(table: Table, files: list[str]) -> str:
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     options = f"hive_partitioning = true, hive_types = {{'{DAY}': DATE}}, union_by_name = true"
     # File names and our own schema: nothing that a user typed.
-    rows = f"SELECT * FROM read_parquet([{listed}], {options})"  # noqa: S608
+    rows = f"read_parquet([{listed}], {options})"
     # One file with all columns gives them to all. A union keeps DuckDB from taking a condition into
     # the files, which at ten million rows is a tenth of a second a query: for an older lake only.
     if _columns(files[-1]).issuperset(table.schema.names):
-        return rows
-    return f"{empty} UNION ALL BY NAME {rows}"
+        names = ", ".join(f'"{field.name}"' for field in table.partitioned)
+        return f"SELECT {names} FROM {rows}"  # noqa: S608
+    return f"{empty} UNION ALL BY NAME SELECT * FROM {rows}"  # noqa: S608
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from llm_otel.lake.queries.reader import Reader
 
-# Names are grouped by their hash (see `durations`).
 # A prompt is bloated when a call reads more than ten tokens for one that it writes.
 BLOATED: Final = 10
 _LEAST_CALLS: Final = 20
 # `prefix_hash` is of the first 1,024 characters: about so many tokens, at the least.
 PREFIX_TOKENS: Final = 256
 
+# Names are grouped by their hash (see `durations`).
 _BLOATED: Final = """
     SELECT any_value(feature) AS feature, any_value(prompt_name) AS prompt_name,
         any_value(prompt_version) AS prompt_version, any_value(model) AS model, count(*) AS calls,

@@ -81,8 +81,8 @@ _SCORED: Final = """
     SELECT {name} AS name, evaluation, count(*) AS scores, avg(score) AS mean,
         stddev_samp(score) AS deviation
     FROM (SELECT * FROM {scores} WHERE time >= $recent)
-    JOIN (SELECT span_id, prompt_name, prompt_version FROM {calls}
-        WHERE prompt_name IS NOT NULL AND time >= $recent) USING (span_id)
+    JOIN (SELECT trace_id, span_id, prompt_name, prompt_version FROM {calls}
+        WHERE prompt_name IS NOT NULL AND time >= $recent) USING (trace_id, span_id)
     WHERE {name} IN ($a, $b) GROUP BY ALL
 """
 

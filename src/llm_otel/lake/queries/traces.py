@@ -237,10 +237,8 @@ _SPANS: Final = """
     LEFT JOIN (SELECT * FROM calls WHERE trace_id = $trace AND time BETWEEN $a AND $b) c
         USING (span_id)
     LEFT JOIN (
-        SELECT span_id, any_value(input_messages) AS input_messages,
-            any_value(output_messages) AS output_messages,
-            any_value(system_instructions) AS system_instructions
-        FROM messages WHERE trace_id = $trace AND time BETWEEN $a AND $b GROUP BY span_id
+        SELECT * FROM messages WHERE trace_id = $trace AND time BETWEEN $a AND $b
+        QUALIFY row_number() OVER (PARTITION BY span_id ORDER BY time DESC, event_id) = 1
     ) m USING (span_id)
     ORDER BY s.time, s.parent_span_id IS NOT NULL
 """

@@ -77,9 +77,8 @@ def keep_window(reader: Reader, before: str = "", bucket_s: int | None = None) -
     Returns:
         As `keep_usage`.
     """
-    bucket = bucket_s or reader.filter.bucket_s
-    metered = not reader.filter.only_calls_know and bucket >= HOUR
-    values = {**_METRICS, "bucket_s": bucket}
+    metered = not reader.filter.only_calls_know and reader.filter.bucket_s >= HOUR
+    values = {**_METRICS, "bucket_s": bucket_s or reader.filter.bucket_s}
 
     def windowed(text: str) -> str:
         return text.replace("{calls}", f"{{calls{before}}}").replace(
