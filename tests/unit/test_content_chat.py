@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion
 
-from llm_otel.core.content import request_content, response_content
+from llm_otel.core.content.endpoints import request_content, response_content
 
 
 def inputs(*messages: Any) -> list[dict[str, Any]]:

@@ -15,7 +15,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from llm_otel.core import guard
-from llm_otel.core.content import Policy, hook, load_hook, record, request_content, response_content
+from llm_otel.core.content import hook
+from llm_otel.core.content.emit import record
+from llm_otel.core.content.endpoints import request_content, response_content
+from llm_otel.core.content.hook import load_hook
+from llm_otel.core.content.policy import Policy
 
 BODY = {
     "messages": [

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from openai.types.responses import Response
 
-from llm_otel.core.content import fetched_content, request_content, response_content
+from llm_otel.core.content.endpoints import request_content, response_content
+from llm_otel.core.content.openai_responses import fetched_content
 
 
 def response(*items: Any, **fields: Any) -> dict[str, Any]:

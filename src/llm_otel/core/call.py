@@ -14,7 +14,6 @@ from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.core import (
     billing,
-    content,
     describe,
     extract,
     family_b,
@@ -165,7 +164,9 @@ class Call:
         self.fold = folds.new(self.endpoint)
         settings = self.runtime.settings
         if self.runtime.policy.active:
-            self.accumulator = content.accumulator(self.endpoint.kind)
+            from llm_otel.core.content.streams import accumulator
+
+            self.accumulator = accumulator(self.endpoint.kind)
         if settings.estimate_usage and self.endpoint.stream == "choices":
             self.characters = Characters()
         timer = family_b.ChunkTimer(self) if settings.per_chunk_metric else None

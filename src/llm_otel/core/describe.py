@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
-from llm_otel.core import content as contents
 from llm_otel.core import extract, headroom
 
 if TYPE_CHECKING:
     from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
+    from llm_otel.core.content.model import Content
     from llm_otel.core.errors import Failure
     from llm_otel.core.extract import Answer
 
@@ -75,21 +75,27 @@ def _failure(attributes: dict[str, Any], failure: Failure) -> None:
 
 def content(call: Call, answer: Answer, result: object, attributes: dict[str, Any]) -> None:
     """Record what was said: only called when somebody opted in."""
+    from llm_otel.core.content.emit import record
+    from llm_otel.core.content.model import Content
+
     policy = call.runtime.policy
     if policy.emit:
         attributes = {**call.start_attributes(), **attributes}
-    said = _said(call, answer, result) if policy.content else contents.Content()
-    contents.record(policy, call.span, call.runtime.logger, said, attributes, call.context)
+    said = _said(call, answer, result) if policy.content else Content()
+    record(policy, call.span, call.runtime.logger, said, attributes, call.context)
 
 
-def _said(call: Call, answer: Answer, result: object) -> contents.Content:
+def _said(call: Call, answer: Answer, result: object) -> Content:
+    from llm_otel.core.content.endpoints import request_content, response_content
+    from llm_otel.core.content.openai_responses import fetched_content
+
     kind = call.endpoint.kind
     if call.endpoint.polled and kind == "responses" and result is not None:
-        return contents.fetched_content(result)
-    said = contents.request_content(kind, call.body)
+        return fetched_content(result)
+    said = request_content(kind, call.body)
     if call.accumulator is not None:
         left = answer.finish_reasons == [semconv.CANCELLED]
         said.outputs = call.accumulator.messages(semconv.CANCELLED if left else "error")
     elif result is not None:
-        said.outputs = contents.response_content(kind, result)
+        said.outputs = response_content(kind, result)
     return said

@@ -15,7 +15,7 @@ from llm_otel.core import read
 _AZURE = "azure.ai.openai"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Server:
     """Where a client's requests go.
 

@@ -177,7 +177,7 @@ class Meter:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Price:
     """What a price source says of one model and tier.
 

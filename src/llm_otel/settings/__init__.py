@@ -29,7 +29,7 @@ def _about(kind: Kind, *help_: str, **where: Any) -> dict[str, Option]:
     return {"option": Option(kind, " ".join(help_), **where)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """All settings of one `instrument()`; made by `Settings.resolve()`."""
 
