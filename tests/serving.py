@@ -36,8 +36,9 @@ class Served:
         """Ask it to stop; what it said then."""
         self.process.send_signal(number)
         assert self.process.stdout is not None
+        status = self.process.wait(30)
         rest = self.process.stdout.read()
-        assert self.process.wait(30) == 0, self.told + rest
+        assert status == 0, self.told + rest
         return rest
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("llm_otel.serve")
 
 _STOP_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 1.0
 _DASHBOARD_SECONDS: Final = 20.0
 # Before the dashboard is started again: it may have ended for a reason that lasts.
 _AGAIN_SECONDS: Final = 1.0
@@ -97,7 +98,9 @@ def serve(
         if digests is not None:
             more.enter_context(digests.running(lake))
         ready(local)
-        stop.wait()
+        # A signal that comes between Python's last look for one and the wait is seen at its end.
+        while not stop.wait(_LOOK_SECONDS):
+            pass
 
 
 @contextmanager

@@ -30,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     sys.stdout.write(f"serving the OpenAI protocol at {serving.url}\n")
     sys.stdout.flush()
-    stopped.wait()
+    # A signal that comes between Python's last look for one and the wait is seen at its end.
+    while not stopped.wait(1):
+        pass
     serving.close()
     return 0
 
