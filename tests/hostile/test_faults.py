@@ -211,7 +211,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
     "measure": (
         Row(chat, f"{_CORE}.headroom.Headroom.keep"),
-        Row(chat, also={f"{_CORE}.family_b.attributes": lambda *_: None}),
+        Row(chat, also={f"{_CORE}.family_b.family": lambda *_: None}),
     ),
     "count": (
         Row(chat, f"{_CORE}.billing.bill"),
@@ -221,7 +221,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "describe": (
         Row(chat, f"{_CORE}.describe.response_attributes"),
         Row(chat, f"{_CORE}.describe.content", settings=_CONTENT),
-        Row(drained, f"{_CORE}.family_b.attributes"),
+        Row(drained, f"{_CORE}.family_b.family"),
     ),
     "watch stream": (
         Row(drained, f"{_CORE}.folds.new"),

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 
 from llm_otel.core import guard
 
 if TYPE_CHECKING:
-    from llm_otel.core.family_b import Recorder
+    from llm_otel.core.family_b import Family, Recorder
     from llm_otel.core.instruments import Series
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
@@ -41,18 +41,18 @@ class Ended:
         usage_unknown: The call should have reported its usage and did not.
         recorders: Those of family B, which read what follows.
         operation: `gen_ai.operation.name`.
-        attributes: Those common to family B.
+        family: Where family B counts it.
         usage: What the answer told of its usage.
         error_type: `error.type`, or None.
     """
 
     __slots__ = (
-        "attributes", "context", "cost", "error", "error_type", "first_chunk", "operation",
+        "context", "cost", "error", "error_type", "family", "first_chunk", "operation",
         "priced", "recorders", "seconds", "series", "usage", "usage_unknown", "used", "used_by",
     )  # fmt: skip
 
     operation: str
-    attributes: dict[str, Any]
+    family: Family
     usage: Usage | None
     error_type: str | None
 

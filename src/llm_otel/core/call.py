@@ -15,6 +15,7 @@ from llm_otel.attribution import current
 from llm_otel.core import (
     billing,
     describe,
+    direct,
     extract,
     family_b,
     folds,
@@ -329,7 +330,7 @@ class Call:
         attributes = self._request_attributes()
         describe.response_attributes(attributes, self, answer, ended, failure, result)
         if self.recording:
-            self.span.set_attributes(attributes)
+            direct.set_attributes(self.span, attributes)
             if failure.type is not None:
                 # The text quotes prompts: the policy decides.
                 told = policy.quote(failure.exc)

@@ -236,9 +236,9 @@ _READERS: Mapping[str, Callable[[Answer, Mapping[str, object], Endpoint], None]]
 
 
 # ------------------------------------------------------------------ requests
-def _strings(value: object) -> list[str] | None:
+def _strings(value: object) -> tuple[str, ...] | None:
     found = [read.string(item) for item in (value if type(value) is list else [value])]
-    return [item for item in found if item is not None] if found and all(found) else None
+    return tuple(item for item in found if item is not None) if found and all(found) else None
 
 
 def _not_one(value: object) -> int | None:

@@ -8,15 +8,61 @@ from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
 from llm_otel.core.extract import Answer
+from llm_otel.core.sums import NO_EXEMPLAR
 
 if TYPE_CHECKING:
     from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
+    from llm_otel.core.direct import Point
     from llm_otel.core.instruments import Instruments
     from llm_otel.usage import Usage
 
 
-Recorder = Callable[["Instruments", "Ended"], None]
+Recorder = Callable[["Ended"], None]
+
+
+class Family:
+    """Where calls of one kind are counted in this family: their common attributes, and points with
+    one attribute more.
+
+    Args:
+        instruments: Whose histograms.
+        attributes: Common to all; never changed.
+    """
+
+    __slots__ = ("_instruments", "_points", "attributes")
+
+    def __init__(self, instruments: Instruments, attributes: dict[str, Any]) -> None:
+        self.attributes = attributes
+        self._instruments = instruments
+        self._points: dict[tuple[object, ...], Point] = {}
+
+    def record(
+        self, metric: semconv.Metric, value: float, name: str = "", extra: str | None = None
+    ) -> None:
+        """Record into a histogram.
+
+        Args:
+            metric: Which.
+            value: What.
+            name: The one attribute more.
+            extra: Its value; None for no such attribute.
+        """
+        key = (metric, extra)
+        found = self._points.get(key)
+        if found is None:
+            more = {} if extra is None else {name: extra}
+            found = self._instruments.point(metric, {**self.attributes, **more})
+            # Types of errors are the application's: they must not fill the memory.
+            if len(self._points) < semconv.MAX_COMBINATIONS:
+                self._points[key] = found
+        found.record(value, NO_EXEMPLAR)
+
+    def add(self, metric: semconv.Metric, amount: int, modality: str) -> None:
+        """Add to a counter of tokens by their modality."""
+        attributes = {**self.attributes, semconv.TOKEN_MODALITY_B: modality}
+        self._instruments.add(metric, amount, attributes)
+
 
 _INFERENCE = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION})
 _WITHOUT_TOKENS = frozenset({semconv.FETCH_RESPONSE, semconv.CANCEL_RESPONSE})
@@ -29,7 +75,7 @@ def recorders(version: str) -> tuple[Recorder, ...]:
 
 def prepare(ended: Ended, call: Call, answer: Answer, error: str | None) -> None:
     """Have a call's end recorded in this family as well."""
-    ended.attributes = attributes(call, answer)
+    ended.family = family(call, answer)
     ended.operation = call.endpoint.operation
     ended.usage = answer.usage
     ended.error_type = error
@@ -47,9 +93,8 @@ class ChunkTimer:
     """Records the time of each chunk after the first; on request, as it costs a record a chunk."""
 
     def __init__(self, call: Call) -> None:
-        self._instruments = call.runtime.instruments
         self._metrics = _PER_CHUNK.get(call.runtime.settings.semconv, ())
-        self._attributes = attributes(call, Answer())
+        self._family = family(call, Answer())
         self._last: float | None = None
 
     def add(self, chunk: object) -> None:  # noqa: ARG002
@@ -57,23 +102,24 @@ class ChunkTimer:
         now = perf_counter()
         if self._last is not None:
             for metric in self._metrics:
-                self._instruments.record(metric, now - self._last, self._attributes)
+                self._family.record(metric, now - self._last)
         self._last = now
 
 
-def attributes(call: Call, answer: Answer) -> dict[str, Any]:
-    """The attributes common to the family, kept with the series as they hardly ever change."""
+def family(call: Call, answer: Answer) -> Family:
+    """Where a call is counted, kept with its series."""
+    kept = call.series.families
     key = (answer.model, call.server.host, call.server.port)
-    found = call.series.b_attributes.get(key)
+    found = kept.get(key)
     if found is None:
-        found = _build(call, answer)
+        found = Family(call.runtime.instruments, _attributes(call, answer))
         # A provider that invents a model name per answer must not fill the memory.
-        if len(call.series.b_attributes) < semconv.MAX_MODELS:
-            call.series.b_attributes[key] = found
+        if len(kept) < semconv.MAX_MODELS:
+            kept[key] = found
     return found
 
 
-def _build(call: Call, answer: Answer) -> dict[str, Any]:
+def _attributes(call: Call, answer: Answer) -> dict[str, Any]:
     labels = call.series.labels
     fold = call.runtime.instruments.labels.fold
     found: dict[str, Any] = {
@@ -90,55 +136,44 @@ def _build(call: Call, answer: Answer) -> dict[str, Any]:
     return call.runtime.instruments.admitted(semconv.V141_OPERATION_DURATION, found)
 
 
-def _v141(instruments: Instruments, ended: Ended) -> None:
-    common, used, record = ended.attributes, ended.usage, instruments.record
-    failed = {**common, semconv.ERROR_TYPE: ended.error_type} if ended.error_type else common
-    record(semconv.V141_OPERATION_DURATION, ended.seconds, failed)
+def _v141(ended: Ended) -> None:
+    used, record = ended.usage, ended.family.record
+    record(semconv.V141_OPERATION_DURATION, ended.seconds, semconv.ERROR_TYPE, ended.error_type)
     if ended.first_chunk is not None:
-        record(semconv.V141_TIME_TO_FIRST_CHUNK, ended.first_chunk, common)
+        record(semconv.V141_TIME_TO_FIRST_CHUNK, ended.first_chunk)
     if used is not None and ended.operation not in _WITHOUT_TOKENS:
-        record(
-            semconv.V141_TOKEN_USAGE,
-            used.input_tokens,
-            {**common, semconv.TOKEN_TYPE_B: semconv.INPUT},
-        )
+        kind, tokens = semconv.TOKEN_TYPE_B, semconv.V141_TOKEN_USAGE
+        record(tokens, used.input_tokens, kind, semconv.INPUT)
         if ended.operation != semconv.EMBEDDINGS:
-            record(
-                semconv.V141_TOKEN_USAGE,
-                used.output_tokens,
-                {**common, semconv.TOKEN_TYPE_B: semconv.OUTPUT},
-            )
+            record(tokens, used.output_tokens, kind, semconv.OUTPUT)
 
 
-def _latest(instruments: Instruments, ended: Ended) -> None:
-    common, used, record = ended.attributes, ended.usage, instruments.record
-    failed = {**common, semconv.ERROR_TYPE: ended.error_type} if ended.error_type else common
+def _latest(ended: Ended) -> None:
+    used, record = ended.usage, ended.family.record
+    failed = (semconv.ERROR_TYPE, ended.error_type)
     if ended.operation == semconv.EMBEDDINGS:
-        record(semconv.LATEST_EMBEDDINGS_DURATION, ended.seconds, failed)
+        record(semconv.LATEST_EMBEDDINGS_DURATION, ended.seconds, *failed)
         if used is not None:
-            record(semconv.LATEST_EMBEDDINGS_INPUT_TOKENS, used.input_tokens, failed)
+            record(semconv.LATEST_EMBEDDINGS_INPUT_TOKENS, used.input_tokens, *failed)
         return
     if ended.operation not in _INFERENCE:
         return
-    record(semconv.LATEST_INFERENCE_DURATION, ended.seconds, failed)
+    record(semconv.LATEST_INFERENCE_DURATION, ended.seconds, *failed)
     if ended.first_chunk is not None:
-        record(semconv.LATEST_TIME_TO_FIRST_CHUNK, ended.first_chunk, common)
-    _latest_tokens(instruments, used, common, failed)
+        record(semconv.LATEST_TIME_TO_FIRST_CHUNK, ended.first_chunk)
+    if used is not None:
+        record(semconv.LATEST_OPERATION_INPUT_TOKENS, used.input_tokens, *failed)
+        record(semconv.LATEST_OPERATION_OUTPUT_TOKENS, used.output_tokens, *failed)
+    _latest_totals(ended.family, used)
 
 
-def _latest_tokens(
-    instruments: Instruments, used: Usage | None, common: dict[str, Any], failed: dict[str, Any]
-) -> None:
-    """Totals by modality as counters, and per operation as histograms; 0 and `unknown` where the
-    provider reported no usage, as the conventions ask."""
-    record = instruments.record
+def _latest_totals(to: Family, used: Usage | None) -> None:
+    """Totals by modality; 0 and `unknown` where the provider reported no usage, as the conventions
+    ask."""
     if used is None:
-        unknown = {**common, semconv.TOKEN_MODALITY_B: "unknown"}
-        record(semconv.LATEST_INPUT_TOKENS, 0, unknown)
-        record(semconv.LATEST_OUTPUT_TOKENS, 0, unknown)
+        to.add(semconv.LATEST_INPUT_TOKENS, 0, "unknown")
+        to.add(semconv.LATEST_OUTPUT_TOKENS, 0, "unknown")
         return
-    record(semconv.LATEST_OPERATION_INPUT_TOKENS, used.input_tokens, failed)
-    record(semconv.LATEST_OPERATION_OUTPUT_TOKENS, used.output_tokens, failed)
     other_input = used.audio_input_tokens + used.image_input_tokens
     other_output = used.audio_output_tokens + used.image_output_tokens
     other_read = used.audio_cache_read_tokens + used.image_cache_read_tokens
@@ -156,4 +191,4 @@ def _latest_tokens(
         (semconv.LATEST_REASONING_TOKENS, "text", used.reasoning_tokens),
     ):
         if amount > 0:
-            record(metric, amount, {**common, semconv.TOKEN_MODALITY_B: modality})
+            to.add(metric, amount, modality)

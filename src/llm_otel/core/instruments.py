@@ -20,12 +20,13 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Ob
 from llm_otel import semconv
 from llm_otel.core import finalizers, fork
 from llm_otel.core.backlog import Backlog, Ended
-from llm_otel.core.direct import Direct
+from llm_otel.core.direct import Point
 from llm_otel.core.headroom import Headroom
 from llm_otel.core.labels import Labels
 from llm_otel.core.sums import NO_EXEMPLAR, Cell, Slot, Sums
 
 if TYPE_CHECKING:
+    from llm_otel.core.family_b import Family
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
 
@@ -54,14 +55,15 @@ _STEP_NAMES = (semconv.WORKFLOW_NAME, semconv.AGENT_NAME, semconv.TOOL_NAME)
 class Series:
     """The labels that all measurements of one kind of call share, and their cells."""
 
-    __slots__ = ("active", "b_attributes", "cells", "durations", "labels")
+    __slots__ = ("active", "cells", "durations", "families", "first_chunks", "labels")
 
     def __init__(self, labels: dict[str, str], active: list[int]) -> None:
         self.labels = labels
         self.active = active
         self.cells: dict[Slot, Cell] = {}
-        self.durations: dict[str | None, dict[str, str]] = {}
-        self.b_attributes: dict[tuple[object, ...], dict[str, Any]] = {}
+        self.durations: dict[str | None, Point] = {}
+        self.first_chunks: Point | None = None
+        self.families: dict[tuple[object, ...], Family] = {}
 
 
 class Instruments:
@@ -76,7 +78,6 @@ class Instruments:
         self._deferred = deferred
         self._meter = meter
         self._created: dict[semconv.Metric, Any] = {}
-        self._direct: dict[semconv.Metric, Direct] = {}
         self.prices: Callable[[], tuple[str | None, float | None]] = lambda: (None, None)
         # Called before each collection, in the reader's thread.
         self.before_collection: Callable[[], object] = lambda: None
@@ -142,7 +143,7 @@ class Instruments:
         if ended.first_chunk is not None:
             self.first_chunk(ended.series, ended.first_chunk)
         for record in ended.recorders:
-            record(self, ended)
+            record(ended)
 
     def begun(self, series: Series) -> None:
         """Count a call as active."""
@@ -158,25 +159,25 @@ class Instruments:
             error: Its class of error, or None.
             context: Holds the span that the exemplar leads to.
         """
-        attributes = series.durations.get(error)
-        if attributes is None:
-            attributes = self._duration_attributes(series, error)
+        durations = series.durations.get(error)
+        if durations is None:
+            durations = self._durations(series, error)
         with self._sums.lock:
             series.active[0] -= 1
             if error is not None:
                 self._put(series, ERRORS[error], 1)
-        self._duration.record(seconds, attributes, context or NO_EXEMPLAR)
+        durations.record(seconds, context or NO_EXEMPLAR)
         self._sums.settle()
 
-    def _duration_attributes(self, series: Series, error: str | None) -> dict[str, str]:
-        """Attributes of the duration, within the cap of combinations."""
+    def _durations(self, series: Series, error: str | None) -> Point:
+        """Where durations are counted, within the cap of combinations."""
         extra = {semconv.ERROR_TYPE_LABEL: error} if error is not None else {}
         with self._sums.lock:
             admitted = self._sums.combinations.admit(
                 semconv.REQUEST_DURATION, {**series.labels, **extra}
             )
-        series.durations[error] = admitted
-        return admitted
+        found = series.durations[error] = self.point(semconv.REQUEST_DURATION, admitted)
+        return found
 
     def used(self, series: Series, usage: Usage) -> None:
         """Count tokens."""
@@ -209,7 +210,9 @@ class Instruments:
 
     def first_chunk(self, series: Series, seconds: float) -> None:
         """Record the time to the first chunk."""
-        self._first_chunk.record(seconds, series.labels, NO_EXEMPLAR)
+        if series.first_chunks is None:
+            series.first_chunks = self.point(semconv.TIME_TO_FIRST_CHUNK, series.labels)
+        series.first_chunks.record(seconds, NO_EXEMPLAR)
 
     def count(self, metric: semconv.Metric, amount: float, **labels: str) -> None:
         """Add to a counter of family A outside a call (outcomes, internal errors)."""
@@ -263,13 +266,13 @@ class Instruments:
             self._admitted.add(key)
         return found
 
-    def record(self, metric: semconv.Metric, value: float, attributes: dict[str, Any]) -> None:
-        """Record into a histogram of family B, or add to a counter of it; the attributes are
-        strings and ints and never change."""
-        if metric.kind == "histogram":
-            self._direct_of(metric).record(value, attributes, NO_EXEMPLAR)
-        else:
-            self._counter(metric).add(value, attributes, NO_EXEMPLAR)
+    def point(self, metric: semconv.Metric, attributes: dict[str, Any]) -> Point:
+        """A histogram at one set of attributes: strings and ints that never change."""
+        return Point(self.histogram(metric), attributes)
+
+    def add(self, metric: semconv.Metric, amount: float, attributes: dict[str, Any]) -> None:
+        """Add to a counter of family B."""
+        self._counter(metric).add(amount, attributes, NO_EXEMPLAR)
 
     # ------------------------------------------------------------------ creation
     def histogram(self, metric: semconv.Metric) -> Histogram:
@@ -284,12 +287,6 @@ class Instruments:
             )
         return found
 
-    def _direct_of(self, metric: semconv.Metric) -> Direct:
-        found = self._direct.get(metric)
-        if found is None:
-            found = self._direct[metric] = Direct(self.histogram(metric))
-        return found
-
     def _counter(self, metric: semconv.Metric) -> Counter:
         found = self._created.get(metric)
         if found is None:
@@ -299,8 +296,8 @@ class Instruments:
         return found
 
     def _register(self) -> None:
-        self._duration = self._direct_of(semconv.REQUEST_DURATION)
-        self._first_chunk = self._direct_of(semconv.TIME_TO_FIRST_CHUNK)
+        for metric in (semconv.REQUEST_DURATION, semconv.TIME_TO_FIRST_CHUNK):
+            self.histogram(metric)
         observe: list[tuple[semconv.Metric, Callable[[], Iterable[Observation]]]] = [
             (semconv.REQUESTS_ACTIVE, self._observe_active),
             (semconv.PRICES_AGE, self._observe_age),
