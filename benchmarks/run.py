@@ -26,7 +26,7 @@ _CALLS = {
     "embeddings": 100,
     "responses": 100,
     "raw chat": 100,
-    "stream": 20,
+    "stream": 50,
 }
 # Processes started anew, rounds in each.
 _ROUNDS, _QUICK_ROUNDS = (3, 8), (1, 5)

@@ -345,6 +345,8 @@ def _check(watch: Watch, site: str, times: int | None, beside: tuple[str, ...]) 
 # Handlers in the core that need no guard, and why.
 UNGUARDED = {
     "guard.handle": "the guard itself",
+    "streams.observe": "a chunk of another kind is looked at by a call",
+    "streams.observe_async": "the same",
     "streams.__del__": "the interpreter may be going down",
     "streams._decoded": "a body that was cut off: nothing to learn from it",
     "rivals._rival": "a stranger's object runs its own code",

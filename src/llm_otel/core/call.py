@@ -160,18 +160,23 @@ class Call:
         self.response = response
         self.retries = retries
 
-    def watch(self) -> tuple[Observer, ...]:
-        """Begin to fold a stream's chunks; returns who else wants to see them."""
+    def watch(self) -> list[Observer]:
+        """Begin to fold a stream's chunks; returns who wants to see them, the fold first."""
         self.fold = folds.new(self.endpoint)
+        observers: list[Observer] = [self.fold]
         settings = self.runtime.settings
         if self.runtime.policy.active:
             from llm_otel.core.content.streams import accumulator
 
             self.accumulator = accumulator(self.endpoint.kind)
+            if self.accumulator is not None:
+                observers.append(self.accumulator)
         if settings.estimate_usage and self.endpoint.stream == "choices":
             self.characters = Characters()
-        timer = family_b.ChunkTimer(self) if settings.per_chunk_metric else None
-        return tuple(x for x in (self.accumulator, self.characters, timer) if x is not None)
+            observers.append(self.characters)
+        if settings.per_chunk_metric:
+            observers.append(family_b.ChunkTimer(self))
+        return observers
 
     # ------------------------------------------------------------------ ends
     def returned(self, result: object) -> None:

@@ -1,7 +1,6 @@
 """Fold the chunks of a stream into one `Answer`, keeping no content and as little work as can be.
 
-`add` runs in the user's loop, once per chunk: it reads `__dict__` directly, and leaves everything
-that can wait to `answer`.
+`add` runs in the user's loop: it leaves everything that can wait to `answer`.
 """
 
 from __future__ import annotations
@@ -35,35 +34,29 @@ class Choices:
 
     Args:
         endpoint: Where usage is in a chunk.
+
+    Attributes:
+        first: The first chunk that names its model; None until it came.
+        last: The last of all chunks.
     """
 
-    __slots__ = ("_end", "_ends", "_first", "_last", "_usage", "endpoint")
+    __slots__ = ("_end", "_ends", "_usage", "endpoint", "first", "last")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._first: object = None
-        self._last: object = None
+        self.first: object = None
+        self.last: object = None
         self._usage: object = None
         self._end: object = None
         self._ends: dict[int, object] = {}
 
     def add(self, chunk: Any) -> None:
         """Take a chunk in."""
-        self._last = chunk
-        # Nearly every chunk is one choice that goes on, and nothing besides.
-        try:
-            fields = chunk.__dict__
-            choices = fields["choices"]
-            if type(choices) is list and len(choices) == 1:
-                reason = choices[0].__dict__["finish_reason"]
-                if reason is None and fields["usage"] is None and self._first is not None:
-                    return
-        except (AttributeError, KeyError):
-            pass
+        self.last = chunk
         fields = read.fields(chunk)
         # Azure's first and last chunks may hold filter results and no names.
-        if self._first is None and fields.get("model"):
-            self._first = chunk
+        if self.first is None and fields.get("model"):
+            self.first = chunk
         if fields.get("usage") is not None:
             self._usage = chunk
         for choice in read.items(chunk, "choices"):
@@ -74,7 +67,7 @@ class Choices:
 
     def answer(self) -> Answer:
         """What the chunks told so far."""
-        first, last, string = read.fields(self._first), read.fields(self._last), read.string
+        first, last, string = read.fields(self.first), read.fields(self.last), read.string
         result = Answer(
             string(first.get("id")) or string(last.get("id")),
             string(first.get("model")) or string(last.get("model")),
@@ -85,12 +78,12 @@ class Choices:
             error_code=extract.told_error(last),
         )
         # Groq reports the usage beside the choice that ends the stream, Moonshot inside it.
-        for node in (self._usage, self._last, self._end, *self._ends.values()):
+        for node in (self._usage, self.last, self._end, *self._ends.values()):
             result.usage = extract.usage(node, self.endpoint)
             if result.usage is not None:
                 break
         result.cost_usd = read.number(read.path(self._usage, ("usage", "cost")))
-        if self._last is not None and not self.ended:
+        if self.last is not None and not self.ended:
             result.finish_reasons = ["error"]
         else:
             result.finish_reasons = [

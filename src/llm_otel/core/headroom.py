@@ -80,7 +80,10 @@ def request_id(result: object, response: Any) -> str | None:
     found = read.text(result, "_request_id") if type(result) is not dict else None
     if found is not None or response is None:
         return found
-    return scan(_raw(getattr(response, "headers", None)))[0]
+    headers = _raw(getattr(response, "headers", None))
+    # Nearly always the names are in lower case, and the first of ours is there.
+    told = dict(headers).get(_REQUEST_IDS[0])
+    return told.decode("latin-1") if told is not None else scan(headers)[0]
 
 
 def scan(

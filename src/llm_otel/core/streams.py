@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import lru_cache
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any
 from weakref import WeakSet
 
 from llm_otel.core import finalizers, folds, guard, read
@@ -23,19 +24,29 @@ _MOST_KEPT = 16 * 1024 * 1024
 # ------------------------------------------------------------------ parsed streams
 def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[Any]:
     """The SDK's iterator over parsed chunks, observed."""
-    take, unseen = _taker(call, hide_usage), call.first_chunk_at is None
+    look = _Look(call, hide_usage)
     call.reading = True
     try:
         for chunk in iterator:
-            if unseen:
-                call.first_chunk_at, unseen = perf_counter(), False
+            # Nearly every chunk is one choice that goes on, and nothing besides: to call a function
+            # for it would cost more than to look.
             try:
-                hidden = take(chunk)
-            except Exception as exc:  # noqa: BLE001
-                guard.handle("read chunk", exc)
-                take = _rest(hide_usage)
-                hidden = take(chunk)
-            if hidden:
+                fields = chunk.__dict__
+                choices = fields["choices"]
+                goes_on = (
+                    look.fold.first is not None
+                    and type(choices) is list
+                    and len(choices) == 1
+                    and choices[0].__dict__["finish_reason"] is None
+                    and fields.get("usage") is None
+                )
+                if goes_on and hide_usage:
+                    chunk.__pydantic_fields_set__.discard("usage")
+            except Exception:  # noqa: BLE001 - another kind of chunk
+                goes_on = False
+            if goes_on:
+                look.fold.last = chunk
+            elif look.take(chunk):
                 continue
             call.reading = False
             yield chunk
@@ -56,19 +67,27 @@ async def observe_async(
     iterator: AsyncIterator[Any], call: Call, hide_usage: bool
 ) -> AsyncIterator[Any]:
     """The same for asynchronous streams."""
-    take, unseen = _taker(call, hide_usage), call.first_chunk_at is None
+    look = _Look(call, hide_usage)
     call.reading = True
     try:
         async for chunk in iterator:
-            if unseen:
-                call.first_chunk_at, unseen = perf_counter(), False
             try:
-                hidden = take(chunk)
-            except Exception as exc:  # noqa: BLE001
-                guard.handle("read chunk", exc)
-                take = _rest(hide_usage)
-                hidden = take(chunk)
-            if hidden:
+                fields = chunk.__dict__
+                choices = fields["choices"]
+                goes_on = (
+                    look.fold.first is not None
+                    and type(choices) is list
+                    and len(choices) == 1
+                    and choices[0].__dict__["finish_reason"] is None
+                    and fields.get("usage") is None
+                )
+                if goes_on and hide_usage:
+                    chunk.__pydantic_fields_set__.discard("usage")
+            except Exception:  # noqa: BLE001 - another kind of chunk
+                goes_on = False
+            if goes_on:
+                look.fold.last = chunk
+            elif look.take(chunk):
                 continue
             call.reading = False
             yield chunk
@@ -85,43 +104,50 @@ async def observe_async(
     _ended("stream drained", call, call.drained)
 
 
-# Takes a chunk in; True for one that the caller must not see.
-_Take: TypeAlias = Callable[[Any], "bool | None"]
+class _NeverBegun:
+    """In place of a fold: every chunk is taken in by a call."""
+
+    first = last = None
 
 
-def _taker(call: Call, hide_usage: bool) -> _Take:
-    """Takes chunks into the call, and out of the caller's sight what we alone asked for."""
-    try:
-        observers = call.watch()
-        first, *others = (each.add for each in (call.fold, *observers))  # type: ignore[union-attr]
-    except Exception as exc:  # noqa: BLE001
-        guard.handle("watch stream", exc)
-        return _rest(hide_usage)
-    if not (others or hide_usage):
-        return first
+class _Look:
+    """Takes chunks into a call, and out of the caller's sight what we alone asked for.
 
-    hide = _rest(hide_usage)
+    Attributes:
+        fold: Chunks with one choice that goes on need not be taken in, once it has a `first`: to
+            be its `last` is enough.
+    """
 
-    def take(chunk: Any) -> bool | None:
-        first(chunk)
-        for add in others:
-            add(chunk)
-        return hide(chunk)
+    __slots__ = ("_adds", "_call", "_hide_usage", "fold")
 
-    return take
-
-
-def _rest(hide_usage: bool) -> _Take:
-    """After a failure of ours: takes nothing in; what we asked for stays hidden all the same."""
-
-    def take(chunk: Any) -> bool:
+    def __init__(self, call: Call, hide_usage: bool) -> None:
+        self._call = call
+        self._hide_usage = hide_usage
+        self.fold: Any = _NeverBegun
+        self._adds: tuple[Callable[[Any], object], ...] = ()
         try:
-            return hide_usage and folds.hide_usage(chunk)
+            observers = call.watch()
+            self._adds = tuple([observer.add for observer in observers])
+            if len(observers) == 1 and isinstance(call.fold, folds.Choices):
+                self.fold = call.fold
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("watch stream", exc)
+
+    def take(self, chunk: Any) -> bool:
+        """Take a chunk in; True for one that the caller must not see."""
+        try:
+            if self._call.first_chunk_at is None:
+                self._call.first_chunk_at = perf_counter()
+            for add in self._adds:
+                add(chunk)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("read chunk", exc)
+            self._adds, self.fold = (), _NeverBegun
+        try:
+            return self._hide_usage and folds.hide_usage(chunk)
         except Exception as exc:  # noqa: BLE001
             guard.handle("hide usage", exc)
             return False
-
-    return take
 
 
 def _ended(site: str, call: Call, end: Any, *args: object) -> None:
@@ -249,9 +275,6 @@ class _AsyncTapped(_Tapped, _AsyncWatched):
         self._drained = True
 
 
-_classes: dict[tuple[str, type], type] = {}
-
-
 def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) -> None:
     """Put ourselves below a response whose body is not read yet.
 
@@ -269,13 +292,9 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
             _finish(call, [], drained=True)
             return
         _watch_close(response, call, "aclose" if asynchronous else "close")
-    kind: type = {
-        (False, False): _SyncWatched,
-        (False, True): _SyncTapped,
-        (True, False): _AsyncWatched,
-        (True, True): _AsyncTapped,
-    }[asynchronous, tap]
-    response.stream = _class_for(response, kind, asynchronous)(response.stream, call)
+    library = type(response).__module__.partition(".")[0]
+    kind = _class_for(library, asynchronous, tap)
+    response.stream = kind(response.stream, call)
 
 
 def _watch_close(response: Any, call: Call, name: str) -> None:
@@ -299,15 +318,20 @@ def end_open() -> None:
         _leave(call)
 
 
-def _class_for(response: Any, kind: type, asynchronous: bool) -> type:
-    """`kind` as a subclass of the stream class that this httpx insists on."""
-    library = type(response).__module__.partition(".")[0]
-    found = _classes.get((library, kind))
-    if found is None:
-        name = "AsyncByteStream" if asynchronous else "SyncByteStream"
-        base = getattr(sys.modules[library], name)
-        found = _classes[library, kind] = type(kind.__name__, (kind, base), {})
-    return found
+_KINDS: dict[tuple[bool, bool], type] = {
+    (False, False): _SyncWatched,
+    (False, True): _SyncTapped,
+    (True, False): _AsyncWatched,
+    (True, True): _AsyncTapped,
+}
+
+
+@lru_cache(maxsize=32)
+def _class_for(library: str, asynchronous: bool, tap: bool) -> type:
+    """Our class as a subclass of the stream class that this httpx insists on."""
+    base = getattr(sys.modules[library], "AsyncByteStream" if asynchronous else "SyncByteStream")
+    kind = _KINDS[asynchronous, tap]
+    return type(kind.__name__, (kind, base), {})
 
 
 def _finish(
@@ -325,8 +349,8 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
     if call.streaming:
         observers = call.watch()
         for chunk in _sse(body):
-            for observer in (call.fold, *observers):
-                observer.add(chunk)  # type: ignore[union-attr]
+            for observer in observers:
+                observer.add(chunk)
     if error is not None:
         call.failed(error)
     elif not drained:
