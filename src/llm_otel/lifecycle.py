@@ -99,6 +99,7 @@ def _start(
     )
     guard.count = built.count_internal_error
     configure(settings)
+    built.went_live = patch.complete
     runtime.activate(built)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.
     atexit.unregister(streams.end_open)

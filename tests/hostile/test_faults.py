@@ -124,7 +124,7 @@ async def forked(client: Any) -> Any:
 
 
 async def installed(client: Any) -> Any:
-    patch._wanted.add("openai")
+    patch._wanted["openai"] = CLIENT
     patch._install_if_wanted(CLIENT)
 
 

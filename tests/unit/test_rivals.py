@@ -173,6 +173,8 @@ trace.set_tracer_provider(tracers)
 metrics.set_meter_provider(MeterProvider(metric_readers=[reader]))
 for again in range(2):
     client.chat.completions.create(model="gpt-4o", messages=[])
+    data = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+    print([metric.name for metric in data if metric.name == "gen_ai.ratelimit.tokens.remaining"])
     llm_otel.uninstrument()
     llm_otel.instrument(setup=False)
 print([span.name for span in exporter.get_finished_spans()])
@@ -184,7 +186,12 @@ print([
 """,
     )
     assert ended.code == 0, ended.log
-    assert ended.out.splitlines()[-2:] == ["['chat gpt-4o', 'chat gpt-4o']", "[2, 0]"], ended.out
+    assert ended.out.splitlines()[-4:] == [
+        "['gen_ai.ratelimit.tokens.remaining']",
+        "['gen_ai.ratelimit.tokens.remaining']",
+        "['chat gpt-4o', 'chat gpt-4o']",
+        "[2, 0]",
+    ], ended.out
 
 
 def test_threads_that_instrument_at_once_instrument_once(p: Provider) -> None:

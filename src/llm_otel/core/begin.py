@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
 
-from opentelemetry import context as otel_context
 from opentelemetry.context import Context, create_key, get_current
 
 from llm_otel.attribution import provider_context
@@ -44,7 +43,7 @@ class Begun(NamedTuple):
 
 def current_call() -> Call | None:
     """The call whose request is being sent in this context."""
-    found = otel_context.get_value(_CALL)
+    found = get_current().get(_CALL)
     call = found() if isinstance(found, ReferenceType) else None
     return call if isinstance(call, Call) else None
 
@@ -53,12 +52,21 @@ def begin(
     spec: ClientSpec, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Begun | None:
     """Begin a call; None when the request is not for us to see."""
+    # While there is no SDK this is all that a call costs: few functions, as every one is cold.
     try:
-        finalizers.work_off()
+        if finalizers.waiting:
+            finalizers.work_off()
         active = runtime.active()
         if active is None:
             return None
-        return _begin(active, spec, client, args, kwargs)
+        context = get_current()
+        bare = provider_context(context)
+        begun = None
+        if active.live and not rivals.suppressed(context):
+            begun = _begin(active, spec, client, args, kwargs, context, bare)
+        if begun is None and bare is not context:
+            begun = Begun(None, bare, args, kwargs)
+        return begun
     except Exception as exc:  # noqa: BLE001
         guard.handle("begin", exc)
         return None
@@ -70,15 +78,13 @@ def _begin(
     client: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
+    context: Context,
+    bare: Context,
 ) -> Begun | None:
-    context = get_current()
-    bare = provider_context(context)
-    if not active.live or rivals.suppressed(context):
-        return None if bare is context else Begun(None, bare, args, kwargs)
     options = _options(args, kwargs)
     endpoint = spec.match(options.method.lower(), options.url) if options is not None else None
     if endpoint is None:
-        return None if bare is context else Begun(None, bare, args, kwargs)
+        return None
     streaming = kwargs.get("stream") is True
     body = options.json_data if type(options.json_data) is dict else _NOTHING
     extra = options.extra_json

@@ -25,7 +25,8 @@ _HOLDERS = (
     "llm_otel.sdk.",
 )
 
-_waiting: deque[Callable[[], None]] = deque()
+# What ends with the next call or collection.
+waiting: deque[Callable[[], None]] = deque()
 
 
 def end(finish: Callable[[], None]) -> None:
@@ -35,16 +36,16 @@ def end(finish: Callable[[], None]) -> None:
         finish: Ends the call; raises nothing.
     """
     if _may_hold_a_lock(sys._getframe(1)):
-        _waiting.append(finish)
+        waiting.append(finish)
     else:
         finish()
 
 
 def work_off() -> None:
     """End what had to wait. To be called with no lock held."""
-    while _waiting:
+    while waiting:
         try:
-            finish = _waiting.popleft()
+            finish = waiting.popleft()
         except IndexError:  # another thread was quicker
             return
         finish()

@@ -14,7 +14,7 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, guard, rivals, streams
+from llm_otel.core import begin, guard, rivals, runtime, streams
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
@@ -34,7 +34,7 @@ def install(spec: ClientSpec) -> bool:
             return False
     except (ImportError, ValueError):  # a test's stand-in for the client
         return False
-    _wanted.add(spec.package)
+    _wanted[spec.package] = spec
     if spec.package in sys.modules:
         _install_if_wanted(spec)
     elif spec.package not in _awaited:
@@ -43,7 +43,7 @@ def install(spec: ClientSpec) -> bool:
     return True
 
 
-_wanted: set[str] = set()
+_wanted: dict[str, ClientSpec] = {}
 _awaited: set[str] = set()
 _installed: dict[str, list[tuple[type, str, Any]]] = {}
 
@@ -54,6 +54,13 @@ def _install_if_wanted(spec: ClientSpec) -> None:
             _install_now(spec)
     except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
         guard.handle("install", exc)
+
+
+def complete() -> None:
+    """Hook what was not worth it as long as there was nobody to tell."""
+    for spec in list(_wanted.values()):
+        if spec.package in _installed:
+            _install_if_wanted(spec)
 
 
 def _install_now(spec: ClientSpec) -> None:
@@ -71,9 +78,13 @@ def _install_now(spec: ClientSpec) -> None:
     # What `remove_all` had to leave is in use again, unless somebody has thrown it away since.
     put = [each for each in _installed.get(spec.package, ()) if not _removed(*each)]
     there = {(target, name) for target, name, _ in put}
+    active = runtime.active()
     for base, hook in zip(targets, hooks):
         points = [(cls, "request", hook) for cls in (base, *_wrapped_before(base))]
-        for target, name, wrapper in (*points, (base, "_process_response", _received)):
+        # A wrapper that does nothing costs 4 µs a call: only where there is an SDK.
+        if active is None or active.live:
+            points.append((base, "_process_response", _received))
+        for target, name, wrapper in points:
             if (target, name) not in there:
                 original = inspect.getattr_static(target, name)
                 replacement = wrapt.FunctionWrapper(original, wrapper)

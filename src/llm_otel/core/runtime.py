@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class Runtime:
         family_b: Recorders of the conventions' own metrics.
         cache_write: Name or names of the cache-write attribute.
         explicit: Providers were given or set up, so there is always somebody to emit to.
+        went_live: Called once when there is somebody to emit to, later than at the start.
     """
 
     settings: Settings
@@ -50,29 +52,27 @@ class Runtime:
     family_b: tuple[family_b.Recorder, ...]
     cache_write: tuple[str, ...]
     explicit: bool
+    went_live: Callable[[], None] = lambda: None
 
     @property
     def live(self) -> bool:
-        """Whether anything that is emitted can reach an SDK."""
-        if not self.explicit:
-            self.explicit = _provider_set()
+        """Whether anything that is emitted can reach an SDK: somebody set a global provider, or
+        there is no telling.
+
+        The API's getters would look into the environment, which costs as much as all else that a
+        call costs while there is no SDK.
+        """
+        if not self.explicit and (
+            getattr(trace, "_TRACER_PROVIDER", trace) is not None
+            or getattr(metrics._internal, "_METER_PROVIDER", metrics) is not None
+        ):
+            self.explicit = True
+            self.went_live()
         return self.explicit
 
     def count_internal_error(self, site: str) -> None:
         """Count a failure of ours."""
         self.instruments.count(semconv.INTERNAL_ERRORS, 1, **{semconv.SITE: site})
-
-
-def _provider_set() -> bool:
-    """Whether anybody set a global provider, or there is no telling.
-
-    The API's getters would look into the environment, which costs as much as all else that a call
-    costs while there is no SDK.
-    """
-    return (
-        getattr(trace, "_TRACER_PROVIDER", trace) is not None
-        or getattr(metrics._internal, "_METER_PROVIDER", metrics) is not None
-    )
 
 
 # How long a collection waits for the price table, in the thread that collects (s).
