@@ -15,7 +15,7 @@ Kind: TypeAlias = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Endpoint:
     """One kind of request.
 
@@ -49,7 +49,7 @@ class Endpoint:
     output_type: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClientSpec:
     """One client library whose requests all go through `request` of two base classes.
 

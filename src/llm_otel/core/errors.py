@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.core import read
@@ -127,8 +126,7 @@ def full_name(exc: BaseException) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """How a call failed; all None when it did not.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from llm_otel import semconv
@@ -15,8 +14,7 @@ from llm_otel.core import read
 _AZURE = "azure.ai.openai"
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """Where a client's requests go.
 
     Attributes:

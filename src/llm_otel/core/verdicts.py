@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 _NO_SPAN = Context({"llm_otel.verdict": True})
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """What a verdict is about.
 
     Attributes:

@@ -13,8 +13,7 @@ from llm_otel.pricing.rates import ALWAYS, Price, Rates
 ListPrice = Callable[[str, "str | None"], "Price | None"]
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(NamedTuple):
     """One set of rates and what it becomes for long contexts."""
 
     rates: Rates

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
@@ -41,8 +40,7 @@ class Providers(NamedTuple):
     logger_provider: _logs.LoggerProvider
 
 
-@dataclass(frozen=True)
-class _Signal:
+class _Signal(NamedTuple):
     """How one signal is looked up, built and made the program's."""
 
     name: str
