@@ -87,6 +87,7 @@ class _Config:
     user_id_key: bytes | None = field(default=None, repr=False)
     tags: frozenset[str] = frozenset()
     baggage: tuple[str, ...] = ()  # the allowed entries
+    refused: Callable[[str], object] = lambda _label: None  # told of a label of a wrong form
 
     def user(self, user_id: str) -> dict[str, str]:
         if self.user_id == "plain":
@@ -101,8 +102,15 @@ _DEFAULT = _Config()
 _config = _DEFAULT
 
 
-def configure(settings: Settings | None) -> None:
-    """Take over what the settings say of user ids, tags and baggage; None restores the defaults."""
+def configure(
+    settings: Settings | None, refused: Callable[[str], object] = lambda _label: None
+) -> None:
+    """Take over what the settings say of user ids, tags and baggage.
+
+    Args:
+        settings: None restores the defaults.
+        refused: Called with the name of each label that was given in a wrong form.
+    """
     global _config
     if settings is None:
         _config = _DEFAULT
@@ -114,6 +122,7 @@ def configure(settings: Settings | None) -> None:
         settings.user_id_key,
         frozenset(settings.tags),
         tuple(entry for entry in allowed if entry is not None),
+        refused,
     )
 
 
@@ -255,6 +264,7 @@ def _label(argument: str, label: str, value: object) -> str | None:
     found = arguments.text("attribution()", argument, value)
     if found is None or semconv.well_formed(label, found):
         return found
+    _config.refused(label)
     _warn_once(
         f"llm-otel shows a {label} as {semconv.OTHER!r}: it does not have the form "
         f"{semconv.FORMS[label].pattern}."

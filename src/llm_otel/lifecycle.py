@@ -86,8 +86,9 @@ def _start(
 ) -> None:
     from llm_otel import clients
     from llm_otel.attribution import configure
-    from llm_otel.core import guard, patch, runtime, streams
+    from llm_otel.core import fork, guard, patch, runtime, streams
 
+    fork.renew(__name__, "_lock", threading.RLock)
     given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
     providers = _providers(settings, tracer_provider, meter_provider, logger_provider)
     built = runtime.build(
@@ -98,7 +99,7 @@ def _start(
         explicit=given or providers is not None,
     )
     guard.count = built.count_internal_error
-    configure(settings)
+    configure(settings, built.instruments.labels.overflow)
     built.went_live = patch.complete
     runtime.activate(built)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.

@@ -141,6 +141,30 @@ def test_provider_by_host(instrumented, url, provider):
     assert telemetry.span.attributes["llm_otel.error.class"] == "connection"
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://api.groq.com/openai/v1/chat/completions?beta=1", "chat gpt-4o"),
+        ("https://api.groq.com/chat/completions", "chat gpt-4o"),
+        ("https://api.groq.com/openai/v1/models", None),
+        ("https://api.groq.com/embeddings/next", None),
+        ("https://api.groq.com", None),
+    ],
+)
+def test_absolute_url(instrumented, url, name):
+    """A path that is given whole is known by its end, and its host is whose it is."""
+    telemetry = instrumented()
+    with (
+        openai.OpenAI(api_key="test", max_retries=0, http_client=refusing()) as client,
+        pytest.raises(openai.APIConnectionError),
+    ):
+        client.post(url, body=dict(CHAT.arguments), cast_to=dict)
+    assert [span.name for span in telemetry.spans] == ([name] if name else [])
+    if name:
+        assert telemetry.span.attributes["gen_ai.provider.name"] == "groq"
+        assert telemetry.span.attributes["server.address"] == "api.groq.com"
+
+
 @pytest.mark.parametrize("named", ["llm.example.com", "llm.example.com:8443"])
 def test_provider_by_setting(instrumented, named):
     """`providers` names a host, or a host with its port, that nobody else knows."""

@@ -242,3 +242,15 @@ def test_no_estimate_of_what_is_told(instrumented, p):
     telemetry = instrumented(estimate_usage=True)
     drain(client_at(p, OPENAI_URL))
     assert usage_of(telemetry)[1] == "provider"
+
+
+# ---------------------------------------------------------------- machines paid by the hour
+def test_time_of_a_machine_is_billed_without_usage(instrumented, p):
+    """A server of one's own that reports no usage: what its time costs is known all the same."""
+    telemetry = instrumented(stream_usage="never", prices=[{"per_hour": 3600}])
+    drain(client_at(p, OPENAI_URL))
+    (duration,) = telemetry.points("gen_ai.request.duration")
+    assert telemetry.value("gen_ai.cost.usd", token_type="other") == pytest.approx(duration.value)
+    assert telemetry.span.attributes["gen_ai.usage.cost.amount"] == pytest.approx(duration.value)
+    assert telemetry.value("gen_ai.requests.unpriced") == 0
+    assert telemetry.value("llm_otel.usage.unknown") == 1

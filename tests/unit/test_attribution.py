@@ -20,6 +20,7 @@ from llm_otel.attribution import (
 )
 from llm_otel.core import guard
 from llm_otel.settings import Settings
+from llm_otel.testing import capture
 
 KEY = b"k" * 32
 HASH_OF_ANN = hmac.new(KEY, b"ann", hashlib.sha256).hexdigest()
@@ -193,6 +194,16 @@ class TestUserIds:
             assert dict(current().span_attributes) == {"llm_otel.tag.plan": "pro"}
         assert "'unlisted'" in caplog.text
         assert "secret" not in caplog.text
+
+
+def test_a_wrong_form_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """A tenant that cannot be a label is `other`, shown to nobody, and counted every time."""
+    with capture() as telemetry:
+        for _ in range(2):
+            with attribution(tenant_id="ann@example.com"):
+                assert tenant() == "other"
+        assert telemetry.value("llm_otel.labels.overflowed", label="tenant_id") == 2
+    assert "ann@" not in caplog.text
 
 
 def test_no_log_output(caplog: pytest.LogCaptureFixture) -> None:

@@ -89,6 +89,31 @@ client.close()
 call(8)
 """
 
+# A thread that the child does not have is inside `instrument()` while the process forks.
+LOCKED = """
+import threading
+from llm_otel import lifecycle
+from llm_otel.core import instruments
+held, done = threading.Event(), threading.Event()
+def hold():
+    with lifecycle._lock, instruments._registry_lock:
+        held.set()
+        done.wait()
+holder = threading.Thread(target=hold)
+holder.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    llm_otel.uninstrument()
+    llm_otel.instrument(providers={{"127.0.0.1": "openai"}})
+    call(4)
+    sys.exit(0)
+os.waitpid(child, 0)
+done.set()
+holder.join()
+call(6)
+"""
+
 
 def _sums(receiver: OtlpReceiver, metric: semconv.Metric) -> dict[str, float]:
     """The last value of a counter, or the count of a histogram, summed by instance."""
@@ -122,8 +147,14 @@ def _ended(program: str, serving: Provider, receiver: OtlpReceiver) -> Ended:
 
 @pytest.mark.parametrize(
     ("program", "processes"),
-    [(PRE_FORK, 3), (MULTIPROCESSING, 3), (COLLECTED_BEFORE, 2), (STREAM_ACROSS, 2)],
-    ids=["pre-fork", "multiprocessing", "collected before", "stream across"],
+    [
+        (PRE_FORK, 3),
+        (MULTIPROCESSING, 3),
+        (COLLECTED_BEFORE, 2),
+        (STREAM_ACROSS, 2),
+        (LOCKED, 2),
+    ],
+    ids=["pre-fork", "multiprocessing", "collected before", "stream across", "locked"],
 )
 def test_parent_and_children_sum_to_the_true_cost(program: str, processes: int) -> None:
     """Ten calls are ten calls, whoever makes them, each process under its own instance id."""

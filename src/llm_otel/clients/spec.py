@@ -72,8 +72,22 @@ class ClientSpec:
     classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
 
     def match(self, method: str, url: str) -> Endpoint | None:
-        """The endpoint that a request belongs to, or None when it is not one of ours."""
+        """The endpoint that a request belongs to, or None when it is not one of ours.
+
+        Args:
+            method: In lower case.
+            url: Relative to the client's base, or absolute: then whatever base it has is passed
+                over.
+        """
         path = url.partition("?")[0]
+        _, absolute, rest = path.partition("://")
+        if absolute:
+            segments = rest.split("/")[1:]
+            tails = ("/" + "/".join(segments[start:]) for start in range(len(segments)))
+            return next((found for tail in tails if (found := self._match(method, tail))), None)
+        return self._match(method, path)
+
+    def _match(self, method: str, path: str) -> Endpoint | None:
         if self.prefix and path.startswith(self.prefix):
             path = path[len(self.prefix) :]
         found = self.endpoints.get(f"{method} {path}")

@@ -37,7 +37,7 @@ class Ended:
         first_chunk: Seconds to a stream's first chunk.
         used, used_by: The usage to count, and whose it is.
         priced: Whether `cost` is to be counted now; None counts as unpriced.
-        cost: What `used` costs.
+        cost: What `used` costs, or the time of a machine.
         usage_unknown: The call should have reported its usage and did not.
         recorders: Those of family B, which read what follows.
         operation: `gen_ai.operation.name`.

@@ -23,13 +23,10 @@ def bill(call: Call, answer: Answer, ended: Ended) -> None:
     runtime, used = call.runtime, ended.used
     if used is None:
         return
-    provider = call.server.provider
+    provider, model = call.server.provider, _model(call, answer)
     if answer.cost_usd is not None and provider in _TELL_COST:
         ended.cost, ended.priced = _told(answer.cost_usd), True
         return
-    model = answer.model
-    if model is None and call.model != semconv.NONE:
-        model = call.model
     tier = answer.service_tier or call.endpoint.service_tier
     host, seconds, requests = call.server.netloc, ended.seconds, answer.requests
 
@@ -59,6 +56,21 @@ def bill(call: Call, answer: Answer, ended: Ended) -> None:
             guard.handle("deferred price", exc)
 
     runtime.pricing.defer(later)
+
+
+def bill_time(call: Call, answer: Answer, ended: Ended) -> None:
+    """Price a call that reported no usage, where a machine is paid by the hour."""
+    ended.cost = call.runtime.pricing.time_cost(
+        call.server.provider, _model(call, answer), call.server.netloc, ended.seconds
+    )
+    ended.priced = ended.cost is not None
+
+
+def _model(call: Call, answer: Answer) -> str | None:
+    """The model that answered, else the one asked for."""
+    if answer.model is None and call.model != semconv.NONE:
+        return call.model
+    return answer.model
 
 
 def _told(amount: float) -> Cost:

@@ -282,6 +282,7 @@ class Call:
             billing.bill(self, answer, ended)
         elif self.endpoint.billed and failure.kind is None and not answer.background:
             ended.usage_unknown = True
+            billing.bill_time(self, answer, ended)
 
     def _countable(self, answer: Answer) -> tuple[Usage | None, Series]:
         """The usage to count now, and whose it is. What goes on in the background is told with

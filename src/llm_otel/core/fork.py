@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 from llm_otel import semconv
 from llm_otel.core import guard
 
+_locks: dict[tuple[str, str], Callable[[], object]] = {}
 _methods: list[weakref.WeakMethod[Callable[[], None]]] = []
 
 
@@ -20,7 +22,20 @@ def after_in_child(method: Callable[[], None]) -> None:
     _methods.append(weakref.WeakMethod(method))
 
 
+def renew(module: str, name: str, make: Callable[[], object]) -> None:
+    """Make a module's lock anew in every forked child: a thread that it does not have may hold it.
+
+    Args:
+        module: The module's `__name__`.
+        name: Of the lock in it.
+        make: Gives a new one.
+    """
+    _locks[module, name] = make
+
+
 def _run_in_child() -> None:
+    for (module, name), make in _locks.items():
+        setattr(sys.modules[module], name, make())
     for reference in _methods:
         alive = reference()
         if alive is not None:

@@ -136,10 +136,10 @@ class Instruments:
         self.ended(ended.series, ended.seconds, ended.error, ended.context)
         if ended.used is not None:
             self.used(ended.used_by, ended.used)
-            if ended.priced:
-                self.cost(ended.used_by, ended.cost)
         elif ended.usage_unknown:
             self.unknown_usage(ended.series)
+        if ended.priced:
+            self.cost(ended.used_by, ended.cost)
         if ended.first_chunk is not None:
             self.first_chunk(ended.series, ended.first_chunk)
         for record in ended.recorders:
@@ -374,6 +374,7 @@ def _callback(
 
 _by_provider: weakref.WeakKeyDictionary[object, Instruments] = weakref.WeakKeyDictionary()
 _registry_lock = threading.Lock()
+fork.renew(__name__, "_registry_lock", threading.Lock)
 
 
 def for_meter(owner: object, meter: Meter, labels: Labels) -> Instruments:

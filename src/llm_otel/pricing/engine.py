@@ -111,17 +111,26 @@ class Pricing:
             requests: Over how many requests `usage` is summed (a batch): long-context rates are
                 judged by their mean, fees count for each.
         """
-        at = time.time() if when is None else _timestamp(when)
-        key = (provider, model, service_tier, host)
-        plan = self._plans.get(key)
-        if plan is None or not plan.since <= at < plan.until:
-            plan = self._resolve(key, at)
+        plan = self._plan((provider, model, service_tier, host), when)
         cost = plan.cost(usage, requests, duration_s)
         if cost is not None and usage.extra:
             cost = self._with_extra(cost, provider, usage, host, when)
         if (cost is None or cost.incomplete) and self._loader.ready:
             self._name(provider, model, service_tier, partly=cost is not None)
         return cost
+
+    def time_cost(
+        self, provider: str, model: str | None, host: str | None, duration_s: float
+    ) -> Cost | None:
+        """What a call of unknown usage cost on a machine paid by the hour; None on any other."""
+        return self._plan((provider, model, None, host), None).time_cost(duration_s)
+
+    def _plan(self, key: _Key, when: datetime | None) -> Plan:
+        at = time.time() if when is None else _timestamp(when)
+        plan = self._plans.get(key)
+        if plan is None or not plan.since <= at < plan.until:
+            plan = self._resolve(key, at)
+        return plan
 
     def _with_extra(
         self, cost: Cost, provider: str, usage: Usage, host: str | None, when: datetime | None

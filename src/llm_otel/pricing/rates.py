@@ -242,9 +242,7 @@ class Plan:
         """The cost of `usage` summed over `requests`; None when nothing of it has a price."""
         meter = self.meter
         if meter is None:
-            if self.per_second is None or duration_s is None:
-                return None
-            return Cost(0.0, 0.0, self.per_second * duration_s, self.source)
+            return self.time_cost(duration_s)
         for start, long_context in self.above:
             if usage.input_tokens > start * requests:
                 meter = long_context
@@ -253,3 +251,9 @@ class Plan:
         if flawed and not spent_in and not spent_out and not other:
             return None
         return Cost(spent_in, spent_out, other, self.source, flawed or self.partial)
+
+    def time_cost(self, duration_s: float | None) -> Cost | None:
+        """What a machine paid by the hour costs for that long; None for any other price."""
+        if self.per_second is None or duration_s is None:
+            return None
+        return Cost(0.0, 0.0, self.per_second * duration_s, self.source)
