@@ -24,7 +24,8 @@ class Usage:
         audio_output_tokens, image_output_tokens: Parts of the output.
         audio_cache_read_tokens, image_cache_read_tokens: Parts of `cache_read_tokens`.
         audio_seconds: Seconds of audio, where those are billed instead of tokens.
-        web_searches: Hosted searches billed per request.
+        web_searches: Hosted searches of the web, billed each.
+        file_searches: Hosted searches of the provider's file store, billed each.
         extra: Usage that another model ran up inside this call (hosted image generation, SVG
             authoring), as pairs of model name (None: not told) and usage.
     """
@@ -43,4 +44,5 @@ class Usage:
     image_cache_read_tokens: int = 0
     audio_seconds: float = 0.0
     web_searches: int = 0
+    file_searches: int = 0
     extra: tuple[tuple[str | None, Usage], ...] = ()

@@ -58,6 +58,21 @@ def test_hosted_searches_are_other_costs() -> None:
     assert not found.incomplete
 
 
+def test_file_searches_have_a_fee_of_their_own(listed: Pricing) -> None:
+    """OpenAI's are 2.50 USD a thousand, in every region; elsewhere the cost is not called whole."""
+    usage = Usage(1000, 100, file_searches=2)
+    for host in ("api.openai.com", "eu.api.openai.com"):
+        found = listed.cost("openai", "gpt-4o", usage, host=host)
+        assert found is not None
+        assert (found.other, found.incomplete) == (pytest.approx(0.005), False)
+    azure = listed.cost("azure.ai.openai", "gpt-4o", usage)
+    assert azure is not None
+    assert (azure.other, azure.incomplete) == (0.0, True)
+    own = cost(priced_by(**RATES, file_search=4), input_tokens=1000, file_searches=2)
+    assert own is not None
+    assert (own.other, own.incomplete) == (pytest.approx(0.008), False)
+
+
 @pytest.mark.parametrize(
     "usage",
     [

@@ -19,6 +19,9 @@ _INCOMPLETE_REASONS = {"max_output_tokens": "length"}
 # States in which a response or a batch changes no more.
 _TERMINAL = frozenset({"completed", "failed", "incomplete", "cancelled", "expired"})
 
+# Output items of which no hosted tool's usage is to be read.
+_OF_NO_TOOL = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+
 # Output items that ask the caller to run something and come back.
 _CALLS_OF_THE_CALLER = frozenset(
     {
@@ -154,48 +157,54 @@ def finish_reason(value: object) -> str:
     return _FINISH_REASONS.get(reason, reason)
 
 
-def _responses(result: Answer, node: Mapping[str, object], endpoint: Endpoint) -> None:
+def _responses(result: Answer, told: Mapping[str, object], endpoint: Endpoint) -> None:
     """The Responses API tells its end by `status`, and hosted tools' usage outside `usage`."""
-    result.background = read.get(node, "background") is True
+    items = read.items(told, "output")
+    kinds = {read.text(item, "type") for item in items}
+    result.background = told.get("background") is True
     if result.status == "completed":
-        calls = any(
-            read.get(item, "type") in _CALLS_OF_THE_CALLER for item in read.items(node, "output")
-        )
+        calls = not kinds.isdisjoint(_CALLS_OF_THE_CALLER)
         result.finish_reasons = ["tool_call" if calls else "stop"]
     elif result.status == "incomplete":
-        reason = read.path(node, ("incomplete_details", "reason"))
+        reason = read.path(told, ("incomplete_details", "reason"))
         known = reason if isinstance(reason, str) else "incomplete"
         result.finish_reasons = [_INCOMPLETE_REASONS.get(known, known)]
     elif result.status in ("failed", "cancelled"):
         result.finish_reasons = ["error"]
     if result.status == "failed":
-        code = read.path(node, ("error", "code"))
+        code = read.path(told, ("error", "code"))
         result.error_code = code if isinstance(code, str) else semconv.OTHER
-    if result.usage is not None:
-        _hosted_tools(result.usage, node, endpoint.drawing)
+    if result.usage is not None and (told.get("tool_usage") or not kinds <= _OF_NO_TOOL):
+        _hosted_tools(result.usage, told, items, endpoint.drawing)
 
 
-def _hosted_tools(into: Usage, node: object, drawing: UsageMap) -> None:
-    told = read.path(node, ("tool_usage", "web_search", "num_requests"))
-    into.web_searches = read.count(told) if told is not None else _searches(node)
-    image = read.path(node, ("tool_usage", "image_gen"))
+def _hosted_tools(
+    into: Usage, response: Mapping[str, object], items: list[object], drawing: UsageMap
+) -> None:
+    told = read.path(response, ("tool_usage", "web_search", "num_requests"))
+    into.web_searches = read.count(told) if told is not None else _searches(items)
+    into.file_searches = sum(_completed(item, "file_search_call") for item in items)
+    image = read.path(response, ("tool_usage", "image_gen"))
     drawn = Usage()
     _fill(drawn, read.fields(image), drawing)
-    extra = [_svg_usage(item) for item in read.items(node, "output")]
+    extra = [_svg_usage(item) for item in items]
     if drawn.input_tokens or drawn.output_tokens:
-        extra.append((_image_model(node), drawn))
+        extra.append((_image_model(response), drawn))
     into.extra = tuple(each for each in extra if each is not None)
 
 
-def _searches(node: object) -> int:
+def _searches(items: list[object]) -> int:
     """Searches among the output items, where the response has no `tool_usage`: opening a page and
     finding in it are not billed."""
     return sum(
-        read.get(item, "type") == "web_search_call"
-        and read.get(item, "status") == "completed"
+        _completed(item, "web_search_call")
         and read.path(item, ("action", "type")) in (None, "search")
-        for item in read.items(node, "output")
+        for item in items
     )
+
+
+def _completed(item: object, kind: str) -> bool:
+    return read.get(item, "type") == kind and read.get(item, "status") == "completed"
 
 
 def _image_model(node: object) -> str | None:

@@ -22,6 +22,7 @@ _LARGEST: Final = 1e15
 _UNIT_TEXT: Final = {
     "audio_second": "second of audio",
     "web_search": "thousand searches",
+    "file_search": "thousand searches",
     "request": "request",
 }
 _KEYS: Final = (*_MATCH, *UNITS, "tiers", "above", *_LISTED, *_HOURLY)

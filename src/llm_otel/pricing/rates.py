@@ -25,6 +25,7 @@ UNITS: Final = {
     "reasoning": 1e6,
     "audio_second": 1.0,
     "web_search": 1e3,
+    "file_search": 1e3,
     "request": 1.0,
 }
 
@@ -66,9 +67,9 @@ class Meter:
 
     __slots__ = (
         "audio_second", "by_input_modality", "by_output_kind", "cache_read", "cache_read_audio",
-        "cache_read_image", "cache_write", "cache_write_long", "input", "input_audio",
-        "input_image", "long_write_known", "min_audio_seconds", "output", "output_audio",
-        "output_image", "prices", "reasoning", "request", "web_search", "whole",
+        "cache_read_image", "cache_write", "cache_write_long", "file_search", "input",
+        "input_audio", "input_image", "long_write_known", "min_audio_seconds", "output",
+        "output_audio", "output_image", "prices", "reasoning", "request", "web_search", "whole",
     )  # fmt: skip
 
     def __init__(self, rates: Rates, min_audio_seconds: float = 0.0) -> None:
@@ -102,6 +103,7 @@ class Meter:
         self.audio_second = rate("audio_second", 0.0)
         self.min_audio_seconds = min_audio_seconds
         self.web_search = rate("web_search", 0.0)
+        self.file_search = rate("file_search", 0.0)
         self.request = rate("request", 0.0)
 
     def read(self, usage: Usage, requests: int) -> tuple[float, float, float, bool]:
@@ -126,11 +128,12 @@ class Meter:
         spent_in += plain * self.input + cached * self.cache_read
 
         spent_out, contradictory = self._output(usage)
-        other = self.request * requests + usage.web_searches * self.web_search
+        searches = usage.web_searches * self.web_search + usage.file_searches * self.file_search
+        other = self.request * requests + searches
         if usage.audio_seconds:
             shortest = self.min_audio_seconds * requests
             spent_in += max(usage.audio_seconds, shortest) * self.audio_second
-        if not self.whole or usage.audio_seconds or usage.web_searches:
+        if not self.whole or usage.audio_seconds or usage.web_searches or usage.file_searches:
             flawed = flawed or self._unpriced(usage)
         # Audio costs a multiple of text: without a rate of its own its price is not known.
         flawed = flawed or (usage.audio_input_tokens > 0 and "input_audio" not in self.prices)
@@ -174,6 +177,7 @@ class Meter:
             or (usage.output_tokens > 0 and "output" not in prices and not timed)
             or (usage.audio_seconds > 0 and not timed and not metered)
             or (usage.web_searches > 0 and "web_search" not in prices)
+            or (usage.file_searches > 0 and "file_search" not in prices)
         )
 
 

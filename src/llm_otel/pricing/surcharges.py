@@ -1,4 +1,4 @@
-"""Surcharges of providers that depend on the host called, which genai-prices does not carry."""
+"""Fees and surcharges of providers that genai-prices does not carry."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ _RULES: Final = (
     _Rule("x-ai", re.compile(r"us\.api\.x\.ai"), re.compile(""), 1.1),
     _Rule("x-ai", re.compile(r".+\.api\.x\.ai"), re.compile(""), None),
 )
+
+
+# USD for one. https://developers.openai.com/api/docs/pricing (built-in tools)
+_FEES: Final = {"openai": {"file_search": 2.50 / 1e3}}
+
+
+def with_fees(price: Price, provider: str) -> Price:
+    """The price with the provider's fees for hosted tools, where it has none of its own."""
+    fees = _FEES.get(provider)
+    if fees is None or "input" not in price.base:
+        return price
+    return dataclasses.replace(
+        price,
+        base={**fees, **price.base},
+        above=tuple((start, {**fees, **rates}) for start, rates in price.above),
+    )
 
 
 def surcharge(price: Price, provider: str, host: str | None, model: str) -> Price:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from llm_otel.pricing import listing
 from llm_otel.pricing.rates import Price
-from llm_otel.pricing.surcharges import surcharge
+from llm_otel.pricing.surcharges import surcharge, with_fees
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -113,7 +113,7 @@ class Table:
             _MIN_AUDIO_SECONDS.get((biller.id, found.id), 0.0),
             free=(biller.id, found.id) in _FREE or found.id.endswith(":free"),
         )
-        return price and surcharge(price, biller.id, host, found.id)
+        return price and with_fees(surcharge(price, biller.id, host, found.id), biller.id)
 
     def _biller(self, provider: str, host: str | None) -> Provider | None:
         """Who bills: by the provider's name, else by the host that was called, else nobody."""
