@@ -29,7 +29,7 @@ CALLS = (
     "tests/conformance/test_streams_async.py",
     "tests/conformance/test_stream_usage.py",
 )
-FORK = ("tests/unit/test_fork.py", "tests/unit/test_instruments.py")
+SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
 # bounds in `pyproject.toml` and `clients/*.py` are what this table proves.
@@ -46,10 +46,10 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "opentelemetry-instrumentation==0.65b0",
             "wrapt==1.17.0",
         ),
-        (*CALLS, *FORK),
+        (*CALLS, *SDK),
     ),
     "openai-2": (("openai==2.0.0", "groq==1.0.0"), CALLS),
-    "newest": (("openai", "groq", "together", "httpx"), (*CALLS, *FORK)),
+    "newest": (("openai", "groq", "together", "httpx"), (*CALLS, *SDK)),
 }
 
 

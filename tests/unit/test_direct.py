@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics._internal import _view_instrument_match, measurement
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
@@ -145,6 +146,21 @@ def test_an_sdk_that_finds_its_sums_otherwise_is_left_to_it(
     assert taken == [1.0]
 
 
+@pytest.mark.parametrize("name", ["_reader_storages", "_sdk_config"])
+def test_an_sdk_without_what_we_know_is_called_as_ever(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name of the SDK's own that is gone costs nothing but time."""
+    histogram: Any = MeterProvider().get_meter("test").create_histogram("seconds", "s")
+    taken: list[float] = []
+    monkeypatch.setattr(type(histogram), "record", lambda _, value, *__: taken.append(value))
+    delattr(histogram._measurement_consumer, name)
+    point = Point(histogram, ATTRIBUTES)
+    point.record(1.0, NO_EXEMPLAR)
+    point.record(2.0, NO_EXEMPLAR)
+    assert taken == [1.0, 2.0]
+
+
 def test_an_sdk_that_measures_otherwise_is_called_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A measurement with one more field than we know: the public way."""
     more = dataclasses.make_dataclass(
@@ -201,11 +217,23 @@ def test_a_span_holds_the_same_attributes(more: dict[str, Any], limits: SpanLimi
 
 
 def test_the_short_way_into_spans_is_taken_on_this_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`set_attributes` of the span is not called where the way past it is known."""
+    """The SDK's own look at each attribute is not made where the way past it is known."""
     span = _span(lambda *_: None, {})
-    monkeypatch.setattr(type(span), "set_attributes", None)
+    monkeypatch.setattr(BoundedAttributes, "_set_items", None)
     set_attributes(span, _MORE)
     assert dict(span.attributes) == {"a": "first", **_MORE}
+
+
+@pytest.mark.parametrize("where", ["span", "class"])
+def test_who_wants_to_see_what_is_set_sees_it(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `set_attributes` of somebody's own, as a scrubber puts there, is called."""
+    span = _span(lambda *_: None, {})
+    seen: list[Any] = []
+    place = span if where == "span" else type(span)
+    monkeypatch.setattr(place, "set_attributes", lambda *given: seen.append(given[-1]))
+    set_attributes(span, _MORE)
+    assert seen == [_MORE]
+    assert dict(span.attributes) == {"a": "first"}
 
 
 def test_a_span_that_somebody_ended_stays_as_it_is(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from time import time_ns
-from typing import Any
+from typing import Any, TypeAlias
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
@@ -24,6 +25,9 @@ _SDK = "opentelemetry.sdk.metrics._internal."
 
 
 # ------------------------------------------------------------------ histograms
+_Aggregates: TypeAlias = tuple[Callable[[Any, bool], object], ...]
+
+
 class _Measurement:
     """What the SDK's own is after its checks."""
 
@@ -47,15 +51,15 @@ class Point:
         attributes: Strings and ints; never changed afterwards.
     """
 
-    __slots__ = ("_aggregate", "_attributes", "_consumer", "_histogram", "_real", "_storages")
+    __slots__ = ("_attributes", "_bound", "_consumer", "_histogram", "_real")
 
     def __init__(self, histogram: Histogram, attributes: dict[str, Any]) -> None:
         self._histogram = histogram
         self._attributes = attributes
         self._real: Any = None
         self._consumer: Any = None
-        self._storages: object = None
-        self._aggregate: tuple[Callable[[Any, bool], object], ...] | None = None
+        # The SDK's table of readers, and what counts for these attributes while that is its table.
+        self._bound: tuple[object, _Aggregates | None] = (None, None)
 
     def record(self, value: float, context: Context) -> None:
         """As of `Histogram.record`."""
@@ -67,15 +71,16 @@ class Point:
             return
         measurement = _Measurement(value, self._real, context, attributes)
         # A reader that comes or goes replaces the table.
-        if self._storages is not consumer._reader_storages:
-            self._bind()
-        if self._aggregate is None:
+        storages, aggregates = self._bound
+        if storages is not consumer._reader_storages:
+            aggregates = self._bind(consumer._reader_storages)
+        if aggregates is None:
             consumer.consume_measurement(measurement)
             return
         sampled = consumer._sdk_config.exemplar_filter.should_sample(
             value, measurement.time_unix_nano, attributes, context
         )
-        for aggregate in self._aggregate:
+        for aggregate in aggregates:
             aggregate(measurement, sampled)
 
     def _look(self) -> None:
@@ -85,21 +90,28 @@ class Point:
             return
         self._real = real
         consumer = getattr(real, "_measurement_consumer", None)
-        if hasattr(real, "_is_enabled") and _known(real) and _known(consumer):
+        exemplars = getattr(getattr(consumer, "_sdk_config", None), "exemplar_filter", None)
+        if (
+            _known(real)
+            and _known(consumer)
+            and hasattr(real, "_is_enabled")
+            and hasattr(consumer, "_reader_storages")
+            and hasattr(exemplars, "should_sample")
+        ):
             self._consumer = consumer
 
-    def _bind(self) -> None:
+    def _bind(self, storages: Any) -> _Aggregates | None:
         """Find what counts for these attributes: of each reader, in each of its views."""
-        storages = self._consumer._reader_storages
         try:
-            self._aggregate = tuple(
+            found: _Aggregates | None = tuple(
                 _aggregation(match, self._attributes).aggregate
                 for storage in storages.values()
                 for match in storage._get_or_init_view_instrument_match(self._real)
             )
         except (AttributeError, TypeError, _Changing):
-            self._aggregate = None
-        self._storages = storages
+            found = None
+        self._bound = (storages, found)
+        return found
 
 
 class _Changing(Exception):
@@ -137,7 +149,8 @@ def set_attributes(span: Span, attributes: dict[str, Any]) -> None:
         _held_as_known
         and type(held) is BoundedAttributes
         and held.max_value_len is None
-        and type(span).__module__ == "opentelemetry.sdk.trace"
+        and type(span).set_attributes is _own_way(type(span))
+        and "set_attributes" not in vars(span)
         and _CLEAN.issuperset(map(type, attributes.values()))
     ):
         with held._lock:
@@ -147,3 +160,14 @@ def set_attributes(span: Span, attributes: dict[str, Any]) -> None:
                 kept.update(attributes)
                 return
     span.set_attributes(attributes)
+
+
+@lru_cache(maxsize=8)
+def _own_way(span: Any) -> object:
+    """The `set_attributes` of a class of the SDK's; None where it is somebody else's, who may want
+    to see what is set."""
+    if span.__module__ != "opentelemetry.sdk.trace":
+        return None
+    code = getattr(span.set_attributes, "__code__", None)
+    own = code is not None and code.co_filename == span.__init__.__code__.co_filename
+    return span.set_attributes if own else None

@@ -17,6 +17,7 @@ _HOLDERS = (
     "opentelemetry.sdk.",
     "opentelemetry.exporter.",
     "llm_otel.core.backlog",
+    "llm_otel.core.direct",
     "llm_otel.core.instruments",
     "llm_otel.core.labels",
     "llm_otel.core.ledger",

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -14,7 +15,7 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, guard, rivals, runtime, streams
+from llm_otel.core import begin, fork, guard, rivals, runtime, streams
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
@@ -45,7 +46,12 @@ def install(spec: ClientSpec) -> bool:
 
 _wanted: dict[str, ClientSpec] = {}
 _awaited: set[str] = set()
+# The two base classes of each client that is hooked, and its hooks: class, name, what is there.
+_bases: dict[str, tuple[type, ...]] = {}
 _installed: dict[str, list[tuple[type, str, Any]]] = {}
+# For these two. Nothing is imported with it held: an import may wait for us.
+_lock = threading.Lock()
+fork.renew(__name__, "_lock", threading.Lock)
 
 
 def _install_if_wanted(spec: ClientSpec) -> None:
@@ -54,13 +60,6 @@ def _install_if_wanted(spec: ClientSpec) -> None:
             _install_now(spec)
     except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
         guard.handle("install", exc)
-
-
-def complete() -> None:
-    """Hook what was not worth it as long as there was nobody to tell."""
-    for spec in list(_wanted.values()):
-        if spec.package in _installed:
-            _install_if_wanted(spec)
 
 
 def _install_now(spec: ClientSpec) -> None:
@@ -75,22 +74,34 @@ def _install_now(spec: ClientSpec) -> None:
         )
         return
     hooks: tuple[Callable[..., Any], ...] = (_sync_hook(spec), _async_hook(spec))
-    # What `remove_all` had to leave is in use again, unless somebody has thrown it away since.
-    put = [each for each in _installed.get(spec.package, ()) if not _removed(*each)]
-    there = {(target, name) for target, name, _ in put}
+    with _lock:
+        _bases[spec.package] = tuple(targets)  # type: ignore[arg-type]
+        for base, hook in zip(targets, hooks):
+            for cls in (base, *_wrapped_before(base)):
+                _put(spec.package, cls, "request", hook)
     active = runtime.active()
-    for base, hook in zip(targets, hooks):
-        points = [(cls, "request", hook) for cls in (base, *_wrapped_before(base))]
-        # A wrapper that does nothing costs 4 µs a call: only where there is an SDK.
-        if active is None or active.live:
-            points.append((base, "_process_response", _received))
-        for target, name, wrapper in points:
-            if (target, name) not in there:
-                original = inspect.getattr_static(target, name)
-                replacement = wrapt.FunctionWrapper(original, wrapper)
-                setattr(target, name, replacement)
-                put.append((target, name, replacement))  # type: ignore[arg-type]
-    _installed[spec.package] = put
+    if active is None or active.live:
+        complete()
+
+
+def complete() -> None:
+    """Hook what is not worth its 4 µs a call while there is no SDK."""
+    with _lock:
+        for package, bases in _bases.items():
+            for base in bases:
+                _put(package, base, "_process_response", _received)
+
+
+def _put(package: str, target: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    """Wrap a function, unless it is wrapped already: what `remove_all` had to leave is in use
+    again, if nobody has thrown it away since. Call with the lock held."""
+    kept = [each for each in _installed.get(package, ()) if not _removed(*each)]
+    if (target, name) not in {(cls, known) for cls, known, _ in kept}:
+        original = inspect.getattr_static(target, name)
+        replacement: Any = wrapt.FunctionWrapper(original, wrapper)
+        setattr(target, name, replacement)
+        kept.append((target, name, replacement))
+    _installed[package] = kept
 
 
 def _wrapped_before(base: Any) -> Iterator[type]:
@@ -126,18 +137,20 @@ def _fits(target: Any) -> bool:
 
 def remove_all() -> None:
     """Take our hooks out; one that somebody has wrapped since stays, and passes through."""
-    _wanted.clear()
-    for package, put in list(_installed.items()):
-        left = []
-        for target, name, replacement in put:
-            if inspect.getattr_static(target, name) is replacement:
-                setattr(target, name, replacement.__wrapped__)
+    with _lock:
+        _wanted.clear()
+        _bases.clear()
+        for package, put in list(_installed.items()):
+            left = []
+            for target, name, replacement in put:
+                if inspect.getattr_static(target, name) is replacement:
+                    setattr(target, name, replacement.__wrapped__)
+                else:
+                    left.append((target, name, replacement))
+            if left:
+                _installed[package] = left
             else:
-                left.append((target, name, replacement))
-        if left:
-            _installed[package] = left
-        else:
-            del _installed[package]
+                del _installed[package]
 
 
 # ------------------------------------------------------------------ the hooks

@@ -29,16 +29,14 @@ def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[A
     try:
         for chunk in iterator:
             # Nearly every chunk is one choice that goes on, and nothing besides: to call a function
-            # for it would cost more than to look.
+            # for it would cost more than to look. The same twice: `for` and `async for` are two.
             try:
-                fields = chunk.__dict__
-                choices = fields["choices"]
                 goes_on = (
                     look.fold.first is not None
-                    and type(choices) is list
+                    and (fields := chunk.__dict__)["usage"] is None
+                    and type(choices := fields["choices"]) is list
                     and len(choices) == 1
                     and choices[0].__dict__["finish_reason"] is None
-                    and fields.get("usage") is None
                 )
                 if goes_on and hide_usage:
                     chunk.__pydantic_fields_set__.discard("usage")
@@ -72,14 +70,12 @@ async def observe_async(
     try:
         async for chunk in iterator:
             try:
-                fields = chunk.__dict__
-                choices = fields["choices"]
                 goes_on = (
                     look.fold.first is not None
-                    and type(choices) is list
+                    and (fields := chunk.__dict__)["usage"] is None
+                    and type(choices := fields["choices"]) is list
                     and len(choices) == 1
                     and choices[0].__dict__["finish_reason"] is None
-                    and fields.get("usage") is None
                 )
                 if goes_on and hide_usage:
                     chunk.__pydantic_fields_set__.discard("usage")
@@ -107,7 +103,7 @@ async def observe_async(
 class _NeverBegun:
     """In place of a fold: every chunk is taken in by a call."""
 
-    first = last = None
+    first = None
 
 
 class _Look:
