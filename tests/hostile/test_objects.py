@@ -6,9 +6,10 @@ import copy
 import functools
 import gc
 import inspect
+import json
 import pickle
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -251,3 +252,59 @@ def test_subclass_wrapped_before_us(
         unharmed({"chat": Program(chat)}, server, Place(asynchronous), {}, calls=1)
         assert vars(cls)["request"] is theirs
     assert len(seen) == 4
+
+
+# ------------------------------------------------------------------ answers from memory
+_EVENTS = b"".join(
+    b"data: " + json.dumps(event).encode() + b"\n\n"
+    for event in [
+        {
+            "id": "c1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "gpt-4o",
+            "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}],
+        }
+        for text, reason in (("a", None), ("b", None), ("c", "stop"))
+    ]
+)
+
+
+def _drained(stream: Any) -> None:
+    """Only then the SDK itself holds nothing: until its end a stream is a cycle of its own."""
+    response = weakref.ref(stream.response)
+    assert len(list(stream)) == 3
+    del stream
+    assert response() is None
+
+
+def _closed(stream: Any) -> None:
+    next(stream)
+    stream.close()
+
+
+def _closed_when_gone(stream: Any) -> None:
+    close = stream.response.close
+    del stream
+    gc.collect()
+    close()
+
+
+@pytest.mark.parametrize("leave", [_drained, _closed, _closed_when_gone])
+def test_an_answer_from_memory(leave: Callable[[Any], None]) -> None:
+    """A cache's or a test's transport: the stream ends once, and we keep no part of it."""
+    headers = {"content-type": "text/event-stream"}
+    transport = httpx2.MockTransport(
+        lambda _: httpx2.Response(200, headers=headers, content=_EVENTS)
+    )
+    with (
+        watched() as watch,
+        openai.OpenAI(api_key="x", http_client=httpx2.Client(transport=transport)) as client,
+    ):
+        gc.collect()
+        gc.disable()
+        try:
+            leave(client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True))
+        finally:
+            gc.enable()
+    watch.check(calls=1)

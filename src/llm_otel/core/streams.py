@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from llm_otel.core import finalizers, folds, guard, read
 from llm_otel.core.call import Call, abandon
@@ -287,22 +287,32 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
         if tap:
             _finish(call, [], drained=True)
             return
-        _watch_close(response, call, "aclose" if asynchronous else "close")
+        _watch_close(response, call, asynchronous)
     library = type(response).__module__.partition(".")[0]
     kind = _class_for(library, asynchronous, tap)
     response.stream = kind(response.stream, call)
 
 
-def _watch_close(response: Any, call: Call, name: str) -> None:
-    close = getattr(response, name)
+def _watch_close(response: Any, call: Call, asynchronous: bool) -> None:
+    name = "aclose" if asynchronous else "close"
+    close = getattr(type(response), name)
+    # By a weak reference: a response that holds itself would wait for the garbage collector.
+    reference = ref(response)
 
     def watched() -> Any:
+        alive = reference()
         try:
-            return close()
+            if alive is not None:
+                return close(alive)
+            return _nothing() if asynchronous else None
         finally:
             _leave(call)
 
     setattr(response, name, watched)
+
+
+async def _nothing() -> None:
+    """What closing a response comes to that is gone, and was in memory as a whole."""
 
 
 _open: WeakSet[Call] = WeakSet()
