@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import environments
+import pairs
 import report
 import rounds
 import startup
@@ -46,16 +47,18 @@ def main() -> None:
     versions = {name: environments.versions(name) for name in names}
     print(report.heading(versions))
     results = rounds.measure(subjects, _CALLS, generations, each)
-    print("bench: start-up, growth", file=sys.stderr, flush=True)
+    print("bench: small figures in one process, start-up, growth", file=sys.stderr, flush=True)
+    small = pairs.measure(1) if options.quick else pairs.measure()
     started = startup.measure(3 if options.quick else 15)
     sizes = _QUICK_GROWTH if options.quick else _GROWTH
     growth = json.loads(_python("growth.py", *map(str, sizes), read=True))
     print(report.tables(results, SUBJECTS | PEERS))
-    print(report.targets(results, started, growth, sizes))
+    print(report.targets(results, small, started, growth, sizes))
     if options.json:
         found = {
             "versions": versions,
             "workloads": {name: asdict(result) for name, result in results.items()},
+            "pairs": small,
             "startup": asdict(started),
             "growth": growth,
         }

@@ -30,7 +30,7 @@ def main(name: str) -> None:
     os.dup2(2, 1)  # whatever a subject prints is not an answer
     calls = workloads.calls()
     for call in calls.values():
-        _once(call)  # so that all of the client is imported
+        once(call)  # so that all of the client is imported
     switch = Switch("openai")
     subject = {**subjects.SUBJECTS, **subjects.PEERS}[name].prepare()
     switch.learn()
@@ -39,16 +39,17 @@ def main(name: str) -> None:
         asked = json.loads(line)
         call, times = calls[asked["workload"]], asked["calls"]
         switch.off()
-        found = {"bare": _measure(bare, call, times)}
+        found = {"bare": measure(bare, call, times)}
         switch.on()
-        found["made"] = _measure(subject, call, times)
+        found["made"] = measure(subject, call, times)
         print(json.dumps(found), file=answers, flush=True)
 
 
 _loop = asyncio.new_event_loop()
 
 
-def _once(call: Callable[[], Any]) -> None:
+def once(call: Callable[[], Any]) -> None:
+    """Make one call of either kind."""
     result = call()
     if asyncio.iscoroutine(result):
         _loop.run_until_complete(result)
@@ -72,7 +73,7 @@ def make(subject: subjects.Plain, call: workloads.Call, times: int) -> None:
         _many(subject, call, times)
 
 
-def _measure(subject: subjects.Plain, call: workloads.Call, times: int) -> dict[str, float]:
+def measure(subject: subjects.Plain, call: workloads.Call, times: int) -> dict[str, float]:
     """CPU per call in µs: of all threads with the export, and of the caller's thread alone."""
     make(subject, call, _WARM)
     telemetry.flush()

@@ -1,0 +1,83 @@
+"""What is smaller than the noise between processes: measured in turns within one.
+
+    python benchmarks/pairs.py [chunk | "no SDK"]
+
+Two processes that do the same differ by a percent of a call, by where their memory happens to lie:
+of a stream that is 100 µs, as much as a chunk may cost a hundred times. So bare calls, the floor
+and ours take turns in one process, in an order drawn anew each time, and their differences are
+taken turn by turn; a few processes show how far that goes.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import environments
+
+# Turns, calls in each.
+_TURNS = {"chunk": (40, 20), "no SDK": (100, 40)}
+_PROCESSES = 5
+
+
+def measure(processes: int = _PROCESSES) -> dict[str, list[float]]:
+    """µs for a chunk beyond the floor's stream, and for a chat call without an SDK; one figure
+    for each process, sorted."""
+    return {what: sorted(_in_a_process(what) for _ in range(processes)) for what in _TURNS}
+
+
+def _in_a_process(what: str) -> float:
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__)), what],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=environments.variables(),
+    )
+    return float(json.loads(done.stdout))
+
+
+def main(what: str) -> None:
+    """Measure here and print the figure."""
+    import gc
+
+    import subjects
+    import transport
+    import worker
+    import workloads
+    from switch import Switch
+
+    calls = workloads.calls()
+    for each in calls.values():
+        worker.once(each)  # so that all of the client is imported
+    switch = Switch("openai")
+    chunk = what == "chunk"
+    ours = subjects.SUBJECTS["ours" if chunk else "ours, no SDK"].prepare()
+    switch.learn()
+    base = subjects.Floor() if chunk else subjects.Plain()
+    call = calls["stream" if chunk else "chat"]
+    turns, times = _TURNS[what]
+    order = random.Random(1)
+    gc.collect()
+    gc.freeze()
+
+    def turn(on: bool) -> float:
+        switch.on() if on else switch.off()
+        return worker.measure(ours if on else base, call, times)["all"]
+
+    differences = []
+    for number in range(turns + 1):
+        taken = {}
+        for on in order.sample((False, True), 2):
+            taken[on] = turn(on)
+        if number:  # the first is for the caches
+            differences.append(taken[True] - taken[False])
+    print(json.dumps(median(differences) / (transport.CHUNKS if chunk else 1)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
