@@ -10,6 +10,7 @@ import json
 import pickle
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -283,6 +284,16 @@ def _closed(stream: Any) -> None:
     stream.close()
 
 
+def _closed_by_another(stream: Any) -> None:
+    """What is put over our function on the response is called, and calls ours."""
+    response, seen = stream.response, []
+    ours = response.close
+    response.close = lambda: seen.append("closed") or ours()
+    next(stream)
+    stream.close()
+    assert seen == ["closed"]
+
+
 def _closed_when_gone(stream: Any) -> None:
     close = stream.response.close
     del stream
@@ -290,21 +301,44 @@ def _closed_when_gone(stream: Any) -> None:
     close()
 
 
-@pytest.mark.parametrize("leave", [_drained, _closed, _closed_when_gone])
+@pytest.mark.parametrize("leave", [_drained, _closed, _closed_by_another, _closed_when_gone])
 def test_an_answer_from_memory(leave: Callable[[Any], None]) -> None:
     """A cache's or a test's transport: the stream ends once, and we keep no part of it."""
-    headers = {"content-type": "text/event-stream"}
-    transport = httpx2.MockTransport(
-        lambda _: httpx2.Response(200, headers=headers, content=_EVENTS)
-    )
-    with (
-        watched() as watch,
-        openai.OpenAI(api_key="x", http_client=httpx2.Client(transport=transport)) as client,
-    ):
+    with _from_memory() as client:
         gc.collect()
         gc.disable()
         try:
             leave(client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True))
         finally:
             gc.enable()
+
+
+def test_a_close_of_the_transports_own_is_called() -> None:
+    """What a transport put on its very response is called as ever."""
+    closed: list[Any] = []
+
+    def own(response: Any) -> None:
+        response.close = functools.partial(closed.append, response)
+
+    with _from_memory(own) as client:
+        with client.chat.completions.create(
+            model="gpt-4o", messages=QUESTION, stream=True
+        ) as stream:
+            next(stream)
+        assert closed == [stream.response]
+
+
+@contextmanager
+def _from_memory(own: Callable[[Any], None] = lambda _: None) -> Iterator[Any]:
+    """A client whose every answer lies in memory as a whole; one call is made and seen."""
+
+    def answer(_: Any) -> Any:
+        headers = {"content-type": "text/event-stream"}
+        response = httpx2.Response(200, headers=headers, content=_EVENTS)
+        own(response)
+        return response
+
+    transport = httpx2.Client(transport=httpx2.MockTransport(answer))
+    with watched() as watch, openai.OpenAI(api_key="x", http_client=transport) as client:
+        yield client
     watch.check(calls=1)

@@ -295,15 +295,17 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
 
 def _watch_close(response: Any, call: Call, asynchronous: bool) -> None:
     name = "aclose" if asynchronous else "close"
-    close = getattr(type(response), name)
-    # By a weak reference: a response that holds itself would wait for the garbage collector.
-    reference = ref(response)
+    # What somebody put on this very response is kept as it is; the class's own gets the response by
+    # a weak reference: one that holds itself would wait for the garbage collector.
+    theirs, own, reference = vars(response).get(name), getattr(type(response), name), ref(response)
 
     def watched() -> Any:
-        alive = reference()
         try:
+            if theirs is not None:
+                return theirs()
+            alive = reference()
             if alive is not None:
-                return close(alive)
+                return own(alive)
             return _nothing() if asynchronous else None
         finally:
             _leave(call)
