@@ -1,15 +1,16 @@
 """What is smaller than the noise between processes: measured in turns within one.
 
-    python benchmarks/pairs.py [chunk | "no SDK"]
+    python benchmarks/pairs.py chunk | "no SDK"
 
 Two processes that do the same differ by a percent of a call, by where their memory happens to lie:
-of a stream that is 100 µs, as much as a chunk may cost a hundred times. So bare calls, the floor
-and ours take turns in one process, in an order drawn anew each time, and their differences are
-taken turn by turn; a few processes show how far that goes.
+of a stream that is 100 µs, half of what a hundred chunks may cost. So ours takes turns with what it
+is compared to (the floor's stream, a bare call) in one process, in an order drawn anew each time,
+and the differences are taken turn by turn; a few processes show how far that goes.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import subprocess
@@ -80,4 +81,6 @@ def main(what: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=_TURNS)
+    main(parser.parse_args().what)

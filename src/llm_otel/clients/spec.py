@@ -80,12 +80,12 @@ class ClientSpec:
                 over.
         """
         path = url.partition("?")[0]
-        _, absolute, rest = path.partition("://")
-        if absolute:
-            segments = rest.split("/")[1:]
-            tails = ("/" + "/".join(segments[start:]) for start in range(len(segments)))
-            return next((found for tail in tails if (found := self._match(method, tail))), None)
-        return self._match(method, path)
+        found = self._match(method, path)
+        if found is not None or "://" not in path:
+            return found
+        segments = path.split("/")[3:]
+        tails = ("/" + "/".join(segments[start:]) for start in range(len(segments)))
+        return next((found for tail in tails if (found := self._match(method, tail))), None)
 
     def _match(self, method: str, path: str) -> Endpoint | None:
         if self.prefix and path.startswith(self.prefix):
