@@ -178,14 +178,14 @@ def cost(usage: object = None, *, model: str, **options: Any) -> Cost | None:
 
 def _reported(usage: object) -> Any:
     """A usage as a provider reports it, in chat's or in responses' words, as ours."""
-    from llm_otel.clients import wire
-    from llm_otel.core import extract
+    from llm_otel.clients import dialects, wire
+    from llm_otel.core import reported_usage
 
     if usage is None or isinstance(usage, Usage):
         return usage
-    for endpoint in (wire.CHAT, wire.RESPONSES):
-        found = extract.usage({"usage": usage}, endpoint)
-        if found is not None and not _is_ours(usage):
+    if not _is_ours(usage):
+        found = reported_usage.usage(None, wire.CHAT, dialects.PLAIN, usage)
+        if found is not None:
             return found
     if not isinstance(usage, Mapping):
         raise TypeError(

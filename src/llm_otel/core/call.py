@@ -20,6 +20,7 @@ from llm_otel.core import (
     family_b,
     folds,
     guard,
+    hosted_tools,
     read,
     server,
 )
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 
 _TOO_MANY = 429
+
+# Kinds of requests that are billed by the token.
+_IN_TOKENS = frozenset({"chat", "completion", "responses", "embeddings"})
 
 
 class Observer(Protocol):
@@ -71,6 +75,7 @@ class Call:
         "context",
         "endpoint",
         "epoch",
+        "extra",
         "first_chunk_at",
         "fold",
         "model",
@@ -102,6 +107,7 @@ class Call:
         self.endpoint = endpoint
         self.server = host
         self.body = body
+        self.extra = extra
         self.streaming = streaming
         self.own_span = own_span
         self.model = server.request_model(body, extra)
@@ -162,7 +168,7 @@ class Call:
 
     def watch(self) -> list[Observer]:
         """Begin to fold a stream's chunks; returns who wants to see them, the fold first."""
-        self.fold = folds.new(self.endpoint)
+        self.fold = folds.new(self.endpoint, self.server.dialect)
         observers: list[Observer] = [self.fold]
         settings = self.runtime.settings
         if self.runtime.policy.active:
@@ -182,7 +188,9 @@ class Call:
     def returned(self, result: object) -> None:
         """The whole answer is there."""
         if self._claim():
-            self._end(lambda: extract.answer(result, self.endpoint), result=result)
+            self._end(
+                lambda: extract.answer(result, self.endpoint, self.server.dialect), result=result
+            )
 
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
@@ -214,9 +222,16 @@ class Call:
         return self.fold.answer() if self.fold is not None else Answer()
 
     def _cut_short(self) -> Answer:
-        answer = self._folded()
+        answer = self._interrupted()
         if self.fold is None or not self.fold.ended:
             answer.finish_reasons = [semconv.CANCELLED]
+        return answer
+
+    def _interrupted(self) -> Answer:
+        """What a stream told that did not come to its end: its counts may still have grown."""
+        answer = self._folded()
+        if answer.usage is not None and self.fold is not None and not self.fold.ended:
+            answer.usage.partial = True
         return answer
 
     def _billed_in_spite_of(self, exc: BaseException) -> Answer:
@@ -225,11 +240,11 @@ class Call:
         if self.response is None:
             self.response = read.get(exc, "response")
         if self.fold is not None:
-            return self._folded()
+            return self._interrupted()
         completion = read.get(exc, "completion")
         if completion is not None:
-            return extract.answer(completion, self.endpoint)
-        return extract.answer(_json_body(self.response), self.endpoint)
+            return extract.answer(completion, self.endpoint, self.server.dialect)
+        return extract.answer(_json_body(self.response), self.endpoint, self.server.dialect)
 
     # ------------------------------------------------------------------ emit
     def _end(
@@ -278,11 +293,22 @@ class Call:
         """Have tokens and cost counted."""
         used, series = self._countable(answer)
         if used is not None:
+            if self.server.dialect.billed_requests or self.server.dialect.search_tools:
+                self._mark_searches(used, answer)
             ended.used, ended.used_by = used, series
             billing.bill(self, answer, ended)
+        elif billing.bill_reported(self, answer, ended):
+            # Pictures and the like have a price and no tokens.
+            ended.usage_unknown = self.endpoint.kind in _IN_TOKENS
         elif self.endpoint.billed and failure.kind is None and not answer.background:
             ended.usage_unknown = True
             billing.bill_time(self, answer, ended)
+
+    def _mark_searches(self, used: Usage, answer: Answer) -> None:
+        """Mark a usage beside which the request had the provider search the web."""
+        body = {**self.body, **self.extra} if type(self.extra) is dict else self.body
+        calls = "tool_call" in answer.finish_reasons
+        hosted_tools.mark_request(used, body, self.server.dialect, called_tools=calls)
 
     def _countable(self, answer: Answer) -> tuple[Usage | None, Series]:
         """The usage to count now, and whose it is. What goes on in the background is told with
@@ -360,7 +386,7 @@ def _told(tell: Callable[[], Answer], exc: BaseException | None) -> tuple[Answer
     except Exception as problem:  # noqa: BLE001
         guard.handle("read answer", problem)
         answer = Answer()
-    if exc is None and answer.error_code is None:
+    if exc is None and answer.error is None:
         return answer, NO_FAILURE
     try:
         return answer, Failure.of(exc, answer)

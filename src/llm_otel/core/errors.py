@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 _BY_STATUS = {
     401: semconv.AUTHENTICATION,
+    402: semconv.INSUFFICIENT_FUNDS,
     403: semconv.PERMISSION,
     404: semconv.NOT_FOUND,
     408: semconv.TIMEOUT,
     429: semconv.RATE_LIMIT,
+    498: semconv.SERVER,  # Groq: no capacity. https://console.groq.com/docs/errors
     504: semconv.TIMEOUT,
 }
 
@@ -40,8 +42,41 @@ _BY_CODE = {
     "rate_limit_exceeded": semconv.RATE_LIMIT,
     "too_many_requests": semconv.RATE_LIMIT,
     "insufficient_quota": semconv.RATE_LIMIT,
+    "insufficient_funds": semconv.INSUFFICIENT_FUNDS,
+    "insufficient_balance": semconv.INSUFFICIENT_FUNDS,
+    "insufficient_credits": semconv.INSUFFICIENT_FUNDS,
+    "insufficient_credit": semconv.INSUFFICIENT_FUNDS,
+    "insufficient_user_quota": semconv.INSUFFICIENT_FUNDS,
+    "payment_required": semconv.INSUFFICIENT_FUNDS,
+    "credit_required": semconv.INSUFFICIENT_FUNDS,
+    "out_of_credits": semconv.INSUFFICIENT_FUNDS,
+    "billing_error": semconv.INSUFFICIENT_FUNDS,
+    "billing_not_active": semconv.INSUFFICIENT_FUNDS,
+    "billing_hard_limit_reached": semconv.INSUFFICIENT_FUNDS,
+    "arrearage": semconv.INSUFFICIENT_FUNDS,
     "server_error": semconv.SERVER,
+    "api_error": semconv.SERVER,
     "internal_error": semconv.SERVER,
+    "internal_server_error": semconv.SERVER,
+    "internalerror": semconv.SERVER,
+    "service_unavailable": semconv.SERVER,
+    "overloaded": semconv.SERVER,
+    "overloaded_error": semconv.SERVER,
+    "engine_overloaded": semconv.SERVER,
+    "engine_overloaded_error": semconv.SERVER,
+    "model_overloaded": semconv.SERVER,
+    "capacity": semconv.SERVER,
+    "capacity_exceeded": semconv.SERVER,
+    "no_capacity": semconv.SERVER,
+    "timeout": semconv.TIMEOUT,
+    "request_timeout": semconv.TIMEOUT,
+    "gateway_timeout": semconv.TIMEOUT,
+    "authentication_error": semconv.AUTHENTICATION,
+    "invalid_api_key": semconv.AUTHENTICATION,
+    "permission_error": semconv.PERMISSION,
+    "permission_denied": semconv.PERMISSION,
+    "rate_limit_error": semconv.RATE_LIMIT,
+    "rate_limit": semconv.RATE_LIMIT,
     "vector_store_timeout": semconv.TIMEOUT,
     "content_filter": semconv.CONTENT_FILTER,
     "content_policy_violation": semconv.CONTENT_FILTER,
@@ -69,10 +104,14 @@ _BY_CODE = {
 }
 
 
+# What the provider's word says more precisely than the HTTP status beside it.
+_BEFORE_STATUS = frozenset({semconv.CONTENT_FILTER, semconv.INSUFFICIENT_FUNDS})
+
+
 def classify(exc: BaseException) -> str:
     """The class (`semconv.ERROR_CLASSES`) of an exception that a call ended in."""
     told = _told(exc)
-    if told == semconv.CONTENT_FILTER:
+    if told in _BEFORE_STATUS:
         return told
     found = status(exc)
     if found is not None:
@@ -105,8 +144,9 @@ def by_status(code: int) -> str:
 
 def by_code(code: object) -> str:
     """The class of a provider's error code: a word, or an HTTP status as number or digits."""
-    if isinstance(code, str) and code in _BY_CODE:
-        return _BY_CODE[code]
+    word = code.lower().replace("-", "_") if isinstance(code, str) else None
+    if word in _BY_CODE:
+        return _BY_CODE[word]
     text = str(code) if isinstance(code, (int, str)) else ""
     is_status = len(text) == 3 and text.isascii() and text.isdigit()
     return by_status(int(text)) if is_status else semconv.OTHER
@@ -146,9 +186,9 @@ class Failure(NamedTuple):
         """The failure in an exception, or in an answer that came with HTTP 200 and failed."""
         if exc is not None:
             return cls(full_name(exc), classify(exc), status(exc), exc)
-        if answer.error_code is not None:
-            kind = by_code(answer.error_code)
-            return cls(answer.error_code if kind != semconv.OTHER else "_OTHER", kind)
+        if answer.error is not None:
+            code, kind = answer.error
+            return cls(code if kind != semconv.OTHER else "_OTHER", kind)
         return NO_FAILURE
 
 

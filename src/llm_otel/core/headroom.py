@@ -75,6 +75,14 @@ def _raw(headers: Any) -> Iterable[tuple[bytes, bytes]]:
     return found
 
 
+def header(response: Any, name: bytes) -> str | None:
+    """A response header by its name in lower case; None where there is none."""
+    for key, value in _raw(getattr(response, "headers", None)):
+        if key.lower() == name:
+            return value.decode("latin-1")
+    return None
+
+
 def request_id(result: object, response: Any) -> str | None:
     """The provider's id of a request: openai's SDK has put it on what it parsed."""
     found = read.text(result, "_request_id") if type(result) is not dict else None

@@ -11,6 +11,8 @@ _NOTHING: Mapping[str, object] = {}
 # More tokens than anybody is billed for. Sums must stay within the 64 bits of OTLP: one number
 # beyond them and no metric of the process is exported any more.
 _MOST_TOKENS = 10**12
+_MOST_SECONDS = 366 * 86_400.0
+_LONGEST_NUMBER = 64
 
 
 def get(node: object, key: str) -> object | None:
@@ -42,6 +44,11 @@ def fields(node: object) -> Mapping[str, object]:
         return _NOTHING
     extra = getattr(node, "__pydantic_extra__", None)
     return {**extra, **found} if type(extra) is dict and extra else found
+
+
+def is_node(value: object) -> bool:
+    """Whether a value has fields of its own, as JSON objects and pydantic objects have."""
+    return type(value) is dict or hasattr(value, "__dict__")
 
 
 def path(node: object, keys: tuple[str, ...]) -> object | None:
@@ -97,6 +104,22 @@ def count(value: object) -> int:
     if (type(value) is int or type(value) is float) and 0 < value <= _MOST_TOKENS:
         return int(value)
     return 0
+
+
+def amount(value: object) -> float | None:
+    """A finite number, or the decimal digits of one, as float; None for anything else."""
+    if type(value) is str and len(value) <= _LONGEST_NUMBER:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return number(value)
+
+
+def seconds(value: object) -> float:
+    """A duration in seconds; anything else than a number of at most a year is 0."""
+    found = amount(value)
+    return found if found is not None and 0 < found <= _MOST_SECONDS else 0.0
 
 
 def number(value: object) -> float | None:

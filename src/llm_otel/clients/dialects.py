@@ -1,0 +1,135 @@
+"""What a provider adds to the protocol that it speaks, as data: reported costs, hidden tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from llm_otel import semconv
+
+# Keys that lead to a value in an answer. A usage that a stream reports in parts is read as one.
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class CostReport:
+    """Where an answer says what the call cost.
+
+    Attributes:
+        at: Where the amount is: a number, or the digits of one.
+        usd: US dollars for one of the reported unit.
+        own_key: Where the answer says that the caller brought a key of the upstream provider.
+            `at` is then the gateway's fee alone.
+        upstream: Where the answer says what the upstream provider bills on that key.
+    """
+
+    at: Path
+    usd: float = 1.0
+    own_key: Path = ()
+    upstream: Path = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Dialect:
+    """What is particular to one provider.
+
+    Attributes:
+        costs: Where answers report the cost; the first that holds an amount wins.
+        cost_headers: Response headers (lower case) that report the cost in USD.
+        thoughts_in_total: The usage counts thoughts in the total alone, and bills them as output.
+        error_codes: The provider's own error codes, with the class of each.
+        searches: Where an answer counts the web searches that the provider billed.
+        search_tools: Names of functions that the provider itself runs as a billed web search.
+        billed_marks: Keys of an answer whose mere presence means that more was billed than the
+            usage counts.
+        billed_requests: Keys of a request that switch on something that is billed and not counted.
+    """
+
+    costs: tuple[CostReport, ...] = ()
+    cost_headers: tuple[bytes, ...] = ()
+    thoughts_in_total: bool = False
+    error_codes: Mapping[str, str] = field(default_factory=dict)
+    searches: tuple[Path, ...] = ()
+    search_tools: frozenset[str] = frozenset()
+    billed_marks: tuple[Path, ...] = ()
+    billed_requests: frozenset[str] = frozenset()
+
+
+PLAIN = Dialect()
+
+# A gateway's charge in `usage.cost`; on the caller's own key the upstream provider bills besides.
+# https://openrouter.ai/docs/use-cases/usage-accounting
+_USAGE_COST = CostReport(
+    ("usage", "cost"),
+    own_key=("usage", "is_byok"),
+    upstream=("usage", "cost_details", "upstream_inference_cost"),
+)
+
+# Headers by which gateways that anybody can host report the charge, on hosts that are not known.
+# LiteLLM: https://docs.litellm.ai/docs/proxy/cost_tracking
+# Bifrost, OmniRoute: the headers of the same meaning.
+_GATEWAY_HEADERS = (
+    b"x-litellm-response-cost",
+    b"x-bifrost-cost-usd",
+    b"x-omniroute-response-cost",
+)
+
+# Gemini's OpenAI endpoints count thoughts in `total_tokens` and bill them as output.
+# https://ai.google.dev/gemini-api/docs/thinking#pricing
+_GEMINI = Dialect(thoughts_in_total=True)
+
+# https://platform.minimax.io/docs/api-reference/errorcode
+_MINIMAX_CODES = {
+    "1000": semconv.SERVER,
+    "1001": semconv.TIMEOUT,
+    "1002": semconv.RATE_LIMIT,
+    "1004": semconv.AUTHENTICATION,
+    "1008": semconv.INSUFFICIENT_FUNDS,
+    "1013": semconv.SERVER,
+    "1024": semconv.SERVER,
+    "1026": semconv.CONTENT_FILTER,
+    "1027": semconv.CONTENT_FILTER,
+    "1033": semconv.SERVER,
+    "1039": semconv.INVALID_REQUEST,
+    "1041": semconv.RATE_LIMIT,
+    "1042": semconv.INVALID_REQUEST,
+    "2013": semconv.INVALID_REQUEST,
+    "2045": semconv.RATE_LIMIT,
+    "2049": semconv.AUTHENTICATION,
+    "2056": semconv.RATE_LIMIT,
+}
+
+# Provider -> what is particular to it.
+DIALECTS: Mapping[str, Dialect] = {
+    "openrouter": Dialect(costs=(_USAGE_COST,)),
+    "vercel": Dialect(costs=(_USAGE_COST,)),
+    # https://docs.perplexity.ai/api-reference/chat-completions-post
+    "perplexity": Dialect(
+        costs=(CostReport(("usage", "cost", "total_cost")),),
+    ),
+    # https://docs.x.ai/docs/api-reference: a dollar has 10^10 ticks
+    "x_ai": Dialect(costs=(CostReport(("usage", "cost_in_usd_ticks"), usd=1e-10),)),
+    # https://deepinfra.com/docs/openai_api
+    "deepinfra": Dialect(
+        costs=(
+            CostReport(("usage", "estimated_cost")),
+            CostReport(("inference_status", "cost")),
+        )
+    ),
+    "gcp.gemini": _GEMINI,
+    "gcp.vertex_ai": _GEMINI,
+    "minimax": Dialect(error_codes=_MINIMAX_CODES),
+    # https://platform.moonshot.ai/docs/guide/use-web-search
+    "moonshot_ai": Dialect(search_tools=frozenset({"$web_search"})),
+}
+
+
+def of(provider: str, *, known_host: bool) -> Dialect:
+    """The dialect of a provider.
+
+    Args:
+        provider: `gen_ai.provider.name`.
+        known_host: The host is that provider's own; any other may be a gateway.
+    """
+    dialect = DIALECTS.get(provider, PLAIN)
+    return dialect if known_host else replace(dialect, cost_headers=_GATEWAY_HEADERS)
