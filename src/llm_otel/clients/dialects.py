@@ -21,12 +21,17 @@ class CostReport:
         own_key: Where the answer says that the caller brought a key of the upstream provider.
             `at` is then the gateway's fee alone.
         upstream: Where the answer says what the upstream provider bills on that key.
+        currency: Where the answer names the currency; nothing but USD is taken.
+        sign: Beginning of a response header (lower case) that proves who reports, and so the
+            unit; empty where the host proves it.
     """
 
     at: Path
     usd: float = 1.0
     own_key: Path = ()
     upstream: Path = ()
+    currency: Path = ()
+    sign: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,7 @@ class Dialect:
     """
 
     costs: tuple[CostReport, ...] = ()
-    cost_headers: tuple[bytes, ...] = ()
+    cost_headers: frozenset[bytes] = frozenset()
     thoughts_in_total: bool = False
     error_codes: Mapping[str, str] = field(default_factory=dict)
     searches: tuple[Path, ...] = ()
@@ -65,13 +70,25 @@ _USAGE_COST = CostReport(
     upstream=("usage", "cost_details", "upstream_inference_cost"),
 )
 
-# Headers by which gateways that anybody can host report the charge, on hosts that are not known.
-# LiteLLM: https://docs.litellm.ai/docs/proxy/cost_tracking
-# Bifrost, OmniRoute: the headers of the same meaning.
-_GATEWAY_HEADERS = (
-    b"x-litellm-response-cost",
-    b"x-bifrost-cost-usd",
-    b"x-omniroute-response-cost",
+# What gateways that anybody can host report, on hosts that are not known. A `cost` without a unit
+# is taken from none but LiteLLM, whose headers show that it is one.
+# https://docs.litellm.ai/docs/proxy/cost_tracking
+# https://docs.llmgateway.io/features/cost-breakdown, https://github.com/mozilla-ai/otari
+# https://github.com/maximhq/bifrost, https://github.com/diegosouzapw/OmniRoute
+_GATEWAY_COSTS = (
+    CostReport(("usage", "cost_usd_total")),
+    CostReport(("usage", "cost_usd")),
+    CostReport(("usage", "pydantic_ai_gateway", "cost_estimate")),
+    replace(_USAGE_COST, sign=b"x-litellm-"),
+)
+_GATEWAY_HEADERS = frozenset(
+    {
+        b"x-litellm-response-cost",
+        b"x-bifrost-cost-usd",
+        b"x-omniroute-response-cost",
+        b"x-otari-response-cost",
+        b"x-inference-cost-usd",
+    }
 )
 
 # Gemini's OpenAI endpoints count thoughts in `total_tokens` and bill them as output.
@@ -102,12 +119,36 @@ _MINIMAX_CODES = {
 # Provider -> what is particular to it.
 DIALECTS: Mapping[str, Dialect] = {
     "openrouter": Dialect(costs=(_USAGE_COST,)),
+    # https://vercel.com/docs/ai-gateway
     "vercel": Dialect(costs=(_USAGE_COST,)),
-    # https://docs.perplexity.ai/api-reference/chat-completions-post
-    "perplexity": Dialect(
-        costs=(CostReport(("usage", "cost", "total_cost")),),
+    # https://github.com/RooCodeInc/Roo-Code (src/api/providers/roo.ts)
+    "roocode": Dialect(costs=(_USAGE_COST,)),
+    "litellm": Dialect(costs=(_USAGE_COST,)),
+    # https://docs.edenai.co
+    "edenai": Dialect(costs=(_USAGE_COST, CostReport(("cost",)))),
+    # https://docs.llmgateway.io/features/cost-breakdown
+    "llmgateway": Dialect(costs=(CostReport(("usage", "cost_usd_total")), _USAGE_COST)),
+    # https://ai.pydantic.dev/gateway
+    "pydantic": Dialect(costs=(CostReport(("usage", "pydantic_ai_gateway", "cost_estimate")),)),
+    # https://docs.aimlapi.com/capabilities/request-tracing-and-cost: 2,000,000 credits are 1 USD
+    "aimlapi": Dialect(
+        costs=(CostReport(("usage", "credits_used"), usd=5e-7),),
+        cost_headers=frozenset({b"x-aimlapi-usd-spent"}),
     ),
-    # https://docs.x.ai/docs/api-reference: a dollar has 10^10 ticks
+    # https://docs.nano-gpt.com
+    "nanogpt": Dialect(
+        costs=tuple(
+            CostReport(("x_nanogpt_pricing", name), currency=("x_nanogpt_pricing", "currency"))
+            for name in ("costUsd", "cost", "amount")
+        )
+    ),
+    # https://opencode.ai/docs/zen: the last chunk of a stream holds the cost alone
+    "opencode": Dialect(costs=(CostReport(("cost",)),)),
+    # An AI unit is a US cent. https://docs.github.com/en/copilot
+    "github_copilot": Dialect(costs=(CostReport(("copilot_usage", "total_nano_aiu"), usd=1e-11),)),
+    # https://docs.perplexity.ai/api-reference/chat-completions-post
+    "perplexity": Dialect(costs=(CostReport(("usage", "cost", "total_cost")),)),
+    # https://docs.x.ai/developers/cost-tracking: a dollar has 10^10 ticks
     "x_ai": Dialect(costs=(CostReport(("usage", "cost_in_usd_ticks"), usd=1e-10),)),
     # https://deepinfra.com/docs/openai_api
     "deepinfra": Dialect(
@@ -132,4 +173,10 @@ def of(provider: str, *, known_host: bool) -> Dialect:
         known_host: The host is that provider's own; any other may be a gateway.
     """
     dialect = DIALECTS.get(provider, PLAIN)
-    return dialect if known_host else replace(dialect, cost_headers=_GATEWAY_HEADERS)
+    if known_host:
+        return dialect
+    return replace(
+        dialect,
+        costs=dialect.costs + _GATEWAY_COSTS,
+        cost_headers=dialect.cost_headers | _GATEWAY_HEADERS,
+    )

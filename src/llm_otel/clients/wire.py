@@ -19,11 +19,9 @@ _CACHED_PARTS: UsageMap = {
     "cached_image_tokens": "image_cache_read_tokens",
 }
 
-# The names under which OpenAI and gateways report what was read from a cache and written to one.
-# Gateways pass Anthropic's names on, beside OpenAI's or inside its details, or invent their own:
-# LiteLLM (cache_creation_tokens, cache_creation_token_details), DashScope
-# (cache_creation_input_tokens, cache_type), new-api (cached_creation_tokens,
-# claude_cache_creation_5_m_tokens), Bedrock (cacheReadInputTokens), Requesty (caching_tokens).
+# What was read from a cache and written to one, by OpenAI's names and those that gateways pass on
+# or invent: Anthropic's (top level or details), LiteLLM's, DashScope's, new-api's, Bedrock's,
+# Requesty's (caching) and Bifrost's (cached_read).
 _CACHE: UsageMap = {
     "cached_tokens": "cache_read_tokens",
     "cache_read_tokens": "cache_read_tokens",
@@ -42,6 +40,12 @@ _CACHE: UsageMap = {
     "cache_creation": _LIFETIMES,
     "cache_creation_token_details": _LIFETIMES,
     "cache_write_tokens_details": _LIFETIMES,
+    "cached_read_tokens": "cache_read_tokens",
+    "cached_write_tokens": "cache_write_tokens",
+    "cache_creation_5m_tokens": "cache_write_short_tokens",
+    "cache_creation_1h_tokens": "cache_write_long_tokens",
+    "cache_creation_5m_input_tokens": "cache_write_short_tokens",
+    "cache_creation_1h_input_tokens": "cache_write_long_tokens",
     "claude_cache_creation_5_m_tokens": "cache_write_short_tokens",
     "claude_cache_creation_1_h_tokens": "cache_write_long_tokens",
     "cached_tokens_details": _CACHED_PARTS,
@@ -112,7 +116,10 @@ TRANSCRIPTION = Endpoint(
     semconv.TRANSCRIPTION, "transcription", USAGE, usage_beside={"duration": "audio_seconds"}
 )
 MODERATION = Endpoint(semconv.MODERATION, "moderation", billed=False)
-RERANK = Endpoint(semconv.RERANK, "rerank", USAGE)
+# Cohere's shape, which many servers speak: https://docs.cohere.com/reference/rerank
+RERANK = Endpoint(
+    semconv.RERANK, "rerank", USAGE, usage_beside={"meta": {"tokens": USAGE, "billed_units": USAGE}}
+)
 
 
 def _polled(operation: str, kind: str, *, tier: str | None = None) -> Endpoint:

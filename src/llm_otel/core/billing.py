@@ -88,9 +88,10 @@ def _model(call: Call, answer: Answer) -> str | None:
 
 
 def _reported_cost(call: Call, answer: Answer) -> ReportedCost | None:
-    if answer.cost is None and call.server.dialect.cost_headers:
-        return reported_cost.in_headers(call.response, call.server.dialect)
-    return answer.cost
+    dialect = call.server.dialect
+    if answer.cost is None and not dialect.cost_headers:
+        return None
+    return reported_cost.in_response(answer.cost, call.response, dialect)
 
 
 def _doubted(listed: Cost | None, reported: ReportedCost) -> Cost | None:

@@ -293,8 +293,10 @@ class Call:
         """Have tokens and cost counted."""
         used, series = self._countable(answer)
         if used is not None:
-            if self.server.dialect.billed_requests or self.server.dialect.search_tools:
-                self._mark_searches(used, answer)
+            calls = "tool_call" in answer.finish_reasons
+            hosted_tools.mark_request(
+                used, self.body, self.extra, self.server.dialect, called_tools=calls
+            )
             ended.used, ended.used_by = used, series
             billing.bill(self, answer, ended)
         elif billing.bill_reported(self, answer, ended):
@@ -303,12 +305,6 @@ class Call:
         elif self.endpoint.billed and failure.kind is None and not answer.background:
             ended.usage_unknown = True
             billing.bill_time(self, answer, ended)
-
-    def _mark_searches(self, used: Usage, answer: Answer) -> None:
-        """Mark a usage beside which the request had the provider search the web."""
-        body = {**self.body, **self.extra} if type(self.extra) is dict else self.body
-        calls = "tool_call" in answer.finish_reasons
-        hosted_tools.mark_request(used, body, self.server.dialect, called_tools=calls)
 
     def _countable(self, answer: Answer) -> tuple[Usage | None, Series]:
         """The usage to count now, and whose it is. What goes on in the background is told with

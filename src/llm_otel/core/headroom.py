@@ -75,12 +75,9 @@ def _raw(headers: Any) -> Iterable[tuple[bytes, bytes]]:
     return found
 
 
-def header(response: Any, name: bytes) -> str | None:
-    """A response header by its name in lower case; None where there is none."""
-    for key, value in _raw(getattr(response, "headers", None)):
-        if key.lower() == name:
-            return value.decode("latin-1")
-    return None
+def raw(response: Any) -> Iterable[tuple[bytes, bytes]]:
+    """The headers of a response as they came; none for what has no headers."""
+    return _raw(getattr(response, "headers", None))
 
 
 def request_id(result: object, response: Any) -> str | None:

@@ -51,7 +51,7 @@ def add_to(
     if drawn is not None:
         extra.append((_image_model(response), drawn))
     used.extra = tuple(each for each in extra if each is not None)
-    if any(_uncounted(item, drawn is not None) for item in items):
+    if any(_uncounted(item, bool(used.extra)) for item in items):
         used.partial = True
     if any(name not in _COUNTED_TOOLS and _has_number(node) for name, node in tools.items()):
         used.partial = True
@@ -67,17 +67,26 @@ def mark_chat(used: Usage, answer: object, dialect: Dialect) -> None:
         used.partial = True
 
 
-def mark_request(used: Usage, body: object, dialect: Dialect, *, called_tools: bool) -> None:
+def mark_request(
+    used: Usage,
+    body: Mapping[str, object],
+    extra: object,
+    dialect: Dialect,
+    *,
+    called_tools: bool,
+) -> None:
     """Mark a usage whose request switched on what the answer does not count.
 
     Args:
         used: The usage to mark.
-        body: The request as it went over the wire.
+        body: The request's body.
+        extra: The SDK's `extra_body`, which overrides it.
         dialect: What is particular to the provider.
         called_tools: The answer ended in a call of tools.
     """
-    if used.web_searches:
+    if used.web_searches or not (dialect.billed_requests or dialect.search_tools):
         return
+    body = {**body, **extra} if type(extra) is dict else body
     if any(read.get(body, key) for key in dialect.billed_requests):
         used.partial = True
     if called_tools and dialect.search_tools:

@@ -18,10 +18,12 @@ class ReportedCost(NamedTuple):
     Attributes:
         usd: The amount.
         complete: False where the caller's own key was used and nobody says what that cost.
+        sign: Beginning of the response header without which the unit is not known.
     """
 
     usd: float
     complete: bool = True
+    sign: bytes = b""
 
 
 def in_answer(nodes: Iterable[object], dialect: Dialect) -> ReportedCost | None:
@@ -39,26 +41,47 @@ def in_answer(nodes: Iterable[object], dialect: Dialect) -> ReportedCost | None:
     return None
 
 
-def in_headers(response: Any, dialect: Dialect) -> ReportedCost | None:
-    """The cost that a response header reports.
+def in_response(
+    answered: ReportedCost | None, response: Any, dialect: Dialect
+) -> ReportedCost | None:
+    """The cost that the answer reported, else the one that a response header reports.
 
-    Gateways send 0 before they know, as for a stream, so that 0 counts as unknown.
+    Gateways send a header of 0 before they know, as for a stream, so that 0 counts as unknown.
+
+    Args:
+        answered: As of `in_answer`.
+        response: The HTTP response, of any kind.
+        dialect: Which headers report a cost.
     """
-    for name in dialect.cost_headers:
-        text = headroom.header(response, name)
-        usd = _usd(read.amount(text)) if text is not None else None
-        if usd:
-            return ReportedCost(usd)
-    return None
+    if answered is not None and not answered.sign:
+        return answered
+    if not dialect.cost_headers:
+        return None
+    signed, usd = False, None
+    for name, value in headroom.raw(response):
+        key = name.lower()
+        if key in dialect.cost_headers:
+            usd = _usd(read.amount(value.decode("latin-1"))) or usd
+        elif answered is not None and key.startswith(answered.sign):
+            signed = True
+    if answered is not None and (signed or usd):
+        return answered
+    return ReportedCost(usd) if usd else None
 
 
 def _read(node: object, report: CostReport) -> ReportedCost | None:
     charge = read.amount(read.path(node, report.at))
     usd = _usd(charge * report.usd) if charge is not None else None
-    if usd is None or not report.own_key or read.path(node, report.own_key) is not True:
-        return None if usd is None else ReportedCost(usd)
+    if usd is None or (report.currency and not _in_usd(read.path(node, report.currency))):
+        return None
+    if not report.own_key or read.path(node, report.own_key) is not True:
+        return ReportedCost(usd, sign=report.sign)
     upstream = _usd(read.amount(read.path(node, report.upstream)))
-    return ReportedCost(usd + (upstream or 0.0), complete=bool(upstream))
+    return ReportedCost(usd + (upstream or 0.0), bool(upstream), report.sign)
+
+
+def _in_usd(currency: object) -> bool:
+    return currency is None or (isinstance(currency, str) and currency.upper() == "USD")
 
 
 def _usd(value: float | None) -> float | None:

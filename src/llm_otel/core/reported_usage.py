@@ -141,27 +141,36 @@ def _add_cache_beside(result: Usage, total: int, exclusive_name: bool) -> None:
     """Add cached tokens that lie beside the input, as Anthropic counts them.
 
     Most gateways keep Anthropic's names and add the tokens to OpenAI's `prompt_tokens`, some do
-    not. The input shows it, being smaller than its parts, or the total.
+    not. The total shows it, or an input smaller than its parts.
     https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
     """
-    read_tokens, written = result.cache_read_tokens, result.cache_write_tokens
+    read_tokens, written, known = (
+        result.cache_read_tokens,
+        result.cache_write_tokens,
+        result.input_tokens,
+    )
     beside = read_tokens + written
-    if not (written or (read_tokens and exclusive_name)):
+    if not beside:
         return
-    whole = result.input_tokens + result.output_tokens + beside
-    too_small = beside > result.input_tokens and (not read_tokens or not written)
-    too_small = too_small or read_tokens > result.input_tokens
-    if too_small or total == whole:
+    too_small = False
+    if written or exclusive_name:
+        too_small = read_tokens > known or (not read_tokens and written > known)
+    if too_small or total == known + result.output_tokens + beside:
         result.input_tokens += beside
+
+
+_ROUNDING = 2
 
 
 def _explain(result: Usage, total: int, dialect: Dialect) -> None:
     """Find what the total holds beyond input and output; what nothing explains marks the usage."""
     thoughts, excess = result.reasoning_tokens, total - result.input_tokens - result.output_tokens
-    if thoughts and (excess == thoughts or thoughts > result.output_tokens):
+    # Sums of proxies are off by a token or two.
+    all_thoughts = abs(excess - thoughts) <= _ROUNDING
+    if thoughts and (all_thoughts or thoughts > result.output_tokens):
         # xAI, Perplexity and others report the reasoning beside the output, not inside it.
         result.output_tokens += thoughts
-        excess = 0 if excess == thoughts else excess
+        excess = 0 if all_thoughts else excess - thoughts
     if excess <= 0:
         return
     if dialect.thoughts_in_total and result.input_tokens:
