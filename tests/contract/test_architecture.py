@@ -33,7 +33,7 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("llm_otel.core", ("llm_otel.core", "llm_otel.semconv", "llm_otel.usage",
                        "llm_otel.attribution", "llm_otel.pricing", "llm_otel.version",
                        "llm_otel.clients.spec", "llm_otel.clients.providers",
-                       "llm_otel.clients.dialects")),
+                       "llm_otel.clients.dialects", "llm_otel.clients.error_codes")),
     ("llm_otel.formats", ()),
     ("llm_otel.listening", ()),
     ("llm_otel.closing", ()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from llm_otel import semconv
+from llm_otel.clients import error_codes
 
 # Keys that lead to a value in an answer. A usage that a stream reports in parts is read as one.
 Path = tuple[str, ...]
@@ -48,6 +48,7 @@ class Dialect:
         billed_marks: Keys of an answer whose mere presence means that more was billed than the
             usage counts.
         billed_requests: Keys of a request that switch on something that is billed and not counted.
+        billed_tools: Types of tools in a request that do the same.
     """
 
     costs: tuple[CostReport, ...] = ()
@@ -58,6 +59,7 @@ class Dialect:
     search_tools: frozenset[str] = frozenset()
     billed_marks: tuple[Path, ...] = ()
     billed_requests: frozenset[str] = frozenset()
+    billed_tools: frozenset[str] = frozenset()
 
 
 PLAIN = Dialect()
@@ -93,46 +95,40 @@ _GATEWAY_HEADERS = frozenset(
 
 # Gemini's OpenAI endpoints count thoughts in `total_tokens` and bill them as output.
 # https://ai.google.dev/gemini-api/docs/thinking#pricing
-_GEMINI = Dialect(thoughts_in_total=True)
-
-# https://platform.minimax.io/docs/api-reference/errorcode
-_MINIMAX_CODES = {
-    "1000": semconv.SERVER,
-    "1001": semconv.TIMEOUT,
-    "1002": semconv.RATE_LIMIT,
-    "1004": semconv.AUTHENTICATION,
-    "1008": semconv.INSUFFICIENT_FUNDS,
-    "1013": semconv.SERVER,
-    "1024": semconv.SERVER,
-    "1026": semconv.CONTENT_FILTER,
-    "1027": semconv.CONTENT_FILTER,
-    "1033": semconv.SERVER,
-    "1039": semconv.INVALID_REQUEST,
-    "1041": semconv.RATE_LIMIT,
-    "1042": semconv.INVALID_REQUEST,
-    "2013": semconv.INVALID_REQUEST,
-    "2045": semconv.RATE_LIMIT,
-    "2049": semconv.AUTHENTICATION,
-    "2056": semconv.RATE_LIMIT,
-}
+_GEMINI = Dialect(
+    thoughts_in_total=True,
+    billed_marks=(
+        ("choices", "message", "grounding_metadata"),
+        ("choices", "grounding_metadata"),
+        ("choices", "message", "extra_content", "google", "grounding_metadata"),
+    ),
+)
 
 # Provider -> what is particular to it.
 DIALECTS: Mapping[str, Dialect] = {
     "openrouter": Dialect(costs=(_USAGE_COST,)),
     # https://vercel.com/docs/ai-gateway
     "vercel": Dialect(costs=(_USAGE_COST,)),
+    # https://docs.requesty.ai
+    "requesty": Dialect(costs=(_USAGE_COST,)),
     # https://github.com/RooCodeInc/Roo-Code (src/api/providers/roo.ts)
     "roocode": Dialect(costs=(_USAGE_COST,)),
     "litellm": Dialect(costs=(_USAGE_COST,)),
     # https://docs.edenai.co
-    "edenai": Dialect(costs=(_USAGE_COST, CostReport(("cost",)))),
+    "edenai": Dialect(
+        costs=(_USAGE_COST, CostReport(("cost",))), cost_headers=frozenset({b"x-edenai-cost"})
+    ),
     # https://docs.llmgateway.io/features/cost-breakdown
     "llmgateway": Dialect(costs=(CostReport(("usage", "cost_usd_total")), _USAGE_COST)),
     # https://ai.pydantic.dev/gateway
     "pydantic": Dialect(costs=(CostReport(("usage", "pydantic_ai_gateway", "cost_estimate")),)),
     # https://docs.aimlapi.com/capabilities/request-tracing-and-cost: 2,000,000 credits are 1 USD
     "aimlapi": Dialect(
-        costs=(CostReport(("usage", "credits_used"), usd=5e-7),),
+        costs=(
+            CostReport(("meta", "usage", "usd_spent")),
+            CostReport(("meta", "usage", "credits_used"), usd=5e-7),
+            CostReport(("usage", "credits_used"), usd=5e-7),
+        ),
         cost_headers=frozenset({b"x-aimlapi-usd-spent"}),
     ),
     # https://docs.nano-gpt.com
@@ -147,9 +143,20 @@ DIALECTS: Mapping[str, Dialect] = {
     # An AI unit is a US cent. https://docs.github.com/en/copilot
     "github_copilot": Dialect(costs=(CostReport(("copilot_usage", "total_nano_aiu"), usd=1e-11),)),
     # https://docs.perplexity.ai/api-reference/chat-completions-post
-    "perplexity": Dialect(costs=(CostReport(("usage", "cost", "total_cost")),)),
+    # Without its own report the fee of a request is not known: it depends on the search context.
+    "perplexity": Dialect(
+        costs=(CostReport(("usage", "cost", "total_cost")),), billed_marks=(("usage",),)
+    ),
     # https://docs.x.ai/developers/cost-tracking: a dollar has 10^10 ticks
-    "x_ai": Dialect(costs=(CostReport(("usage", "cost_in_usd_ticks"), usd=1e-10),)),
+    "x_ai": Dialect(
+        costs=(CostReport(("usage", "cost_in_usd_ticks"), usd=1e-10),),
+        billed_marks=(
+            ("usage", "num_sources_used"),
+            ("usage", "num_server_side_tools_used"),
+            ("usage", "server_side_tool_usage_details"),
+        ),
+        billed_requests=frozenset({"search_parameters"}),
+    ),
     # https://deepinfra.com/docs/openai_api
     "deepinfra": Dialect(
         costs=(
@@ -159,7 +166,30 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
     "gcp.gemini": _GEMINI,
     "gcp.vertex_ai": _GEMINI,
-    "minimax": Dialect(error_codes=_MINIMAX_CODES),
+    "baidu": Dialect(error_codes=error_codes.BAIDU, billed_marks=(("search_results",),)),
+    "cloudflare": Dialect(error_codes=error_codes.CLOUDFLARE),
+    # https://cloud.tencent.com/document/product/1729/105701
+    "tencent": Dialect(
+        billed_marks=(("search_info",),), billed_requests=frozenset({"enable_enhancement"})
+    ),
+    "minimax": Dialect(error_codes=error_codes.MINIMAX),
+    # https://help.aliyun.com/zh/model-studio/web-search
+    "alibaba": Dialect(
+        billed_marks=(("search_info",), ("usage", "plugins")),
+        billed_requests=frozenset({"enable_search"}),
+    ),
+    # https://docs.z.ai/guides/tools/web-search, https://docs.bigmodel.cn/cn/guide/tools/web-search
+    "zhipu": Dialect(
+        billed_marks=(("web_search",), ("search_result",)), error_codes=error_codes.ZHIPU
+    ),
+    # https://console.groq.com/docs/compound
+    "groq": Dialect(
+        billed_marks=(
+            ("choices", "message", "executed_tools"),
+            ("choices", "delta", "executed_tools"),
+            ("usage_breakdown",),
+        )
+    ),
     # https://platform.moonshot.ai/docs/guide/use-web-search
     "moonshot_ai": Dialect(search_tools=frozenset({"$web_search"})),
 }

@@ -10,6 +10,7 @@ from llm_otel.clients.spec import Endpoint, UsageMap
 _LIFETIMES: UsageMap = {
     "ephemeral_5m_input_tokens": "cache_write_short_tokens",
     "ephemeral_1h_input_tokens": "cache_write_long_tokens",
+    "ttl_30m_tokens": "cache_write_short_tokens",
     "ttl_12h_tokens": "cache_write_long_tokens",
 }
 
@@ -56,6 +57,7 @@ _INPUT_PARTS: UsageMap = {
     **_LIFETIMES,
     "audio_tokens": "audio_input_tokens",
     "image_tokens": "image_input_tokens",
+    "web_search_requests": "web_searches",
 }
 _OUTPUT_PARTS: UsageMap = {
     "reasoning_tokens": "reasoning_tokens",
@@ -74,6 +76,9 @@ USAGE: UsageMap = {
     "input_tokens": "input_tokens",
     "completion_tokens": "output_tokens",
     "output_tokens": "output_tokens",
+    # watsonx.ai: https://cloud.ibm.com/apidocs/watsonx-ai
+    "input_token_count": "input_tokens",
+    "generated_token_count": "output_tokens",
     "total_tokens": "total_tokens",
     "prompt_tokens_details": _INPUT_PARTS,
     "input_tokens_details": _INPUT_PARTS,
@@ -113,7 +118,10 @@ IMAGE = Endpoint(semconv.IMAGE_GENERATION, "image", USAGE, output_type="image")
 SPEECH = Endpoint(semconv.SPEECH, "speech", USAGE, output_type="speech")
 # A verbose transcription has no usage and tells how long the audio was, which is what is billed.
 TRANSCRIPTION = Endpoint(
-    semconv.TRANSCRIPTION, "transcription", USAGE, usage_beside={"duration": "audio_seconds"}
+    semconv.TRANSCRIPTION,
+    "transcription",
+    USAGE,
+    usage_beside={"duration": "audio_seconds", "audio_duration_secs": "audio_seconds"},
 )
 MODERATION = Endpoint(semconv.MODERATION, "moderation", billed=False)
 # Cohere's shape, which many servers speak: https://docs.cohere.com/reference/rerank

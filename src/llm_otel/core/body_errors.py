@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from llm_otel import semconv
 from llm_otel.clients.dialects import Dialect, Path
+from llm_otel.clients.error_codes import FAILED_FINISHES
 from llm_otel.core import errors, read
 
 
@@ -22,22 +23,7 @@ class BodyError(NamedTuple):
     kind: str
 
 
-# Finish reasons that mean that the provider failed, with the class of each. A reason that only says
-# where the answer ends (`length`, `content_filter`, `sensitive`) is no failure.
-_FAILED_FINISHES: Mapping[str, str] = {
-    "error": semconv.SERVER,
-    "failed": semconv.SERVER,
-    "server_error": semconv.SERVER,
-    "internal_error": semconv.SERVER,
-    "engine_error": semconv.SERVER,
-    "engine_overloaded": semconv.SERVER,
-    "network_error": semconv.SERVER,
-    # DeepSeek: https://api-docs.deepseek.com/api/create-chat-completion
-    "insufficient_system_resource": semconv.SERVER,
-    "timeout": semconv.TIMEOUT,
-    "abort": semconv.SERVER,
-    "aborted": semconv.SERVER,
-}
+_UNKNOWN = BodyError(semconv.OTHER, semconv.OTHER)
 
 # Where answers without choices keep a status of their own, and what it says when nothing failed.
 _STATUSES: tuple[Path, ...] = (
@@ -58,7 +44,9 @@ def in_body(node: object, dialect: Dialect) -> BodyError | None:
     """The failure of a whole chat answer: an error object, a choice's, or a status object's."""
     error = read.get(node, "error")
     if error:
-        return _of_error(error, dialect)
+        nested = _of_error(error, dialect)
+        # `{"error": "…", "status": 402}`
+        return nested if nested.kind != semconv.OTHER else _of_error(node, dialect, nested)
     choices = read.items(node, "choices")
     for choice in choices:
         failure = in_choice(choice, dialect)
@@ -79,7 +67,7 @@ def in_response(node: object, dialect: Dialect, *, failed: bool) -> BodyError | 
     if error:
         return _of_error(error, dialect)
     if failed:
-        return BodyError(semconv.OTHER, semconv.OTHER)
+        return _UNKNOWN
     return in_status(node, dialect)
 
 
@@ -94,7 +82,7 @@ def in_event(event: object, dialect: Dialect) -> BodyError:
 def in_choice(choice: object, dialect: Dialect) -> BodyError | None:
     """The failure that a choice ended in."""
     reason = read.get(choice, "finish_reason")
-    kind = _FAILED_FINISHES.get(reason) if isinstance(reason, str) else None
+    kind = FAILED_FINISHES.get(reason.lower()) if isinstance(reason, str) else None
     error = read.get(choice, "error")
     if error:
         failure = _of_error(error, dialect)
@@ -113,7 +101,7 @@ def in_status(node: object, dialect: Dialect) -> BodyError | None:
         return _of_error(error, dialect)
     detail = read.get(node, "detail")  # FastAPI
     if detail and read.get(node, "id") is None:
-        return BodyError(semconv.OTHER, semconv.OTHER)
+        return _UNKNOWN
     return None
 
 
@@ -122,10 +110,9 @@ def first(failures: Iterable[BodyError | None]) -> BodyError | None:
     return next((failure for failure in failures if failure is not None), None)
 
 
-def _of_error(error: object, dialect: Dialect) -> BodyError:
-    """An error object's code, else its type; a bare string tells no class."""
-    best = BodyError(semconv.OTHER, semconv.OTHER)
-    for key in ("code", "type", "status", "http_code"):
+def _of_error(error: object, dialect: Dialect, best: BodyError = _UNKNOWN) -> BodyError:
+    """An error object's code, else its type or status; `best` where none of them has a class."""
+    for key in ("code", "type", "status", "status_code", "http_code"):
         value = read.get(error, key)
         if type(value) not in (int, str) or value == "":
             continue
@@ -138,6 +125,4 @@ def _of_error(error: object, dialect: Dialect) -> BodyError:
 
 
 def _of_code(code: object, dialect: Dialect) -> BodyError:
-    word = str(code)
-    kind = dialect.error_codes.get(word)
-    return BodyError(word, kind if kind is not None else errors.by_code(code))
+    return BodyError(str(code), errors.by_code(code, dialect.error_codes))

@@ -188,9 +188,7 @@ class Call:
     def returned(self, result: object) -> None:
         """The whole answer is there."""
         if self._claim():
-            self._end(
-                lambda: extract.answer(result, self.endpoint, self.server.dialect), result=result
-            )
+            self._end(lambda: self._whole(result), result=result)
 
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
@@ -218,6 +216,12 @@ class Call:
         except IndexError:
             return False
 
+    def _whole(self, result: object) -> Answer:
+        if self.endpoint.kind == "speech" and type(result) is not dict:
+            # The SDK hands on the bytes: audio, or events of which the last tells the usage.
+            result = read.body_of(read.get(self.response, "_content"))
+        return extract.answer(result, self.endpoint, self.server.dialect)
+
     def _folded(self) -> Answer:
         return self.fold.answer() if self.fold is not None else Answer()
 
@@ -244,7 +248,9 @@ class Call:
         completion = read.get(exc, "completion")
         if completion is not None:
             return extract.answer(completion, self.endpoint, self.server.dialect)
-        return extract.answer(_json_body(self.response), self.endpoint, self.server.dialect)
+        return extract.answer(
+            read.successful_body(self.response), self.endpoint, self.server.dialect
+        )
 
     # ------------------------------------------------------------------ emit
     def _end(
@@ -266,7 +272,7 @@ class Call:
         instruments = self.runtime.instruments
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
-        answer, failure = _told(tell, exc)
+        answer, failure = _told(tell, exc, self.server.dialect.error_codes)
         ended = Ended(self.series, seconds, failure.kind, self.context)
         if self.first_chunk_at is not None:
             ended.first_chunk = self.first_chunk_at - self.started
@@ -375,7 +381,9 @@ def abandon(call: Call) -> None:
         guard.handle("abandon", exc)
 
 
-def _told(tell: Callable[[], Answer], exc: BaseException | None) -> tuple[Answer, Failure]:
+def _told(
+    tell: Callable[[], Answer], exc: BaseException | None, codes: Mapping[str, str]
+) -> tuple[Answer, Failure]:
     """What the answer told and how the call failed; nothing of it where we fail to read it."""
     try:
         answer = tell()
@@ -385,14 +393,7 @@ def _told(tell: Callable[[], Answer], exc: BaseException | None) -> tuple[Answer
     if exc is None and answer.error is None:
         return answer, NO_FAILURE
     try:
-        return answer, Failure.of(exc, answer)
+        return answer, Failure.of(exc, answer, codes)
     except Exception as problem:  # noqa: BLE001
         guard.handle("classify", problem)
         return answer, NO_FAILURE
-
-
-def _json_body(response: Any) -> object:
-    """The body of an answer that the SDK has read, as JSON; None when it is none of these."""
-    if getattr(response, "is_error", True):
-        return None
-    return read.json_of(read.get(response, "_content"))

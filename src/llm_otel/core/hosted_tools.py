@@ -84,13 +84,17 @@ def mark_request(
         dialect: What is particular to the provider.
         called_tools: The answer ended in a call of tools.
     """
-    if used.web_searches or not (dialect.billed_requests or dialect.search_tools):
+    switches = dialect.billed_requests or dialect.billed_tools or dialect.search_tools
+    if used.web_searches or not switches:
         return
     body = {**body, **extra} if type(extra) is dict else body
     if any(read.get(body, key) for key in dialect.billed_requests):
         used.partial = True
+    tools = read.items(body, "tools")
+    if dialect.billed_tools and any(read.get(t, "type") in dialect.billed_tools for t in tools):
+        used.partial = True
     if called_tools and dialect.search_tools:
-        names = {read.path(tool, ("function", "name")) for tool in read.items(body, "tools")}
+        names = {read.path(tool, ("function", "name")) for tool in tools}
         if not dialect.search_tools.isdisjoint(name for name in names if isinstance(name, str)):
             used.partial = True
 

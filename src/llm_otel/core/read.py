@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 _NOTHING: Mapping[str, object] = {}
 
@@ -91,6 +91,32 @@ def json_of(data: object) -> object | None:
     except (ValueError, RecursionError):
         return None
     return found
+
+
+def events_of(data: bytes) -> Iterator[dict[str, object]]:
+    """The JSON objects in server-sent events; what is no JSON object is passed over."""
+    for line in data.splitlines():
+        if line.startswith(b"data:") and not line.endswith(b"[DONE]"):
+            event = json_of(line[5:])
+            if type(event) is dict:
+                yield event
+
+
+def body_of(data: object) -> object | None:
+    """What the bytes of an answer hold: JSON, or the last of server-sent events."""
+    if isinstance(data, bytes) and data.lstrip()[:6].startswith((b"data:", b"event:")):
+        last = None
+        for last in events_of(data):  # noqa: B007
+            pass
+        return last
+    return json_of(data)
+
+
+def successful_body(response: object) -> object | None:
+    """The JSON of a response that the SDK has read; None for an error's, or for no JSON."""
+    if getattr(response, "is_error", True):
+        return None
+    return json_of(get(response, "_content"))
 
 
 def items(node: object, key: str) -> list[object]:

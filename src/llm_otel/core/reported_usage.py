@@ -159,14 +159,15 @@ def _add_cache_beside(result: Usage, total: int, exclusive_name: bool) -> None:
         result.input_tokens += beside
 
 
+# Sums that proxies make of many tokens are off by one or two.
+_MANY = 50
 _ROUNDING = 2
 
 
 def _explain(result: Usage, total: int, dialect: Dialect) -> None:
     """Find what the total holds beyond input and output; what nothing explains marks the usage."""
     thoughts, excess = result.reasoning_tokens, total - result.input_tokens - result.output_tokens
-    # Sums of proxies are off by a token or two.
-    all_thoughts = abs(excess - thoughts) <= _ROUNDING
+    all_thoughts = excess > 0 and abs(excess - thoughts) <= (thoughts >= _MANY) * _ROUNDING
     if thoughts and (all_thoughts or thoughts > result.output_tokens):
         # xAI, Perplexity and others report the reasoning beside the output, not inside it.
         result.output_tokens += thoughts

@@ -356,7 +356,7 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
     body = whole if isinstance(whole, bytes) else _decoded(response, kept)
     if call.streaming:
         observers = call.watch()
-        for chunk in _sse(body):
+        for chunk in read.events_of(body):
             for observer in observers:
                 observer.add(chunk)
     if error is not None:
@@ -366,7 +366,7 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
     elif call.streaming:
         call.drained()
     else:
-        call.returned(read.json_of(body))
+        call.returned(read.body_of(body))
 
 
 def _decoded(response: Any, kept: list[bytes]) -> bytes:
@@ -383,15 +383,6 @@ def _decoded(response: Any, kept: list[bytes]) -> bytes:
         return b""
 
 
-def _sse(body: bytes) -> Iterator[Any]:
-    """The JSON objects in server-sent events; what is no JSON object is passed over."""
-    for line in body.splitlines():
-        if line.startswith(b"data:") and not line.endswith(b"[DONE]"):
-            data = read.json_of(line[5:])
-            if type(data) is dict:
-                yield data
-
-
 def read_body(response: Any) -> object:
-    """The JSON that an SDK has already read into a raw response; None when it is none."""
-    return read.json_of(getattr(response, "_content", None))
+    """The body that an SDK has already read into a raw response; None when it is no JSON."""
+    return read.body_of(getattr(response, "_content", None))
