@@ -153,6 +153,7 @@ SERVER: Final = "server"
 CONNECTION: Final = "connection"
 AUTHENTICATION: Final = "authentication"
 PERMISSION: Final = "permission"
+INSUFFICIENT_FUNDS: Final = "insufficient_funds"
 NOT_FOUND: Final = "not_found"
 INVALID_REQUEST: Final = "invalid_request"
 CONTENT_FILTER: Final = "content_filter"
@@ -161,10 +162,11 @@ BUDGET_EXCEEDED: Final = "budget_exceeded"
 ERROR_CLASSES: Final = {
     RATE_LIMIT: "HTTP 429: too many requests, or the quota is used up",
     TIMEOUT: "no answer in time, or HTTP 408 or 504",
-    SERVER: "any other HTTP 5xx: the provider failed",
+    SERVER: "any other HTTP 5xx, or HTTP 498: the provider failed or has no capacity left",
     CONNECTION: "the provider was not reached, or the connection broke",
     AUTHENTICATION: "HTTP 401: the key is missing or wrong",
     PERMISSION: "HTTP 403: the key may not do this",
+    INSUFFICIENT_FUNDS: "HTTP 402, or a code that says so: the account has no money left",
     NOT_FOUND: "HTTP 404: no such model or response",
     INVALID_REQUEST: "any other HTTP 4xx: the request is wrong or too long",
     CONTENT_FILTER: "the provider's filter stopped the prompt or the answer",
@@ -179,6 +181,7 @@ SLO_ERROR_CLASSES: Final = (
     CONNECTION,
     AUTHENTICATION,
     PERMISSION,
+    INSUFFICIENT_FUNDS,
     OTHER,
 )
 
