@@ -90,6 +90,7 @@ TAG_PREFIX: Final = "llm_otel.tag."
 COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
 COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
 COST_SOURCE: Final = "gen_ai.usage.cost.source"
+COST_STATUS: Final = "llm_otel.cost.status"
 USAGE_SOURCE: Final = "llm_otel.usage.source"
 PROVIDER_REQUEST_ID: Final = "llm_otel.provider.request_id"
 ERROR_CLASS: Final = "llm_otel.error.class"
@@ -144,6 +145,9 @@ USAGE_UNKNOWN: Final = "unknown"
 COST_FROM_TABLE: Final = "genai-prices"
 COST_FROM_PROVIDER: Final = "provider"
 COST_FROM_OVERRIDE: Final = "override"
+# `COST_STATUS` is absent where the amount is the whole cost, and where nothing was billed.
+COST_INCOMPLETE: Final = "incomplete"
+COST_UNPRICED: Final = "unpriced"
 
 # The classes of `error_type` with what each is, and those that count against the error share and
 # the SLO.
@@ -280,7 +284,7 @@ COST: Final = Metric(
 )  # fmt: skip
 REQUESTS_UNPRICED: Final = Metric(
     "gen_ai.requests.unpriced", "counter", "{request}",
-    "Calls with usage whose model has no price: their cost is unknown, not zero.",
+    "Calls whose usage has no price, or has one in part: their cost is unknown or incomplete.",
     (MODEL, PROVIDER),
 )  # fmt: skip
 RATELIMIT_REQUESTS_LIMIT: Final = Metric(
