@@ -134,7 +134,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "LLMModelUnpriced",
         _COST,
         panels.UNPRICED,
-        "{service_name}: {model} at {provider} lacks a price: the cost of {value} is not known in full",
+        "{service_name}: {model} at {provider} lacks a price: {value} cost more than is known",
         "These calls of {window} are missing in every figure of cost, wholly or in part.",
         _unpriced,
     ),
