@@ -90,6 +90,7 @@ TAG_PREFIX: Final = "llm_otel.tag."
 COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
 COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
 COST_SOURCE: Final = "gen_ai.usage.cost.source"
+COST_STATUS: Final = "llm_otel.cost.status"
 USAGE_SOURCE: Final = "llm_otel.usage.source"
 PROVIDER_REQUEST_ID: Final = "llm_otel.provider.request_id"
 ERROR_CLASS: Final = "llm_otel.error.class"
@@ -144,6 +145,9 @@ USAGE_UNKNOWN: Final = "unknown"
 COST_FROM_TABLE: Final = "genai-prices"
 COST_FROM_PROVIDER: Final = "provider"
 COST_FROM_OVERRIDE: Final = "override"
+# `COST_STATUS` is absent where the amount is the whole cost, and where nothing was billed.
+COST_INCOMPLETE: Final = "incomplete"
+COST_UNPRICED: Final = "unpriced"
 
 # The classes of `error_type` with what each is, and those that count against the error share and
 # the SLO.
@@ -162,11 +166,11 @@ BUDGET_EXCEEDED: Final = "budget_exceeded"
 ERROR_CLASSES: Final = {
     RATE_LIMIT: "HTTP 429: too many requests, or the quota is used up",
     TIMEOUT: "no answer in time, or HTTP 408 or 504",
-    SERVER: "any other HTTP 5xx: the provider failed",
+    SERVER: "any other HTTP 5xx, or HTTP 498: the provider failed or has no capacity left",
     CONNECTION: "the provider was not reached, or the connection broke",
     AUTHENTICATION: "HTTP 401: the key is missing or wrong",
     PERMISSION: "HTTP 403: the key may not do this",
-    INSUFFICIENT_FUNDS: "HTTP 402: the account has no money left",
+    INSUFFICIENT_FUNDS: "HTTP 402, or a code that says so: the account has no money left",
     NOT_FOUND: "HTTP 404: no such model or response",
     INVALID_REQUEST: "any other HTTP 4xx: the request is wrong or too long",
     CONTENT_FILTER: "the provider's filter stopped the prompt or the answer",
@@ -280,7 +284,7 @@ COST: Final = Metric(
 )  # fmt: skip
 REQUESTS_UNPRICED: Final = Metric(
     "gen_ai.requests.unpriced", "counter", "{request}",
-    "Calls with usage whose model has no price: their cost is unknown, not zero.",
+    "Calls whose usage has no price, or has one in part: their cost is unknown or incomplete.",
     (MODEL, PROVIDER),
 )  # fmt: skip
 RATELIMIT_REQUESTS_LIMIT: Final = Metric(

@@ -206,7 +206,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "read answer": (
         Row(chat, f"{_CORE}.extract.answer"),
         Row(drained, f"{_CORE}.folds.Choices.answer"),
-        Row(chat, f"{_CORE}.call._json_body", _REFUSED),
+        Row(chat, f"{_CORE}.read.successful_body", _REFUSED),
     ),
     "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
     "measure": (

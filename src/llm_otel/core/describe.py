@@ -61,6 +61,10 @@ def response_attributes(
         attributes[semconv.COST_SOURCE] = (
             "provider" if cost.source == semconv.COST_FROM_PROVIDER else "local"
         )
+        if cost.incomplete:
+            attributes[semconv.COST_STATUS] = semconv.COST_INCOMPLETE
+    elif ended.priced:
+        attributes[semconv.COST_STATUS] = semconv.COST_UNPRICED
 
 
 def _failure(attributes: dict[str, Any], failure: Failure) -> None:

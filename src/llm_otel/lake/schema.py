@@ -15,7 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
-VERSION: Final = 1
+VERSION: Final = 2
 DAY: Final = "day"
 
 _TEXT: Final = pa.string()
@@ -115,6 +115,12 @@ CALLS: Final = Table(
         Column("prompt_name", _TEXT, "`gen_ai.prompt.name`"),
         Column("prompt_version", _TEXT, "`gen_ai.prompt.version`"),
         Column("prefix_hash", _COUNT, "hash of the first 1,024 characters of the captured input"),
+        Column(
+            "cost_status",
+            _TEXT,
+            "NULL: `cost_usd` is the whole cost; incomplete: a part of it; estimated: of tokens "
+            "that were counted, not reported; unpriced, unknown: the price or the usage is missing",
+        ),
     ),
 )
 

@@ -21,6 +21,8 @@ _BAR_SHADES: Final = 100
 class Column:
     """One column: `value` reads it from a row, `write` shows it, `link` gives its address.
 
+    `least` says of a row that its true value is unknown and not below the one that is shown.
+
     `numeric` aligns it on the right; `bar` draws its share of the greatest behind it; `tone` names
     a colour for a value: good, bad, warn or nothing.
     """
@@ -32,6 +34,7 @@ class Column:
     numeric: bool = True
     bar: bool = False
     tone: Callable[[Any], str] | None = None
+    least: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ def _table(table: Table) -> Any:
 def _cell(column: Column, row: Any, greatest: float | None) -> Any:
     value = column.value(row)
     shown: Any = column.write(value)
+    if value is not None and column.least is not None and column.least(row):
+        shown = f"≥ {shown}"
     address = column.link(row) if column.link is not None else None
     if address is not None and shown != formats.NOTHING:
         shown = dcc.Link(shown, href=address)

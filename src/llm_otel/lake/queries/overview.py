@@ -22,11 +22,13 @@ class ModelRow(usage.Totals):
 
 
 _MODELS: Final = """
-    SELECT model, any_value(provider) AS provider, sum(requests)::BIGINT AS requests,
+    SELECT model, any_value(provider) AS provider,
+        coalesce(sum(requests), 0)::BIGINT AS requests,
         coalesce(sum(errors), 0)::BIGINT AS errors, sum(cost_usd) AS cost_usd,
         coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
         coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
-        coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens
+        coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,
+        coalesce(sum(unpriced), 0)::BIGINT AS unpriced
     FROM usage GROUP BY model ORDER BY cost_usd DESC NULLS LAST, requests DESC
 """
 

@@ -122,6 +122,7 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.COST_AMOUNT: NUMBER,
     semconv.COST_CURRENCY: CURRENCY,
     semconv.COST_SOURCE: WORD,
+    semconv.COST_STATUS: _one_of((semconv.COST_INCOMPLETE, semconv.COST_UNPRICED)),
     semconv.ERROR_TYPE: CLASS,
     semconv.ERROR_CLASS: ERROR_CLASS,
     semconv.HTTP_STATUS_CODE: COUNT,
