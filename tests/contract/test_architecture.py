@@ -134,6 +134,7 @@ def test_public_names_are_pinned() -> None:
     import llm_otel
 
     assert sorted(llm_otel.__all__) == [
+        "AttributionSpanProcessor",
         "ConfigError",
         "Settings",
         "Usage",
