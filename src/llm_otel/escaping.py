@@ -4,8 +4,7 @@
 |---|---|---|
 | terminal, log line, text table | control characters, line breaks, direction marks | `visible` |
 | a whole text on a terminal | the same, but for its own line breaks | `visible_lines` |
-| Markdown: files, Discord, Teams | formatting, links, images, mentions | `markdown` |
-| Slack | `<!channel>`, `<@U…>`, links, formatting | `slack` |
+| Markdown: files; chats, by Apprise | formatting, links, images, mentions | `markdown` |
 | plain text in a chat or a pager | mentions, links | `plain` |
 | label of a Plotly chart | its HTML: `<b>`, `<br>`, `<a href>` | `plotly` |
 | label of a matplotlib chart | mathematics between `$` | `matplotlib` |
@@ -28,8 +27,7 @@ _CONTROL: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _BREAKS: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>|~#!&$])")
-_SLACK: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>|~&])")
 # Between the sign and the name it is no mention any more, and looks the same.
 _JOINER: Final = "\u2060"
 _MENTION: Final = re.compile(r"@(?=\S)")
@@ -60,27 +58,21 @@ def markdown(text: str) -> str:
     return _disarmed(_MARKDOWN.sub(r"\\\1", visible(text)))
 
 
-def slack(text: str) -> str:
-    """The text as a value in a message to Slack."""
-    escaped = "".join(_SLACK.get(character, character) for character in visible(text))
-    return _disarmed(re.sub(r"([*_~`])", rf"{_JOINER}\1{_JOINER}", escaped))
-
-
 def plain(text: str) -> str:
     """The text as a value in a message that is no markup: mentions and links are not alive."""
     return _disarmed(visible(text))
 
 
 def plotly(text: str) -> str:
-    """The text as a label, a title or a hover text of Plotly."""
-    return html.escape(visible(text), quote=False)
+    """The text as a label, a title or a hover text of Plotly; where MathJax is, no mathematics."""
+    return html.escape(visible(text), quote=False).replace("$", "&#36;")
 
 
 def matplotlib(text: str) -> str:
     """The text as a label of matplotlib: no mathematics, and no entry hidden in a legend."""
     escaped = visible(text).replace("$", r"\$")
     # a label that begins so is left out of the legend
-    return f"{_JOINER}{escaped}" if escaped.startswith("_") else escaped
+    return f" {escaped}" if escaped.startswith("_") else escaped
 
 
 def _disarmed(text: str) -> str:

@@ -20,6 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from llm_otel.escaping import visible
 from llm_otel.sdk import attribution, console, declarative, exporting
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.settings import Settings, environment, sdk_disabled
@@ -92,7 +93,7 @@ def _provider(signal: _Signal, given: Any, may_set_up: bool) -> Any:
                 "llm-otel cannot set up the export of %s: %s: %s",
                 signal.contents,
                 type(exc).__name__,
-                exc,
+                visible(str(exc)),
             )
     return signal.configured()
 
