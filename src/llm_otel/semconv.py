@@ -110,6 +110,10 @@ EVALUATION_NAME: Final = "gen_ai.evaluation.name"
 EVALUATION_SCORE_VALUE: Final = "gen_ai.evaluation.score.value"
 EVALUATION_SCORE_LABEL: Final = "gen_ai.evaluation.score.label"
 EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+EVALUATION_RAW_VALUE: Final = "llm_otel.evaluation.raw_value"
+EVALUATION_SCALE_WORST: Final = "llm_otel.evaluation.scale.worst"
+EVALUATION_SCALE_BEST: Final = "llm_otel.evaluation.scale.best"
+OUTCOME_PREFIX: Final = "llm_otel.outcome."
 OUTCOME_SUCCESS: Final = "llm_otel.outcome.success"
 OUTCOME_KIND: Final = "llm_otel.outcome.kind"
 OUTCOME_VALUE: Final = "llm_otel.outcome.value_usd"
@@ -450,6 +454,11 @@ MAX_FEATURES: Final = 20
 MAX_TENANTS: Final = 100
 MAX_STEP_NAMES: Final = 100
 MAX_COMBINATIONS: Final = 1500
+
+# The longest text of a span attribute that is not content, and the longest list of them.
+MAX_TEXT: Final = 4096
+MAX_TEXTS: Final = 128
+MAX_OUTCOME_ATTRIBUTES: Final = 32
 
 # Each label's form; a value that breaks it becomes `other`. The Collector's allow list reads this.
 FORMS: Final = {

@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # What an application may use of us, and what the local mode and the stack are built on.
 PUBLIC = ("llm_otel.semconv", "llm_otel.errors", "llm_otel.version", "llm_otel.usage",
-          "llm_otel.cost", "llm_otel.formats", "llm_otel.listening",
+          "llm_otel.cost", "llm_otel.formats", "llm_otel.escaping", "llm_otel.listening",
           "llm_otel.closing")  # fmt: skip
 
 # Which of our modules a package may import when it is loaded, first match wins. What is imported
@@ -30,11 +30,12 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # core.fork is a leaf: every layer that has threads or locks needs it.
     ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.core.fork", "llm_otel.semconv",
                           "llm_otel.usage", "llm_otel.errors")),
-    ("llm_otel.core", ("llm_otel.core", "llm_otel.semconv", "llm_otel.usage",
+    ("llm_otel.core", ("llm_otel.core", "llm_otel.escaping", "llm_otel.semconv", "llm_otel.usage",
                        "llm_otel.attribution", "llm_otel.pricing", "llm_otel.version",
                        "llm_otel.clients.spec", "llm_otel.clients.providers",
                        "llm_otel.clients.dialects", "llm_otel.clients.error_codes")),
     ("llm_otel.formats", ()),
+    ("llm_otel.escaping", ()),
     ("llm_otel.listening", ()),
     ("llm_otel.closing", ()),
     ("llm_otel.lake", ("llm_otel.lake", *PUBLIC)),
@@ -135,6 +136,7 @@ def test_public_names_are_pinned() -> None:
     import llm_otel
 
     assert sorted(llm_otel.__all__) == [
+        "AttributionSpanProcessor",
         "ConfigError",
         "Settings",
         "Usage",

@@ -25,7 +25,9 @@ def response_attributes(
 ) -> None:
     """Add the span attributes of the answer; only what is known."""
     if answer.finish_reasons:
-        attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(answer.finish_reasons)
+        attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(
+            answer.finish_reasons[: semconv.MAX_TEXTS]
+        )
     if answer.response_id is not None:
         attributes[semconv.RESPONSE_ID] = answer.response_id
     if answer.model is not None:

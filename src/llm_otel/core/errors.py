@@ -102,7 +102,7 @@ def full_name(exc: BaseException) -> str:
     cls = type(exc)
     if cls.__module__ == "builtins":
         return cls.__qualname__
-    return f"{cls.__module__}.{cls.__qualname__}"
+    return f"{cls.__module__}.{cls.__qualname__}"[: semconv.MAX_TEXT]
 
 
 class Failure(NamedTuple):

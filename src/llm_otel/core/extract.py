@@ -148,7 +148,7 @@ def _responses(
         result.finish_reasons = ["tool_call" if calls else "stop"]
     elif result.status == "incomplete":
         reason = read.path(body, ("incomplete_details", "reason"))
-        known = reason if isinstance(reason, str) else "incomplete"
+        known = read.string(reason) or "incomplete"
         result.finish_reasons = [_INCOMPLETE_REASONS.get(known, known)]
     elif result.status in ("failed", "cancelled"):
         result.finish_reasons = ["error"]
@@ -191,7 +191,8 @@ _READERS: Mapping[str, Callable[[Answer, Mapping[str, object], Endpoint, Dialect
 
 # ------------------------------------------------------------------ requests
 def _strings(value: object) -> tuple[str, ...] | None:
-    found = [read.string(item) for item in (value if type(value) is list else [value])]
+    items = value[: semconv.MAX_TEXTS] if type(value) is list else [value]
+    found = [read.string(item) for item in items]
     return tuple(item for item in found if item is not None) if found and all(found) else None
 
 

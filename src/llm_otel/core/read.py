@@ -6,6 +6,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 
+from llm_otel import semconv
+
+_LONGEST = semconv.MAX_TEXT
 _NOTHING: Mapping[str, object] = {}
 
 # More tokens than anybody is billed for. Sums must stay within the 64 bits of OTLP: one number
@@ -62,9 +65,15 @@ def path(node: object, keys: tuple[str, ...]) -> object | None:
 
 
 def string(value: object) -> str | None:
-    """`value` when it is a string that is not empty; what UTF-8 cannot carry becomes `?`."""
-    if type(value) is str and value.isascii():
+    """A name: `value` when it is a string that is not empty, cut to what an attribute may have."""
+    if type(value) is str and value.isascii() and len(value) <= _LONGEST:
         return value or None
+    found = _whole(value)
+    return found if found is None or len(found) <= _LONGEST else found[: _LONGEST - 1] + "…"
+
+
+def _whole(value: object) -> str | None:
+    """A string of any length; what UTF-8 cannot carry becomes `?`."""
     if not isinstance(value, str) or not value:
         return None
     # the `str()` of a string enum would be the name of the member
@@ -73,8 +82,8 @@ def string(value: object) -> str | None:
 
 
 def text(node: object, key: str) -> str | None:
-    """The field as `string` gives it."""
-    return string(get(node, key))
+    """The field when it is a string that is not empty, of any length: content has its own limit."""
+    return _whole(get(node, key))
 
 
 def integer(value: object) -> int | None:

@@ -91,7 +91,7 @@ class Servers:
 def _attributes(host: str | None, port: int | None, provider: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {semconv.PROVIDER_NAME: provider}
     if host is not None:
-        attributes[semconv.SERVER_ADDRESS] = host
+        attributes[semconv.SERVER_ADDRESS] = host[: semconv.MAX_TEXT]
         if port is not None:
             attributes[semconv.SERVER_PORT] = port
     if provider == _AZURE:

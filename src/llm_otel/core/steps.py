@@ -13,7 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current as current_attribution
-from llm_otel.core import errors, guard
+from llm_otel.core import arguments, errors, guard
 from llm_otel.core.activation import Run, Scoped, wrap
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
         span_kind: CLIENT where the conventions ask for it.
         metric: The duration in v1.41.
         latest: The duration in the coming conventions, where it has another name.
-        named: The step must have a name; a decorated function lends its own.
+        named: The step should have a name; a decorated function lends its own.
     """
 
     operation: str
@@ -159,7 +159,8 @@ class Step(Scoped[R]):
 
     def _begin(self) -> R:
         if self._name is None and self._kind.named:
-            raise TypeError("A step in a `with` statement needs a name, as in tool('search').")
+            reason = "a step in a `with` statement needs one, as in tool('search')"
+            arguments.leave_out(self._kind.operation, "the name", reason)
         return self._run(self._kind, self._name, self._attributes)
 
     def __call__(self, fn: F) -> F:

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from llm_otel import semconv
 from llm_otel.core import guard
+from llm_otel.escaping import visible
 from llm_otel.settings import environment
 
 _logger = logging.getLogger("llm_otel")
@@ -70,22 +71,27 @@ def line(span: ReadableSpan, *, colour: bool) -> str:
     began, ended = span.start_time or 0, span.end_time or 0
     error = str(attributes.get(semconv.ERROR_CLASS) or attributes.get(semconv.ERROR_TYPE) or "")
     clock = time.strftime("%H:%M:%S", time.localtime(ended / 1e9))
-    who = "  ".join(f"{key}={attributes[key]!s}" for key in _WHO if key in attributes)
+    who = "  ".join(f"{key}={_shown(attributes[key])}" for key in _WHO if key in attributes)
     parts = (
         _painted(clock, _DIM, colour),
-        f"{attributes[semconv.OPERATION_NAME]!s:<16}",
+        f"{_shown(attributes[semconv.OPERATION_NAME]):<16}",
         f"{_first(attributes):<28}",
         f"{_tokens(attributes):<32}",
         f"{(ended - began) / 1e9:>8.2f} s",
         f"{_cost(attributes):>12}",
-        _painted(error, _RED, colour) if error else "",
+        _painted(_shown(error), _RED, colour) if error else "",
         _painted(who, _DIM, colour) if who else "",
     )
     return "  ".join(part for part in parts if part)
 
 
 def _first(attributes: Mapping[str, Any]) -> str:
-    return str(next((attributes[name] for name in _NAMES if name in attributes), _UNKNOWN))
+    return _shown(next((attributes[name] for name in _NAMES if name in attributes), _UNKNOWN))
+
+
+def _shown(value: object) -> str:
+    """A name, which may come from anywhere, as one piece of one line."""
+    return visible(str(value))
 
 
 def _tokens(attributes: Mapping[str, Any]) -> str:

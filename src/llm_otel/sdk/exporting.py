@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from llm_otel.core import fork
+from llm_otel.escaping import visible
 
 NO_SUCCESS = "no success"
 
@@ -61,9 +62,9 @@ class Outage:
                 "llm-otel cannot export telemetry to %s (%s: %s). The program goes on; telemetry "
                 "is dropped until it can. Start a receiver there, name another one by "
                 "OTEL_EXPORTER_OTLP_ENDPOINT, or use instrument(setup=False).",
-                endpoint,
+                visible(endpoint),
                 signal,
-                cause,
+                visible(cause),
             )
 
     def ends(self, signal: str) -> None:
