@@ -136,12 +136,13 @@ def uninstrument() -> None:
     """
     with _lock:
         from llm_otel.attribution import configure
-        from llm_otel.core import guard, patch, runtime
+        from llm_otel.core import finalizers, guard, patch, runtime
 
         active = runtime.active()
         if active is None:
             return
         runtime.activate(None)
+        finalizers.settle()
         guard.count = None
         patch.remove_all()
         configure(None)

@@ -30,6 +30,7 @@ from llm_otel.core.extract import Answer
 
 if TYPE_CHECKING:
     from llm_otel.clients.spec import Endpoint
+    from llm_otel.core.finalizers import Moment
     from llm_otel.core.folds import Fold
     from llm_otel.core.instruments import Series
     from llm_otel.core.runtime import Runtime
@@ -189,19 +190,33 @@ class Call:
         if self._claim():
             self._end(self._folded)
 
-    def left(self) -> None:
-        """The caller left the stream early: no error, no success."""
-        if self._claim():
-            self._end(self._cut_short)
+    def left(self, at: Moment | None = None) -> None:
+        """The caller left the stream early: no error, no success.
 
-    def failed(self, exc: BaseException) -> None:
-        """The call ended in an exception, which goes on to the caller unchanged."""
+        Args:
+            at: When, if that is not now.
+        """
+        if self._claim():
+            self._end(self._cut_short, at=at)
+
+    def failed(self, exc: BaseException, at: Moment | None = None) -> None:
+        """The call ended in an exception, which goes on to the caller unchanged.
+
+        Args:
+            exc: The exception.
+            at: When, if that is not now.
+        """
         if not self._claim():
             return
         if isinstance(exc, GeneratorExit):
-            self._end(self._cut_short)
+            self._end(self._cut_short, at=at)
         else:
-            self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
+            self._end(lambda: self._billed_in_spite_of(exc), exc=exc, at=at)
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has seen the call end yet."""
+        return bool(self._once)
 
     def _claim(self) -> bool:
         """True for one of all the threads and hooks that see the call end."""
@@ -238,6 +253,7 @@ class Call:
         *,
         exc: BaseException | None = None,
         result: object = None,
+        at: Moment | None = None,
     ) -> None:
         """Emit everything, once. The parts are guarded by themselves: one that fails must not
         leave the span open.
@@ -246,8 +262,9 @@ class Call:
             tell: Gives what the answer told.
             exc: What the call ended in.
             result: What the caller gets, for the content.
+            at: When the call ended; now where None.
         """
-        seconds = perf_counter() - self.started
+        seconds = (perf_counter() if at is None else at.seconds) - self.started
         instruments = self.runtime.instruments
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
@@ -271,7 +288,7 @@ class Call:
                 guard.handle("describe", problem)
         instruments.later(ended)
         if self.own_span:
-            self.span.end()
+            self.span.end(None if at is None else at.epoch_ns)
         self.response = None
 
     def _count(self, answer: Answer, failure: Failure, ended: Ended) -> None:

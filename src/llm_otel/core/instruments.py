@@ -317,7 +317,7 @@ class Instruments:
 
     # ------------------------------------------------------------------ observation
     def _observe_active(self) -> Iterator[Observation]:
-        finalizers.work_off()
+        finalizers.settle()
         self.before_collection()
         self._flush_overflow()
         if self._backlog.work_off():

@@ -50,15 +50,15 @@ def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[A
             yield chunk
             call.reading = True
     except GeneratorExit:
-        finalizers.end(lambda: _ended("stream left", call, call.left))
+        finalizers.defer(lambda at: ended("stream left", call, call.left, at))
         close = getattr(iterator, "close", None)
         if close is not None:
             close()
         raise
     except BaseException as exc:
-        _ended("stream failed", call, call.failed, exc)
+        _failed(call, exc)
         raise
-    _ended("stream drained", call, call.drained)
+    ended("stream drained", call, call.drained)
 
 
 async def observe_async(
@@ -89,15 +89,15 @@ async def observe_async(
             yield chunk
             call.reading = True
     except GeneratorExit:
-        finalizers.end(lambda: _ended("stream left", call, call.left))
+        finalizers.defer(lambda at: ended("stream left", call, call.left, at))
         aclose = getattr(iterator, "aclose", None)
         if aclose is not None:
             await aclose()
         raise
     except BaseException as exc:
-        _ended("stream failed", call, call.failed, exc)
+        _failed(call, exc)
         raise
-    _ended("stream drained", call, call.drained)
+    ended("stream drained", call, call.drained)
 
 
 class _NeverBegun:
@@ -146,7 +146,7 @@ class _Look:
             return False
 
 
-def _ended(site: str, call: Call, end: Any, *args: object) -> None:
+def ended(site: str, call: Call, end: Any, *args: object) -> None:
     """End a call; if that fails, in the simplest way, so that nothing stays open."""
     try:
         end(*args)
@@ -155,10 +155,17 @@ def _ended(site: str, call: Call, end: Any, *args: object) -> None:
         abandon(call)
 
 
-def _leave(call: Call) -> None:
+def _failed(call: Call, exc: BaseException) -> None:
+    if finalizers.may_be_final(exc):
+        finalizers.defer(lambda at: ended("stream failed", call, call.failed, exc, at))
+    else:
+        ended("stream failed", call, call.failed, exc)
+
+
+def _leave(call: Call, end: Callable[[finalizers.Finish], None] = finalizers.end) -> None:
     # While a chunk is being read, whoever reads it will know how the stream ends.
-    if not call.reading:
-        finalizers.end(lambda: _ended("stream closed", call, call.left))
+    if call.open and not call.reading:
+        end(lambda at: ended("stream closed", call, call.left, at))
 
 
 # ------------------------------------------------------------------ byte streams
@@ -169,12 +176,17 @@ class _Watched:
         self._inner = inner
         self._call = call
 
-    def _closed(self) -> None:
-        _leave(self._call)
+    def _closed(self, end: Callable[[finalizers.Finish], None] = finalizers.end) -> None:
+        """End the call.
+
+        Args:
+            end: `finalizers.defer` in a finaliser.
+        """
+        _leave(self._call, end)
 
     def __del__(self) -> None:
         try:
-            self._closed()
+            self._closed(finalizers.defer)
         except Exception:  # noqa: BLE001 - the interpreter may be going down
             pass
 
@@ -207,17 +219,21 @@ class _Tapped(_Watched):
         else:
             self._kept.clear()
 
-    def _closed(self) -> None:
+    def _closed(self, end: Callable[[finalizers.Finish], None] = finalizers.end) -> None:
         kept, self._kept = self._kept, None
         if kept is None:
             return
         call = self._call
         drained, error = self._drained, self._error
-        finalizers.end(lambda: _finish(call, kept, drained, error))
+        # Read to its end, or to an error: no finaliser reads.
+        if end is finalizers.end and (drained or error is not None):
+            _finish(call, kept, drained, error)
+        else:
+            end(lambda at: _finish(call, kept, drained, error, at))
 
     def _failed(self, exc: BaseException) -> None:
         self._error = exc
-        self._closed()
+        self._closed(finalizers.defer if finalizers.may_be_final(exc) else finalizers.end)
 
 
 class _SyncWatched(_Watched):
@@ -280,6 +296,7 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
         asynchronous: Which of the two kinds of stream it has.
         tap: Keep the bytes that pass, as nobody parses them for us.
     """
+    finalizers.ready()
     _open.add(call)
     if isinstance(read.get(response, "_content"), bytes):
         # The whole body is in memory (a cache, a test's transport): no byte passes, and closing
@@ -322,8 +339,13 @@ _open: WeakSet[Call] = WeakSet()
 
 def end_open() -> None:
     """End the streams that nobody ended: the process does."""
+    finalizers.settle()
     for call in list(_open):
-        _leave(call)
+        _leave(call, _now)
+
+
+def _now(finish: finalizers.Finish) -> None:
+    finish(finalizers.now())
 
 
 _KINDS: dict[tuple[bool, bool], type] = {
@@ -343,12 +365,22 @@ def _class_for(library: str, asynchronous: bool, tap: bool) -> type:
 
 
 def _finish(
-    call: Call, kept: list[bytes], drained: bool, error: BaseException | None = None
+    call: Call,
+    kept: list[bytes],
+    drained: bool,
+    error: BaseException | None = None,
+    at: finalizers.Moment | None = None,
 ) -> None:
-    _ended("raw body closed", call, _finish_raw, call, kept, drained, error)
+    ended("raw body closed", call, _finish_raw, call, kept, drained, error, at)
 
 
-def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseException | None) -> None:
+def _finish_raw(
+    call: Call,
+    kept: list[bytes],
+    drained: bool,
+    error: BaseException | None,
+    at: finalizers.Moment | None,
+) -> None:
     """End a call whose caller read raw bytes, with what those tell."""
     response = call.response
     whole = read.get(response, "_content")
@@ -360,9 +392,9 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
             for observer in observers:
                 observer.add(chunk)
     if error is not None:
-        call.failed(error)
+        call.failed(error, at)
     elif not drained:
-        call.left()
+        call.left(at)
     elif call.streaming:
         call.drained()
     else:
