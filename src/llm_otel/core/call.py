@@ -15,11 +15,11 @@ from llm_otel.attribution import current
 from llm_otel.core import (
     billing,
     describe,
-    direct,
     extract,
     family_b,
     folds,
     guard,
+    otel_internals,
     read,
     server,
 )
@@ -70,6 +70,7 @@ class Call:
         "body",
         "characters",
         "context",
+        "ended_at",
         "endpoint",
         "epoch",
         "first_chunk_at",
@@ -119,6 +120,7 @@ class Call:
         self.retries = 0
         self.first_chunk_at: float | None = None
         self.reading = False
+        self.ended_at: Moment | None = None
         self.fold: Fold | None = None
         self.accumulator: Any = None
         self.characters: Characters | None = None
@@ -190,28 +192,19 @@ class Call:
         if self._claim():
             self._end(self._folded)
 
-    def left(self, at: Moment | None = None) -> None:
-        """The caller left the stream early: no error, no success.
-
-        Args:
-            at: When, if that is not now.
-        """
+    def left(self) -> None:
+        """The caller left the stream early: no error, no success."""
         if self._claim():
-            self._end(self._cut_short, at=at)
+            self._end(self._cut_short)
 
-    def failed(self, exc: BaseException, at: Moment | None = None) -> None:
-        """The call ended in an exception, which goes on to the caller unchanged.
-
-        Args:
-            exc: The exception.
-            at: When, if that is not now.
-        """
+    def failed(self, exc: BaseException) -> None:
+        """The call ended in an exception, which goes on to the caller unchanged."""
         if not self._claim():
             return
         if isinstance(exc, GeneratorExit):
-            self._end(self._cut_short, at=at)
+            self._end(self._cut_short)
         else:
-            self._end(lambda: self._billed_in_spite_of(exc), exc=exc, at=at)
+            self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
     @property
     def open(self) -> bool:
@@ -253,7 +246,6 @@ class Call:
         *,
         exc: BaseException | None = None,
         result: object = None,
-        at: Moment | None = None,
     ) -> None:
         """Emit everything, once. The parts are guarded by themselves: one that fails must not
         leave the span open.
@@ -262,8 +254,8 @@ class Call:
             tell: Gives what the answer told.
             exc: What the call ended in.
             result: What the caller gets, for the content.
-            at: When the call ended; now where None.
         """
+        at = self.ended_at
         seconds = (perf_counter() if at is None else at.seconds) - self.started
         instruments = self.runtime.instruments
         if instruments.epoch != self.epoch:
@@ -283,6 +275,9 @@ class Call:
         if self.own_span:
             try:
                 family_b.prepare(ended, self, answer, failure.type)
+            except Exception as problem:  # noqa: BLE001
+                guard.handle("measure", problem)
+            try:
                 self._describe(answer, ended, failure, result)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
@@ -353,7 +348,7 @@ class Call:
         attributes = self._request_attributes()
         describe.response_attributes(attributes, self, answer, ended, failure, result)
         if self.recording:
-            direct.set_attributes(self.span, attributes)
+            otel_internals.set_attributes(self.span, attributes)
             if failure.type is not None:
                 # The text quotes prompts: the policy decides.
                 told = policy.quote(failure.exc)

@@ -15,7 +15,7 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, finalizers, fork, guard, rivals, runtime, streams
+from llm_otel.core import begin, endings, finalizers, fork, guard, rivals, runtime, streams
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
@@ -211,12 +211,8 @@ def _received(wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: dict[st
 
 
 def _failed(call: Call | None, exc: BaseException) -> None:
-    if call is None:
-        return
-    if finalizers.may_be_final(exc):
-        finalizers.defer(lambda at: streams.ended("failed", call, call.failed, exc, at))
-    else:
-        streams.ended("failed", call, call.failed, exc)
+    if call is not None:
+        endings.fail("failed", call, exc)
 
 
 def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:
