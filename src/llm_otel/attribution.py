@@ -20,6 +20,7 @@ from opentelemetry.context import Context, create_key, get_current, set_value
 from llm_otel import escaping, semconv
 from llm_otel.core import arguments, guard
 from llm_otel.core.activation import Run, Scoped, wrap
+from llm_otel.core.otel_internals import BAGGAGE_KEY
 
 if TYPE_CHECKING:
     from llm_otel.settings import Settings
@@ -29,8 +30,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 logger = logging.getLogger("llm_otel")
 
 _KEY = create_key("llm_otel.attribution")
-# Where the API keeps baggage, so that a call without any costs one look; None if it has moved.
-_BAGGAGE_KEY: str | None = getattr(baggage, "_BAGGAGE_KEY", None)
 
 # Baggage entry → the span attribute that it carries.
 _ENTRIES = {
@@ -150,7 +149,7 @@ def provider_context(ctx: Context) -> Context:
 
     Returns `ctx` itself when it holds none.
     """
-    if _BAGGAGE_KEY is not None and _BAGGAGE_KEY not in ctx:
+    if BAGGAGE_KEY is not None and BAGGAGE_KEY not in ctx:
         return ctx
     entries = baggage.get_all(ctx)
     if not entries:

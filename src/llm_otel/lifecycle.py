@@ -86,7 +86,7 @@ def _start(
 ) -> None:
     from llm_otel import clients
     from llm_otel.attribution import configure
-    from llm_otel.core import fork, guard, patch, runtime, streams
+    from llm_otel.core import endings, fork, guard, patch, runtime
 
     fork.renew(__name__, "_lock", threading.RLock)
     given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
@@ -103,8 +103,8 @@ def _start(
     built.went_live = patch.complete
     runtime.activate(built)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.
-    atexit.unregister(streams.end_open)
-    atexit.register(streams.end_open)
+    atexit.unregister(endings.end_open)
+    atexit.register(endings.end_open)
     known = clients.load()
     wanted = settings.clients if settings.clients is not None else tuple(known)
     for name in wanted:
@@ -136,12 +136,13 @@ def uninstrument() -> None:
     """
     with _lock:
         from llm_otel.attribution import configure
-        from llm_otel.core import guard, patch, runtime
+        from llm_otel.core import finalizers, guard, patch, runtime
 
         active = runtime.active()
         if active is None:
             return
         runtime.activate(None)
+        finalizers.settle()
         guard.count = None
         patch.remove_all()
         configure(None)

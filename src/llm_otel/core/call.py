@@ -15,12 +15,12 @@ from llm_otel.attribution import current
 from llm_otel.core import (
     billing,
     describe,
-    direct,
     extract,
     family_b,
     folds,
     guard,
     hosted_tools,
+    otel_internals,
     read,
     server,
 )
@@ -31,6 +31,7 @@ from llm_otel.core.extract import Answer
 
 if TYPE_CHECKING:
     from llm_otel.clients.spec import Endpoint
+    from llm_otel.core.finalizers import Moment
     from llm_otel.core.folds import Fold
     from llm_otel.core.instruments import Series
     from llm_otel.core.runtime import Runtime
@@ -73,6 +74,7 @@ class Call:
         "body",
         "characters",
         "context",
+        "ended_at",
         "endpoint",
         "epoch",
         "extra",
@@ -124,6 +126,7 @@ class Call:
         self.retries = 0
         self.first_chunk_at: float | None = None
         self.reading = False
+        self.ended_at: Moment | None = None
         self.fold: Fold | None = None
         self.accumulator: Any = None
         self.characters: Characters | None = None
@@ -209,6 +212,11 @@ class Call:
         else:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
+    @property
+    def open(self) -> bool:
+        """Whether nobody has seen the call end yet."""
+        return bool(self._once)
+
     def _claim(self) -> bool:
         """True for one of all the threads and hooks that see the call end."""
         try:
@@ -268,7 +276,8 @@ class Call:
             exc: What the call ended in.
             result: What the caller gets, for the content.
         """
-        seconds = perf_counter() - self.started
+        at = self.ended_at
+        seconds = (perf_counter() if at is None else at.seconds) - self.started
         instruments = self.runtime.instruments
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
@@ -287,12 +296,15 @@ class Call:
         if self.own_span:
             try:
                 family_b.prepare(ended, self, answer, failure.type)
+            except Exception as problem:  # noqa: BLE001
+                guard.handle("measure", problem)
+            try:
                 self._describe(answer, ended, failure, result)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
         instruments.later(ended)
         if self.own_span:
-            self.span.end()
+            self.span.end(None if at is None else at.epoch_ns)
         self.response = None
 
     def _count(self, answer: Answer, failure: Failure, ended: Ended) -> None:
@@ -364,7 +376,7 @@ class Call:
         attributes = self._request_attributes()
         describe.response_attributes(attributes, self, answer, ended, failure, result)
         if self.recording:
-            direct.set_attributes(self.span, attributes)
+            otel_internals.set_attributes(self.span, attributes)
             if failure.type is not None:
                 # The text quotes prompts: the policy decides.
                 told = policy.quote(failure.exc)

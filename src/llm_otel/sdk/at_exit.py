@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from llm_otel.core import fork, guard
+from llm_otel.core import finalizers, fork, guard
 from llm_otel.sdk.exporting import NO_SUCCESS, Outage
 
 # With the time that the interpreter itself takes to end, below the 2 s that we promise.
@@ -72,6 +72,7 @@ class AtExit:
             Whether everything was finished in time.
         """
         deadline = time.monotonic() + seconds
+        finalizers.settle(seconds / 3)
         closers, self._closers = self._closers, []
         self.outage.closing = True
         for closer in closers:

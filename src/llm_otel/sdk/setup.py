@@ -20,6 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from llm_otel.core.otel_internals import is_stand_in
 from llm_otel.escaping import visible
 from llm_otel.sdk import attribution, console, declarative, exporting
 from llm_otel.sdk.at_exit import AtExit
@@ -99,8 +100,7 @@ def _provider(signal: _Signal, given: Any, may_set_up: bool) -> Any:
 
 
 def _is_configured(signal: _Signal) -> bool:
-    # the API gives a proxy as long as nobody has set a provider
-    return not type(signal.configured()).__name__.lstrip("_").startswith("Proxy")
+    return not is_stand_in(signal.configured())
 
 
 def _set_up(signal: _Signal) -> None:
