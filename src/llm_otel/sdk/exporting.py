@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from llm_otel.core import fork
-from llm_otel.escaping import visible
 from llm_otel.core.otel_internals import BATCH_LOGGER, endpoint, preferences
+from llm_otel.escaping import visible
 
 NO_SUCCESS = "no success"
 
