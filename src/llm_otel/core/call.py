@@ -311,10 +311,14 @@ class Call:
         """Have tokens and cost counted."""
         used, series = self._countable(answer)
         if used is not None:
-            calls = "tool_call" in answer.finish_reasons
-            hosted_tools.mark_request(
-                used, self.body, self.extra, self.server.dialect, called_tools=calls
-            )
+            if self.server.dialect.searches_in_requests:
+                hosted_tools.mark_request(
+                    used,
+                    self.body,
+                    self.extra,
+                    self.server.dialect,
+                    called_tools="tool_call" in answer.finish_reasons,
+                )
             ended.used, ended.used_by = used, series
             billing.bill(self, answer, ended)
         elif billing.bill_reported(self, answer, ended):

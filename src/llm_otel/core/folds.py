@@ -135,7 +135,7 @@ class Choices:
         if used is not None:
             if not used.output_tokens:
                 used.partial = True  # something was streamed, and not counted
-            for node in (self._reported, *nodes, self.first):
+            for node in (self._reported, *nodes, self.first) if dialect.searches_in_answers else ():
                 hosted_tools.mark_chat(used, node, dialect)
 
     @property
