@@ -83,3 +83,31 @@ def test_console_without_a_reader(
             "x", attributes={"gen_ai.operation.name": "chat"}
         ).end()
     assert len(exporter.get_finished_spans()) == 1
+
+
+EVIL = "gpt\x1b[2J\u202e\n12:00:00  chat  forged\r\x9b31m\u2028"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gen_ai.operation.name",
+        "gen_ai.request.model",
+        "gen_ai.tool.name",
+        "llm_otel.error.class",
+        "error.type",
+        "tenant_id",
+        "feature",
+    ],
+)
+def test_names_forge_no_line(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Whatever a name holds, a span is one line without control characters."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    setup.configure(Settings(console=True), provider, MeterProvider(), LoggerProvider())
+    attributes = {"gen_ai.operation.name": "chat", name: EVIL}
+    provider.get_tracer("app").start_span("chat", attributes=attributes).end()
+    printed = capsys.readouterr().err
+    assert printed.endswith("\n")
+    assert printed.count("\n") == 1, printed
+    assert printed[:-1].isprintable(), repr(printed)
+    assert "forged" in printed
