@@ -147,6 +147,13 @@ def test_every_page_marks_its_sums(opened: Lake, path: str) -> None:
     assert "≥ $1.27" in shown(opened, path).splitlines()
 
 
+def test_what_is_projected_from_a_marked_cost_is_marked(opened: Lake) -> None:
+    """Today's cost and the month at its pace."""
+    found = shown(opened, "/").splitlines()
+    assert found.count("≥ $1.27") >= 2, "in the window and today"
+    assert "≥ $37.96" in found, found
+
+
 def test_a_whole_sum_has_no_mark(tmp_path: Path) -> None:
     """Nothing is at least what it is, where everything is known."""
     whole = lake(tmp_path, calls=[call(DAY)])

@@ -52,6 +52,26 @@ def test_console_prints_one_line_and_no_content(capsys: pytest.CaptureFixture[st
     assert len(exporter.get_finished_spans()) == 3
 
 
+@pytest.mark.parametrize(
+    ("mark", "cost"),
+    [
+        ({}, " $0.001250"),
+        ({"llm_otel.cost.status": "incomplete"}, ">=$0.001250"),
+        ({"llm_otel.usage.source": "estimated"}, "~$0.001250"),
+    ],
+)
+def test_a_cost_that_is_not_whole_is_marked(
+    mark: dict[str, str], cost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The amount of an incomplete cost is the least, that of a counted usage an estimate."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    setup.configure(Settings(console=True), provider, MeterProvider(), LoggerProvider())
+    said = {"gen_ai.operation.name": "chat", "gen_ai.usage.cost.amount": 0.00125, **mark}
+    provider.get_tracer("app").start_span("chat gpt-5", attributes=said).end()
+    printed = capsys.readouterr().err
+    assert cost in printed, printed
+
+
 class BrokenPipe(io.StringIO):
     """A stream whose reader has gone."""
 
