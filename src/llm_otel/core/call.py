@@ -24,7 +24,7 @@ from llm_otel.core import (
     server,
 )
 from llm_otel.core.backlog import Ended
-from llm_otel.core.errors import NO_FAILURE, Failure
+from llm_otel.core.errors import NO_FAILURE, Failure, classify
 from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
 
@@ -59,6 +59,7 @@ class Call:
         context: The caller's OpenTelemetry context.
         streaming: The answer comes in chunks.
         own_span: False when an outer instrumentation already has a span for this call.
+        unasked: A stream whose usage could be asked for, and nobody did.
     """
 
     __slots__ = (
@@ -85,6 +86,7 @@ class Call:
         "span",
         "started",
         "streaming",
+        "unasked",
     )
 
     def __init__(
@@ -97,6 +99,7 @@ class Call:
         context: Context,
         streaming: bool,
         own_span: bool,
+        unasked: bool = False,
     ) -> None:
         self.runtime = runtime
         self.endpoint = endpoint
@@ -104,6 +107,7 @@ class Call:
         self.body = body
         self.streaming = streaming
         self.own_span = own_span
+        self.unasked = unasked
         self.model = server.request_model(body, extra)
         self.attribution = current(context)
         self.series = runtime.instruments.series(
@@ -200,6 +204,8 @@ class Call:
             return
         if isinstance(exc, GeneratorExit):
             self._end(self._cut_short)
+        elif self.streaming and classify(exc) == semconv.CANCELLED:
+            self._end(self._cut_short, exc=exc)
         else:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
@@ -283,6 +289,8 @@ class Call:
         elif self.endpoint.billed and failure.kind is None and not answer.background:
             ended.usage_unknown = True
             billing.bill_time(self, answer, ended)
+            if self.unasked and answer.finish_reasons != [semconv.CANCELLED]:
+                self.runtime.servers.warn_of_missing_usage(self.server)
 
     def _countable(self, answer: Answer) -> tuple[Usage | None, Series]:
         """The usage to count now, and whose it is. What goes on in the background is told with
@@ -291,14 +299,18 @@ class Call:
             if answer.usage is None and self.characters is not None:
                 answer.usage = self.characters.usage(self.body)
                 answer.usage_source = semconv.USAGE_ESTIMATED
+            if answer.usage is None and self.endpoint.kind == "responses" and answer.response_id:
+                # Cut off: a poll may see what it used.
+                self.runtime.ledger.begin(answer.response_id, self.series.labels)
             return answer.usage, self.series
         key, ledger = answer.response_id, self.runtime.ledger
+        # A response in the foreground was counted when it was made, unless that was cut off.
+        foreground = self.endpoint.kind == "responses" and not answer.background
         if key is None or not answer.terminal:
-            if key is not None:
+            if key is not None and not foreground:
                 ledger.begin(key, self.series.labels)
             return None, self.series
-        foreground = self.endpoint.kind == "responses" and not answer.background
-        if answer.usage is None or foreground:
+        if answer.usage is None or (foreground and not ledger.awaits(key)):
             return None, self.series
         claimed, begun_by = ledger.claim(key)
         series = self.runtime.instruments.series(**begun_by) if begun_by else self.series
