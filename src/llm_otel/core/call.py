@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from llm_otel.clients.spec import Endpoint
     from llm_otel.core.finalizers import Moment
     from llm_otel.core.folds import Fold
-    from llm_otel.core.instruments import Series
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
-    from llm_otel.usage import Usage
 
 
 _TOO_MANY = 429
