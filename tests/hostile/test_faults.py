@@ -217,7 +217,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "count": (
         Row(chat, f"{_CORE}.billing.bill"),
         Row(chat, "llm_otel.pricing.Pricing.cost"),
-        Row(drained, f"{_CORE}.call.Call._countable"),
+        Row(drained, f"{_CORE}.polled_usage.countable"),
     ),
     "describe": (
         Row(chat, f"{_CORE}.describe.response_attributes"),
