@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import llm_otel
 from llm_otel.clients.openai import CLIENT
-from llm_otel.core import fork, patch
+from llm_otel.core import fork, imports, patch
 from llm_otel.core.ledger import Ledger
 from llm_otel.core.sums import Sums
 from llm_otel.testing import Provider, capture
@@ -74,13 +74,13 @@ def test_instrumenting_again_and_again_leaves_nothing_behind() -> None:
     with capture():
         pass
     gc.collect()
-    before = (len(fork._methods), len(patch._awaited))
+    before = (len(fork._methods), len(imports._watched))
     for _ in range(10):
         with capture():
             pass
         gc.collect()
     with capture():
-        after = (len(fork._methods), len(patch._awaited))
+        after = (len(fork._methods), len(imports._watched))
     assert after[0] <= before[0] + 10, (before, after)
     assert after[1] == before[1]
 
