@@ -62,9 +62,9 @@ def in_response(
         key = name.lower()
         if key in dialect.cost_headers:
             usd = _usd(read.amount(value.decode("latin-1"))) or usd
-        elif answered is not None and key.startswith(answered.sign):
+        if answered is not None and key.startswith(answered.sign):
             signed = True
-    if answered is not None and (signed or usd):
+    if answered is not None and signed:
         return answered
     return ReportedCost(usd) if usd else None
 

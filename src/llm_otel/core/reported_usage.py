@@ -111,7 +111,7 @@ def _usage(counts: Counts, endpoint: Endpoint, dialect: Dialect) -> Usage | None
     result = Usage(of("input_tokens", 0), of("output_tokens", 0), audio_seconds=seconds)
     if not counts.keys() <= _PLAIN:
         _fill_parts(result, counts)
-        _add_cache_beside(result, total, "cache_read_input_tokens" in counts)
+        _add_cache_beside(result, total, dialect, "cache_read_input_tokens" in counts)
     if endpoint.kind in _INPUT_ONLY:
         result.input_tokens = result.input_tokens or total
     if total != result.input_tokens + result.output_tokens or result.reasoning_tokens:
@@ -137,7 +137,9 @@ def _fill_parts(result: Usage, counts: Counts) -> None:
             setattr(result, name, counts[name])
 
 
-def _add_cache_beside(result: Usage, total: int, exclusive_name: bool) -> None:
+def _add_cache_beside(
+    result: Usage, total: int, dialect: Dialect, exclusive_name: bool
+) -> None:
     """Add cached tokens that lie beside the input, as Anthropic counts them.
 
     Most gateways keep Anthropic's names and add the tokens to OpenAI's `prompt_tokens`, some do
@@ -155,7 +157,9 @@ def _add_cache_beside(result: Usage, total: int, exclusive_name: bool) -> None:
     too_small = False
     if written or exclusive_name:
         too_small = read_tokens > known or (not read_tokens and written > known)
-    if too_small or total == known + result.output_tokens + beside:
+    # Where thoughts are in the total alone, a rest as large as the cache is chance.
+    in_total = not dialect.thoughts_in_total and total == known + result.output_tokens + beside
+    if too_small or in_total:
         result.input_tokens += beside
 
 
