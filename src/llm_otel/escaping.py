@@ -18,21 +18,24 @@ Each function takes one value and gives one that reads the same; none is for a w
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Final
 
+# Patterns are compiled when they are used: importing the library needs none of them.
+
 # C0, DEL, C1; marks of direction; separators of lines and paragraphs; what UTF-8 cannot carry.
-_CONTROL: Final = re.compile(
+_CONTROL: Final = (
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+# As `html.escape`, whose module is a heavy one.
+_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
 _BREAKS: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>|~&])")
+_MARKDOWN: Final = r"([\\`*_{}\[\]<>|~&])"
 # Between the sign and the name it is no mention any more, and looks the same.
 _JOINER: Final = "\u2060"
-_MENTION: Final = re.compile(r"@(?=\S)")
+_MENTION: Final = r"@(?=\S)"
 # An address that a chat would turn into a link.
-_SCHEME: Final = re.compile(r"(?<=[A-Za-z])://|(?<=\bwww)\.", re.IGNORECASE)
+_SCHEME: Final = r"(?i)(?<=[A-Z])://|(?<=\bwww)\."
 
 
 def visible(text: str) -> str:
@@ -40,7 +43,7 @@ def visible(text: str) -> str:
 
     Inside a string of JSON the result is the same JSON.
     """
-    return text if text.isprintable() else _CONTROL.sub(_shown, text)
+    return text if text.isprintable() else re.sub(_CONTROL, _shown, text)
 
 
 def visible_lines(text: str) -> str:
@@ -55,7 +58,7 @@ def short(text: str, most: int = 64) -> str:
 
 def markdown(text: str) -> str:
     """The text as a value in Markdown, in a table too: no formatting, link, image or mention."""
-    return _disarmed(_MARKDOWN.sub(r"\\\1", visible(text)))
+    return _disarmed(re.sub(_MARKDOWN, r"\\\1", visible(text)))
 
 
 def plain(text: str) -> str:
@@ -65,7 +68,7 @@ def plain(text: str) -> str:
 
 def plotly(text: str) -> str:
     """The text as a label, a title or a hover text of Plotly; where MathJax is, no mathematics."""
-    return html.escape(visible(text), quote=False).replace("$", "&#36;")
+    return "".join(_ENTITIES.get(character, character) for character in visible(text))
 
 
 def matplotlib(text: str) -> str:
@@ -76,7 +79,7 @@ def matplotlib(text: str) -> str:
 
 
 def _disarmed(text: str) -> str:
-    return _SCHEME.sub(rf"{_JOINER}\g<0>", _MENTION.sub(f"@{_JOINER}", text))
+    return re.sub(_SCHEME, rf"{_JOINER}\g<0>", re.sub(_MENTION, f"@{_JOINER}", text))
 
 
 def _shown(match: re.Match[str]) -> str:

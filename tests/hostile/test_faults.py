@@ -354,6 +354,7 @@ UNGUARDED = {
     "streams.observe_async": "the same",
     "streams.__del__": "the interpreter may be going down",
     "streams._decoded": "a body that was cut off: nothing to learn from it",
+    "arguments._tried": "a value of the program's own class runs its own code",
     "rivals._rival": "a stranger's object runs its own code",
 }
 

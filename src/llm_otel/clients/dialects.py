@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from llm_otel.clients import error_codes
 
@@ -41,6 +42,7 @@ class Dialect:
     Attributes:
         costs: Where answers report the cost; the first that holds an amount wins.
         cost_headers: Response headers (lower case) that report the cost in USD.
+        gateway: `costs` are those of unknown hosts: all of them are in the usage.
         thoughts_in_total: The usage counts thoughts in the total alone, and bills them as output.
         error_codes: The provider's own error codes, with the class of each.
         searches: Where an answer counts the web searches that the provider billed.
@@ -54,6 +56,7 @@ class Dialect:
 
     costs: tuple[CostReport, ...] = ()
     cost_headers: frozenset[bytes] = frozenset()
+    gateway: bool = False
     thoughts_in_total: bool = False
     error_codes: Mapping[str, str] = field(default_factory=dict)
     searches: tuple[Path, ...] = ()
@@ -61,6 +64,16 @@ class Dialect:
     billed_marks: tuple[Path, ...] = ()
     billed_requests: frozenset[Path] = frozenset()
     billed_tools: frozenset[str] = frozenset()
+
+    @cached_property
+    def searches_in_answers(self) -> bool:
+        """Whether an answer of a chat may show a search."""
+        return bool(self.searches or self.search_tools or self.billed_marks)
+
+    @cached_property
+    def searches_in_requests(self) -> bool:
+        """Whether a request may show that the answer's usage is not all that is billed."""
+        return bool(self.search_tools or self.billed_requests or self.billed_tools)
 
 
 PLAIN = Dialect()
@@ -238,4 +251,5 @@ def of(provider: str, *, known_host: bool) -> Dialect:
         dialect,
         costs=dialect.costs + _GATEWAY_COSTS,
         cost_headers=dialect.cost_headers | _GATEWAY_HEADERS,
+        gateway=not dialect.costs,
     )

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import SupportsFloat, SupportsIndex
+from typing import SupportsIndex, TypeVar
 from uuid import UUID
 
 from llm_otel import escaping, semconv
+
+T = TypeVar("T")
 
 logger = logging.getLogger("llm_otel")
 
@@ -42,15 +45,20 @@ def kind(value: object) -> str:
     return escaping.visible(type(value).__name__[:64])
 
 
+def _tried(read: Callable[[], T]) -> T | None:
+    """What a value gives; None where code of its own class raises, or the number is too large."""
+    try:
+        return read()
+    except Exception:  # noqa: BLE001 - then the value is a wrong one, and is left out
+        return None
+
+
 # ------------------------------------------------------------------ texts
 def text(call: str, argument: str, value: object) -> str | None:
     """A string, bool, int, float, UUID or enum member as text; None and "" mean "not given"."""
     if value is None:
         return None
-    try:
-        string = _text(value)
-    except Exception:  # noqa: BLE001 - code of the value's own class
-        string = None
+    string = _tried(lambda: _text(value))
     if string is None:
         leave_out(
             call,
@@ -88,7 +96,7 @@ def _text(value: object) -> str | None:
         return float.__repr__(value) if math.isfinite(value) else None
     if isinstance(value, UUID):
         return str(value)
-    return str(value.__index__()) if isinstance(value, SupportsIndex) else None
+    return str(operator.index(value)) if isinstance(value, SupportsIndex) else None
 
 
 def _exportable(value: str) -> str:
@@ -110,16 +118,14 @@ def items(
     """The name, the place for a warning, and the value of each item of a mapping."""
     if value is None:
         return []
-    try:
-        if not isinstance(value, Mapping):
-            raise TypeError
-        pairs = [(text(call, f"a name in {argument}", k), v) for k, v in value.items()]
-    except Exception:  # noqa: BLE001 - a mapping of the program's own class may do anything
+    pairs = _tried(lambda: list(value.items()) if isinstance(value, Mapping) else None)
+    if pairs is None:
         leave_out(call, argument, f"a {kind(value)} is no mapping that can be read")
         return []
+    named = [(text(call, f"a name in {argument}", name), item) for name, item in pairs]
     return [
         (name, f"{argument}[{escaping.short(name)}]", item)
-        for name, item in pairs
+        for name, item in named
         if name is not None
     ]
 
@@ -131,11 +137,7 @@ def number(
     """A finite number between `low` and `high` as float; None is not given."""
     if value is None:
         return None
-    try:
-        usable = not isinstance(value, (str, bytes)) and isinstance(value, SupportsFloat)
-        result = float(value) if usable else None  # type: ignore[arg-type]
-    except Exception:  # noqa: BLE001 - an int beyond floats, code of the value's own class
-        result = None
+    result = _tried(lambda: None if isinstance(value, (str, bytes)) else float(value))  # type: ignore[arg-type]
     if result is None:
         leave_out(call, argument, f"a {kind(value)} is no number")
         return None
@@ -150,11 +152,7 @@ def count(call: str, argument: str, value: object) -> int | None:
     """An int from 0 on; None is not given."""
     if value is None:
         return None
-    try:
-        usable = not isinstance(value, bool) and isinstance(value, SupportsIndex)
-        result = int(value.__index__()) if usable else None  # type: ignore[attr-defined]
-    except Exception:  # noqa: BLE001
-        result = None
+    result = _tried(lambda: None if isinstance(value, bool) else operator.index(value))  # type: ignore[arg-type]
     if result is None or not 0 <= result < 2**63:
         leave_out(call, argument, "it is no int from 0 on")
         return None
@@ -165,11 +163,9 @@ def flag(call: str, argument: str, value: object) -> bool | None:
     """True or False; 1, 0 and the booleans of other libraries are these, too."""
     if isinstance(value, bool):
         return value
-    try:
-        usable = isinstance(value, (int, float)) or type(value).__name__ in ("bool_", "bool")
-        result = bool(value) if usable and value in (0, 1) else None
-    except Exception:  # noqa: BLE001
-        result = None
+    # numpy's booleans are no Python ones
+    usable = isinstance(value, (int, float)) or type(value).__name__ in ("bool_", "bool")
+    result = _tried(lambda: bool(value) if usable and value in (0, 1) else None)
     if result is None:
         leave_out(call, argument, f"a {kind(value)} is neither True nor False")
     return result

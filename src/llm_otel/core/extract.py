@@ -95,16 +95,28 @@ def _choices(
     result: Answer, body: Mapping[str, object], endpoint: Endpoint, dialect: Dialect
 ) -> None:
     choices = read.items(body, "choices")
-    reasons = (finish_reason(read.get(choice, "finish_reason")) for choice in choices)
-    result.finish_reasons = [reason for reason in reasons if reason is not None]
-    result.error = body_errors.in_body(body, dialect)
+    for choice in choices:
+        fields = read.fields(choice)
+        value = fields.get("finish_reason")
+        reason = finish_reason(value)
+        if reason is not None:
+            result.finish_reasons.append(reason)
+        good = type(value) is str and value in _GOOD and not fields.get("error")
+        if not good and result.error is None:
+            result.error = body_errors.in_choice(choice, dialect)
+    if body.get("error") or not choices:
+        result.error = body_errors.in_body(body, dialect)
     used = result.usage
     if used is None or endpoint.kind not in _TEXT:
         return
     if not used.output_tokens and any(map(_has_content, choices)):
         used.partial = True
-    hosted_tools.mark_chat(used, body, dialect)
+    if dialect.searches_in_answers:
+        hosted_tools.mark_chat(used, body, dialect)
 
+
+# The finish reasons of nearly every choice; none of them is a failure.
+_GOOD = frozenset({"stop", "length", "tool_calls"})
 
 # Kinds of answers whose choices hold text.
 _TEXT = frozenset({"chat", "completion"})

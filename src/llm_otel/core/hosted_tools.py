@@ -84,8 +84,7 @@ def mark_request(
         dialect: What is particular to the provider.
         called_tools: The answer ended in a call of tools.
     """
-    switches = dialect.billed_requests or dialect.billed_tools or dialect.search_tools
-    if used.web_searches or not switches:
+    if used.web_searches:
         return
     body = {**body, **extra} if type(extra) is dict else body
     if any(_switched_on(read.path(body, way)) for way in dialect.billed_requests):

@@ -280,7 +280,8 @@ def forget_measurements(instrument: Any, scope: str) -> None:
     """Drop what the SDK holds of our instruments, so that a child's metrics start at 0.
 
     The SDK keeps a parent's sums in a child, so a pre-forking server would report them once per
-    worker. It has no public way to drop them; `tests/unit/test_fork.py` proves that this works.
+    worker. It keeps the locks, too: where one was held by another thread, a child would never
+    export. `tests/unit/test_fork.py` proves that this works.
 
     Args:
         instrument: Any synchronous instrument of ours; the API's proxy is followed.
@@ -292,15 +293,27 @@ def forget_measurements(instrument: Any, scope: str) -> None:
         return
     try:
         consumer._lock = threading.Lock()
-        for storage in consumer._reader_storages.values():
+        for reader, storage in consumer._reader_storages.items():
+            if hasattr(reader, "_export_lock"):
+                reader._export_lock = threading.Lock()
             storage._lock = threading.RLock()
             matches = storage._instrument_view_instrument_matches
             for known in list(matches):
                 if known.instrumentation_scope.name == scope:
                     del matches[known]
+                else:
+                    _renew_locks(matches[known])
     except Exception as exc:  # noqa: BLE001
         _logger.warning(
             "llm-otel does not know this version of the OpenTelemetry SDK (fork: %s): metrics of "
             "a forked process begin with those of its parent. A newer llm-otel may know it.",
             type(exc).__name__,
         )
+
+
+def _renew_locks(matches: Any) -> None:
+    """Renew the locks of an instrument that is not ours: a collection takes them all."""
+    for match in matches:
+        match._lock = threading.Lock()
+        for aggregation in match._attributes_aggregation.values():
+            aggregation._lock = threading.Lock()

@@ -34,11 +34,20 @@ def in_answer(nodes: Iterable[object], dialect: Dialect) -> ReportedCost | None:
         dialect: Where the provider reports it.
     """
     for node in nodes:
+        if dialect.gateway and not _has_more(read.get(node, "usage")):
+            continue  # nearly every answer of an unknown host
         for report in dialect.costs:
             cost = _read(node, report)
             if cost is not None:
                 return cost
     return None
+
+
+def _has_more(reported: object) -> bool:
+    """Whether a usage holds keys that are not OpenAI's own."""
+    if type(reported) is dict:
+        return True
+    return bool(getattr(reported, "__pydantic_extra__", None))
 
 
 def in_response(
@@ -57,14 +66,11 @@ def in_response(
         return answered
     if not dialect.cost_headers:
         return None
-    signed, usd = False, None
-    for name, value in headroom.raw(response):
-        key = name.lower()
-        if key in dialect.cost_headers:
-            usd = _usd(read.amount(value.decode("latin-1"))) or usd
-        if answered is not None and key.startswith(answered.sign):
-            signed = True
-    if answered is not None and signed:
+    headers = {name.lower(): value for name, value in headroom.raw(response)}
+    usd = None
+    for name in headers.keys() & dialect.cost_headers:
+        usd = _usd(read.amount(headers[name].decode("latin-1"))) or usd
+    if answered is not None and any(key.startswith(answered.sign) for key in headers):
         return answered
     return ReportedCost(usd) if usd else None
 

@@ -6,6 +6,7 @@ import atexit
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,10 @@ class AtExit:
         if self._registered:
             return
         self._registered = True
+        # What exporters make while they are closed (connections) is finalised at exit as well, by
+        # a handler that this registers, if it comes after ours. Later it could be too late: gevent
+        # has none of its greenlets then.
+        weakref.finalize(self, int)
         atexit.register(self.close)
         fork.after_in_child(self._after_fork)
         self._register_with_multiprocessing()

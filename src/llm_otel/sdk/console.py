@@ -65,7 +65,7 @@ def line(span: ReadableSpan, *, colour: bool) -> str:
     """What is printed for a span.
 
     Time of its end, operation, model or name, tokens, seconds, USD, error class, tenant and
-    feature; what is not known is `-`.
+    feature; what is not known is `-`, `>=` is before an incomplete cost, `~` before an estimate.
     """
     attributes = span.attributes or {}
     began, ended = span.start_time or 0, span.end_time or 0
@@ -105,7 +105,12 @@ def _tokens(attributes: Mapping[str, Any]) -> str:
 
 def _cost(attributes: Mapping[str, Any]) -> str:
     amount = attributes.get(semconv.COST_AMOUNT)
-    return _UNKNOWN if amount is None else f"${amount:.6f}"
+    if amount is None:
+        return _UNKNOWN
+    # In ASCII: a terminal may know no other signs.
+    incomplete = attributes.get(semconv.COST_STATUS) == semconv.COST_INCOMPLETE
+    estimated = attributes.get(semconv.USAGE_SOURCE) == semconv.USAGE_ESTIMATED
+    return f"{'>=' if incomplete else '~' if estimated else ''}${amount:.6f}"
 
 
 def _painted(text: str, code: str, colour: bool) -> str:

@@ -24,13 +24,14 @@ def cost_column(*, bar: bool = False) -> Column:
     return Column("Cost", lambda r: r.cost_usd, formats.money, bar=bar, least=lambda r: r.unpriced)
 
 
-def unpriced_column() -> Column:
+def unpriced_column(*, shown: bool = True) -> Column:
     """How many calls of a row have an unknown or incomplete cost: what marks it in a CSV."""
     return Column(
         "Unpriced",
         lambda r: r.unpriced,
         formats.count,
         tone=lambda r: "warn" if r.unpriced else "",
+        shown=shown,
     )
 
 

@@ -63,7 +63,7 @@ def _tables(context: Context, data: _Data) -> dict[str, Table]:
                 Column(
                     "Per call", lambda r: r.cost_per_call, formats.money, least=lambda r: r.unpriced
                 ),
-                common.unpriced_column(),
+                common.unpriced_column(shown=False),
             ),
             data.seen.models,
         )
@@ -143,7 +143,7 @@ def _cards(data: _Data) -> list[Any]:
         ),
         figure_card(
             "Cost today",
-            formats.money(bill.today),
+            formats.cost(bill.today, bill.today_unpriced),
             # A day that has not begun yet is not a cheap one.
             change=change(bill.today or None, bill.today_last_week),
             good=-1,
@@ -151,7 +151,7 @@ def _cards(data: _Data) -> list[Any]:
         ),
         figure_card(
             "Per month",
-            formats.money(bill.month),
+            formats.cost(bill.month, bill.month_unpriced),
             change=change(bill.month or None, bill.month_last_week),
             good=-1,
             note="at the pace of the last 24 hours",

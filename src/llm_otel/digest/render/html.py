@@ -58,7 +58,8 @@ def _template() -> Template:
     text = files("llm_otel.digest.render").joinpath("digest.html.j2").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+        # what macros give is no plain text: it is escaped already
+        finalize=lambda value: visible(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -19,7 +19,7 @@ def render(digest: Digest) -> str:
             (
                 (
                     f.name,
-                    words.number(f.now, f.unit),
+                    words.figure(f),
                     words.number(f.before, f.unit),
                     words.change(f),
                 )
