@@ -105,9 +105,7 @@ def send(case: Case, way: str) -> None:
         return library.Response(case.get("status", 200), content=content, headers=headers)
 
     http = library.Client(transport=library.MockTransport(answer))
-    client = openai.OpenAI(
-        api_key="test", max_retries=0, base_url=case["url"], http_client=http
-    )
+    client = openai.OpenAI(api_key="test", max_retries=0, base_url=case["url"], http_client=http)
     endpoint = _endpoint(case)
     request = {"model": case.get("model", "m-1"), **REQUESTS.get(endpoint, {})}
     request.update(case.get("request", {}))
@@ -143,9 +141,7 @@ def differences(case: Case, telemetry: Telemetry) -> list[str]:
         amount = attributes.get("gen_ai.usage.cost.amount")
         shown["usd"] = (_rounded(amount), _rounded(value("gen_ai.cost.usd")))
         wanted["usd"] = (_rounded(expect["usd"]), _rounded(expect["usd"] or 0.0))
-    shown["marked"] = bool(
-        value("gen_ai.requests.unpriced") + value("llm_otel.usage.unknown")
-    )
+    shown["marked"] = bool(value("gen_ai.requests.unpriced") + value("llm_otel.usage.unknown"))
     wanted["marked"] = expect.get("marked", False)
     shown["error"] = (attributes.get("llm_otel.error.class"), value("gen_ai.errors"))
     error = expect.get("error")
