@@ -14,7 +14,7 @@ from llm_otel.pricing import table
 from llm_otel.usage import Usage
 
 # What a host or a path may have besides, for a pattern of the price list to match.
-PARTS_BEFORE = ("", "x.", "api.", "bedrock-runtime.us-east-1.")
+PARTS_BEFORE = ("", "x.", "api.", "oai.", "bedrock-runtime.us-east-1.")
 PATHS = ("/v1", "/serving-endpoints", "/client/v4/accounts/x/ai/v1")
 
 # Gateways that are told by their headers or by the setting `providers`, not by a host.
@@ -25,11 +25,12 @@ WITHOUT_HOST = {"litellm"}
 def test_every_provider_of_the_price_list_has_a_host(provider):
     """Who calls a host of the price list gets that provider's name on the span."""
     pattern = re.compile(provider.api_pattern)
+    backend = "/" + provider.id.removeprefix("huggingface_")  # Hugging Face names it in the path
     urls = [
         f"https://{before}{host}{path}"
         for host in providers.HOSTS
         for before in PARTS_BEFORE
-        for path in PATHS
+        for path in (*PATHS, backend)
     ]
     assert any(map(pattern.match, urls)), provider.api_pattern
 
