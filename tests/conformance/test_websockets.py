@@ -394,7 +394,7 @@ def test_same_program(instrumented, flavour):
     results, messages, headers = [], [], []
     for on in (False, True):
         if on:
-            instrumented(providers=PROVIDERS, capture_content="span")
+            instrumented(providers=PROVIDERS, capture_content="span_only")
         with serving(lambda event: spoken("resp_" + str(len(event)), SPOKEN)) as server:
             results.append(run(flavour, server.url, everything))
             messages.append(server.messages)

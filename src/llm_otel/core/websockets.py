@@ -30,6 +30,7 @@ fork.renew(__name__, "_lock", threading.Lock)
 
 # By the connection's `id`. The connection itself stays as it is, and is not kept alive.
 _sessions: dict[int, tuple[ref[Any], Session]] = {}
+fork.renew(__name__, "_sessions", dict)
 
 
 # ------------------------------------------------------------------ install
@@ -96,7 +97,8 @@ def remove_all() -> None:
         _wanted.clear()
         left: list[tuple[type, str, Any, bool]] = []
         for cls, name, wrapper, own in _installed:
-            if vars(cls).get(name) is not wrapper:
+            ours = vars(cls).get(name) is wrapper
+            if not ours:
                 left.append((cls, name, wrapper, own))
             elif own:
                 setattr(cls, name, wrapper.__wrapped__)
