@@ -138,7 +138,7 @@ class Session:
         """The event that asks for a response could not be sent."""
         self._forget(response)
         if response.call is not None:
-            endings.fail("websocket send", response.call, exc)
+            endings.fail("websocket", response.call, exc)
 
     def _begin(
         self, endpoint: Endpoint, body: Mapping[str, object], model: str | None = None
@@ -283,7 +283,7 @@ class Session:
         self._forget(response)
         self._observe(response, event)
         if response.call is not None:
-            endings.end("websocket response", response.call, response.call.drained)
+            endings.end("websocket", response.call, response.call.drained)
 
     def _transcribed(self, event: object) -> None:
         """The user's speech was transcribed, by a model of its own and billed at its prices."""
@@ -294,7 +294,7 @@ class Session:
         body = {"model": self._transcriber or semconv.NONE}
         call = self._begin(endpoint, body)
         if call is not None:
-            endings.end("websocket transcription", call, call.returned, event)
+            endings.end("websocket", call, call.returned, event)
 
     # ------------------------------------------------------------------ ends
     def refused(self, exc: BaseException) -> None:
@@ -320,7 +320,7 @@ class Session:
         failed = type(exc).__name__ == "ConnectionClosedError" and not self.closing
         for call in self._take_calls():
             if failed:
-                endings.fail("websocket closed", call, exc)
+                endings.fail("websocket", call, exc)
             else:
                 endings.leave(call)
         if final:
@@ -329,7 +329,7 @@ class Session:
     def end(self, at: finalizers.Moment) -> None:
         """End what is open: the program does not wait for it any longer."""
         for call in self._take_calls():
-            endings.end("websocket closed", call, call.left, at=at)
+            endings.end("websocket", call, call.left, at=at)
         if self._close():
             self.span.end(at.epoch_ns)
 

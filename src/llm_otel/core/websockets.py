@@ -58,7 +58,7 @@ def _install_if_wanted(spec: ClientSpec, socket: Socket, module: str) -> None:
             with _lock:
                 _hook_classes(spec, socket, sys.modules[module])
     except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
-        guard.handle("install websockets", exc)
+        guard.handle("install", exc)
 
 
 def _hook_classes(spec: ClientSpec, socket: Socket, module: Any) -> None:
@@ -114,14 +114,15 @@ def end_all() -> None:
     for key in list(_sessions):
         entry = _sessions.pop(key, None)
         if entry is not None:
-            _guarded("websocket end", entry[1].end, at)
+            _guarded(entry[1].end, at)
 
 
-def _guarded(site: str, what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _guarded(what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a function of ours returns; None where it fails."""
     try:
         return what(*args, **kwargs)
     except Exception as exc:  # noqa: BLE001
-        guard.handle(site, exc)
+        guard.handle("websocket", exc)
         return None
 
 
@@ -152,7 +153,7 @@ class _Opening(NamedTuple):
 
 def _enter(way: _Way) -> Hook:
     def enter(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        opening = _guarded("websocket begin", _begin, way, manager)
+        opening = _guarded(_begin, way, manager)
         if opening is None:
             return wrapped(*args, **kwargs)
         token = otel_context.attach(opening.context)
@@ -163,7 +164,7 @@ def _enter(way: _Way) -> Hook:
             raise
         finally:
             otel_context.detach(token)
-        _guarded("websocket opened", _opened, opening, connection)
+        _keep(opening, connection)
         return connection
 
     return enter
@@ -173,7 +174,7 @@ def _async_enter(way: _Way) -> Hook:
     async def enter(
         wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        opening = _guarded("websocket begin", _begin, way, manager)
+        opening = _guarded(_begin, way, manager)
         if opening is None:
             return await wrapped(*args, **kwargs)
         token = otel_context.attach(opening.context)
@@ -188,7 +189,7 @@ def _async_enter(way: _Way) -> Hook:
             _refused(opening, exc)
             raise
         otel_context.detach(token)
-        _guarded("websocket opened", _opened, opening, connection)
+        _keep(opening, connection)
         return connection
 
     return enter
@@ -233,9 +234,19 @@ def _refused(opening: _Opening, exc: BaseException) -> None:
     if session is None:
         return
     if finalizers.may_be_final(exc):
-        finalizers.defer(lambda at: _guarded("websocket refused", session.end, at))
+        finalizers.defer(lambda at: _guarded(session.end, at))
     else:
-        _guarded("websocket refused", session.refused, exc)
+        _guarded(session.refused, exc)
+
+
+def _keep(opening: _Opening, connection: Any) -> None:
+    """Keep the session of a connection; end it where that fails, so that nothing stays open."""
+    try:
+        _opened(opening, connection)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("websocket", exc)
+        if opening.session is not None:
+            _guarded(opening.session.end, finalizers.now())
 
 
 def _opened(opening: _Opening, connection: Any) -> None:
@@ -245,7 +256,7 @@ def _opened(opening: _Opening, connection: Any) -> None:
 
     def dropped(_reference: ref[Any]) -> None:
         if _sessions.pop(key, None) is not None:
-            finalizers.defer(lambda at: _guarded("websocket dropped", session.end, at))
+            finalizers.defer(lambda at: _guarded(session.end, at))
 
     _sessions[key] = (ref(connection, dropped), session)
 
@@ -281,7 +292,7 @@ async def _async_receive(
 def _received(connection: Any, message: object) -> None:
     session = _session(connection)
     if session is not None:
-        _guarded("websocket received", session.received, message)
+        _guarded(session.received, message)
 
 
 def _unreadable(connection: Any, exc: Exception) -> None:
@@ -290,7 +301,7 @@ def _unreadable(connection: Any, exc: Exception) -> None:
     if session is None or not type(exc).__name__.startswith("ConnectionClosed"):
         return
     final = read.get(connection, "_on_reconnecting") is None
-    _guarded("websocket closed", session.broken, exc, final=final)
+    _guarded(session.broken, exc, final=final)
     if final:
         _sessions.pop(id(connection), None)
 
@@ -322,7 +333,7 @@ def _sending(
     if session is None:
         return None, None
     sent = args[0] if args else kwargs.get("event", kwargs.get("data"))
-    return session, _guarded("websocket send", _asked_for, session, sent)
+    return session, _guarded(_asked_for, session, sent)
 
 
 def _asked_for(session: Session, sent: object) -> Response | None:
@@ -332,7 +343,7 @@ def _asked_for(session: Session, sent: object) -> Response | None:
 
 def _unsent(session: Session | None, response: Response | None, exc: BaseException) -> None:
     if session is not None and response is not None:
-        _guarded("websocket send", session.unsent, response, exc)
+        _guarded(session.unsent, response, exc)
 
 
 # ------------------------------------------------------------------ the end
@@ -364,4 +375,4 @@ def _closing(connection: Any) -> Session | None:
 
 def _closed(session: Session | None) -> None:
     if session is not None:
-        finalizers.end(lambda at: _guarded("websocket closed", session.end, at))
+        finalizers.end(lambda at: _guarded(session.end, at))
