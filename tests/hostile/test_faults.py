@@ -305,6 +305,8 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(spoken, f"{_CORE}.websockets._opened", place=ASYNC),
         Row(spoken, f"{_CORE}.websocket_session.Session.sending", place=ASYNC, times=2),
         Row(spoken, f"{_CORE}.websocket_session.Session.received", place=ASYNC, times=None),
+        Row(spoken, f"{_CORE}.folds.new", place=ASYNC, times=None),
+        Row(spoken, f"{_CORE}.folds.Events.add", place=ASYNC, times=None),
         Row(spoken, processor=True, place=ASYNC, times=None),
     ),
     "instrument": (Row(zero_code, "llm_otel.instrument"),),

@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.clients.spec import Endpoint, Socket
-from llm_otel.core import endings, errors, finalizers, read, rivals
+from llm_otel.core import endings, errors, finalizers, guard, read, rivals
 from llm_otel.core.call import Call, Observer
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
@@ -164,9 +164,14 @@ class Session:
         )
 
     def _watch(self, response: Response) -> None:
-        if response.call is not None:
-            response.observers = response.call.watch()
-            endings.watch(response.call)
+        call = response.call
+        if call is None:
+            return
+        endings.watch(call)
+        try:
+            response.observers = call.watch()
+        except Exception as exc:  # noqa: BLE001 - the call ends without what its events tell
+            guard.handle("websocket", exc)
 
     def _forget(self, response: Response) -> None:
         with self._lock:
@@ -254,8 +259,11 @@ class Session:
         return next(lanes, begun[0] if begun else None)
 
     def _observe(self, response: Response, event: object) -> None:
-        for observer in response.observers:
-            observer.add(event)
+        try:
+            for observer in response.observers:
+                observer.add(event)
+        except Exception as exc:  # noqa: BLE001 - the response ends all the same
+            guard.handle("websocket", exc)
 
     def _continued(self, event: object, *, chunk: bool) -> None:
         response = self._under_way(event)
