@@ -301,8 +301,8 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "fork": (Row(forked),),
     "install": (Row(installed, f"{_CORE}.patch._install_now"),),
     "websocket": (
-        Row(spoken, f"{_CORE}.websockets._begin", place=ASYNC),
-        Row(spoken, f"{_CORE}.websockets._opened", place=ASYNC),
+        Row(spoken, f"{_CORE}.websocket_hooks._begin", place=ASYNC),
+        Row(spoken, f"{_CORE}.websocket_hooks._opened", place=ASYNC),
         Row(spoken, f"{_CORE}.websocket_session.Session.sending", place=ASYNC, times=2),
         Row(spoken, f"{_CORE}.websocket_session.Session.received", place=ASYNC, times=None),
         Row(spoken, f"{_CORE}.folds.new", place=ASYNC, times=None),
