@@ -126,13 +126,13 @@ def _put(package: str, target: Any, name: str, hook: Hook) -> None:
     kept = [each for each in _installed.get(package, ()) if not _removed(*each)]
     if (target, name) not in {(cls, known) for cls, known, _ in kept}:
         original = inspect.getattr_static(target, name)
-        replacement = _in_place_of(original, hook(original))
+        replacement = in_place_of(original, hook(original))
         setattr(target, name, replacement)
         kept.append((target, name, replacement))
     _installed[package] = kept
 
 
-def _in_place_of(original: Any, function: Any) -> Any:
+def in_place_of(original: Any, function: Any) -> Any:
     """`function` with all that `inspect`, `pickle` and `copy` look at from `original`.
 
     A plain function, no wrapper object: it is pickled by its name and copied as what it replaces.

@@ -70,7 +70,7 @@ def _guarded(what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 # ------------------------------------------------------------------ the handshake
 class _Opening(NamedTuple):
-    """A handshake that goes out under our eyes.
+    """An instrumented handshake.
 
     Attributes:
         session: None when only the context is ours.

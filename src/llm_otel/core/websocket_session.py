@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -36,6 +37,9 @@ _TRANSCRIBERS = (
     ("audio", "input", "transcription", "model"),
     ("input_audio_transcription", "model"),
 )
+
+
+_MOST_FINISHED = 64
 
 
 @dataclass(eq=False)
@@ -91,6 +95,8 @@ class Session:
         # The server has not begun these, in the order in which they were sent.
         self._waiting: list[Response] = []
         self._begun: dict[str, Response] = {}
+        # Ids of the responses that ended last.
+        self._finished: deque[str | None] = deque(maxlen=_MOST_FINISHED)
         self._lock = threading.Lock()
         self._open = True
         self._outer = trace.get_current_span(context)
@@ -275,6 +281,10 @@ class Session:
             self._observe(response, event)
 
     def _ended(self, event: object) -> None:
+        key = read.text(read.get(event, "response"), "id")
+        if key is not None and key in self._finished:
+            return  # sent twice
+        self._finished.append(key)
         response = self._under_way(event) or self._next(event)
         self._finish(response or self._of_server(read.get(event, "response")), event)
 

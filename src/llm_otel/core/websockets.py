@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import wrapt
-
 from llm_otel.clients.spec import ClientSpec, Socket
-from llm_otel.core import endings, fork, guard, websocket_hooks
+from llm_otel.core import endings, fork, guard, imports, websocket_hooks
+from llm_otel.core.patch import in_place_of
 from llm_otel.core.websocket_hooks import Hook, Way
 
 _wanted: set[str] = set()
-_awaited: set[str] = set()
 # What is hooked: class, name, our wrapper, and whether the class had the function itself.
 _installed: list[tuple[type, str, Any, bool]] = []
 _lock = threading.Lock()
@@ -30,14 +29,9 @@ def install(spec: ClientSpec) -> None:
             _wanted.add(module)
             if module in sys.modules:
                 _install_if_wanted(spec, socket, module)
-            elif module not in _awaited:
-                _awaited.add(module)
-                wrapt.register_post_import_hook(_later(spec, socket, module), module)
+            # Called for a module that is purged and imported anew, too: it has new classes.
+            imports.watch(module, functools.partial(_install_if_wanted, spec, socket, module))
     endings.at_exit(websocket_hooks.end_all)
-
-
-def _later(spec: ClientSpec, socket: Socket, module: str) -> Callable[[Any], None]:
-    return lambda _module: _install_if_wanted(spec, socket, module)
 
 
 def _install_if_wanted(spec: ClientSpec, socket: Socket, module: str) -> None:
@@ -71,9 +65,25 @@ def _put(cls: type, name: str, hook: Hook) -> None:
     if hooked or not hasattr(cls, name):
         return
     own = name in vars(cls)
-    wrapper: Any = wrapt.FunctionWrapper(inspect.getattr_static(cls, name), hook)
-    setattr(cls, name, wrapper)
-    _installed.append((cls, name, wrapper, own))
+    original = inspect.getattr_static(cls, name)
+    replacement = in_place_of(original, _function(original, hook))
+    setattr(cls, name, replacement)
+    _installed.append((cls, name, replacement, own))
+
+
+def _function(original: Any, hook: Hook) -> Callable[..., Any]:
+    """The hook as a function of the class, of the same kind as the one that it replaces."""
+    if inspect.iscoroutinefunction(original):
+
+        async def replacement_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return await hook(original.__get__(self, type(self)), self, args, kwargs)
+
+        return replacement_async
+
+    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return hook(original.__get__(self, type(self)), self, args, kwargs)
+
+    return replacement
 
 
 def remove_all() -> None:
