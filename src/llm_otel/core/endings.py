@@ -11,6 +11,9 @@ from llm_otel.core.call import Call, abandon
 
 When = Callable[[finalizers.Finish], None]
 
+# How long the end of a process waits for what finalisers brought (s).
+_AT_EXIT = 0.25
+
 # Streams that are under way.
 _open: WeakSet[Call] = WeakSet()
 
@@ -68,7 +71,7 @@ def watch(call: Call) -> None:
 
 def end_open() -> None:
     """End the streams that nobody ended: the process does."""
-    finalizers.settle()
+    finalizers.settle(_AT_EXIT)
     for call in list(_open):
         leave(call, _now)
 
