@@ -206,12 +206,13 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "read answer": (
         Row(chat, f"{_CORE}.extract.answer"),
         Row(drained, f"{_CORE}.folds.Choices.answer"),
-        Row(chat, f"{_CORE}.call._json_body", _REFUSED),
+        Row(chat, f"{_CORE}.read.successful_body", _REFUSED),
     ),
     "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
     "measure": (
         Row(chat, f"{_CORE}.headroom.Headroom.keep"),
         Row(chat, also={f"{_CORE}.family_b.family": lambda *_: None}),
+        Row(drained, f"{_CORE}.family_b.family"),
     ),
     "count": (
         Row(chat, f"{_CORE}.billing.bill"),
@@ -221,7 +222,6 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "describe": (
         Row(chat, f"{_CORE}.describe.response_attributes"),
         Row(chat, f"{_CORE}.describe.content", settings=_CONTENT),
-        Row(drained, f"{_CORE}.family_b.family"),
     ),
     "watch stream": (
         Row(drained, f"{_CORE}.folds.new"),
@@ -344,11 +344,17 @@ def _check(watch: Watch, site: str, times: int | None, beside: tuple[str, ...]) 
 # ------------------------------------------------------------------ the table is complete
 # Handlers in the core that need no guard, and why.
 UNGUARDED = {
+    "finalizers._put": "gevent's queue in a thread without a loop; a finaliser logs nothing",
+    "finalizers._end_and_wait": "gevent's loop itself must not wait",
+    "finalizers._work": "what ends is guarded; the rest is an application's span processor's",
+    "otel_internals.forget_measurements": "warns by itself",
+    "otel_internals.set_attributes": "warns by itself, and takes the public way",
     "guard.handle": "the guard itself",
     "streams.observe": "a chunk of another kind is looked at by a call",
     "streams.observe_async": "the same",
     "streams.__del__": "the interpreter may be going down",
     "streams._decoded": "a body that was cut off: nothing to learn from it",
+    "arguments._tried": "a value of the program's own class runs its own code",
     "rivals._rival": "a stranger's object runs its own code",
 }
 
@@ -359,15 +365,18 @@ def _modules() -> Iterator[tuple[Path, ast.Module]]:
             yield path, ast.parse(path.read_text())
 
 
+_GUARDS = ("guard.handle", "endings.end", "endings.fail", "end")
+
+
 def _sites(tree: ast.AST) -> Iterator[str]:
-    """First arguments of calls of the guard, and of `_ended`, which hands them on."""
+    """First arguments of calls of the guard, and of `endings`, which hands them on."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("guard.handle", "_ended"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _GUARDS:
             first = node.args[0]
             if isinstance(first, ast.Constant):
                 yield first.value
             else:
-                assert ast.unparse(node) == "guard.handle(site, exc)", ast.unparse(node)
+                assert ast.unparse(first) == "site", ast.unparse(node)
 
 
 def test_every_guarded_block_has_a_row() -> None:
@@ -400,6 +409,6 @@ def test_every_broad_handler_in_the_core_is_guarded() -> None:
         for path, tree in _modules()
         if "core" in path.parts
         for name, handler in _handlers(tree)
-        if not any(_sites(handler)) and not _passes_on(handler) and name != "_ended"
+        if not any(_sites(handler)) and not _passes_on(handler) and name != "end"
     }
     assert found == set(UNGUARDED), found ^ set(UNGUARDED)

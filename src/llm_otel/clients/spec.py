@@ -24,7 +24,7 @@ class Endpoint:
         kind: Which shape the bodies have; chooses the content builder.
         usage: Where the numbers are below `usage_at`.
         usage_at: Ways to the usage object in a response; the first that is there wins.
-        drawing: Where the numbers are of images that a hosted tool drew.
+        usage_beside: Where the numbers are in a response that holds no usage.
         service_tier: The tier that the endpoint is billed at, where responses do not tell.
         billed: Whether a successful response should report usage.
         stream: How a streamed response comes: chunks with choices, or typed events.
@@ -39,7 +39,7 @@ class Endpoint:
     kind: Kind
     usage: UsageMap = field(default_factory=dict)
     usage_at: tuple[tuple[str, ...], ...] = (("usage",),)
-    drawing: UsageMap = field(default_factory=dict)
+    usage_beside: UsageMap = field(default_factory=dict)
     billed: bool = True
     stream: Literal["choices", "events"] = "events"
     usage_on_request: bool = False

@@ -15,7 +15,7 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, fork, guard, rivals, runtime, streams
+from llm_otel.core import begin, endings, finalizers, fork, guard, rivals, runtime, streams
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
@@ -180,6 +180,7 @@ def _async_hook(spec: ClientSpec) -> Callable[..., Any]:
         started = begin.begin(spec, client, args, kwargs)
         if started is None:
             return await wrapped(*args, **kwargs)
+        finalizers.ready()
         token = otel_context.attach(started.context)
         try:
             result = await wrapped(*started.args, **started.kwargs)
@@ -210,13 +211,8 @@ def _received(wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: dict[st
 
 
 def _failed(call: Call | None, exc: BaseException) -> None:
-    if call is None:
-        return
-    try:
-        call.failed(exc)
-    except Exception as failure:  # noqa: BLE001
-        guard.handle("failed", failure)
-        abandon(call)
+    if call is not None:
+        endings.fail("failed", call, exc)
 
 
 def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:
