@@ -86,7 +86,7 @@ def _start(
 ) -> None:
     from llm_otel import clients
     from llm_otel.attribution import configure
-    from llm_otel.core import endings, fork, guard, patch, runtime
+    from llm_otel.core import endings, fork, guard, patch, runtime, websockets
 
     fork.renew(__name__, "_lock", threading.RLock)
     given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
@@ -110,6 +110,7 @@ def _start(
     for name in wanted:
         if not patch.install(known[name]) and settings.clients is not None:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
+        websockets.install(known[name])
     # last, as its thread competes with this one
     built.pricing.start()
 
@@ -136,7 +137,7 @@ def uninstrument() -> None:
     """
     with _lock:
         from llm_otel.attribution import configure
-        from llm_otel.core import finalizers, guard, patch, runtime
+        from llm_otel.core import finalizers, guard, patch, runtime, websockets
 
         active = runtime.active()
         if active is None:
@@ -145,6 +146,7 @@ def uninstrument() -> None:
         finalizers.settle()
         guard.count = None
         patch.remove_all()
+        websockets.remove_all()
         configure(None)
         active.pricing.stop()
 

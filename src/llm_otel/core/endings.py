@@ -13,6 +13,7 @@ When = Callable[[finalizers.Finish], None]
 
 # Streams that are under way.
 _open: WeakSet[Call] = WeakSet()
+_at_exit: list[Callable[[], None]] = []
 
 
 def end(
@@ -66,9 +67,17 @@ def watch(call: Call) -> None:
     _open.add(call)
 
 
+def at_exit(end_all: Callable[[], None]) -> None:
+    """Have something called when the process ends, before the open streams are ended."""
+    if end_all not in _at_exit:
+        _at_exit.append(end_all)
+
+
 def end_open() -> None:
     """End the streams that nobody ended: the process does."""
     finalizers.settle()
+    for end_all in _at_exit:
+        end_all()
     for call in list(_open):
         leave(call, _now)
 

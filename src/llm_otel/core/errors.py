@@ -27,6 +27,7 @@ _BY_NAME = {
     "APIConnectionError": semconv.CONNECTION,
     "TransportError": semconv.CONNECTION,
     "ConnectionError": semconv.CONNECTION,
+    "ConnectionClosedError": semconv.CONNECTION,
     # The provider did what it was asked to, within the caller's own limit.
     "LengthFinishReasonError": semconv.INVALID_REQUEST,
     "ContentFilterFinishReasonError": semconv.CONTENT_FILTER,

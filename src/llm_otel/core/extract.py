@@ -10,7 +10,7 @@ from typing import Any
 from llm_otel import semconv
 from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import Endpoint
-from llm_otel.core import body_errors, hosted_tools, read, reported_cost, reported_usage
+from llm_otel.core import body_errors, hosted_tools, read, realtime, reported_cost, reported_usage
 from llm_otel.core.body_errors import BodyError
 from llm_otel.core.reported_cost import ReportedCost
 from llm_otel.usage import Usage
@@ -198,6 +198,7 @@ _READERS: Mapping[str, Callable[[Answer, Mapping[str, object], Endpoint, Dialect
     "responses": _responses,
     "image": _svg,
     "batch": _batch,
+    "realtime": realtime.read_answer,
 }
 
 

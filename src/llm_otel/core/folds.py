@@ -27,6 +27,7 @@ _FINAL_EVENTS = frozenset(
         "response.incomplete",
         "response.failed",
         "response.cancelled",
+        "response.done",
         "image_generation.completed",
         "image_edit.completed",
         "transcript.text.done",
