@@ -43,7 +43,7 @@ def asking(entry: tuple[str, str, dict[str, str], bytes]) -> Any:
     method, target, headers, body = entry
     data = _json(body)
     streams = isinstance(data, dict) and data.get("stream") is True
-    raw = "x-stainless-raw-response" in headers
+    raw = headers.get("x-stainless-raw-response") == "stream"
     if not streams or raw or not target.partition("?")[0].endswith("/completions"):
         return entry
     options = data.get("stream_options")

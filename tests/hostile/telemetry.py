@@ -22,6 +22,9 @@ from llm_otel.core import runtime
 
 _PRICES_SECONDS = 30
 
+# What we say of a host or a model whose tokens or cost we cannot know: no fault.
+_SAID = ("has no price for", "got no usage from a stream of")
+
 
 class Spans(SpanProcessor):
     """Counts the spans that start and keeps those that end."""
@@ -53,7 +56,7 @@ class Watch:
 
     Attributes:
         spans: What was started and ended.
-        log: What we and OpenTelemetry logged, prices not known left out.
+        log: What we and OpenTelemetry logged, unknown prices and usage left out.
         metrics: All points at the end of the block, by metric's name: attributes and value.
     """
 
@@ -89,7 +92,7 @@ class Watch:
                 encode_metrics(data).SerializeToString()
             except EncodingException as error:
                 return f"metrics cannot be exported: {error}"
-        lines = [line for line in self._handler.lines if "has no price for" not in line]
+        lines = [line for line in self._handler.lines if not any(each in line for each in _SAID)]
         self.log += lines
         self._handler.lines.clear()
         return "\n".join(lines)

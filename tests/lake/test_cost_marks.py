@@ -115,19 +115,22 @@ def test_every_sum_of_a_cost_is_marked(opened: Lake) -> None:
 def test_metrics_count_where_there_are_any(tmp_path: Path) -> None:
     """They are whole where spans are sampled; by tenant, and filtered by one, calls are counted."""
     hour = {"hour": datetime(2026, 11, 20, 12), "service_name": "shop", "model": "part"}
+    of = {"tenant_id": "acme"}
+    week_before = hour["hour"] - timedelta(days=7)
     opened = lake(
         tmp_path,
         calls=marked(),
         metrics_hourly=[
-            hour | {"metric": "gen_ai.request.duration", "sum": 9.0, "count": 50},
+            hour | {"metric": "gen_ai.request.duration", "sum": 9.0, "count": 50, **of},
             hour | {"metric": "gen_ai.requests.unpriced", "sum": 20.0},
             hour | {"metric": "llm_otel.usage.unknown", "sum": 5.0},
+            hour | {"metric": "gen_ai.requests.unpriced", "sum": 20.0, "hour": week_before},
         ],
     )
     by_model = cost.costs(Reader(opened, WEEK), "model", "day").splits
     assert {row.name: row.unpriced for row in by_model} == {"part": 25}
     by_tenant = cost.costs(Reader(opened, WEEK), "tenant_id", "day").splits
-    assert {row.name: row.unpriced for row in by_tenant} == {None: 0, "globex": 3}
+    assert {row.name: row.unpriced for row in by_tenant} == {"acme": 0, "globex": 3}
     of_tenant = Filter(WEEK.since, WEEK.until, tenant_id=("globex",))
     assert overview.overview(Reader(opened, WEEK)).now.unpriced == 25
     assert overview.overview(Reader(opened, of_tenant)).now.unpriced == 3

@@ -155,29 +155,6 @@ _REGIONAL: tuple[tuple[re.Pattern[str], str], ...] = (
 # Local servers that always listen on one port.
 PORTS: dict[int, str] = {11434: "ollama", 1234: "lmstudio"}
 
-# Hosts that bill as OpenAI does and are proven to accept `stream_options.include_usage`.
-USAGE_ON_REQUEST_HOSTS: frozenset[str] = frozenset({"api.openai.com"})
-
-# Azure answers 400 to `stream_options` in versions before these (reported in public threads on
-# 2024-05-01-preview to 2024-08-01-preview; `stream_options` is in the specification from
-# 2024-09-01-preview and in the GA version 2024-10-21 on).
-# https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
-AZURE_USAGE_VERSIONS: frozenset[str] = frozenset(
-    {
-        "2024-09-01-preview",
-        "2024-10-01-preview",
-        "2024-10-21",
-        "2024-12-01-preview",
-        "2025-01-01-preview",
-        "2025-02-01-preview",
-        "2025-03-01-preview",
-        "2025-04-01-preview",
-        "preview",
-        "latest",
-        "v1",
-    }
-)
-
 
 def by_host(host: str, port: int | None) -> str | None:
     """The provider behind a host, by its name or a parent domain, or by a well-known local port."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias
 
 # Key in the provider's usage object -> field of `llm_otel.usage.Usage`, nested as the provider's.
 UsageMap: TypeAlias = Mapping[str, "str | UsageMap"]
@@ -105,35 +106,53 @@ class ClientSpec:
 
         Args:
             method: In lower case.
-            url: Relative to the client's base, or absolute: then whatever base it has is passed
-                over.
+            url: As the SDK takes it: relative to the client's base, with or without a slash in
+                front, or absolute. Whatever it has in front of a path of ours is passed over.
         """
         path = url.partition("?")[0]
-        found = self._match(method, path)
-        if found is not None or "://" not in path:
-            return found
-        segments = path.split("/")[3:]
-        tails = ("/" + "/".join(segments[start:]) for start in range(len(segments)))
-        return next((found for tail in tails if (found := self._match(method, tail))), None)
-
-    def _match(self, method: str, path: str) -> Endpoint | None:
         if self.prefix and path.startswith(self.prefix):
             path = path[len(self.prefix) :]
-        found = self.endpoints.get(f"{method} {path}")
-        if found is not None:
-            return found
-        return self._match_segments(method, path)
+        endpoint = self.endpoints.get(f"{method} {path}")
+        return endpoint if endpoint is not None else self._match_segments(method, path)
 
     def _match_segments(self, method: str, path: str) -> Endpoint | None:
-        segments = path.split("/")
-        for pattern, endpoint in self.endpoints.items():
-            verb, _, wanted = pattern.partition(" ")
-            if verb != method or "{" not in wanted:
-                continue
-            parts = wanted.split("/")
-            if len(parts) == len(segments) and all(
-                part == segment or (part.startswith("{") and segment)
-                for part, segment in zip(parts, segments)
-            ):
-                return endpoint
-        return None
+        """Compares segment by segment from the end; the pattern with most segments wins."""
+        _, absolute, behind = path.partition("://")
+        relative = behind.partition("/")[2] if absolute else path
+        segments = [segment for segment in relative.split("/") if segment]
+        longest = max(
+            (pattern for pattern in self._patterns if pattern.ends(method, segments)),
+            key=lambda pattern: len(pattern.segments),
+            default=None,
+        )
+        return longest.endpoint if longest is not None else None
+
+    @cached_property
+    def _patterns(self) -> tuple[_Pattern, ...]:
+        return tuple(_Pattern.of(key, endpoint) for key, endpoint in self.endpoints.items())
+
+
+class _Pattern(NamedTuple):
+    """A key of `endpoints`, taken apart; a segment of None matches anything."""
+
+    method: str
+    segments: tuple[str | None, ...]
+    endpoint: Endpoint
+
+    @classmethod
+    def of(cls, key: str, endpoint: Endpoint) -> _Pattern:
+        method, _, path = key.partition(" ")
+        segments = (None if part.startswith("{") else part for part in path.split("/") if part)
+        return cls(method, tuple(segments), endpoint)
+
+    def ends(self, method: str, segments: list[str]) -> bool:
+        """Whether a path of these segments ends as this pattern says."""
+        count = len(self.segments)
+        return (
+            method == self.method
+            and len(segments) >= count
+            and all(
+                wanted is None or wanted == segment
+                for wanted, segment in zip(self.segments, segments[-count:])
+            )
+        )

@@ -27,6 +27,8 @@ _CACHE: UsageMap = {
     "cached_tokens": "cache_read_tokens",
     "cache_read_tokens": "cache_read_tokens",
     "cached_input_tokens": "cache_read_tokens",
+    "cached_content_token_count": "cache_read_tokens",
+    "cachedContentTokenCount": "cache_read_tokens",
     "cache_read_input_tokens": "cache_read_input_tokens",
     "cacheReadInputTokens": "cache_read_input_tokens",
     "cacheReadInputTokenCount": "cache_read_input_tokens",
@@ -113,7 +115,9 @@ COMPLETION = Endpoint(
     semconv.TEXT_COMPLETION, "completion", USAGE, stream="choices", usage_on_request=True
 )
 RESPONSES = Endpoint(semconv.CHAT, "responses", USAGE, api_type="responses")
-EMBEDDINGS = Endpoint(semconv.EMBEDDINGS, "embeddings", USAGE)
+# Where servers without a `usage` count the input: watsonx.ai, DeepInfra.
+_INPUT: UsageMap = {"input_token_count": "input_tokens", "input_tokens": "input_tokens"}
+EMBEDDINGS = Endpoint(semconv.EMBEDDINGS, "embeddings", USAGE, usage_beside=_INPUT)
 IMAGE = Endpoint(semconv.IMAGE_GENERATION, "image", USAGE, output_type="image")
 SPEECH = Endpoint(semconv.SPEECH, "speech", USAGE, output_type="speech")
 # A verbose transcription has no usage and tells how long the audio was, which is what is billed.
@@ -126,7 +130,10 @@ TRANSCRIPTION = Endpoint(
 MODERATION = Endpoint(semconv.MODERATION, "moderation", billed=False)
 # Cohere's shape, which many servers speak: https://docs.cohere.com/reference/rerank
 RERANK = Endpoint(
-    semconv.RERANK, "rerank", USAGE, usage_beside={"meta": {"tokens": USAGE, "billed_units": USAGE}}
+    semconv.RERANK,
+    "rerank",
+    USAGE,
+    usage_beside={**_INPUT, "meta": {"tokens": USAGE, "billed_units": USAGE}},
 )
 
 

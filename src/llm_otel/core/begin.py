@@ -10,13 +10,17 @@ from weakref import ReferenceType, ref
 from opentelemetry.context import Context, create_key, get_current
 
 from llm_otel.attribution import provider_context
-from llm_otel.clients.spec import ClientSpec, Endpoint
-from llm_otel.core import finalizers, guard, read, rivals, runtime
+from llm_otel.clients.spec import ClientSpec
+from llm_otel.clients.stream_usage import ON_REQUEST, REFUSED, UNASKED
+from llm_otel.core import finalizers, guard, read, rivals, runtime, sse_filter
 from llm_otel.core.call import Call, abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
 
 RAW_HEADER = "X-Stainless-Raw-Response"
+
+# Its value for `with_streaming_response`: the caller reads bytes. `with_raw_response` sends others.
+_BYTES = "stream"
 
 _CALL = create_key("llm_otel.call")
 _NOTHING: Mapping[str, object] = {}
@@ -90,12 +94,12 @@ def _begin(
     extra = options.extra_json
     raw = _raw(options.headers)
     server = active.servers.of(client, spec, options.url)
-    ask = (
-        streaming
-        and raw is None
-        and _may_ask(active, endpoint, server)
-        and _asks_nothing_yet(args, kwargs, options)
-    )
+    ask = unasked = False
+    if streaming and endpoint.usage_on_request and raw != _BYTES:
+        wanted = _wanted(active, server)
+        if wanted is not None and _asks_nothing_yet(args, kwargs, options):
+            ask = wanted and (raw is None or sse_filter.works_on(client))
+            unasked = not ask
     asked = _asking(args, kwargs, options) if ask else (args, kwargs)
     call = Call(
         active,
@@ -106,6 +110,7 @@ def _begin(
         context,
         streaming,
         own_span=not rivals.has_span(context, client, spec, endpoint.kind),
+        unasked=unasked,
     )
     try:
         inside = call.context if bare is context else provider_context(call.context)
@@ -136,10 +141,13 @@ def _raw(headers: object) -> str | None:
 
 
 # ------------------------------------------------------------------ a stream's usage
-def _may_ask(active: Runtime, endpoint: Endpoint, server: Server) -> bool:
-    """Whether the settings and the host allow to ask for a stream's usage."""
+def _wanted(active: Runtime, server: Server) -> bool | None:
+    """Whether to ask for a stream's usage; None where that is no question: the settings say never,
+    or the host sends it unasked or refuses."""
     mode = active.settings.stream_usage
-    return endpoint.usage_on_request and (mode == "always" or (mode == "proven" and server.proven))
+    if mode == "never" or server.stream_usage in (UNASKED, REFUSED):
+        return None
+    return mode == "always" or server.stream_usage == ON_REQUEST
 
 
 def _asks_nothing_yet(args: tuple[Any, ...], kwargs: dict[str, Any], options: Any) -> bool:

@@ -21,11 +21,12 @@ from llm_otel.core import (
     guard,
     hosted_tools,
     otel_internals,
+    polled_usage,
     read,
     server,
 )
 from llm_otel.core.backlog import Ended
-from llm_otel.core.errors import NO_FAILURE, Failure
+from llm_otel.core.errors import NO_FAILURE, Failure, classify
 from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
 
@@ -33,10 +34,8 @@ if TYPE_CHECKING:
     from llm_otel.clients.spec import Endpoint
     from llm_otel.core.finalizers import Moment
     from llm_otel.core.folds import Fold
-    from llm_otel.core.instruments import Series
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
-    from llm_otel.usage import Usage
 
 
 _TOO_MANY = 429
@@ -64,6 +63,7 @@ class Call:
         context: The caller's OpenTelemetry context.
         streaming: The answer comes in chunks.
         own_span: False when an outer instrumentation already has a span for this call.
+        unasked: A stream whose usage could be asked for, and nobody did.
     """
 
     __slots__ = (
@@ -92,6 +92,7 @@ class Call:
         "span",
         "started",
         "streaming",
+        "unasked",
     )
 
     def __init__(
@@ -104,6 +105,7 @@ class Call:
         context: Context,
         streaming: bool,
         own_span: bool,
+        unasked: bool = False,
     ) -> None:
         self.runtime = runtime
         self.endpoint = endpoint
@@ -112,6 +114,7 @@ class Call:
         self.extra = extra
         self.streaming = streaming
         self.own_span = own_span
+        self.unasked = unasked
         self.model = server.request_model(body, extra)
         self.attribution = current(context)
         self.series = runtime.instruments.series(
@@ -191,7 +194,8 @@ class Call:
     def returned(self, result: object) -> None:
         """The whole answer is there."""
         if self._claim():
-            self._end(lambda: self._whole(result), result=result)
+            dialect = self.server.dialect
+            self._end(lambda: extract.answer(result, self.endpoint, dialect), result=result)
 
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
@@ -209,6 +213,8 @@ class Call:
             return
         if isinstance(exc, GeneratorExit):
             self._end(self._cut_short)
+        elif self.streaming and classify(exc) == semconv.CANCELLED:
+            self._end(self._cut_short, exc=exc)
         else:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
@@ -223,12 +229,6 @@ class Call:
             return self._once.pop()
         except IndexError:
             return False
-
-    def _whole(self, result: object) -> Answer:
-        if self.endpoint.kind == "speech" and type(result) is not dict:
-            # The SDK hands on the bytes: audio, or events of which the last tells the usage.
-            result = read.body_of(read.get(self.response, "_content"))
-        return extract.answer(result, self.endpoint, self.server.dialect)
 
     def _folded(self) -> Answer:
         return self.fold.answer() if self.fold is not None else Answer()
@@ -309,7 +309,7 @@ class Call:
 
     def _count(self, answer: Answer, failure: Failure, ended: Ended) -> None:
         """Have tokens and cost counted."""
-        used, series = self._countable(answer)
+        used, series = polled_usage.countable(self, answer)
         if used is not None:
             if self.server.dialect.searches_in_requests:
                 hosted_tools.mark_request(
@@ -327,39 +327,8 @@ class Call:
         elif self.endpoint.billed and failure.kind is None and not answer.background:
             ended.usage_unknown = True
             billing.bill_time(self, answer, ended)
-
-    def _countable(self, answer: Answer) -> tuple[Usage | None, Series]:
-        """The usage to count now, and whose it is. What goes on in the background is told with
-        every poll and counted once, for who began it."""
-        if not (self.endpoint.polled or answer.background):
-            if answer.usage is None and self.characters is not None:
-                answer.usage = self.characters.usage(self.body)
-                answer.usage_source = semconv.USAGE_ESTIMATED
-            return answer.usage, self.series
-        key, ledger = answer.response_id, self.runtime.ledger
-        if key is None or not answer.terminal:
-            if key is not None:
-                ledger.begin(key, self.series.labels)
-            return None, self.series
-        foreground = self.endpoint.kind == "responses" and not answer.background
-        if answer.usage is None or foreground:
-            return None, self.series
-        claimed, begun_by = ledger.claim(key)
-        series = self.runtime.instruments.series(**begun_by) if begun_by else self.series
-        return (answer.usage if claimed else None), self._named(series, answer)
-
-    def _named(self, series: Series, answer: Answer) -> Series:
-        """The series, under the model that the answer names when the request named none."""
-        labels = series.labels
-        if labels[semconv.MODEL] != semconv.NONE or answer.model is None:
-            return series
-        return self.runtime.instruments.series(
-            answer.model,
-            labels[semconv.PROVIDER],
-            labels[semconv.OPERATION],
-            labels[semconv.FEATURE],
-            labels[semconv.TENANT_ID],
-        )
+            if self.unasked and answer.finish_reasons != [semconv.CANCELLED]:
+                self.runtime.servers.warn_of_missing_usage(self.server)
 
     def _keep_headers(self, failure: Failure) -> None:
         """Keep the rate-limit headers; an error's may tell nothing and hide what others told."""

@@ -39,8 +39,9 @@ def response_attributes(
     request_id = headroom.request_id(result, call.response)
     if request_id is not None:
         attributes[semconv.PROVIDER_REQUEST_ID] = request_id
-    if call.retries:
-        attributes[semconv.HTTP_RESEND_COUNT] = call.retries
+    resends = call.retries or headroom.resend_count(failure.exc)
+    if resends:
+        attributes[semconv.HTTP_RESEND_COUNT] = resends
     if ended.first_chunk is not None:
         attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = ended.first_chunk
     if failure.type is not None:

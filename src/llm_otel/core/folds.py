@@ -160,16 +160,20 @@ def hide_usage(chunk: Any) -> bool:
 class Events:
     """Typed events: responses, images, transcriptions, speech."""
 
-    __slots__ = ("_final", "_first", "dialect", "endpoint")
+    __slots__ = ("_cost", "_final", "_first", "dialect", "endpoint")
 
     def __init__(self, endpoint: Endpoint, dialect: Dialect) -> None:
         self.endpoint = endpoint
         self.dialect = dialect
         self._first: object = None
         self._final: object = None
+        self._cost: object = None
 
     def add(self, chunk: Any) -> None:
         """Take an event in."""
+        # OpenCode reports the cost in an event of its own, behind the last.
+        if self.dialect.costs and read.get(chunk, "cost") is not None:
+            self._cost = chunk
         if self._first is None:
             self._first = chunk
         kind = read.text(chunk, "type")
@@ -185,7 +189,10 @@ class Events:
             result = self._unfinished("failed")
             result.error = body_errors.in_event(self._final, self.dialect)
             return result
-        return extract.answer(_response(self._final), self.endpoint, self.dialect)
+        result = extract.answer(_response(self._final), self.endpoint, self.dialect)
+        if result.cost is None and self._cost is not None:
+            result.cost = reported_cost.in_answer((self._cost,), self.dialect)
+        return result
 
     def _unfinished(self, status: str | None) -> Answer:
         """What the first event told of a response that never came to its end."""

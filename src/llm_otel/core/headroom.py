@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from llm_otel import semconv
@@ -26,6 +26,7 @@ _RESETS: dict[bytes, tuple[semconv.Metric, semconv.Metric]] = {
 _REQUEST_IDS = (b"x-request-id", b"request-id", b"apim-request-id")
 _READ = frozenset({*_VALUES, *_RESETS, *_REQUEST_IDS})
 _PARTS = re.compile(rb"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_COUNT = re.compile(r"[0-9]{1,4}")
 _SECONDS = {b"ms": 0.001, b"s": 1.0, b"m": 60.0, b"h": 3600.0}
 
 
@@ -130,3 +131,14 @@ def _number(text: bytes) -> float | None:
         return read.number(float(text))
     except ValueError:
         return None
+
+
+def resend_count(exc: BaseException | None) -> int:
+    """How often a request that failed in the end was sent again; 0 where that is not known.
+
+    The SDKs tell nobody but the provider, in a header of each request.
+    """
+    request = read.get(exc, "request") or read.get(read.get(exc, "response"), "_request")
+    headers = read.get(request, "headers")
+    count = headers.get("x-stainless-retry-count") if isinstance(headers, Mapping) else None
+    return int(count) if isinstance(count, str) and _COUNT.fullmatch(count) else 0

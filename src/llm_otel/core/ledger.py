@@ -1,4 +1,4 @@
-"""Count what is polled once: background responses and batches, by id, in this process."""
+"""Count what is polled once: responses and batches, by id, in this process."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ class Ledger:
             self._begun.setdefault(key, labels)
             if len(self._begun) > self._capacity:
                 self._begun.popitem(last=False)
+
+    def awaits(self, key: str) -> bool:
+        """Whether this process began `key` and its usage was not counted yet."""
+        with self._lock:
+            return key in self._begun
 
     def claim(self, key: str) -> tuple[bool, dict[str, str] | None]:
         """Whether `key` is to be counted now (True once), and who began it, if this process did."""

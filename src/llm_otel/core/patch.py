@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import logging
@@ -9,19 +10,38 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from types import FunctionType
 from typing import Any
 
 import wrapt
 from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, endings, finalizers, fork, guard, rivals, runtime, streams
+from llm_otel.core import (
+    begin,
+    endings,
+    finalizers,
+    fork,
+    guard,
+    imports,
+    rivals,
+    runtime,
+    sse_filter,
+    streams,
+)
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
 
 # What `request` must accept for us to touch it.
 _SIGNATURE = ("cast_to", "options", "stream", "stream_cls")
+
+# Besides the HTTP response itself, what the SDK makes of one for a caller who wants it as it is.
+_UNPARSED = frozenset({str, bytes, int, float, bool, type(None)})
+
+
+# Makes the function that goes in the place of an SDK's own.
+Hook = Callable[[Any], Callable[..., Any]]
 
 
 def install(spec: ClientSpec) -> bool:
@@ -36,17 +56,15 @@ def install(spec: ClientSpec) -> bool:
     except (ImportError, ValueError):  # a test's stand-in for the client
         return False
     _wanted[spec.package] = spec
-    if spec.package in sys.modules:
-        _install_if_wanted(spec)
-    elif spec.package not in _awaited:
-        _awaited.add(spec.package)
-        wrapt.register_post_import_hook(lambda _module: _install_if_wanted(spec), spec.package)
+    # A client that is purged and imported anew, or reloaded, has new classes.
+    for module in (spec.package, f"{spec.package}.{spec.base_module}"):
+        imports.watch(module, functools.partial(_install_if_wanted, spec.package))
+    _install_if_wanted(spec.package)
     return True
 
 
 _wanted: dict[str, ClientSpec] = {}
-_awaited: set[str] = set()
-# The two base classes of each client that is hooked, and its hooks: class, name, what is there.
+# The base classes of each client that is hooked, and its hooks: class, name, what is there.
 _bases: dict[str, tuple[type, ...]] = {}
 _installed: dict[str, list[tuple[type, str, Any]]] = {}
 # For these two. Nothing is imported with it held: an import may wait for us.
@@ -54,12 +72,19 @@ _lock = threading.Lock()
 fork.renew(__name__, "_lock", threading.Lock)
 
 
-def _install_if_wanted(spec: ClientSpec) -> None:
+def _install_if_wanted(package: str) -> None:
     try:
-        if spec.package in _wanted:
+        spec = _wanted.get(package)
+        if spec is not None and _is_imported(package):
             _install_now(spec)
     except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
         guard.handle("install", exc)
+
+
+def _is_imported(package: str) -> bool:
+    """Whether a package is there, and not in the midst of its import."""
+    spec = getattr(sys.modules.get(package), "__spec__", None)
+    return package in sys.modules and not getattr(spec, "_initializing", False)
 
 
 def _install_now(spec: ClientSpec) -> None:
@@ -73,9 +98,10 @@ def _install_now(spec: ClientSpec) -> None:
             spec.supported,
         )
         return
-    hooks: tuple[Callable[..., Any], ...] = (_sync_hook(spec), _async_hook(spec))
+    hooks: tuple[Hook, ...] = (_sync_hook(spec), _async_hook(spec))
     with _lock:
-        _bases[spec.package] = tuple(targets)  # type: ignore[arg-type]
+        older = _bases.get(spec.package, ())
+        _bases[spec.package] = tuple(dict.fromkeys((*older, *targets)))  # type: ignore[arg-type]
         for base, hook in zip(targets, hooks):
             for cls in (base, *_wrapped_before(base)):
                 _put(spec.package, cls, "request", hook)
@@ -89,19 +115,44 @@ def complete() -> None:
     with _lock:
         for package, bases in _bases.items():
             for base in bases:
-                _put(package, base, "_process_response", _received)
+                _put(package, base, "_process_response", _response_hook)
 
 
-def _put(package: str, target: Any, name: str, wrapper: Callable[..., Any]) -> None:
+def _put(package: str, target: Any, name: str, hook: Hook) -> None:
     """Wrap a function, unless it is wrapped already: what `remove_all` had to leave is in use
     again, if nobody has thrown it away since. Call with the lock held."""
     kept = [each for each in _installed.get(package, ()) if not _removed(*each)]
     if (target, name) not in {(cls, known) for cls, known, _ in kept}:
         original = inspect.getattr_static(target, name)
-        replacement: Any = wrapt.FunctionWrapper(original, wrapper)
+        replacement = _in_place_of(original, hook(original))
         setattr(target, name, replacement)
         kept.append((target, name, replacement))
     _installed[package] = kept
+
+
+def _in_place_of(original: Any, function: Any) -> Any:
+    """`function` with all that `inspect`, `pickle` and `copy` look at from `original`.
+
+    A plain function, no wrapper object: it is pickled by its name and copied as what it replaces.
+    """
+    functools.update_wrapper(function, original)
+    try:
+        # `inspect.getfullargspec` does not follow `__wrapped__`.
+        function.__signature__ = inspect.signature(original)
+    except (TypeError, ValueError):
+        pass
+    return function
+
+
+def _caller(original: Any) -> Callable[..., Any]:
+    """Calls what was on a class: a function, or a descriptor that somebody put there."""
+    if type(original) is FunctionType:
+        return original
+
+    def call(client: Any, *args: Any, **kwargs: Any) -> Any:
+        return original.__get__(client, type(client))(*args, **kwargs)
+
+    return call
 
 
 def _wrapped_before(base: Any) -> Iterator[type]:
@@ -116,8 +167,7 @@ def _wrapped_before(base: Any) -> Iterator[type]:
 
 def _calls_ours(function: Any) -> bool:
     for _ in range(rivals.DEEPEST):
-        wrapper = getattr(function, "_self_wrapper", None)
-        if getattr(wrapper, "__module__", None) == __name__:
+        if type(function) is FunctionType and function.__globals__ is globals():
             return True
         function = getattr(function, "__wrapped__", None)
     return False
@@ -154,60 +204,84 @@ def remove_all() -> None:
 
 
 # ------------------------------------------------------------------ the hooks
-def _sync_hook(spec: ClientSpec) -> Callable[..., Any]:
-    def request(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        started = begin.begin(spec, client, args, kwargs)
-        if started is None:
-            return wrapped(*args, **kwargs)
-        token = otel_context.attach(started.context)
-        try:
-            result = wrapped(*started.args, **started.kwargs)
-        except BaseException as exc:
-            _failed(started.call, exc)
-            raise
-        finally:
+def _sync_hook(spec: ClientSpec) -> Hook:
+    def hook(original: Any) -> Callable[..., Any]:
+        wrapped = _caller(original)
+
+        def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            started = begin.begin(spec, client, args, kwargs)
+            if started is None:
+                return wrapped(client, *args, **kwargs)
+            token = otel_context.attach(started.context)
+            try:
+                result = wrapped(client, *started.args, **started.kwargs)
+            except BaseException as exc:
+                _failed(started.call, exc)
+                raise
+            finally:
+                otel_context.detach(token)
+            _returned(started, result, asynchronous=False)
+            return result
+
+        return request
+
+    return hook
+
+
+def _async_hook(spec: ClientSpec) -> Hook:
+    def hook(original: Any) -> Callable[..., Any]:
+        wrapped = _caller(original)
+
+        async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            started = begin.begin(spec, client, args, kwargs)
+            if started is None:
+                return await wrapped(client, *args, **kwargs)
+            finalizers.ready()
+            token = otel_context.attach(started.context)
+            try:
+                result = await wrapped(client, *started.args, **started.kwargs)
+            except GeneratorExit as exc:
+                # The coroutine was dropped: this may run in any context, so nothing is detached.
+                _failed(started.call, exc)
+                raise
+            except BaseException as exc:
+                otel_context.detach(token)
+                _failed(started.call, exc)
+                raise
             otel_context.detach(token)
-        _returned(started, result, asynchronous=False)
-        return result
+            _returned(started, result, asynchronous=True)
+            return result
 
-    return request
+        return request
 
-
-def _async_hook(spec: ClientSpec) -> Callable[..., Any]:
-    async def request(
-        wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        started = begin.begin(spec, client, args, kwargs)
-        if started is None:
-            return await wrapped(*args, **kwargs)
-        finalizers.ready()
-        token = otel_context.attach(started.context)
-        try:
-            result = await wrapped(*started.args, **started.kwargs)
-        except GeneratorExit as exc:
-            # The coroutine was dropped: this may run in any context, so nothing is detached.
-            _failed(started.call, exc)
-            raise
-        except BaseException as exc:
-            otel_context.detach(token)
-            _failed(started.call, exc)
-            raise
-        otel_context.detach(token)
-        _returned(started, result, asynchronous=True)
-        return result
-
-    return request
+    return hook
 
 
-def _received(wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The HTTP response, before the SDK makes something of it."""
+def _response_hook(original: Any) -> Callable[..., Any]:
+    """Sees the HTTP response, before the SDK makes something of it."""
+    wrapped = _caller(original)
+    if inspect.iscoroutinefunction(original):
+
+        async def process_async(client: Any, *args: Any, **kwargs: Any) -> Any:
+            _received(kwargs)
+            return await wrapped(client, *args, **kwargs)
+
+        return process_async
+
+    def process(client: Any, *args: Any, **kwargs: Any) -> Any:
+        _received(kwargs)
+        return wrapped(client, *args, **kwargs)
+
+    return process
+
+
+def _received(kwargs: dict[str, Any]) -> None:
     try:
         call = begin.current_call()
         if call is not None:
             call.received(kwargs.get("response"), kwargs.get("retries_taken", 0))
     except Exception as exc:  # noqa: BLE001
         guard.handle("received", exc)
-    return wrapped(*args, **kwargs)
 
 
 def _failed(call: Call | None, exc: BaseException) -> None:
@@ -232,12 +306,18 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
     if started.raw is not None and response is not None:
         if call.streaming or started.raw == "stream":
             streams.watch_response(response, call, asynchronous=asynchronous, tap=True)
+            if started.hide_usage:
+                sse_filter.hide_usage(response)
         else:
-            call.returned(streams.read_body(response))
+            streams.finish_body(call, response)
     elif call.streaming and hasattr(result, "_iterator"):
         wrap = streams.observe_async if asynchronous else streams.observe
         response = result.response
         result._iterator = wrap(result._iterator, call, started.hide_usage)
         streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
+    elif call.streaming and result is call.response:
+        streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
+    elif result is call.response or type(result) in _UNPARSED or call.endpoint.kind == "speech":
+        streams.finish_body(call, call.response)
     else:
         call.returned(result)

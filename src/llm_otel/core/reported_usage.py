@@ -45,18 +45,22 @@ def usage(
         reported: The usage itself where `node` does not hold it, as the chunks of a stream do.
     """
     counts: Counts = {}
+    fields = read.fields(reported)
     if reported is not None:
-        _collect(counts, read.fields(reported), endpoint.usage)
+        _collect(counts, fields, endpoint.usage)
     else:
         for way in endpoint.usage_at:
-            found = read.path(node, way)
-            if found is not None:
-                _collect(counts, read.fields(found), endpoint.usage)
-                if counts:
-                    break
+            fields = read.fields(read.path(node, way))
+            _collect(counts, fields, endpoint.usage)
+            if counts:
+                break
     if not counts and endpoint.usage_beside:
         _collect(counts, read.fields(node), endpoint.usage_beside)
-    return _usage(counts, endpoint, dialect) if counts else None
+    if not counts:
+        return None
+    # new-api says in so many words that the cache lies beside the input.
+    beside = fields.get("usage_semantic") == "anthropic"
+    return _usage(counts, endpoint, dialect, cache_beside=beside)
 
 
 def merged(parts: Iterable[object]) -> Mapping[str, object]:
@@ -105,13 +109,18 @@ def _collect(counts: Counts, reported: Mapping[str, object], names: UsageMap) ->
             counts[destination] = amount
 
 
-def _usage(counts: Counts, endpoint: Endpoint, dialect: Dialect) -> Usage | None:
+def _usage(
+    counts: Counts, endpoint: Endpoint, dialect: Dialect, *, cache_beside: bool
+) -> Usage | None:
     of = counts.get
     total, seconds = of("total_tokens", 0), of("audio_seconds", 0.0)
     result = Usage(of("input_tokens", 0), of("output_tokens", 0), audio_seconds=seconds)
     if not counts.keys() <= _PLAIN:
         _fill_parts(result, counts)
-        _add_cache_beside(result, total, "cache_read_input_tokens" in counts)
+        if cache_beside:
+            result.input_tokens += result.cache_read_tokens + result.cache_write_tokens
+        else:
+            _add_cache_beside(result, total, "cache_read_input_tokens" in counts)
     if endpoint.kind in _INPUT_ONLY:
         result.input_tokens = result.input_tokens or total
     if total != result.input_tokens + result.output_tokens or result.reasoning_tokens:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from llm_otel import semconv
-from llm_otel.clients import dialects, providers
+from llm_otel.clients import dialects, providers, stream_usage
 from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import ClientSpec
+from llm_otel.clients.stream_usage import StreamUsage
 from llm_otel.core import read
+
+_logger = logging.getLogger("llm_otel")
 
 _AZURE = "azure.ai.openai"
 
@@ -21,7 +25,7 @@ class Server(NamedTuple):
     Attributes:
         host, port: `server.address` and `server.port`; None when the URL has none.
         provider: `gen_ai.provider.name`.
-        proven: Proven to accept `stream_options.include_usage`.
+        stream_usage: What it is known to do about the usage of streams.
         attributes: The span attributes that say all this, to be copied.
         dialect: What is particular to the provider.
     """
@@ -29,7 +33,7 @@ class Server(NamedTuple):
     host: str | None
     port: int | None
     provider: str
-    proven: bool
+    stream_usage: StreamUsage
     attributes: Mapping[str, Any]
     dialect: Dialect
 
@@ -47,6 +51,7 @@ class Servers:
     def __init__(self, named: Mapping[str, str]) -> None:
         self._named = named
         self._known: dict[int, tuple[object, type, Server]] = {}
+        self._without_usage: set[str | None] = set()
 
     def of(self, client: Any, spec: ClientSpec, url: str) -> Server:
         """The server that a request of `client` to `url` goes to.
@@ -56,7 +61,7 @@ class Servers:
             spec: Data of that SDK.
             url: The request's URL, relative to the client's base or absolute.
         """
-        if url.startswith(("http://", "https://")):
+        if "://" in url:
             return self._resolve(client, spec, url)
         base = client._base_url
         known = self._known.get(id(base))
@@ -68,15 +73,28 @@ class Servers:
         self._known[id(base)] = (base, type(client), server)
         return server
 
+    def warn_of_missing_usage(self, server: Server) -> None:
+        """Say once a host in the log that its streams tell no usage unless they are asked to."""
+        host = server.netloc
+        if host in self._without_usage or len(self._without_usage) >= self._KEPT:
+            return
+        self._without_usage.add(host)
+        _logger.warning(
+            "llm-otel got no usage from a stream of %s: its tokens and cost are unknown, not 0. If "
+            'this host accepts stream_options={"include_usage": true}, send it, or set '
+            "`stream_usage: always`.",
+            host,
+        )
+
     def _resolve(self, client: Any, spec: ClientSpec, url: str) -> Server:
         parts = urlsplit(url)
         host = parts.hostname
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
         azure = any(cls.__name__ == "BaseAzureClient" for cls in type(client).__mro__)
         provider = self._provider(host or "", port, spec, azure)
-        proven = _proven(client, host, provider, parts.path, azure)
+        usage = _stream_usage(client, host, port, provider, parts.path, azure)
         dialect = dialects.of(provider, known_host=providers.by_host(host or "", None) is not None)
-        return Server(host, port, provider, proven, _attributes(host, port, provider), dialect)
+        return Server(host, port, provider, usage, _attributes(host, port, provider), dialect)
 
     def _provider(self, host: str, port: int | None, spec: ClientSpec, azure: bool) -> str:
         named = self._named.get(f"{host}:{port}") or self._named.get(host)
@@ -99,14 +117,14 @@ def _attributes(host: str | None, port: int | None, provider: str) -> dict[str, 
     return attributes
 
 
-def _proven(client: Any, host: str | None, provider: str, path: str, azure: bool) -> bool:
-    if host in providers.USAGE_ON_REQUEST_HOSTS:
-        return True
-    if provider != _AZURE:
-        return False
-    if "/openai/v1" in path:
-        return True
-    return azure and _azure_version(client) in providers.AZURE_USAGE_VERSIONS
+def _stream_usage(
+    client: Any, host: str | None, port: int | None, provider: str, path: str, azure: bool
+) -> StreamUsage:
+    if provider == _AZURE and "/openai/v1" in path:
+        return stream_usage.ON_REQUEST
+    if provider == _AZURE and azure:
+        return stream_usage.by_azure_version(_azure_version(client))
+    return stream_usage.by_host(host or "", port)
 
 
 def _azure_version(client: Any) -> str | None:

@@ -281,9 +281,8 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
             _finish(call, [], drained=True)
             return
         endings.watch_close(response, call, asynchronous=asynchronous)
-    library = type(response).__module__.partition(".")[0]
-    kind = _class_for(library, asynchronous, tap)
-    response.stream = kind(response.stream, call)
+    base = _byte_stream(response, asynchronous)
+    response.stream = _class_for(base, asynchronous, tap)(response.stream, call)
 
 
 _KINDS: dict[tuple[bool, bool], type] = {
@@ -294,10 +293,20 @@ _KINDS: dict[tuple[bool, bool], type] = {
 }
 
 
+def _byte_stream(response: Any, asynchronous: bool) -> type:
+    """The stream class that this httpx insists on: that of the stream which it has accepted, as
+    the module of this name may have been imported anew."""
+    name = "AsyncByteStream" if asynchronous else "SyncByteStream"
+    for cls in type(response.stream).__mro__:
+        if cls.__name__ == name:
+            return cls
+    base: type = getattr(sys.modules[type(response).__module__.partition(".")[0]], name)
+    return base
+
+
 @lru_cache(maxsize=32)
-def _class_for(library: str, asynchronous: bool, tap: bool) -> type:
-    """Our class as a subclass of the stream class that this httpx insists on."""
-    base = getattr(sys.modules[library], "AsyncByteStream" if asynchronous else "SyncByteStream")
+def _class_for(base: type, asynchronous: bool, tap: bool) -> type:
+    """Our class as a subclass of httpx's."""
     kind = _KINDS[asynchronous, tap]
     return type(kind.__name__, (kind, base), {})
 
@@ -318,19 +327,40 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
     whole = read.get(response, "_content")
     drained = drained or isinstance(whole, bytes)
     body = whole if isinstance(whole, bytes) else _decoded(response, kept)
-    if call.streaming:
-        observers = call.watch()
-        for chunk in read.events_of(body):
-            for observer in observers:
-                observer.add(chunk)
+    streamed = call.streaming or _is_sse(response)
+    if streamed:
+        _observe_all(call, body)
     if error is not None:
         call.failed(error)
     elif not drained:
         call.left()
-    elif call.streaming:
+    elif streamed:
         call.drained()
     else:
         call.returned(read.body_of(body))
+
+
+def finish_body(call: Call, response: Any) -> None:
+    """End a call whose body the SDK has read and not parsed, with what that tells."""
+    body = read.get(response, "_content")
+    if isinstance(body, bytes) and _is_sse(response):
+        _observe_all(call, body)
+        call.drained()
+    else:
+        call.returned(read.body_of(body))
+
+
+def _observe_all(call: Call, body: bytes) -> None:
+    observers = call.watch()
+    for chunk in read.events_of(body):
+        for observer in observers:
+            observer.add(chunk)
+
+
+def _is_sse(response: Any) -> bool:
+    """Whether a body is a stream of events: the caller may have asked for one in the body alone."""
+    headers = getattr(response, "headers", None) or {}
+    return "event-stream" in str(headers.get("content-type", ""))
 
 
 def _decoded(response: Any, kept: list[bytes]) -> bytes:
@@ -345,8 +375,3 @@ def _decoded(response: Any, kept: list[bytes]) -> bytes:
         return decoded
     except Exception:  # noqa: BLE001 - cut off in the middle: nothing to learn from it
         return b""
-
-
-def read_body(response: Any) -> object:
-    """The body that an SDK has already read into a raw response; None when it is no JSON."""
-    return read.body_of(getattr(response, "_content", None))

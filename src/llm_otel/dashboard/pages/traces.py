@@ -54,7 +54,7 @@ def _tables(context: Context, data: list[TraceRow]) -> dict[str, Table]:
                 Column("Tokens in", lambda r: r.input_tokens, formats.count),
                 Column("Tokens out", lambda r: r.output_tokens, formats.count),
                 Column("Calls", lambda r: r.calls, formats.count),
-                common.unpriced_column(),
+                common.unpriced_column(shown=False),
                 word("Models", lambda r: r.models),
                 word(
                     "Feature", lambda r: r.feature, link=lambda r: context.here(feature=r.feature)

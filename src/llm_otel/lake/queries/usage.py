@@ -38,7 +38,7 @@ _FROM_CALLS: Final = """
         count(*) FILTER ({unpriced}) AS unpriced
     FROM {calls} c {only} GROUP BY ALL
 """.replace("{unpriced}", marks.UNPRICED)
-_FROM_METRICS: Final = """
+_OF_METRICS: Final = """
     SELECT time_bucket(to_seconds($bucket_s), hour) AS time, service_name, provider, model,
         feature, tenant_id,
         sum(count) FILTER (metric = $duration) AS requests,
@@ -49,9 +49,12 @@ _FROM_METRICS: Final = """
         sum(sum) FILTER (metric = $cached AND cache = 'read') AS cached_tokens,
         sum(sum) FILTER (metric IN ($unpriced, $unknown)) AS unpriced
     FROM {metrics_hourly}
-    WHERE metric IN ($duration, $errors, $cost, $tokens, $cached, $unpriced, $unknown)
+    WHERE metric IN ($duration, $errors, $cost, $tokens, $cached{more})
     GROUP BY ALL
 """
+_FROM_METRICS: Final = _OF_METRICS.replace("{more}", ", $unpriced, $unknown")
+# Without rows that hold such calls and nothing else.
+_NONE_UNPRICED: Final = _OF_METRICS.replace("{more}", "")
 # The counters of such calls know neither feature nor tenant: where these matter, the calls are
 # counted, though these may be sampled.
 _UNPRICED_OF_CALLS: Final = """
@@ -61,7 +64,7 @@ _UNPRICED_OF_CALLS: Final = """
     FROM {calls} c ANTI JOIN unmetered ON c.day = unmetered.day
         AND c.service_name IS NOT DISTINCT FROM unmetered.service_name
     WHERE {unpriced} GROUP BY ALL
-""".replace("{unpriced}", marks.UNPRICED).replace("{from_metrics}", _FROM_METRICS)
+""".replace("{unpriced}", marks.UNPRICED).replace("{from_metrics}", _NONE_UNPRICED)
 # A service and a day of which there are calls and no metrics. A service without a name is one too.
 _UNMETERED: Final = """
     SELECT service_name, day FROM (SELECT DISTINCT service_name, day FROM {calls}) c
@@ -112,9 +115,10 @@ def keep_window(
         reader.keep(f"usage{before}", from_calls.replace("{only}", ""), **values)
         return False
     reader.keep("unmetered", windowed(_UNMETERED), **values)
-    asked = reader.filter
-    of_calls = attributed or asked.feature or asked.tenant_id
-    text = windowed(_UNPRICED_OF_CALLS if of_calls else _FROM_METRICS)
+    of_calls = attributed or reader.filter.feature or reader.filter.tenant_id
+    # Nobody asks how many there were before.
+    chosen = _NONE_UNPRICED if before else _UNPRICED_OF_CALLS if of_calls else _FROM_METRICS
+    text = windowed(chosen)
     # Most often there is none, and then the many rows of the calls are not read at all.
     if reader.rows("SELECT 1 AS one FROM unmetered LIMIT 1", One):
         text = f"{text} UNION ALL BY NAME {from_calls.replace('{only}', _ONLY_UNMETERED)}"
