@@ -6,24 +6,35 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
-import wrapt
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context, get_current
 
 from llm_otel.attribution import provider_context
 from llm_otel.clients.spec import ClientSpec, Socket
-from llm_otel.core import endings, finalizers, fork, guard, read, rivals, runtime
+from llm_otel.core import (
+    endings,
+    finalizers,
+    fork,
+    guard,
+    imports,
+    patch,
+    read,
+    rivals,
+    runtime,
+)
 from llm_otel.core.server import Server
 from llm_otel.core.websocket_session import Response, Session, event_of
 
-Hook = Callable[..., Any]
+# Called with the SDK's own function, the object it is called on, and the arguments.
+Hook = Callable[[Any, Any, "tuple[Any, ...]", "dict[str, Any]"], Any]
 
-_wanted: set[str] = set()
-_awaited: set[str] = set()
-# What is hooked: class, name, our wrapper, and whether the class had the function itself.
+# Modules to hook, with what is in them.
+_wanted: dict[str, tuple[ClientSpec, Socket]] = {}
+# What is hooked: class, name, our function, and whether the class had one itself.
 _installed: list[tuple[type, str, Any, bool]] = []
 _lock = threading.Lock()
 fork.renew(__name__, "_lock", threading.Lock)
@@ -32,6 +43,10 @@ fork.renew(__name__, "_lock", threading.Lock)
 _sessions: dict[int, tuple[ref[Any], Session]] = {}
 fork.renew(__name__, "_sessions", dict)
 
+# What managers keep until they connect: event or message, and where it was queued.
+_Queue = list[tuple[object, Context]]
+_queues: WeakKeyDictionary[Any, _Queue] = WeakKeyDictionary()
+
 
 # ------------------------------------------------------------------ install
 def install(spec: ClientSpec) -> None:
@@ -39,24 +54,19 @@ def install(spec: ClientSpec) -> None:
     for socket in spec.sockets:
         for name in socket.modules:
             module = f"{spec.package}.{name}"
-            _wanted.add(module)
+            _wanted[module] = (spec, socket)
+            imports.watch(module, partial(_install_if_wanted, module))
             if module in sys.modules:
-                _install_if_wanted(spec, socket, module)
-            elif module not in _awaited:
-                _awaited.add(module)
-                wrapt.register_post_import_hook(_later(spec, socket, module), module)
+                _install_if_wanted(module)
     endings.at_exit(end_all)
 
 
-def _later(spec: ClientSpec, socket: Socket, module: str) -> Callable[[Any], None]:
-    return lambda _module: _install_if_wanted(spec, socket, module)
-
-
-def _install_if_wanted(spec: ClientSpec, socket: Socket, module: str) -> None:
+def _install_if_wanted(module: str) -> None:
     try:
-        if module in _wanted:
+        wanted = _wanted.get(module)
+        if wanted is not None:
             with _lock:
-                _hook_classes(spec, socket, sys.modules[module])
+                _hook_classes(*wanted, sys.modules[module])
     except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
         guard.handle("install websockets", exc)
 
@@ -72,6 +82,7 @@ def _hook_classes(spec: ClientSpec, socket: Socket, module: Any) -> None:
         entering = _async_enter(way) if asynchronous else _enter(way)
         _put(manager, "__aenter__" if asynchronous else "__enter__", entering)
         _put(manager, "enter", entering)
+        _put(manager, "send", _queue)
         _put(connection, "recv_bytes", _async_receive if asynchronous else _receive)
         _put(connection, "send", _async_send if asynchronous else _send)
         _put(connection, "send_raw", _async_send if asynchronous else _send)
@@ -83,9 +94,22 @@ def _put(cls: type, name: str, hook: Hook) -> None:
     if hooked or not hasattr(cls, name):
         return
     own = name in vars(cls)
-    wrapper: Any = wrapt.FunctionWrapper(inspect.getattr_static(cls, name), hook)
-    setattr(cls, name, wrapper)
-    _installed.append((cls, name, wrapper, own))
+    original = inspect.getattr_static(cls, name)
+    function = patch.in_place_of(original, _hooked(original, hook))
+    setattr(cls, name, function)
+    _installed.append((cls, name, function, own))
+
+
+def _hooked(original: Any, hook: Hook) -> Callable[..., Any]:
+    wrapped = patch.caller(original)
+
+    def function(owner: Any, *args: Any, **kwargs: Any) -> Any:
+        return hook(partial(wrapped, owner), owner, args, kwargs)
+
+    async def coroutine_function(owner: Any, *args: Any, **kwargs: Any) -> Any:
+        return await hook(partial(wrapped, owner), owner, args, kwargs)
+
+    return coroutine_function if inspect.iscoroutinefunction(original) else function
 
 
 def remove_all() -> None:
@@ -96,12 +120,12 @@ def remove_all() -> None:
     with _lock:
         _wanted.clear()
         left: list[tuple[type, str, Any, bool]] = []
-        for cls, name, wrapper, own in _installed:
-            ours = vars(cls).get(name) is wrapper
+        for cls, name, function, own in _installed:
+            ours = vars(cls).get(name) is function
             if not ours:
-                left.append((cls, name, wrapper, own))
+                left.append((cls, name, function, own))
             elif own:
-                setattr(cls, name, wrapper.__wrapped__)
+                setattr(cls, name, function.__wrapped__)
             else:
                 delattr(cls, name)
         _installed[:] = left
@@ -212,6 +236,8 @@ def _begin(way: _Way, manager: Any) -> _Opening | None:
         context,
         own_spans=not rivals.has_span(context, client, way.spec, "realtime"),
     )
+    for event, queued_in in _queues.pop(manager, ()):
+        _guarded("websocket send", _asked_for, session, event, queued_in)
     return _Opening(session, provider_context(session.context))
 
 
@@ -315,19 +341,35 @@ async def _async_send(
         raise
 
 
+def _queue(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The program sends before it connects: the manager keeps that until then."""
+    result = wrapped(*args, **kwargs)
+    if runtime.active() is not None:
+        _guarded("websocket queue", _keep, manager, _event(args, kwargs))
+    return result
+
+
+def _keep(manager: Any, event: object) -> None:
+    _queues.setdefault(manager, []).append((event, get_current()))
+
+
+def _event(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    return args[0] if args else kwargs.get("event", kwargs.get("data"))
+
+
 def _sending(
     connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Session | None, Response | None]:
     session = _session(connection)
     if session is None:
         return None, None
-    sent = args[0] if args else kwargs.get("event", kwargs.get("data"))
-    return session, _guarded("websocket send", _asked_for, session, sent)
+    return session, _guarded("websocket send", _asked_for, session, _event(args, kwargs))
 
 
-def _asked_for(session: Session, sent: object) -> Response | None:
+def _asked_for(session: Session, sent: object, context: Context | None = None) -> Response | None:
     """The response that an event asks for: an event, or the text of one."""
-    return session.sending(event_of(sent) if isinstance(sent, (str, bytes)) else sent)
+    event = event_of(sent) if isinstance(sent, (str, bytes)) else sent
+    return session.sending(event, context)
 
 
 def _unsent(session: Session | None, response: Response | None, exc: BaseException) -> None:
