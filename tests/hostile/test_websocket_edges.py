@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import json
+import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -389,3 +394,63 @@ def test_reconnecting(instrumented):
     (connect,) = [s for s in telemetry.spans if s.parent_id is None]
     assert connect.status != "ERROR", telemetry
     assert connect.attributes.get("http.request.resend_count") == 1, telemetry
+
+
+# ------------------------------------------------------------------ who reads, and what is hooked
+def test_read_by_a_thread(instrumented):
+    """What the server begins while a thread reads that knows nothing belongs to who connected."""
+    telemetry = instrumented(**SETTINGS)
+
+    def serve(socket: Any) -> None:
+        begin(socket, "r1")
+        done(socket, "r1")
+        socket.recv()
+
+    with (
+        client_of(serve) as client,
+        llm_otel.attribution(feature="phone"),
+        client.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        reader = threading.Thread(target=read_until, args=(connection, "response.done"))
+        reader.start()
+        reader.join(10)
+    assert span_of(telemetry, "r1").attributes.get("feature") == "phone", telemetry
+
+
+def test_imported_anew(instrumented, monkeypatch):
+    """The classes of an SDK's module that is purged and imported anew are hooked as well."""
+    name = "openai.resources.realtime.realtime"
+    module = importlib.import_module(name)
+    package = importlib.import_module("openai.resources.realtime")
+    monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(package, "realtime", module)
+    instrumented(**SETTINGS)
+    del sys.modules[name]
+    anew = importlib.import_module(name)
+    assert anew is not module
+    for cls in (anew.RealtimeConnection, anew.AsyncRealtimeConnection):
+        assert hasattr(cls.recv_bytes, "__wrapped__"), cls
+
+
+def test_hooks_are_pickled_and_copied_as_what_they_replace(instrumented):
+    """Functions of the hooked classes are plain functions, as before."""
+    from openai.resources.realtime.realtime import RealtimeConnection as Connection
+
+    instrumented(**SETTINGS)
+    for name in ("recv_bytes", "send", "close"):
+        function = vars(Connection).get(name, getattr(Connection, name))
+        assert copy.deepcopy(function) is function, name
+        assert pickle.loads(pickle.dumps(getattr(Connection, name))) is not None, name
+
+
+def test_no_websocket_code_before_a_connection():
+    """A program that connects nowhere does not load what follows connections."""
+    program = (
+        "import sys, llm_otel; llm_otel.instrument(setup=False)\n"
+        "import openai.resources.responses.responses\n"
+        "print([name for name in sys.modules if 'websocket_' in name and 'llm_otel' in name])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert told.stdout.strip() == "[]", told

@@ -10,12 +10,11 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN
 
-from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.clients.spec import Endpoint, Socket
-from llm_otel.core import endings, errors, finalizers, read, rivals
+from llm_otel.core import endings, finalizers, read, rivals, websocket_span
 from llm_otel.core.call import Call
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
@@ -74,19 +73,8 @@ class Session:
         self._wanted = {*speech, *(name.encode() for name in names)}
         # The program is about to close the connection.
         self.closing = False
-        self.span = self._start_span(context)
+        self.span = websocket_span.start(runtime, socket, host, model, context)
         self.context = trace.set_span_in_context(self.span, context)
-
-    def _start_span(self, context: Context) -> trace.Span:
-        attributes = {semconv.OPERATION_NAME: semconv.CONNECT, **self._server.attributes}
-        if self._socket.endpoint.api_type is not None:
-            attributes[semconv.OPENAI_API_TYPE] = self._socket.endpoint.api_type
-        name = semconv.CONNECT
-        if self._model is not None:
-            attributes[semconv.REQUEST_MODEL] = self._model
-            name = f"{name} {self._model}"
-        attributes.update(current(context).span_attributes)
-        return self._runtime.tracer.start_span(name, context, SpanKind.CLIENT, attributes)
 
     # ------------------------------------------------------------------ the client's side
     def sending(self, event: object, context: Context | None = None) -> Response | None:
@@ -298,17 +286,7 @@ class Session:
             self._end_span(exc, at)
 
     def _end_span(self, exc: BaseException | None, at: finalizers.Moment) -> None:
-        if exc is not None:
-            code = errors.status(exc) or read.integer(read.path(exc, ("response", "status_code")))
-            kind = errors.by_status(code) if code is not None else errors.classify(exc)
-            self.span.set_attribute(semconv.ERROR_TYPE, errors.full_name(exc))
-            self.span.set_attribute(semconv.ERROR_CLASS, kind)
-            if code is not None:
-                self.span.set_attribute(semconv.HTTP_STATUS_CODE, code)
-            self.span.set_status(Status(StatusCode.ERROR, self._runtime.policy.quote(exc)))
-        if self._reconnects:
-            self.span.set_attribute(semconv.HTTP_RESEND_COUNT, self._reconnects)
-        self.span.end(at.epoch_ns)
+        websocket_span.end(self.span, self._runtime.policy, at, exc, self._reconnects)
 
     def _take_calls(self) -> list[Call]:
         responses = self._responses.take_all()

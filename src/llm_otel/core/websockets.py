@@ -1,4 +1,4 @@
-"""Hooks the SDK's WebSocket connections: the handshake, what is sent, what comes, the end."""
+"""Hooks the classes of an SDK's WebSocket connections, once the program imports them."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary, ref
 
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context, get_current
-
-from llm_otel.attribution import provider_context
 from llm_otel.clients.spec import ClientSpec, Socket
-from llm_otel.core import (
-    endings,
-    finalizers,
-    fork,
-    guard,
-    imports,
-    patch,
-    read,
-    rivals,
-    runtime,
-)
-from llm_otel.core.server import Server
-from llm_otel.core.websocket_session import Response, Session, event_of
+from llm_otel.core import endings, fork, guard, imports, patch
 
-# Called with the SDK's own function, the object it is called on, and the arguments.
-Hook = Callable[[Any, Any, "tuple[Any, ...]", "dict[str, Any]"], Any]
+_HOOKS = "llm_otel.core.websocket_hooks"
+
+# Functions of a manager and of a connection, with the name of each one's hook. A client without
+# one of them does without.
+_MANAGER = {"__enter__": "enter", "__aenter__": "enter", "enter": "enter", "send": "queue"}
+_CONNECTION = {"recv_bytes": "receive", "send": "send", "send_raw": "send", "close": "close"}
+
+
+class Way(NamedTuple):
+    """What hooks know of the connections of one kind.
+
+    Attributes:
+        private: What Python puts in front of the names of a manager's private attributes.
+    """
+
+    spec: ClientSpec
+    socket: Socket
+    private: str
+
 
 # Modules to hook, with what is in them.
 _wanted: dict[str, tuple[ClientSpec, Socket]] = {}
@@ -39,16 +39,7 @@ _installed: list[tuple[type, str, Any, bool]] = []
 _lock = threading.Lock()
 fork.renew(__name__, "_lock", threading.Lock)
 
-# By the connection's `id`. The connection itself stays as it is, and is not kept alive.
-_sessions: dict[int, tuple[ref[Any], Session]] = {}
-fork.renew(__name__, "_sessions", dict)
 
-# What managers keep until they connect: event or message, and where it was queued.
-_Queue = list[tuple[object, Context]]
-_queues: WeakKeyDictionary[Any, _Queue] = WeakKeyDictionary()
-
-
-# ------------------------------------------------------------------ install
 def install(spec: ClientSpec) -> None:
     """Hook the client's connections, now or when their module is imported; there may be none."""
     for socket in spec.sockets:
@@ -72,42 +63,45 @@ def _install_if_wanted(module: str) -> None:
 
 
 def _hook_classes(spec: ClientSpec, socket: Socket, module: Any) -> None:
-    for asynchronous in (False, True):
-        prefix = ("Async" if asynchronous else "") + socket.name
+    for prefix in (socket.name, f"Async{socket.name}"):
         manager = getattr(module, f"{prefix}ConnectionManager", None)
         connection = getattr(module, f"{prefix}Connection", None)
         if manager is None or connection is None:
             continue
-        way = _Way(spec, socket, f"_{prefix}ConnectionManager__")
-        entering = _async_enter(way) if asynchronous else _enter(way)
-        _put(manager, "__aenter__" if asynchronous else "__enter__", entering)
-        _put(manager, "enter", entering)
-        _put(manager, "send", _queue)
-        _put(connection, "recv_bytes", _async_receive if asynchronous else _receive)
-        _put(connection, "send", _async_send if asynchronous else _send)
-        _put(connection, "send_raw", _async_send if asynchronous else _send)
-        _put(connection, "close", _async_close if asynchronous else _close)
+        way = Way(spec, socket, f"_{prefix}ConnectionManager__")
+        for cls, names in ((manager, _MANAGER), (connection, _CONNECTION)):
+            for name, hook in names.items():
+                if hasattr(cls, name):
+                    _put(cls, name, hook, way)
 
 
-def _put(cls: type, name: str, hook: Hook) -> None:
-    hooked = any(each is cls and known == name for each, known, _, _ in _installed)
-    if hooked or not hasattr(cls, name):
+def _put(cls: type, name: str, hook: str, way: Way) -> None:
+    if any(known is cls and its_name == name for known, its_name, _, _ in _installed):
         return
     own = name in vars(cls)
     original = inspect.getattr_static(cls, name)
-    function = patch.in_place_of(original, _hooked(original, hook))
+    function = patch.in_place_of(original, _function(original, hook, way))
+    if not own:  # pickled by its name, which has to lead to it
+        function.__module__, function.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
     setattr(cls, name, function)
     _installed.append((cls, name, function, own))
 
 
-def _hooked(original: Any, hook: Hook) -> Callable[..., Any]:
+def _function(original: Any, hook: str, way: Way) -> Callable[..., Any]:
+    """A function that calls the hook, which is only imported where somebody connects."""
     wrapped = patch.caller(original)
 
     def function(owner: Any, *args: Any, **kwargs: Any) -> Any:
-        return hook(partial(wrapped, owner), owner, args, kwargs)
+        from llm_otel.core import websocket_hooks
+
+        hooked = getattr(websocket_hooks, hook)
+        return hooked(way, partial(wrapped, owner), owner, args, kwargs)
 
     async def coroutine_function(owner: Any, *args: Any, **kwargs: Any) -> Any:
-        return await hook(partial(wrapped, owner), owner, args, kwargs)
+        from llm_otel.core import websocket_hooks
+
+        hooked = getattr(websocket_hooks, f"async_{hook}")
+        return await hooked(way, partial(wrapped, owner), owner, args, kwargs)
 
     return coroutine_function if inspect.iscoroutinefunction(original) else function
 
@@ -134,276 +128,6 @@ def remove_all() -> None:
 
 def end_all() -> None:
     """End all connections' spans and what is open on them."""
-    at = finalizers.now()
-    for key in list(_sessions):
-        entry = _sessions.pop(key, None)
-        if entry is not None:
-            _guarded("websocket end", entry[1].end, at)
-
-
-def _guarded(site: str, what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    try:
-        return what(*args, **kwargs)
-    except Exception as exc:  # noqa: BLE001
-        guard.handle(site, exc)
-        return None
-
-
-# ------------------------------------------------------------------ the handshake
-class _Way(NamedTuple):
-    """How to read a connection's manager.
-
-    Attributes:
-        private: What Python puts in front of the names of its private attributes.
-    """
-
-    spec: ClientSpec
-    socket: Socket
-    private: str
-
-
-class _Opening(NamedTuple):
-    """A handshake that goes out under our eyes.
-
-    Attributes:
-        session: None when only the context is ours.
-        context: To be current meanwhile.
-    """
-
-    session: Session | None
-    context: Context
-
-
-def _enter(way: _Way) -> Hook:
-    def enter(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        opening = _guarded("websocket begin", _begin, way, manager)
-        if opening is None:
-            return wrapped(*args, **kwargs)
-        token = otel_context.attach(opening.context)
-        try:
-            connection = wrapped(*args, **kwargs)
-        except BaseException as exc:
-            _refused(opening, exc)
-            raise
-        finally:
-            otel_context.detach(token)
-        _guarded("websocket opened", _opened, opening, connection)
-        return connection
-
-    return enter
-
-
-def _async_enter(way: _Way) -> Hook:
-    async def enter(
-        wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        opening = _guarded("websocket begin", _begin, way, manager)
-        if opening is None:
-            return await wrapped(*args, **kwargs)
-        token = otel_context.attach(opening.context)
-        try:
-            connection = await wrapped(*args, **kwargs)
-        except GeneratorExit as exc:
-            # The coroutine was dropped: this may run in any context, so nothing is detached.
-            _refused(opening, exc)
-            raise
-        except BaseException as exc:
-            otel_context.detach(token)
-            _refused(opening, exc)
-            raise
-        otel_context.detach(token)
-        _guarded("websocket opened", _opened, opening, connection)
-        return connection
-
-    return enter
-
-
-def _begin(way: _Way, manager: Any) -> _Opening | None:
-    active = runtime.active()
-    if active is None:
-        return None
-    context = get_current()
-    bare = provider_context(context)
-    client = read.get(manager, way.private + "client")
-    if not active.live or client is None or rivals.suppressed(context):
-        return None if bare is context else _Opening(None, bare)
-    finalizers.ready()
-    session = Session(
-        active,
-        way.socket,
-        _server(active, way.spec, client),
-        _model(manager, way),
-        context,
-        own_spans=not rivals.has_span(context, client, way.spec, "realtime"),
-    )
-    for event, queued_in in _queues.pop(manager, ()):
-        _guarded("websocket send", _asked_for, session, event, queued_in)
-    return _Opening(session, provider_context(session.context))
-
-
-def _server(active: runtime.Runtime, spec: ClientSpec, client: Any) -> Server:
-    base = read.get(client, "websocket_base_url")
-    # `ws://` and `wss://` differ from `http://` and `https://` in nothing that matters here.
-    url = str(base).replace("ws", "http", 1) if base is not None else ""
-    return active.servers.of(client, spec, url)
-
-
-def _model(manager: Any, way: _Way) -> str | None:
-    named = read.string(read.get(manager, way.private + "model"))
-    query = read.get(manager, way.private + "extra_query")
-    return named or read.string(read.get(query, "model"))
-
-
-def _refused(opening: _Opening, exc: BaseException) -> None:
-    session = opening.session
-    if session is None:
-        return
-    if finalizers.may_be_final(exc):
-        finalizers.defer(lambda at: _guarded("websocket refused", session.end, at))
-    else:
-        _guarded("websocket refused", session.refused, exc)
-
-
-def _opened(opening: _Opening, connection: Any) -> None:
-    session, key = opening.session, id(connection)
-    if session is None:
-        return
-
-    def dropped(_reference: ref[Any]) -> None:
-        if _sessions.pop(key, None) is not None:
-            finalizers.defer(lambda at: _guarded("websocket dropped", session.end, at))
-
-    _sessions[key] = (ref(connection, dropped), session)
-
-
-def _session(connection: Any) -> Session | None:
-    entry = _sessions.get(id(connection))
-    return entry[1] if entry is not None and entry[0]() is connection else None
-
-
-# ------------------------------------------------------------------ messages
-def _receive(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    try:
-        message = wrapped(*args, **kwargs)
-    except Exception as exc:
-        _unreadable(connection, exc)
-        raise
-    _received(connection, message)
-    return message
-
-
-async def _async_receive(
-    wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    try:
-        message = await wrapped(*args, **kwargs)
-    except Exception as exc:
-        _unreadable(connection, exc)
-        raise
-    _received(connection, message)
-    return message
-
-
-def _received(connection: Any, message: object) -> None:
-    session = _session(connection)
-    if session is not None:
-        _guarded("websocket received", session.received, message)
-
-
-def _unreadable(connection: Any, exc: Exception) -> None:
-    """Reading raised: the connection is closed, or this one attempt ran out of time."""
-    session = _session(connection)
-    if session is None or not type(exc).__name__.startswith("ConnectionClosed"):
-        return
-    final = read.get(connection, "_on_reconnecting") is None
-    _guarded("websocket closed", session.broken, exc, final=final)
-    if final:
-        _sessions.pop(id(connection), None)
-
-
-def _send(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    session, response = _sending(connection, args, kwargs)
-    try:
-        return wrapped(*args, **kwargs)
-    except BaseException as exc:
-        _unsent(session, response, exc)
-        raise
-
-
-async def _async_send(
-    wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    session, response = _sending(connection, args, kwargs)
-    try:
-        return await wrapped(*args, **kwargs)
-    except BaseException as exc:
-        _unsent(session, response, exc)
-        raise
-
-
-def _queue(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The program sends before it connects: the manager keeps that until then."""
-    result = wrapped(*args, **kwargs)
-    if runtime.active() is not None:
-        _guarded("websocket queue", _keep, manager, _event(args, kwargs))
-    return result
-
-
-def _keep(manager: Any, event: object) -> None:
-    _queues.setdefault(manager, []).append((event, get_current()))
-
-
-def _event(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    return args[0] if args else kwargs.get("event", kwargs.get("data"))
-
-
-def _sending(
-    connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Session | None, Response | None]:
-    session = _session(connection)
-    if session is None:
-        return None, None
-    return session, _guarded("websocket send", _asked_for, session, _event(args, kwargs))
-
-
-def _asked_for(session: Session, sent: object, context: Context | None = None) -> Response | None:
-    """The response that an event asks for: an event, or the text of one."""
-    event = event_of(sent) if isinstance(sent, (str, bytes)) else sent
-    return session.sending(event, context)
-
-
-def _unsent(session: Session | None, response: Response | None, exc: BaseException) -> None:
-    if session is not None and response is not None:
-        _guarded("websocket send", session.unsent, response, exc)
-
-
-# ------------------------------------------------------------------ the end
-def _close(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    session = _closing(connection)
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        _closed(session)
-
-
-async def _async_close(
-    wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    session = _closing(connection)
-    try:
-        return await wrapped(*args, **kwargs)
-    finally:
-        _closed(session)
-
-
-def _closing(connection: Any) -> Session | None:
-    session = _session(connection)
-    if session is not None:
-        session.closing = True
-        _sessions.pop(id(connection), None)
-    return session
-
-
-def _closed(session: Session | None) -> None:
-    if session is not None:
-        finalizers.end(lambda at: _guarded("websocket closed", session.end, at))
+    hooks = sys.modules.get(_HOOKS)
+    if hooks is not None:
+        hooks.end_all()
