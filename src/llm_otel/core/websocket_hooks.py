@@ -36,14 +36,15 @@ def end_all() -> None:
     for key in list(_sessions):
         entry = _sessions.pop(key, None)
         if entry is not None:
-            _guarded("websocket end", entry[1].end, at)
+            _guarded(entry[1].end, at)
 
 
-def _guarded(site: str, what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _guarded(what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a function of ours returns; None where it fails."""
     try:
         return what(*args, **kwargs)
     except Exception as exc:  # noqa: BLE001
-        guard.handle(site, exc)
+        guard.handle("websocket", exc)
         return None
 
 
@@ -62,7 +63,7 @@ class _Opening(NamedTuple):
 
 def enter(way: Way, wrapped: Any, manager: Any, args: Args, kwargs: Kwargs) -> Any:
     """Hook of `manager.enter()`."""
-    opening = _guarded("websocket begin", _begin, way, manager)
+    opening = _guarded(_begin, way, manager)
     if opening is None:
         return wrapped(*args, **kwargs)
     token = otel_context.attach(opening.context)
@@ -73,13 +74,13 @@ def enter(way: Way, wrapped: Any, manager: Any, args: Args, kwargs: Kwargs) -> A
         raise
     finally:
         otel_context.detach(token)
-    _guarded("websocket opened", _opened, opening, connection)
+    _keep(opening, connection)
     return connection
 
 
 async def async_enter(way: Way, wrapped: Any, manager: Any, args: Args, kwargs: Kwargs) -> Any:
     """The same for asynchronous managers."""
-    opening = _guarded("websocket begin", _begin, way, manager)
+    opening = _guarded(_begin, way, manager)
     if opening is None:
         return await wrapped(*args, **kwargs)
     token = otel_context.attach(opening.context)
@@ -94,7 +95,7 @@ async def async_enter(way: Way, wrapped: Any, manager: Any, args: Args, kwargs: 
         _refused(opening, exc)
         raise
     otel_context.detach(token)
-    _guarded("websocket opened", _opened, opening, connection)
+    _keep(opening, connection)
     return connection
 
 
@@ -117,7 +118,7 @@ def _begin(way: Way, manager: Any) -> _Opening | None:
         own_spans=not rivals.has_span(context, client, way.spec, "realtime"),
     )
     for event, queued_in in _queues.pop(manager, ()):
-        _guarded("websocket send", _asked_for, session, event, queued_in)
+        _guarded(_asked_for, session, event, queued_in)
     return _Opening(session, provider_context(session.context))
 
 
@@ -139,9 +140,19 @@ def _refused(opening: _Opening, exc: BaseException) -> None:
     if session is None:
         return
     if finalizers.may_be_final(exc):
-        finalizers.defer(lambda at: _guarded("websocket refused", session.end, at))
+        finalizers.defer(lambda at: _guarded(session.end, at))
     else:
-        _guarded("websocket refused", session.refused, exc)
+        _guarded(session.refused, exc)
+
+
+def _keep(opening: _Opening, connection: Any) -> None:
+    """Keep the session of a connection; end it where that fails, so that nothing stays open."""
+    try:
+        _opened(opening, connection)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("websocket", exc)
+        if opening.session is not None:
+            _guarded(opening.session.end, finalizers.now())
 
 
 def _opened(opening: _Opening, connection: Any) -> None:
@@ -151,7 +162,7 @@ def _opened(opening: _Opening, connection: Any) -> None:
 
     def dropped(_reference: ref[Any]) -> None:
         if _sessions.pop(key, None) is not None:
-            finalizers.defer(lambda at: _guarded("websocket dropped", session.end, at))
+            finalizers.defer(lambda at: _guarded(session.end, at))
 
     _sessions[key] = (ref(connection, dropped), session)
 
@@ -189,7 +200,7 @@ async def async_receive(
 def _received(connection: Any, message: object) -> None:
     session = _session(connection)
     if session is not None:
-        _guarded("websocket received", session.received, message)
+        _guarded(session.received, message)
 
 
 def _unreadable(connection: Any, exc: Exception) -> None:
@@ -198,7 +209,7 @@ def _unreadable(connection: Any, exc: Exception) -> None:
     if session is None or not type(exc).__name__.startswith("ConnectionClosed"):
         return
     final = read.get(connection, "_on_reconnecting") is None
-    _guarded("websocket closed", session.broken, exc, final=final)
+    _guarded(session.broken, exc, final=final)
     if final:
         _sessions.pop(id(connection), None)
 
@@ -227,11 +238,11 @@ def queue(_way: Way, wrapped: Any, manager: Any, args: Args, kwargs: Kwargs) -> 
     """Hook of `manager.send()`: it keeps what the program sends until it connects."""
     result = wrapped(*args, **kwargs)
     if runtime.active() is not None:
-        _guarded("websocket queue", _keep, manager, _event(args, kwargs))
+        _guarded(_remember, manager, _event(args, kwargs))
     return result
 
 
-def _keep(manager: Any, event: object) -> None:
+def _remember(manager: Any, event: object) -> None:
     _queues.setdefault(manager, []).append((event, get_current()))
 
 
@@ -243,7 +254,7 @@ def _sending(connection: Any, args: Args, kwargs: Kwargs) -> tuple[Session | Non
     session = _session(connection)
     if session is None:
         return None, None
-    return session, _guarded("websocket send", _asked_for, session, _event(args, kwargs))
+    return session, _guarded(_asked_for, session, _event(args, kwargs))
 
 
 def _asked_for(session: Session, sent: object, context: Context | None = None) -> Response | None:
@@ -254,7 +265,7 @@ def _asked_for(session: Session, sent: object, context: Context | None = None) -
 
 def _unsent(session: Session | None, response: Response | None, exc: BaseException) -> None:
     if session is not None and response is not None:
-        _guarded("websocket send", session.unsent, response, exc)
+        _guarded(session.unsent, response, exc)
 
 
 # ------------------------------------------------------------------ the end
@@ -286,4 +297,4 @@ def _closing(connection: Any) -> Session | None:
 
 def _closed(session: Session | None) -> None:
     if session is not None:
-        finalizers.end(lambda at: _guarded("websocket closed", session.end, at))
+        finalizers.end(lambda at: _guarded(session.end, at))

@@ -14,7 +14,7 @@ from opentelemetry.trace import INVALID_SPAN
 
 from llm_otel.attribution import current
 from llm_otel.clients.spec import Endpoint, Socket
-from llm_otel.core import endings, finalizers, read, rivals, websocket_span
+from llm_otel.core import endings, finalizers, guard, read, rivals, websocket_span
 from llm_otel.core.call import Call
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
@@ -110,7 +110,7 @@ class Session:
         self._start(response)
         self._responses.forget(response)
         if response.call is not None:
-            endings.fail("websocket send", response.call, exc)
+            endings.fail("websocket", response.call, exc)
 
     def _start(self, response: Response, node: object = None) -> None:
         """Begin the call of a response, if that has not been done.
@@ -126,10 +126,14 @@ class Session:
         if model is not None:
             response.body["model"] = model
         call = self._begin(self._socket.endpoint, response.body, response.context)
-        if call is not None:
-            response.call = call
+        if call is None:
+            return
+        response.call = call
+        endings.watch(call)
+        try:
             response.observers = call.watch()
-            endings.watch(call)
+        except Exception as exc:  # noqa: BLE001 - the call ends without what its events tell
+            guard.handle("websocket", exc)
 
     def _begin(
         self, endpoint: Endpoint, body: Mapping[str, object], context: Context
@@ -216,8 +220,11 @@ class Session:
         self._responses.remember(read.text(node, "id"), response)
 
     def _observe(self, response: Response, event: object) -> None:
-        for observer in response.observers:
-            observer.add(event)
+        try:
+            for observer in response.observers:
+                observer.add(event)
+        except Exception as exc:  # noqa: BLE001 - the response ends all the same
+            guard.handle("websocket", exc)
 
     def _continued(self, event: object, *, chunk: bool) -> None:
         response = self._responses.under_way(event)
@@ -242,7 +249,7 @@ class Session:
         self._take(response, event)
         self._responses.forget(response)
         if response.call is not None:
-            endings.end("websocket response", response.call, response.call.drained)
+            endings.end("websocket", response.call, response.call.drained)
 
     def _heard(self, endpoint: Endpoint, body: dict[str, object]) -> Call | None:
         return self._begin(endpoint, body, self._reading())
@@ -275,12 +282,12 @@ class Session:
 
     def _fail(self, calls: Iterable[Call], exc: BaseException) -> None:
         for call in calls:
-            endings.fail("websocket closed", call, exc)
+            endings.fail("websocket", call, exc)
 
     def end(self, at: finalizers.Moment) -> None:
         """End what is open: the program does not wait for it any longer."""
         for call in self._take_calls():
-            endings.end("websocket closed", call, call.left, at=at)
+            endings.end("websocket", call, call.left, at=at)
         if self._close():
             exc, at = self._break or (None, at)
             self._end_span(exc, at)

@@ -91,11 +91,11 @@ class Speech:
     def _completed(self, event: object) -> None:
         call = self._ended(event)
         if call is not None:
-            endings.end("websocket transcription", call, call.returned, event)
+            endings.end("websocket", call, call.returned, event)
 
     def _failed(self, event: object) -> None:
         call = self._ended(event)
         if call is None:
             return
         call.watch()[0].add({"type": "error", "error": read.get(event, "error")})
-        endings.end("websocket transcription", call, call.drained)
+        endings.end("websocket", call, call.drained)

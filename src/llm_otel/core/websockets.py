@@ -59,7 +59,7 @@ def _install_if_wanted(module: str) -> None:
             with _lock:
                 _hook_classes(*wanted, sys.modules[module])
     except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
-        guard.handle("install websockets", exc)
+        guard.handle("install", exc)
 
 
 def _hook_classes(spec: ClientSpec, socket: Socket, module: Any) -> None:
