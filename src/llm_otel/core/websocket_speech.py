@@ -95,7 +95,10 @@ class Speech:
 
     def _failed(self, event: object) -> None:
         call = self._ended(event)
-        if call is None:
-            return
-        call.watch()[0].add({"type": "error", "error": read.get(event, "error")})
-        endings.end("websocket", call, call.drained)
+        if call is not None:
+            endings.end("websocket", call, _end_failed, call, event)
+
+
+def _end_failed(call: Call, event: object) -> None:
+    call.watch()[0].add({"type": "error", "error": read.get(event, "error")})
+    call.drained()
