@@ -193,8 +193,9 @@ def test_server_begins(instrumented, flavour):
 
 
 def test_transcription(instrumented):
-    """A transcription of the user's speech is a call of its own, priced as its own model."""
-    telemetry = instrumented(providers=PROVIDERS)
+    """A transcription of the user's speech is a call of its own, priced as its own model; what was
+    said is not captured."""
+    telemetry = instrumented(providers=PROVIDERS, capture_content="span_and_event")
     model = {"audio": {"input": {"transcription": {"model": "gpt-4o-mini-transcribe"}}}}
     usage = {
         "type": "tokens",
@@ -221,6 +222,47 @@ def test_transcription(instrumented):
     ]
     assert telemetry.value("gen_ai.cost.usd") == pytest.approx((100 * 3 + 10 * 5) / 1e6)
     assert "Hello" not in repr(telemetry)
+
+
+def test_parents(instrumented):
+    """A response is below the span that the program has opened since it connected."""
+    telemetry = instrumented(providers=PROVIDERS)
+
+    async def ask(client):
+        with llm_otel.workflow("outer"):
+            async with entered(client.realtime.connect(model="gpt-realtime")) as connection:
+                await wait(connection.response.create())
+                await until(connection, "response.done")
+                with llm_otel.agent("inner"):
+                    await wait(connection.response.create())
+                    await until(connection, "response.done")
+
+    with serving(lambda _event: spoken("resp_1", SPOKEN)) as server:
+        run("sync", server.url, ask)
+    assert telemetry.tree().splitlines() == [
+        "invoke_workflow outer",
+        "  connect gpt-realtime",
+        "    chat gpt-realtime",
+        "  invoke_agent inner",
+        "    chat gpt-realtime",
+    ]
+
+
+@FLAVOURS
+def test_queued_before_connecting(instrumented, flavour):
+    """A response that is queued before the connection is open is a call as well."""
+    telemetry = instrumented(providers=PROVIDERS)
+
+    async def ask(client):
+        manager = client.realtime.connect(model="gpt-realtime")
+        manager.send({"type": "response.create"})
+        async with entered(manager) as connection:
+            await until(connection, "response.done")
+
+    with serving(lambda _event: spoken("resp_1", SPOKEN)) as server:
+        run(flavour, server.url, ask)
+    assert telemetry.tree().splitlines() == ["connect gpt-realtime", "  chat gpt-realtime"]
+    assert telemetry.value("gen_ai.tokens.consumed") == 1500
 
 
 # ------------------------------------------------------------------ errors and early ends

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import openai
 import pytest
 from hostile.bodies import CHUNK, END, events, reply
 from hostile.harness import (
@@ -37,6 +38,8 @@ from llm_otel.core import fork, guard, patch
 from llm_otel.instrumentor import LlmOtelInstrumentor
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.testing import Provider, Reply
+from tests.conformance import sockets
+from tests.conformance.sockets import serving
 
 SOURCE = Path(llm_otel.__file__).parent
 
@@ -126,6 +129,17 @@ async def forked(client: Any) -> Any:
 async def installed(client: Any) -> Any:
     patch._wanted["openai"] = CLIENT
     patch._install_if_wanted(CLIENT)
+
+
+async def spoken(client: Any) -> Any:
+    """Two responses over a WebSocket; the second is left."""
+    with serving(lambda _event: sockets.spoken("resp_1")) as server:
+        own = openai.AsyncOpenAI(base_url=server.url, api_key="test")
+        async with own.realtime.connect(model="gpt-realtime") as connection:
+            await connection.response.create()
+            events = await sockets.until(connection, "response.done")
+            await connection.response.create()
+            return [event.type for event in events]
 
 
 async def zero_code(client: Any) -> Any:
@@ -286,6 +300,15 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "outcome": (Row(scored, f"{_CORE}.instruments.Instruments.outcome"),),
     "fork": (Row(forked),),
     "install": (Row(installed, f"{_CORE}.patch._install_now"),),
+    "websocket": (
+        Row(spoken, f"{_CORE}.websocket_hooks._begin", place=ASYNC),
+        Row(spoken, f"{_CORE}.websocket_hooks._opened", place=ASYNC),
+        Row(spoken, f"{_CORE}.websocket_session.Session.sending", place=ASYNC, times=2),
+        Row(spoken, f"{_CORE}.websocket_session.Session.received", place=ASYNC, times=None),
+        Row(spoken, f"{_CORE}.folds.new", place=ASYNC, times=None),
+        Row(spoken, f"{_CORE}.folds.Events.add", place=ASYNC, times=None),
+        Row(spoken, processor=True, place=ASYNC, times=None),
+    ),
     "instrument": (Row(zero_code, "llm_otel.instrument"),),
     "exit": (Row(at_exit),),
     "console": (Row(chat, "llm_otel.sdk.console.line", settings={"console": True}),),
