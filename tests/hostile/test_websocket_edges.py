@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 import json
 import pickle
 import subprocess
@@ -21,9 +22,18 @@ from llm_otel.testing import SpanRecord, Telemetry
 
 pytest.importorskip("websockets", reason="the server of these tests is made with it")
 openai = pytest.importorskip("openai")
-pytest.importorskip("openai.resources.realtime.realtime", reason="no realtime.connect()")
-if not hasattr(pytest.importorskip("openai.resources.responses.responses"), "ResponsesConnection"):
-    pytest.skip("this SDK has no responses.connect()", allow_module_level=True)
+realtime = pytest.importorskip(
+    "openai.resources.realtime.realtime", reason="this SDK has no realtime.connect()"
+)
+responses = pytest.importorskip("openai.resources.responses.responses")
+
+
+def needs(present: bool, what: str) -> Any:
+    """Skip a test where the SDK lacks something."""
+    return pytest.mark.skipif(not present, reason=f"this SDK has no {what}")
+
+
+RESPONSES = needs(hasattr(responses, "ResponsesConnection"), "responses.connect()")
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
 
@@ -42,7 +52,8 @@ def client_of(serve: Serve) -> Iterator[Any]:
         thread.start()
         port = server.socket.getsockname()[1]
         try:
-            yield openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="test")
+            # Older SDKs take `http` in the base URL for `wss`.
+            yield openai.OpenAI(websocket_base_url=f"ws://127.0.0.1:{port}/v1", api_key="test")
         finally:
             server.shutdown()
             thread.join(10)
@@ -114,6 +125,7 @@ def test_speech_overtakes_an_out_of_band_request(instrumented):
     assert telemetry.count("gen_ai.request.duration") == 2, telemetry
 
 
+@RESPONSES
 def test_lanes_do_not_mix(instrumented):
     """Requests on a lane and on no lane keep apart, whichever begins first."""
     telemetry = instrumented(**SETTINGS)
@@ -142,6 +154,7 @@ def test_lanes_do_not_mix(instrumented):
     assert first not in span_of(telemetry, "plain").attributes, telemetry
 
 
+@RESPONSES
 def test_successor_on_a_lane(instrumented):
     """A response that follows by itself on a lane gets the chunks of that lane."""
     telemetry = instrumented(**SETTINGS)
@@ -218,6 +231,8 @@ def test_refused_response(instrumented):
 
 
 # ------------------------------------------------------------------ what a request says
+@RESPONSES
+@needs(hasattr(realtime.RealtimeConnectionManager, "send"), "queue before the connection")
 def test_queued_before_connecting(instrumented):
     """A request that waits in the manager for the connection is a call of who queued it."""
     telemetry = instrumented(**SETTINGS)
@@ -273,6 +288,29 @@ def test_model_is_told_after_the_request(instrumented):
         read_until(connection, "response.done")
     assert telemetry.value("gen_ai.tokens.consumed", model="gpt-realtime") == 15, telemetry
     assert telemetry.value("gen_ai.cost.usd", model="gpt-realtime") > 0, telemetry
+
+
+@pytest.mark.parametrize(
+    ("make", "provider"),
+    [
+        (lambda url: openai.OpenAI(base_url=url, api_key="test"), "ollama"),
+        (
+            lambda url: openai.AzureOpenAI(
+                azure_endpoint=url, api_version="2024-10-21", api_key="test"
+            ),
+            "azure.ai.openai",
+        ),
+    ],
+)
+def test_who_answers(instrumented, make, provider):
+    """The host of a connection is that of the client's requests, as is who answers there."""
+    telemetry = instrumented(providers={"127.0.0.1": "ollama"} if provider == "ollama" else {})
+    client = make("http://127.0.0.1:9/v1")
+    with pytest.raises(OSError, match=r".*"):
+        client.realtime.connect(model="gpt-realtime").enter()
+    attributes = telemetry.span.attributes
+    assert attributes["gen_ai.provider.name"] == provider, telemetry
+    assert (attributes["server.address"], attributes["server.port"]) == ("127.0.0.1", 9), telemetry
 
 
 # ------------------------------------------------------------------ transcriptions
@@ -358,6 +396,7 @@ def test_broken_connection_is_an_error(instrumented):
     assert telemetry.count("gen_ai.request.duration") == 0, telemetry
 
 
+@needs("on_reconnecting" in inspect.signature(realtime.Realtime.connect).parameters, "reconnection")
 def test_reconnecting(instrumented):
     """What was under way when a connection broke has failed; what follows is on the same span."""
     telemetry = instrumented(**SETTINGS)
