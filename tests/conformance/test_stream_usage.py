@@ -202,9 +202,11 @@ def test_azure_versions(instrumented, p, version, asked):
 def test_never_where_bytes_are_read(instrumented, p, mode):
     """Who reads the bytes gets the bytes that they would have got."""
     telemetry = instrumented(stream_usage=mode)
-    with client_at(p, OPENAI_URL) as client:
-        with client.chat.completions.with_streaming_response.create(**CHAT) as response:
-            response.read()
+    with (
+        client_at(p, OPENAI_URL) as client,
+        client.chat.completions.with_streaming_response.create(**CHAT) as response,
+    ):
+        response.read()
     assert sent(p) is None
     assert usage_of(telemetry)[1] == "unknown"
 

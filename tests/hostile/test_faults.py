@@ -87,6 +87,12 @@ async def iterator_closed(client: Any) -> Any:
     return chunk, stream.response.is_closed
 
 
+async def raw_parsed(client: Any) -> Any:
+    create = client.chat.completions.with_raw_response.create
+    response = await wait(create(model="gpt-4o", messages=QUESTION, stream=True))
+    return [chunk async for chunk in each(response.parse())]
+
+
 async def raw_lines(client: Any) -> Any:
     create = client.chat.completions.with_streaming_response.create
     async with entered(create(model="gpt-4o", messages=QUESTION, stream=True)) as response:
@@ -231,7 +237,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "count": (
         Row(chat, f"{_CORE}.billing.bill"),
         Row(chat, "llm_otel.pricing.Pricing.cost"),
-        Row(drained, f"{_CORE}.call.Call._countable"),
+        Row(drained, f"{_CORE}.polled_usage.countable"),
     ),
     "describe": (
         Row(chat, f"{_CORE}.describe.response_attributes"),
@@ -253,6 +259,15 @@ ROWS: dict[str, tuple[Row, ...]] = {
             place=Place(False, PROVEN),
             differs=True,
             times=3,
+        ),
+    ),
+    "filter stream": (
+        Row(
+            raw_parsed,
+            f"{_CORE}.sse_filter._events",
+            (events(CHUNK, END),),
+            place=Place(False, PROVEN),
+            differs=True,
         ),
     ),
     "stream left": (

@@ -112,7 +112,7 @@ def test_without_telemetry(
 
 CALL = """
 import openai, llm_otel
-llm_otel.instrument(providers={{"127.0.0.1": "openai"}})
+llm_otel.instrument(providers={{"127.0.0.1": "openai"}}, stream_usage="never")
 client = openai.OpenAI(base_url={url!r}, api_key="test")
 ask = [{{"role": "user", "content": "Hi"}}]
 print(client.chat.completions.create(model="gpt-4o", messages=ask).object)

@@ -10,7 +10,7 @@ from llm_otel.testing import provider
 PROGRAM = """
 import asyncio, inspect, threading
 import openai, wrapt
-import llm_otel
+import llm_otel.core.patch
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 URL = {url!r}
+FILE = llm_otel.core.patch.__file__
 BASES = (openai._base_client.SyncAPIClient, openai._base_client.AsyncAPIClient)
 exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
 asked = dict(model="gpt-4o", messages=[{{"role": "user", "content": "Hi"}}])
@@ -47,8 +48,8 @@ def ours():
     for base in BASES:
         for name in ("request", "_process_response"):
             function, depth = inspect.getattr_static(base, name), 0
-            while hasattr(function, "_self_wrapper"):
-                depth += function._self_wrapper.__module__.startswith("llm_otel.")
+            while hasattr(function, "__wrapped__"):
+                depth += type(function) is type(ours) and function.__code__.co_filename == FILE
                 function = function.__wrapped__
             found.append(depth)
     return found

@@ -50,7 +50,8 @@ class Dialect:
         billed_marks: Keys of an answer whose mere presence means that more was billed than the
             usage counts.
         billed_requests: Keys of a request that switch on something that is billed and not counted.
-        billed_tools: Types of tools in a request that do the same.
+        billed_tools: Types of tools in a request, or the keys that stand for them, that do the
+            same.
     """
 
     costs: tuple[CostReport, ...] = ()
@@ -61,7 +62,7 @@ class Dialect:
     searches: tuple[Path, ...] = ()
     search_tools: frozenset[str] = frozenset()
     billed_marks: tuple[Path, ...] = ()
-    billed_requests: frozenset[str] = frozenset()
+    billed_requests: frozenset[Path] = frozenset()
     billed_tools: frozenset[str] = frozenset()
 
     @cached_property
@@ -115,7 +116,16 @@ _GEMINI = Dialect(
         ("choices", "grounding_metadata"),
         ("choices", "message", "extra_content", "google", "grounding_metadata"),
     ),
-)
+    # A search costs a fee, and its pages are input that only the total counts.
+    # https://ai.google.dev/gemini-api/docs/pricing
+    billed_requests=frozenset({("web_search_options",)}),
+    billed_tools=frozenset(
+        {
+            "google_search", "google_search_retrieval", "googleSearch", "google_maps",
+            "enterprise_web_search", "url_context", "code_execution",
+        }
+    ),
+)  # fmt: skip
 
 # Provider -> what is particular to it.
 DIALECTS: Mapping[str, Dialect] = {
@@ -146,9 +156,22 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
     # https://docs.nano-gpt.com
     "nanogpt": Dialect(
-        costs=tuple(
-            CostReport(("x_nanogpt_pricing", name), currency=("x_nanogpt_pricing", "currency"))
-            for name in ("costUsd", "cost", "amount")
+        costs=(
+            *(
+                CostReport(("x_nanogpt_pricing", name), currency=("x_nanogpt_pricing", "currency"))
+                for name in ("costUsd", "cost", "amount")
+            ),
+            CostReport(("cost",), currency=("currency",)),  # images
+        )
+    ),
+    # https://docs.exa.ai
+    "exa": Dialect(costs=(CostReport(("costDollars", "total")),)),
+    # Kilo takes no fee: what it passes on of OpenRouter's `cost` may be OpenRouter's fee alone.
+    # https://github.com/Kilo-Org/kilocode
+    "kilo": Dialect(
+        costs=(
+            CostReport(("usage", "cost_details", "upstream_inference_cost")),
+            CostReport(("usage", "cost")),
         )
     ),
     # https://opencode.ai/docs/zen: the last chunk of a stream holds the cost alone
@@ -168,7 +191,7 @@ DIALECTS: Mapping[str, Dialect] = {
             ("usage", "num_server_side_tools_used"),
             ("usage", "server_side_tool_usage_details"),
         ),
-        billed_requests=frozenset({"search_parameters"}),
+        billed_requests=frozenset({("search_parameters",)}),
     ),
     # https://deepinfra.com/docs/openai_api
     "deepinfra": Dialect(
@@ -181,19 +204,25 @@ DIALECTS: Mapping[str, Dialect] = {
     "gcp.vertex_ai": _GEMINI,
     "baidu": Dialect(error_codes=error_codes.BAIDU, billed_marks=(("search_results",),)),
     "cloudflare": Dialect(error_codes=error_codes.CLOUDFLARE),
+    "iflytek": Dialect(error_codes=error_codes.IFLYTEK),
     # https://cloud.tencent.com/document/product/1729/105701
     "tencent": Dialect(
-        billed_marks=(("search_info",),), billed_requests=frozenset({"enable_enhancement"})
+        billed_marks=(("search_info",),), billed_requests=frozenset({("enable_enhancement",)})
     ),
     "minimax": Dialect(error_codes=error_codes.MINIMAX),
     # https://help.aliyun.com/zh/model-studio/web-search
     "alibaba": Dialect(
         billed_marks=(("search_info",), ("usage", "plugins")),
-        billed_requests=frozenset({"enable_search"}),
+        billed_requests=frozenset({("enable_search",)}),
     ),
     # https://docs.z.ai/guides/tools/web-search, https://docs.bigmodel.cn/cn/guide/tools/web-search
     "zhipu": Dialect(
-        billed_marks=(("web_search",), ("search_result",)), error_codes=error_codes.ZHIPU
+        billed_marks=(("web_search",), ("search_result",)),
+        # Streams have no mark.
+        billed_tools=frozenset(
+            {"web_search", "web_browser", "code_interpreter", "drawing_tool", "retrieval"}
+        ),
+        error_codes=error_codes.ZHIPU,
     ),
     # https://console.groq.com/docs/compound
     "groq": Dialect(

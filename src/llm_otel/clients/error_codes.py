@@ -17,6 +17,7 @@ BY_STATUS: Mapping[int, str] = {
     425: semconv.SERVER,
     429: semconv.RATE_LIMIT,
     498: semconv.SERVER,
+    499: semconv.CANCELLED,
     504: semconv.TIMEOUT,
     524: semconv.TIMEOUT,
 }
@@ -32,7 +33,7 @@ _WORDS: Mapping[str, str] = {
         rate_limit rate_limit_exceeded rate_limit_error rate_limit_reached_error too_many_requests
         insufficient_quota quota_exceeded quotaexceeded resource_exhausted throttling
         throttling_ratequota throttling_burstrate throttling_allocationquota throttlingexception
-        usage_limit_reached
+        usage_limit_reached requestlimitexceeded limitexceeded
     """,
     semconv.INSUFFICIENT_FUNDS: """
         insufficient_funds insufficient_balance insufficientbalance insufficient_credit
@@ -42,6 +43,7 @@ _WORDS: Mapping[str, str] = {
         billing_error billing_not_active billing_hard_limit_reached billing_limit_reached
         billing_insufficient_balance arrearage accountoverdueerror account_arrears
         balance_not_enough quota_not_enough exceeded_current_quota_error
+        failedoperation_resourcepackexhausted failedoperation_servicestop
     """,
     semconv.SERVER: """
         server_error internal_error internal_server_error internalservererror internalerror
@@ -61,7 +63,7 @@ _WORDS: Mapping[str, str] = {
     """,
     semconv.PERMISSION: """
         permission_error permission_denied permission_denied_error access_denied accessdenied
-        forbidden unsupported_country_region_territory
+        accessdenied_unpurchased forbidden unsupported_country_region_territory
     """,
     semconv.NOT_FOUND: """
         model_not_found not_found_error resource_not_found_error deployment_not_found
@@ -109,6 +111,9 @@ FAILED_FINISHES: Mapping[str, str] = {
     "too_many_tool_calls": semconv.SERVER,
     "function_call_filter: malformed_function_call": semconv.SERVER,
     "error_toxic": semconv.CONTENT_FILTER,
+    "cancelled": semconv.CANCELLED,
+    "canceled": semconv.CANCELLED,
+    "user_cancelled": semconv.CANCELLED,
     "time_limit": semconv.TIMEOUT,
     "timeout": semconv.TIMEOUT,
 }
@@ -133,12 +138,23 @@ MINIMAX: Mapping[str, str] = {
     "2013": semconv.INVALID_REQUEST,
     "20132": semconv.INVALID_REQUEST,
     "2037": semconv.INVALID_REQUEST,
+    "2038": semconv.PERMISSION,
     "2039": semconv.INVALID_REQUEST,
     "2042": semconv.PERMISSION,
     "2045": semconv.RATE_LIMIT,
     "2048": semconv.INVALID_REQUEST,
     "2049": semconv.AUTHENTICATION,
     "2056": semconv.RATE_LIMIT,
+    "2061": semconv.PERMISSION,
+}
+
+# https://www.xfyun.cn/doc/spark/%E6%8E%A5%E5%8F%A3%E8%AF%B4%E6%98%8E.html
+IFLYTEK: Mapping[str, str] = {
+    **dict.fromkeys(("10013", "10014", "10019"), semconv.CONTENT_FILTER),
+    **dict.fromkeys(("10007", "11201", "11202", "11203"), semconv.RATE_LIMIT),
+    **dict.fromkeys(("10008", "10010", "10011"), semconv.SERVER),
+    "10907": semconv.INVALID_REQUEST,
+    "11200": semconv.PERMISSION,
 }
 
 # https://docs.bigmodel.cn/cn/api/api-code, https://docs.z.ai/api-reference/api-code

@@ -98,7 +98,16 @@ USAGE: UsageMap = {
     "prompt_audio_seconds": "audio_seconds",
     # Searches: Perplexity's deep research; Anthropic's usage, passed on by gateways.
     "num_search_queries": "web_searches",
-    "server_tool_use": {"web_search_requests": "web_searches"},
+    "server_tool_use": {
+        "web_search_requests": "web_searches",
+        "code_execution_requests": "uncounted_tools",
+    },
+    # Tools that the provider ran and bills by a price of their own: any number below marks the
+    # cost. Mistral: connectors; Volcengine: tool_usage; DashScope: x_tools and plugins.
+    "connectors": "uncounted_tools",
+    "tool_usage": "uncounted_tools",
+    "x_tools": "uncounted_tools",
+    "plugins": "uncounted_tools",
 }
 
 CHAT = Endpoint(

@@ -52,7 +52,7 @@ def in_body(node: object, dialect: Dialect) -> BodyError | None:
         failure = in_choice(choice, dialect)
         if failure is not None:
             return failure
-    return None if choices else in_status(node, dialect)
+    return in_status(node, dialect, _STATUSES[:1] if choices else _STATUSES)
 
 
 def in_response(node: object, dialect: Dialect, *, failed: bool) -> BodyError | None:
@@ -91,12 +91,23 @@ def in_choice(choice: object, dialect: Dialect) -> BodyError | None:
     return BodyError(str(reason), kind) if kind is not None else None
 
 
-def in_status(node: object, dialect: Dialect) -> BodyError | None:
-    """The failure that a status object reports beside missing choices."""
-    for way in _STATUSES:
+def in_status(
+    node: object, dialect: Dialect, ways: tuple[Path, ...] = _STATUSES
+) -> BodyError | None:
+    """The failure that a status object reports beside missing choices.
+
+    Args:
+        node: The answer.
+        dialect: The provider's error codes.
+        ways: Where to look; an answer with choices may only have MiniMax's status, which reports
+            an output that was withheld.
+    """
+    for way in ways:
         code = read.path(node, way)
         if type(code) in (int, str) and code not in _FINE:
             return _of_code(code, dialect)
+    if ways is not _STATUSES:
+        return None
     for error in read.items(node, "errors"):  # Cloudflare
         return _of_error(error, dialect)
     detail = read.get(node, "detail")  # FastAPI

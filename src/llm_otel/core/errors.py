@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llm_otel.core.extract import Answer
 
 _NO_CODES: Mapping[str, str] = {}
+_TOO_MANY = 429
 _SIGNS = re.compile(r"[-. ]")
 
 # Class names, as every SDK of the generator (and httpx below it) has its own classes.
@@ -46,6 +47,8 @@ def classify(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
     if worded in error_codes.BEFORE_STATUS:
         return worded
     found = status(exc)
+    if found == _TOO_MANY and worded == semconv.SERVER:
+        return worded  # no capacity, which is no limit of the caller's
     if found is not None:
         return by_status(found)
     for cls in type(exc).__mro__:

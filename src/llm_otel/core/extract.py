@@ -88,6 +88,8 @@ def answer(node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
     reader = _READERS.get(endpoint.kind)
     if reader is not None:
         reader(result, body, endpoint, dialect)
+    elif result.usage is None:
+        result.error = body_errors.in_body(body, dialect)
     return result
 
 
@@ -104,7 +106,7 @@ def _choices(
         good = type(value) is str and value in _GOOD and not fields.get("error")
         if not good and result.error is None:
             result.error = body_errors.in_choice(choice, dialect)
-    if body.get("error") or not choices:
+    if body.get("error") or body.get("base_resp") or not choices:
         result.error = body_errors.in_body(body, dialect)
     used = result.usage
     if used is None or endpoint.kind not in _TEXT:
@@ -183,8 +185,10 @@ def _svg(
     result: Answer,
     body: Mapping[str, object],
     endpoint: Endpoint,  # noqa: ARG001
-    dialect: Dialect,  # noqa: ARG001
+    dialect: Dialect,
 ) -> None:
+    if result.usage is None:
+        result.error = body_errors.in_body(body, dialect)
     written = hosted_tools.svg_usage(body)
     if written is not None:
         result.usage = result.usage or Usage()

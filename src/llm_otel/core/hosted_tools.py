@@ -87,15 +87,39 @@ def mark_request(
     if used.web_searches:
         return
     body = {**body, **extra} if type(extra) is dict else body
-    if any(read.get(body, key) for key in dialect.billed_requests):
+    if any(_switched_on(read.path(body, way)) for way in dialect.billed_requests):
         used.partial = True
     tools = read.items(body, "tools")
-    if dialect.billed_tools and any(read.get(t, "type") in dialect.billed_tools for t in tools):
+    nested = read.items(read.path(body, _GOOGLE), "tools")
+    if dialect.billed_tools and any(_is_billed(tool, dialect) for tool in (*tools, *nested)):
         used.partial = True
     if called_tools and dialect.search_tools:
         names = {read.path(tool, ("function", "name")) for tool in tools}
         if not dialect.search_tools.isdisjoint(name for name in names if isinstance(name, str)):
             used.partial = True
+
+
+# Where Gemini's OpenAI endpoint takes what OpenAI's protocol has no word for.
+# https://ai.google.dev/gemini-api/docs/openai
+_GOOGLE: Path = ("extra_body", "google")
+
+
+def _is_billed(tool: object, dialect: Dialect) -> bool:
+    """Whether a tool of a request is a billed one by its type, or by its only key as in Gemini."""
+    kind = read.text(tool, "type")
+    return any(
+        (name == kind or name in read.fields(tool)) and _switched_on(read.get(tool, name), kind)
+        for name in dialect.billed_tools
+    )
+
+
+def _switched_on(value: object, default: object = None) -> bool:
+    """Whether a setting of a request is not switched off; `default` counts where it is missing."""
+    if value is None:
+        return bool(default)
+    if read.get(value, "mode") == "off" or read.get(value, "enable") is False:
+        return False
+    return value is not False
 
 
 def svg_usage(node: object) -> tuple[str | None, Usage] | None:
@@ -180,7 +204,9 @@ def _builtin_searches(answer: object, dialect: Dialect) -> int:
 def _present(node: object, way: Path) -> bool:
     """Whether a mark is there and not empty; a list on the way is looked through."""
     if not way:
-        return bool(read.fields(node)) if read.is_node(node) else bool(node)
+        if read.is_node(node):  # zeros and nulls alone are no mark
+            return any(_present(value, ()) for value in read.fields(node).values())
+        return bool(node)
     if type(node) is list:
         return any(_present(each, way) for each in node)
     return _present(read.get(node, way[0]), way[1:])

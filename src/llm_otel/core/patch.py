@@ -57,9 +57,10 @@ def install(spec: ClientSpec) -> bool:
         return False
     _wanted[spec.package] = spec
     # A client that is purged and imported anew, or reloaded, has new classes.
-    for module in (spec.package, f"{spec.package}.{spec.base_module}"):
-        imports.watch(module, functools.partial(_install_if_wanted, spec.package))
-    _install_if_wanted(spec.package)
+    imports.watch(spec.package, lambda: _install_if_wanted(spec))
+    imports.watch(f"{spec.package}.{spec.base_module}", lambda: _base_imported(spec))
+    if spec.package in sys.modules:
+        _install_if_wanted(spec)
     return True
 
 
@@ -72,19 +73,20 @@ _lock = threading.Lock()
 fork.renew(__name__, "_lock", threading.Lock)
 
 
-def _install_if_wanted(package: str) -> None:
+def _install_if_wanted(spec: ClientSpec) -> None:
     try:
-        spec = _wanted.get(package)
-        if spec is not None and _is_imported(package):
+        if spec.package in _wanted:
             _install_now(spec)
     except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
         guard.handle("install", exc)
 
 
-def _is_imported(package: str) -> bool:
-    """Whether a package is there, and not in the midst of its import."""
-    spec = getattr(sys.modules.get(package), "__spec__", None)
-    return package in sys.modules and not getattr(spec, "_initializing", False)
+def _base_imported(spec: ClientSpec) -> None:
+    """The module of the base classes was executed: as a part of its package, which is hooked when
+    that is complete, or reloaded alone."""
+    package = getattr(sys.modules.get(spec.package), "__spec__", None)
+    if package is not None and not getattr(package, "_initializing", False):
+        _install_if_wanted(spec)
 
 
 def _install_now(spec: ClientSpec) -> None:

@@ -70,7 +70,7 @@ def in_response(
     usd = None
     for name in headers.keys() & dialect.cost_headers:
         usd = _usd(read.amount(headers[name].decode("latin-1"))) or usd
-    if answered is not None and (usd or any(key.startswith(answered.sign) for key in headers)):
+    if answered is not None and any(key.startswith(answered.sign) for key in headers):
         return answered
     return ReportedCost(usd) if usd else None
 

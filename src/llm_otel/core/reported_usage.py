@@ -6,7 +6,7 @@ something (thoughts, cached tokens, audio), or marks the usage: its cost is then
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from llm_otel.clients.dialects import Dialect
@@ -104,9 +104,23 @@ def _collect(counts: Counts, reported: Mapping[str, object], names: UsageMap) ->
         if type(destination) is not str:
             _collect(counts, read.fields(value), destination)  # type: ignore[arg-type]
             continue
-        amount = read.seconds(value) if destination == "audio_seconds" else read.count(value)
+        amount = _AMOUNTS.get(destination, read.count)(value)
         if amount and amount > counts.get(destination, 0):
             counts[destination] = amount
+
+
+def _largest(value: object) -> int:
+    """The largest count in or below a node."""
+    if not read.is_node(value):
+        return read.count(value)
+    return max(map(_largest, read.fields(value).values()), default=0)
+
+
+# How to read what is no plain count.
+_AMOUNTS: Mapping[str, Callable[[object], float]] = {
+    "audio_seconds": read.seconds,
+    "uncounted_tools": _largest,
+}
 
 
 def _usage(
@@ -120,7 +134,7 @@ def _usage(
         if cache_beside:
             result.input_tokens += result.cache_read_tokens + result.cache_write_tokens
         else:
-            _add_cache_beside(result, total, "cache_read_input_tokens" in counts)
+            _add_cache_beside(result, total, dialect, "cache_read_input_tokens" in counts)
     if endpoint.kind in _INPUT_ONLY:
         result.input_tokens = result.input_tokens or total
     if total != result.input_tokens + result.output_tokens or result.reasoning_tokens:
@@ -131,7 +145,7 @@ def _usage(
     if not (result.input_tokens or result.output_tokens or seconds):
         return None
     # No prompt is empty: an input of 0 was not counted.
-    result.partial = not (result.input_tokens or seconds)
+    result.partial = not (result.input_tokens or seconds) or "uncounted_tools" in counts
     return result
 
 
@@ -146,7 +160,7 @@ def _fill_parts(result: Usage, counts: Counts) -> None:
             setattr(result, name, counts[name])
 
 
-def _add_cache_beside(result: Usage, total: int, exclusive_name: bool) -> None:
+def _add_cache_beside(result: Usage, total: int, dialect: Dialect, exclusive_name: bool) -> None:
     """Add cached tokens that lie beside the input, as Anthropic counts them.
 
     Most gateways keep Anthropic's names and add the tokens to OpenAI's `prompt_tokens`, some do
@@ -164,7 +178,9 @@ def _add_cache_beside(result: Usage, total: int, exclusive_name: bool) -> None:
     too_small = False
     if written or exclusive_name:
         too_small = read_tokens > known or (not read_tokens and written > known)
-    if too_small or total == known + result.output_tokens + beside:
+    # Where thoughts are in the total alone, a rest as large as the cache is chance.
+    in_total = not dialect.thoughts_in_total and total == known + result.output_tokens + beside
+    if too_small or in_total:
         result.input_tokens += beside
 
 

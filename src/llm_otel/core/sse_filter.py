@@ -15,9 +15,9 @@ from typing import Any
 
 from llm_otel.core import guard, read
 
-# The end of an event: an empty line. The other line ends that the standard allows are in use
-# nowhere, and the parsers of the SDKs take them for data.
-_END = re.compile(rb"\r?\n\r?\n")
+# The end of an event as the SDKs' parsers see it: an empty line.
+_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
 _NULL = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
 _KEY = b'"usage"'
 
@@ -27,7 +27,7 @@ _MOST_HELD = 1024 * 1024
 
 def works_on(client: Any) -> bool:
     """Whether the responses of an SDK's client can be filtered: its httpx keeps a decoder."""
-    for cls in type(getattr(client, "_client", None)).__mro__:
+    for cls in type(read.get(client, "_client")).__mro__:
         module = cls.__module__.partition(".")[0]
         if module in ("httpx", "httpx2"):
             return _response_has_decoder(module)
@@ -119,9 +119,10 @@ def _events(data: bytes) -> tuple[bytes, bytes]:
 
 def _without_usage(event: bytes) -> bytes:
     """An event as it would be had nobody asked for usage; empty for one that would not be."""
-    if _KEY not in event or not event.startswith(b"data:"):
+    if _KEY not in event:
         return event
-    text = event[len(b"data:") :]
+    lines = list(_DATA.finditer(event))
+    text = lines[0][1] if len(lines) == 1 else b""
     chunk = read.json_of(text)
     if type(chunk) is not dict or "usage" not in chunk:
         return event
@@ -132,5 +133,5 @@ def _without_usage(event: bytes) -> bytes:
     for null in _NULL.finditer(text):
         shorter = text[: null.start()] + text[null.end() :]
         if read.json_of(shorter) == chunk:
-            return b"data:" + shorter
+            return event[: lines[0].start(1)] + shorter + event[lines[0].end(1) :]
     return event

@@ -18,6 +18,9 @@ _TOKEN_RATES: Final = frozenset(
 )  # fmt: skip
 
 
+_SEARCHES: Final = frozenset({"web_search", "web_search_preview", "file_search"})
+
+
 class _Rule(NamedTuple):
     provider: str
     host: re.Pattern[str]
@@ -75,6 +78,8 @@ def with_fees(price: Price, provider: str, model: str) -> Price:
         price: The list price.
         provider, model: As genai-prices names them.
     """
+    if provider == "azure":
+        return _without_fees(price)
     if "input" not in price.base:
         return price
     fees: dict[str, float] = {}
@@ -86,6 +91,20 @@ def with_fees(price: Price, provider: str, model: str) -> Price:
         base={**fees, **price.base},
         above=tuple((start, {**fees, **rates}) for start, rates in price.above),
     )
+
+
+def _without_fees(price: Price) -> Price:
+    """The price without its fees for searches.
+
+    Azure's list is OpenAI's for tokens, and another one for hosted tools.
+    https://azure.microsoft.com/pricing/details/cognitive-services/openai-service/
+    """
+
+    def tokens(rates: Mapping[str, float]) -> dict[str, float]:
+        return {name: rate for name, rate in rates.items() if name not in _SEARCHES}
+
+    above = tuple((start, tokens(rates)) for start, rates in price.above)
+    return dataclasses.replace(price, base=tokens(price.base), above=above)
 
 
 def surcharge(price: Price, provider: str, host: str | None, model: str) -> Price:

@@ -46,12 +46,14 @@ _OTHER_NAMES: Final = {
     "vertexai": "google",
     "googlevertex": "google",
     "googlevertexai": "google",
+    "vertexaibeta": "google",
     "bedrock": "aws",
     "bedrockconverse": "aws",
     "awsbedrock": "aws",
     "amazonbedrock": "aws",
     "amazon": "aws",
     "azureopenai": "azure",
+    "azureresponses": "azure",
     "azaiopenai": "azure",
     "microsoft": "azure",
     "azureai": "azure",
@@ -61,6 +63,7 @@ _OTHER_NAMES: Final = {
     "codestral": "mistral",
     "oai": "openai",
     "openairesponses": "openai",
+    "openaichat": "openai",
     "groqcloud": "groq",
     "xai": "x-ai",
     "grok": "x-ai",
@@ -149,6 +152,8 @@ def normal_tier(tier: str | None) -> str | None:
 
 # A snapshot of a model costs what the model costs.
 _DATE: Final = re.compile(r"-20\d\d-\d\d-\d\d$")
+# A model as a resource of a project. https://cloud.google.com/vertex-ai/docs/reference/rest
+_RESOURCE: Final = re.compile(r"projects/.*/publishers/(google|anthropic)/models/[^/]+$")
 # https://openrouter.ai/docs/features/provider-routing: these choose who serves, not what it costs
 _ROUTINGS: Final = (":nitro", ":floor", ":exacto")
 
@@ -189,7 +194,7 @@ class Table:
         biller = self._biller(provider, host)
         if biller is None:
             return None
-        found = self._model(biller, model)
+        found, name = self._model(biller, model)
         if not found:
             return None
         moment = datetime.fromtimestamp(at, timezone.utc)
@@ -204,16 +209,19 @@ class Table:
             _MIN_AUDIO_SECONDS.get((biller.id, found.id), 0.0),
             free=(biller.id, found.id) in _FREE or found.id.endswith(":free"),
         )
-        return price and with_fees(surcharge(price, biller.id, host, found.id), biller.id, found.id)
+        # Fees go by the model's own name: the list may know it as a variant of another model.
+        return price and with_fees(surcharge(price, biller.id, host, found.id), biller.id, name)
 
-    def _model(self, biller: Provider, name: str) -> ModelInfo | None:
-        """The model by its name, else by the part of it that the provider's list has."""
+    def _model(self, biller: Provider, name: str) -> tuple[ModelInfo | None, str]:
+        """The model by its name, else by the part of it that the provider's list has; and which."""
         found = biller.find_model(name, all_providers=self._providers)
-        for part in _parts(biller.id, name) if not found else ():
+        if found:
+            return found, name
+        for part in _parts(biller.id, name):
             found = biller.find_model(part, all_providers=self._providers)
             if found:
-                break
-        return found
+                return found, part
+        return None, name
 
     def _biller(self, provider: str, host: str | None) -> Provider | None:
         """Who bills: by the provider's name, else by the host that was called, else nobody."""
@@ -249,6 +257,8 @@ def _parts(biller: str, name: str) -> Iterator[str]:
     for prefix in _PREFIXES.get(biller, ()):
         if name.lower().startswith(prefix):
             yield name[len(prefix) :]
+    if biller == "google" and _RESOURCE.match(name):
+        yield name.rpartition("/")[2]
     if biller == "openai" and _DATE.search(name):
         yield _DATE.sub("", name)
     for suffix in _ROUTINGS if biller == "openrouter" else ():
