@@ -140,9 +140,10 @@ def _of_error(error: object, dialect: Dialect, best: BodyError = _UNKNOWN) -> Bo
     for failure in failures:
         if failure.kind in BEFORE_STATUS:
             return failure
-    classes = {failure.kind for failure in failures}
-    if classes >= {semconv.RATE_LIMIT, semconv.SERVER}:  # no capacity, sent as 429
-        return next(failure for failure in failures if failure.kind == semconv.SERVER)
+    if any(failure.code == "429" for failure in failures):  # no capacity is sent as this, too
+        for failure in failures:
+            if failure.kind == semconv.SERVER:
+                return failure
     for failure in failures:
         if failure.kind != semconv.OTHER:
             return failure
