@@ -272,6 +272,24 @@ def test_conversation_id(instrumented, conversation):
     assert span_of(telemetry, "r1").attributes.get("gen_ai.conversation.id") == "conv_1", telemetry
 
 
+def test_an_end_that_is_sent_twice_counts_once(instrumented):
+    """A second `response.done` of the same response is no second call."""
+    telemetry = instrumented(**SETTINGS)
+
+    def serve(socket: Any) -> None:
+        socket.recv()
+        begin(socket, "r1")
+        done(socket, "r1")
+        done(socket, "r1")
+        socket.recv()
+
+    with client_of(serve) as client, client.realtime.connect(model="gpt-realtime") as connection:
+        connection.response.create()
+        read_until(connection, "response.done", times=2)
+    span_of(telemetry, "r1")
+    assert telemetry.count("gen_ai.request.duration") == 1, telemetry
+
+
 def test_model_is_told_after_the_request(instrumented):
     """A request that is sent before the server names the model is counted under that model."""
     telemetry = instrumented(**SETTINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any
@@ -59,6 +60,8 @@ class Session:
         self._model = model
         self._own_spans = own_spans
         self._epoch = runtime.instruments.epoch
+        # Ids of the responses that ended last.
+        self._finished: deque[str | None] = deque(maxlen=64)
         self._responses = Responses(socket)
         self._speech = Speech(socket.transcription, self._heard) if socket.transcription else None
         self._lock = threading.Lock()
@@ -236,6 +239,10 @@ class Session:
             self._observe(response, event)
 
     def _ended(self, event: object) -> None:
+        key = read.text(read.get(event, "response"), "id")
+        if key is not None and key in self._finished:
+            return  # an end that is sent twice
+        self._finished.append(key)
         response = self._responses.under_way(event) or self._responses.begun(event)
         self._finish(response or self._of_server(event), event)
 
