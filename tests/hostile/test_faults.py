@@ -273,7 +273,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(closed_unread, processor=True, place=ASYNC),
     ),
     "raw body closed": (
-        Row(raw_lines, f"{_CORE}.streams._decoded"),
+        Row(raw_lines, f"{_CORE}.bodies._decoded"),
         Row(raw_lines, processor=True, place=ASYNC),
     ),
     "redact": (Row(chat, settings={**_CONTENT, "redact": _fail}, times=None),),
@@ -363,7 +363,7 @@ UNGUARDED = {
     "streams.observe": "a chunk of another kind is looked at by a call",
     "streams.observe_async": "the same",
     "streams.__del__": "the interpreter may be going down",
-    "streams._decoded": "a body that was cut off: nothing to learn from it",
+    "bodies._decoded": "a body that was cut off: nothing to learn from it",
     "rivals._rival": "a stranger's object runs its own code",
 }
 

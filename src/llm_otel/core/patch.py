@@ -17,7 +17,7 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, fork, guard, imports, rivals, runtime, sse_filter, streams
+from llm_otel.core import begin, bodies, fork, guard, imports, rivals, runtime, sse_filter, streams
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
@@ -304,7 +304,7 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
             if started.hide_usage:
                 sse_filter.hide_usage(response)
         else:
-            streams.finish_body(call, response)
+            bodies.finish_body(call, response)
     elif call.streaming and hasattr(result, "_iterator"):
         wrap = streams.observe_async if asynchronous else streams.observe
         response = result.response
@@ -313,6 +313,6 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
     elif call.streaming and result is call.response:
         streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
     elif result is call.response or type(result) in _UNPARSED:
-        streams.finish_body(call, call.response)
+        bodies.finish_body(call, call.response)
     else:
         call.returned(result)
