@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from llm_otel.core import guard
+from llm_otel.core import arguments, guard
 from llm_otel.testing import Provider, Telemetry, capture, provider
 
 Instrument = Callable[..., Telemetry]
@@ -30,6 +30,7 @@ def no_hidden_failures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(guard, "strict", True)
     monkeypatch.setattr(guard, "_logged", set())  # each test is the first to fail
     monkeypatch.setattr(guard, "handle", watched)
+    monkeypatch.setattr(arguments, "_warned", set())
     yield
     assert not hidden
 

@@ -49,7 +49,10 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (*CALLS, *SDK),
     ),
     "openai-2": (("openai==2.0.0", "groq==1.0.0"), CALLS),
-    "newest": (("openai", "groq", "together", "httpx"), (*CALLS, *SDK)),
+    "newest": (
+        ("openai", "groq", "together", "httpx", "websockets"),
+        (*CALLS, *SDK, "tests/conformance/test_websockets.py"),
+    ),
 }
 
 

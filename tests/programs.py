@@ -44,10 +44,10 @@ class Ended:
     delay: float
 
 
-def run(program: str, *path: Path, **environment: str) -> Ended:
-    """Run PROGRAM and `program` in a process of its own."""
+def run(program: str, *path: Path, first: str = "", **environment: str) -> Ended:
+    """Run `first`, PROGRAM and `program` in a process of its own."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "LLM_OTEL_"))}
-    text = PROGRAM + textwrap.dedent(program) + "\nprint('ended at', time.monotonic())\n"
+    text = first + PROGRAM + textwrap.dedent(program) + "\nprint('ended at', time.monotonic())\n"
     done = subprocess.run(
         [sys.executable, *WARNINGS, "-c", text],
         env={

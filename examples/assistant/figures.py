@@ -34,7 +34,7 @@ class Row:
         requests, errors: Calls to providers, and those that failed.
         input_tokens, cached_tokens, output_tokens, reasoning_tokens: As billed.
         cost: USD, of the calls that have a price.
-        unpriced: Calls whose cost is unknown.
+        unpriced: Calls whose cost is unknown or incomplete.
         p50, p95: Seconds.
         outcomes, successes: Interactions that ended, and those that did what they were for.
         value: USD that they brought.
@@ -170,7 +170,8 @@ def _is_provider_call(span: ReadableSpan) -> bool:
 
 def _is_unpriced(span: ReadableSpan) -> bool:
     attributes = span.attributes or {}
-    return semconv.USAGE_INPUT_TOKENS in attributes and semconv.COST_AMOUNT not in attributes
+    missing = semconv.USAGE_INPUT_TOKENS in attributes and semconv.COST_AMOUNT not in attributes
+    return missing or semconv.COST_STATUS in attributes
 
 
 def seconds_of(span: ReadableSpan) -> float:

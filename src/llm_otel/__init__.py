@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from llm_otel.attribution import attribution, propagate
 from llm_otel.errors import ConfigError
 from llm_otel.evaluation import score
@@ -12,7 +14,11 @@ from llm_otel.spans import agent, embedding, retrieval, tool, workflow
 from llm_otel.usage import Usage
 from llm_otel.version import __version__
 
+if TYPE_CHECKING:
+    from llm_otel.sdk.attribution import AttributionSpanProcessor
+
 __all__ = [
+    "AttributionSpanProcessor",
     "ConfigError",
     "Settings",
     "Usage",
@@ -30,3 +36,12 @@ __all__ = [
     "uninstrument",
     "workflow",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs OpenTelemetry's SDK when it is used: `import llm_otel` stays light."""
+    if name == "AttributionSpanProcessor":
+        from llm_otel.sdk.attribution import AttributionSpanProcessor
+
+        return AttributionSpanProcessor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

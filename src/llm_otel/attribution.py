@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from opentelemetry import baggage
 from opentelemetry.context import Context, create_key, get_current, set_value
 
-from llm_otel import semconv
+from llm_otel import escaping, semconv
 from llm_otel.core import arguments, guard
 from llm_otel.core.activation import Run, Scoped, wrap
+from llm_otel.core.otel_internals import BAGGAGE_KEY
 
 if TYPE_CHECKING:
     from llm_otel.settings import Settings
@@ -29,8 +30,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 logger = logging.getLogger("llm_otel")
 
 _KEY = create_key("llm_otel.attribution")
-# Where the API keeps baggage, so that a call without any costs one look; None if it has moved.
-_BAGGAGE_KEY: str | None = getattr(baggage, "_BAGGAGE_KEY", None)
 
 # Baggage entry → the span attribute that it carries.
 _ENTRIES = {
@@ -140,12 +139,17 @@ def current(ctx: Context | None = None) -> Attribution:
     return _from_baggage(ctx, _config.baggage) if _config.baggage else NOTHING
 
 
+def user_attributes(user_id: str) -> dict[str, str]:
+    """The attributes that name a user as the setting `user_id` allows; none when it is off."""
+    return _config.user(user_id)
+
+
 def provider_context(ctx: Context) -> Context:
     """The same context without our baggage, for the time of a call to a provider.
 
     Returns `ctx` itself when it holds none.
     """
-    if _BAGGAGE_KEY is not None and _BAGGAGE_KEY not in ctx:
+    if BAGGAGE_KEY is not None and BAGGAGE_KEY not in ctx:
         return ctx
     entries = baggage.get_all(ctx)
     if not entries:
@@ -181,10 +185,8 @@ def attribution(
         conversation_id: Conversation; on spans only.
         tags: Further values, on spans only, for the names that the setting `tags` lists.
 
-    Values are strings, ints or UUIDs; None and "" set nothing.
-
-    Raises:
-        TypeError: A value is of another type.
+    Values are strings, bools, ints, floats, UUIDs or enums of these; None and "" set nothing. Any
+    other value, and one of more than 4,096 characters, is left out with one warning.
     """
     named = {
         semconv.TENANT_ID: _label("tenant_id", semconv.TENANT_ID, tenant_id),
@@ -239,7 +241,8 @@ class AttributionScope(Scoped[Run]):
                 found[semconv.TAG_PREFIX + name] = value
             elif config is not _DEFAULT:
                 _warn_once(
-                    f"llm-otel leaves out the tag {name!r}: the setting `tags` does not list it."
+                    f"llm-otel leaves out the tag {escaping.short(name)}: the setting `tags` does "
+                    "not list it."
                 )
         return found
 

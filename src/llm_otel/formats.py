@@ -26,6 +26,16 @@ def money(usd: float | None) -> str:
     return f"{sign}${size:.{decimals}f}"
 
 
+def cost(usd: float | None, unpriced: int) -> str:
+    """US dollars that calls cost at least, where the cost of some is unknown or incomplete."""
+    return money(usd) if usd is None or not unpriced else f"≥ {money(usd)}"
+
+
+def missing(unpriced: int) -> str:
+    """How many calls a sum of costs lacks, wholly or in part; nothing where it lacks none."""
+    return f"{count(unpriced)} unpriced or incomplete" if unpriced else ""
+
+
 def short(value: float) -> str:
     """A number of at most three digits and its thousands: 12, 1.2 k, 34.5 M."""
     size = abs(value)

@@ -86,7 +86,7 @@ def _start(
 ) -> None:
     from llm_otel import clients
     from llm_otel.attribution import configure
-    from llm_otel.core import fork, guard, patch, runtime, streams
+    from llm_otel.core import endings, fork, guard, patch, runtime, websockets
 
     fork.renew(__name__, "_lock", threading.RLock)
     given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
@@ -103,13 +103,14 @@ def _start(
     built.went_live = patch.complete
     runtime.activate(built)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.
-    atexit.unregister(streams.end_open)
-    atexit.register(streams.end_open)
+    atexit.unregister(endings.end_open)
+    atexit.register(endings.end_open)
     known = clients.load()
     wanted = settings.clients if settings.clients is not None else tuple(known)
     for name in wanted:
         if not patch.install(known[name]) and settings.clients is not None:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
+        websockets.install(known[name])
     # last, as its thread competes with this one
     built.pricing.start()
 
@@ -136,14 +137,16 @@ def uninstrument() -> None:
     """
     with _lock:
         from llm_otel.attribution import configure
-        from llm_otel.core import guard, patch, runtime
+        from llm_otel.core import finalizers, guard, patch, runtime, websockets
 
         active = runtime.active()
         if active is None:
             return
         runtime.activate(None)
+        finalizers.settle()
         guard.count = None
         patch.remove_all()
+        websockets.remove_all()
         configure(None)
         active.pricing.stop()
 
@@ -178,14 +181,14 @@ def cost(usage: object = None, *, model: str, **options: Any) -> Cost | None:
 
 def _reported(usage: object) -> Any:
     """A usage as a provider reports it, in chat's or in responses' words, as ours."""
-    from llm_otel.clients import wire
-    from llm_otel.core import extract
+    from llm_otel.clients import dialects, wire
+    from llm_otel.core import reported_usage
 
     if usage is None or isinstance(usage, Usage):
         return usage
-    for endpoint in (wire.CHAT, wire.RESPONSES):
-        found = extract.usage({"usage": usage}, endpoint)
-        if found is not None and not _is_ours(usage):
+    if not _is_ours(usage):
+        found = reported_usage.usage(None, wire.CHAT, dialects.PLAIN, usage)
+        if found is not None:
             return found
     if not isinstance(usage, Mapping):
         raise TypeError(

@@ -90,6 +90,7 @@ TAG_PREFIX: Final = "llm_otel.tag."
 COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
 COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
 COST_SOURCE: Final = "gen_ai.usage.cost.source"
+COST_STATUS: Final = "llm_otel.cost.status"
 USAGE_SOURCE: Final = "llm_otel.usage.source"
 PROVIDER_REQUEST_ID: Final = "llm_otel.provider.request_id"
 ERROR_CLASS: Final = "llm_otel.error.class"
@@ -109,6 +110,10 @@ EVALUATION_NAME: Final = "gen_ai.evaluation.name"
 EVALUATION_SCORE_VALUE: Final = "gen_ai.evaluation.score.value"
 EVALUATION_SCORE_LABEL: Final = "gen_ai.evaluation.score.label"
 EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+EVALUATION_RAW_VALUE: Final = "llm_otel.evaluation.raw_value"
+EVALUATION_SCALE_WORST: Final = "llm_otel.evaluation.scale.worst"
+EVALUATION_SCALE_BEST: Final = "llm_otel.evaluation.scale.best"
+OUTCOME_PREFIX: Final = "llm_otel.outcome."
 OUTCOME_SUCCESS: Final = "llm_otel.outcome.success"
 OUTCOME_KIND: Final = "llm_otel.outcome.kind"
 OUTCOME_VALUE: Final = "llm_otel.outcome.value_usd"
@@ -125,6 +130,7 @@ INVOKE_WORKFLOW: Final = "invoke_workflow"
 IMAGE_GENERATION: Final = "image_generation"
 SPEECH: Final = "speech"
 TRANSCRIPTION: Final = "transcription"
+CONNECT: Final = "connect"
 MODERATION: Final = "moderation"
 RERANK: Final = "rerank"
 CANCEL_RESPONSE: Final = "cancel_response"
@@ -144,6 +150,9 @@ USAGE_UNKNOWN: Final = "unknown"
 COST_FROM_TABLE: Final = "genai-prices"
 COST_FROM_PROVIDER: Final = "provider"
 COST_FROM_OVERRIDE: Final = "override"
+# `COST_STATUS` is absent where the amount is the whole cost, and where nothing was billed.
+COST_INCOMPLETE: Final = "incomplete"
+COST_UNPRICED: Final = "unpriced"
 
 # The classes of `error_type` with what each is, and those that count against the error share and
 # the SLO.
@@ -153,6 +162,7 @@ SERVER: Final = "server"
 CONNECTION: Final = "connection"
 AUTHENTICATION: Final = "authentication"
 PERMISSION: Final = "permission"
+INSUFFICIENT_FUNDS: Final = "insufficient_funds"
 NOT_FOUND: Final = "not_found"
 INVALID_REQUEST: Final = "invalid_request"
 CONTENT_FILTER: Final = "content_filter"
@@ -161,10 +171,11 @@ BUDGET_EXCEEDED: Final = "budget_exceeded"
 ERROR_CLASSES: Final = {
     RATE_LIMIT: "HTTP 429: too many requests, or the quota is used up",
     TIMEOUT: "no answer in time, or HTTP 408 or 504",
-    SERVER: "any other HTTP 5xx: the provider failed",
+    SERVER: "any other HTTP 5xx, or HTTP 498: the provider failed or has no capacity left",
     CONNECTION: "the provider was not reached, or the connection broke",
     AUTHENTICATION: "HTTP 401: the key is missing or wrong",
     PERMISSION: "HTTP 403: the key may not do this",
+    INSUFFICIENT_FUNDS: "HTTP 402, or a code that says so: the account has no money left",
     NOT_FOUND: "HTTP 404: no such model or response",
     INVALID_REQUEST: "any other HTTP 4xx: the request is wrong or too long",
     CONTENT_FILTER: "the provider's filter stopped the prompt or the answer",
@@ -179,6 +190,7 @@ SLO_ERROR_CLASSES: Final = (
     CONNECTION,
     AUTHENTICATION,
     PERMISSION,
+    INSUFFICIENT_FUNDS,
     OTHER,
 )
 
@@ -277,7 +289,7 @@ COST: Final = Metric(
 )  # fmt: skip
 REQUESTS_UNPRICED: Final = Metric(
     "gen_ai.requests.unpriced", "counter", "{request}",
-    "Calls with usage whose model has no price: their cost is unknown, not zero.",
+    "Calls whose usage has no price, or has one in part: their cost is unknown or incomplete.",
     (MODEL, PROVIDER),
 )  # fmt: skip
 RATELIMIT_REQUESTS_LIMIT: Final = Metric(
@@ -443,6 +455,11 @@ MAX_FEATURES: Final = 20
 MAX_TENANTS: Final = 100
 MAX_STEP_NAMES: Final = 100
 MAX_COMBINATIONS: Final = 1500
+
+# The longest text of a span attribute that is not content, and the longest list of them.
+MAX_TEXT: Final = 4096
+MAX_TEXTS: Final = 128
+MAX_OUTCOME_ATTRIBUTES: Final = 32
 
 # Each label's form; a value that breaks it becomes `other`. The Collector's allow list reads this.
 FORMS: Final = {

@@ -3,7 +3,8 @@
 Each is a context manager (`with`, `async with`) and a decorator of functions, coroutine functions
 and generators of both kinds. Calls made inside are its children. An exception is recorded and goes
 on unchanged. Without `instrument()` they go to the SDK that the
-program has set up, if it has one.
+program has set up, if it has one. No value makes them raise: an argument of a wrong form is left
+out with one warning, and a step without a name is a span named by its operation.
 """
 
 from __future__ import annotations
@@ -90,12 +91,7 @@ class EmbeddingRun(StepRun):
     """An embedding at work."""
 
     def set_usage(self, input_tokens: int) -> None:
-        """How many tokens were embedded.
-
-        Raises:
-            TypeError: It is no int.
-            ValueError: It is negative.
-        """
+        """How many tokens were embedded."""
         count = arguments.count("set_usage()", "input_tokens", input_tokens)
         if count is not None:
             self._span.set_attribute(semconv.USAGE_INPUT_TOKENS, count)
@@ -110,9 +106,6 @@ def workflow(name: Any = None) -> Any:
 
     Args:
         name: One of few names; a decorated function's own when left out.
-
-    Raises:
-        TypeError: An argument is of the wrong type, or a `with` statement has no name.
     """
     return _step("workflow()", _WORKFLOW, StepRun, name, {})
 
@@ -145,15 +138,12 @@ def agent(
         description: What it is for.
         conversation_id: The conversation it takes part in; on this span only: for the calls inside
             too, `attribution(conversation_id=…)`.
-
-    Raises:
-        TypeError: An argument is of the wrong type, or a `with` statement has no name.
     """
     text = partial(arguments.text, "agent()")
     attributes = {
         semconv.REQUEST_MODEL: text("model", model),
         semconv.AGENT_ID: text("id", id),
-        semconv.AGENT_DESCRIPTION: text("description", description),
+        semconv.AGENT_DESCRIPTION: arguments.prose("agent()", "description", description),
         semconv.CONVERSATION_ID: text("conversation_id", conversation_id),
     }
     return _step("agent()", _AGENT, AgentRun, name, attributes)
@@ -183,15 +173,12 @@ def tool(
         type: `function`, `extension` or `datastore`.
         call_id: The id that the model gave the tool call.
         description: What it is for.
-
-    Raises:
-        TypeError: An argument is of the wrong type, or a `with` statement has no name.
     """
     text = partial(arguments.text, "tool()")
     attributes = {
         semconv.TOOL_TYPE: text("type", type),
         semconv.TOOL_CALL_ID: text("call_id", call_id),
-        semconv.TOOL_DESCRIPTION: text("description", description),
+        semconv.TOOL_DESCRIPTION: arguments.prose("tool()", "description", description),
     }
     return _step("tool()", _TOOL, ToolRun, name, attributes)
 
@@ -220,10 +207,6 @@ def retrieval(
         provider: Who runs it (`gen_ai.provider.name`).
         top_k: How many documents were asked for.
         model: The embedding or reranking model, if the store calls one itself.
-
-    Raises:
-        TypeError: An argument is of the wrong type.
-        ValueError: `top_k` is negative.
     """
     text = partial(arguments.text, "retrieval()")
     attributes = {
@@ -243,13 +226,7 @@ def embedding(
         model: The model's name.
         provider: Who runs it (`gen_ai.provider.name`).
         dimensions: The length of the vectors.
-
-    Raises:
-        TypeError: An argument is of the wrong type, or the model has no name.
-        ValueError: `dimensions` is negative.
     """
-    if not isinstance(model, str) or not model:
-        raise TypeError("embedding(): model must be the model's name.")
     attributes = {
         semconv.PROVIDER_NAME: arguments.text("embedding()", "provider", provider),
         semconv.EMBEDDINGS_DIMENSION_COUNT: arguments.count(

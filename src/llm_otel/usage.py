@@ -25,9 +25,14 @@ class Usage:
         audio_cache_read_tokens, image_cache_read_tokens: Parts of `cache_read_tokens`.
         audio_seconds: Seconds of audio, where those are billed instead of tokens.
         web_searches: Hosted searches of the web, billed each.
+        preview_searches: Part of `web_searches` made by OpenAI's older tool, `web_search_preview`,
+            which costs more with models that do not reason.
         file_searches: Hosted searches of the provider's file store, billed each.
         extra: Usage that another model ran up inside this call (hosted image generation, SVG
             authoring), as pairs of model name (None: not told) and usage.
+        unexplained_tokens: Tokens in the provider's total that are neither input nor output. Their
+            price is not known, unless seconds of audio explain them.
+        partial: More was used than these fields count, so that their cost is incomplete.
     """
 
     input_tokens: int = 0
@@ -44,5 +49,8 @@ class Usage:
     image_cache_read_tokens: int = 0
     audio_seconds: float = 0.0
     web_searches: int = 0
+    preview_searches: int = 0
     file_searches: int = 0
     extra: tuple[tuple[str | None, Usage], ...] = ()
+    unexplained_tokens: int = 0
+    partial: bool = False

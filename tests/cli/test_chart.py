@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import plotly.io
 import pytest
+from digest.lakes import LAST, call, lake
 
 import llm_otel.lake
 from llm_otel.cli import chart as command
@@ -65,6 +67,17 @@ def test_a_chart_shows_what_was_asked(history: Path, tmp_path: Path) -> None:
         AND time >= '2026-11-12' AND time < '2026-11-20'"""
     (true,) = llm_otel.lake.open(history).sql(asked).fetchall()[0]
     assert sum(sum(trace.y) for trace in figure.data) == pytest.approx(true)
+
+
+def test_names_are_text(tmp_path: Path) -> None:
+    """A name with HTML, mathematics or control characters is a label like any other."""
+    names = {"<b>gpt</b>", "<a href='https://x.example'>x</a>", "$x^2$", "2026-11-20"}
+    lake(tmp_path, calls=[call(LAST, n, model=name) for n, name in enumerate(sorted(names))])
+    done = run(tmp_path, "cost", "--by", "model", "--since", "2026-11-20", "--until", "2026-11-21")
+    assert done.returncode == 0, done.stderr
+    labels = {trace.name for trace in plotly.io.from_json(done.stdout).data}
+    assert {html.unescape(label) for label in labels} == names
+    assert not [label for label in labels if "<" in label or "$" in label], labels
 
 
 def test_mistakes(history: Path) -> None:

@@ -86,5 +86,7 @@ def test_hosted_tools_are_billed(instrumented, p, case_id):
         assert (
             telemetry.value("gen_ai.tokens.consumed") == case["response"]["usage"]["total_tokens"]
         )
-        assert telemetry.value("gen_ai.requests.unpriced") == 0
+        # A picture of which nobody counts anything marks the cost.
+        uncounted = each is without and ("drawn" in case_id or "drawing" in case_id)
+        assert telemetry.value("gen_ai.requests.unpriced") == uncounted
     assert costs[0] < costs[1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # What an application may use of us, and what the local mode and the stack are built on.
 PUBLIC = ("llm_otel.semconv", "llm_otel.errors", "llm_otel.version", "llm_otel.usage",
-          "llm_otel.cost", "llm_otel.formats", "llm_otel.listening",
+          "llm_otel.cost", "llm_otel.formats", "llm_otel.escaping", "llm_otel.listening",
           "llm_otel.closing")  # fmt: skip
 
 # Which of our modules a package may import when it is loaded, first match wins. What is imported
@@ -30,11 +32,13 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # core.fork is a leaf: every layer that has threads or locks needs it.
     ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.core.fork", "llm_otel.semconv",
                           "llm_otel.usage", "llm_otel.errors")),
-    ("llm_otel.core", ("llm_otel.core", "llm_otel.semconv", "llm_otel.usage",
+    ("llm_otel.core", ("llm_otel.core", "llm_otel.escaping", "llm_otel.semconv", "llm_otel.usage",
                        "llm_otel.attribution", "llm_otel.pricing", "llm_otel.version",
                        "llm_otel.clients.spec", "llm_otel.clients.providers",
+                       "llm_otel.clients.dialects", "llm_otel.clients.error_codes",
                        "llm_otel.clients.stream_usage")),
     ("llm_otel.formats", ()),
+    ("llm_otel.escaping", ()),
     ("llm_otel.listening", ()),
     ("llm_otel.closing", ()),
     ("llm_otel.lake", ("llm_otel.lake", *PUBLIC)),
@@ -104,6 +108,78 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
             assert length <= LONGEST_FUNCTION, f"{path.name}:{node.name} has {length} lines"
 
 
+# The one module that uses what OpenTelemetry keeps private.
+INTERNALS = "llm_otel.core.otel_internals"
+# The API's and the SDK's packages for logs have no other names.
+PUBLIC_MODULES = ("_logs",)
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in PUBLIC_MODULES
+
+
+def _names_of_opentelemetry() -> set[str]:
+    """Every private name in the API, the SDK and the exporters."""
+    names: set[str] = set()
+    for package in ("attributes", "baggage", "context", "exporter", "metrics", "sdk", "trace"):
+        for folder in importlib.import_module(f"opentelemetry.{package}").__path__:
+            for source in Path(folder).rglob("*.py"):
+                names.update(re.findall(r"\b_[a-zA-Z]\w*", source.read_text()))
+    return names
+
+
+THEIRS = _names_of_opentelemetry()
+
+
+def _own_names(tree: ast.AST) -> set[str]:
+    """Private names that a module defines: functions, variables, attributes of its classes."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and ast.unparse(node.value) in ("self", "cls")
+        ):
+            names.add(node.attr)
+    return names
+
+
+def _foreign_private(tree: ast.AST) -> set[str]:
+    """Private names of other modules that a module uses: imported, as attributes, by `getattr`."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("opentelemetry"):
+            names |= {name for name in (node.module or "").split(".") if _is_private(name)}
+            names |= {each.name for each in node.names if _is_private(each.name)}
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            names |= {node.attr} if _is_private(node.attr) else set()
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node.value.startswith("opentelemetry."):
+                names |= {part for part in node.value.split(".") if _is_private(part)}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in _BY_NAME:
+            name = node.args[1] if len(node.args) > 1 else None
+            if isinstance(name, ast.Constant) and _is_private(str(name.value)):
+                names.add(str(name.value))
+    return names - _own_names(tree)
+
+
+_BY_NAME = ("getattr", "hasattr", "setattr", "delattr")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_one_module_uses_the_private_names_of_opentelemetry(path: Path) -> None:
+    """What may change without notice is in one place, where it is given up when it does."""
+    name = _name(path)
+    if name == INTERNALS:
+        return
+    wrong = _foreign_private(ast.parse(path.read_text())) & THEIRS
+    assert not wrong, f"{name} uses {sorted(wrong)}: does {INTERNALS} have it?"
+
+
 def test_only_settings_reads_the_environment() -> None:
     """One module knows the environment's variables."""
     readers = [
@@ -135,6 +211,7 @@ def test_public_names_are_pinned() -> None:
     import llm_otel
 
     assert sorted(llm_otel.__all__) == [
+        "AttributionSpanProcessor",
         "ConfigError",
         "Settings",
         "Usage",

@@ -118,8 +118,21 @@ def test_json_holds_all_of_it(tmp_path: Path) -> None:
     """The JSON is valid, and its first figure is the cost."""
     rows = [call(day, n) for day in days(70) for n in range(20 if day == LAST else 4)]
     found = json.loads(digest.render(told(tmp_path, calls=rows), "json"))
-    assert found["figures"][0] == {"name": "cost", "unit": "usd", "now": 10.0, "before": 2.0}
+    assert found["figures"][0] == {
+        "name": "cost", "unit": "usd", "now": 10.0, "before": 2.0, "unpriced": 0,
+    }  # fmt: skip
     assert found["anomalies"][0]["anomaly"]["day"] == "2026-11-20"
+
+
+def test_a_cost_that_lacks_something_is_the_least(tmp_path: Path) -> None:
+    """Headline and figures say so; so does the JSON, with the number of calls."""
+    rows = [call(LAST), call(LAST, 1, cost_usd=0.25, cost_status="incomplete"),
+            call(LAST, 2, model="house-7b", cost_usd=None, cost_status="unpriced")]  # fmt: skip
+    found = told(tmp_path, calls=rows)
+    text = digest.render(found, "markdown")
+    assert "≥ $0.750 for 3 calls" in text, text
+    assert "≥ $22.50" in text, "30 days at this pace"
+    assert json.loads(digest.render(found, "json"))["figures"][0]["unpriced"] == 2
 
 
 def test_names_are_data(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import email
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from aiosmtpd.controller import Controller
 from llm_otel.digest import period
 from llm_otel.digest.anomalies import Anomaly
 from llm_otel.digest.model import Digest, Figure, Finding
+from llm_otel.digest.render import html
+from llm_otel.digest.render import json as digest_json
 from llm_otel.digest.send import check, send
 from llm_otel.errors import ConfigError
 
@@ -70,8 +73,10 @@ def hook() -> Iterator[tuple[list[Any], str]]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(500 if self.path == "/no" else 204)
+            # chats answer so, and take nothing else for a yes
+            self.send_response(500 if self.path == "/no" else 200)
             self.end_headers()
+            self.wfile.write(b"ok")
 
         def log_message(self, *_args: object) -> None:
             """Nothing to say."""
@@ -146,3 +151,65 @@ def test_targets_are_checked_first() -> None:
         check(["bogus://secret-token/x"])
     assert "bogus://…" in str(caught.value)
     assert "secret-token" not in str(caught.value)
+
+
+EVIL = "<!channel> <@U1> @everyone [x](https://e.example) **b** `c` https://e.example\n# forged"
+CALLING = dataclasses.replace(
+    QUIET,
+    anomalies=(Finding("cost", "usd", "model", EVIL, Anomaly(DAY, 12.5, 4.0, 6.0, 8, True)),),
+)
+
+
+@pytest.mark.parametrize("chat", ["slack", "discord", "mattermost"])
+def test_chats_are_not_called(
+    hook: tuple[list[Any], str], chat: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model of an evil name calls nobody, leads nowhere, formats nothing and forges no line."""
+    from apprise.plugins.discord import NotifyDiscord
+    from apprise.plugins.slack import NotifySlack
+
+    posted, url = hook
+    monkeypatch.setattr(NotifySlack, "webhook_url", url)
+    monkeypatch.setattr(NotifyDiscord, "notify_url", url)
+    targets = {
+        "slack": "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+        "discord": f"discord://{'1' * 18}/{'a' * 68}",
+        "mattermost": f"mmost://{url.removeprefix('http://')}/{'b' * 26}",
+    }
+    assert send(CALLING, [targets[chat]]) == []
+    text = "\n".join(_texts(posted))
+    assert "everyone" in text
+    assert not re.search(r"(?<!\\)<[!@]|@(everyone|U1)|[^\u2060]://", text), text
+    assert not re.search(r"^\W*forged", text, re.MULTILINE), text
+    assert not re.search(r"(?<!\\)\*\*b|(?<!\\)`c", text), text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text of a message, but for the addresses of pictures."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not name.endswith(("_url", "_icon", "icon_url")):
+                yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_a_page_shows_no_hidden_marks() -> None:
+    """In HTML a name is text in its own direction, and in the picture no mathematics."""
+    evil = "$x^2$ <b>gpt</b> \u202e \x1b[2J"
+    moved = dataclasses.replace(
+        CALLING,
+        anomalies=(Finding("cost", "usd", "model", evil, CALLING.anomalies[0].anomaly),),
+        daily={DAY: {"$\\frac{$": 2.5, "_hidden": 10.0}},
+    )
+    page = html.render(moved)
+    assert "&lt;b&gt;gpt&lt;/b&gt; \\u202e \\u001b[2J" in page, page[-3000:]
+    assert "<img src=" in page
+
+
+def test_webhooks_get_the_names() -> None:
+    """Programs get data: a name in JSON is what it was."""
+    assert json.loads(digest_json.render(CALLING))["anomalies"][0]["key"] == EVIL

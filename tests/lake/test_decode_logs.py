@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from lake import samples
@@ -52,3 +53,31 @@ def test_scores_and_outcomes_are_stored_once(tmp_path: Path) -> None:
     outcomes = lake.sql(f"SELECT {columns} FROM outcomes").fetchall()
     trace_id = (b"t" * 16).hex()
     assert outcomes == [("resolved", True, 4.5, "support", None, trace_id, "assistant")] * 2
+
+
+def test_what_has_no_column_is_kept(tmp_path: Path) -> None:
+    """The number on its scale, the attributes of an outcome, a score without a value."""
+    scale = {"llm_otel.evaluation.raw_value": 4.0, "llm_otel.evaluation.scale.best": 5.0}
+    category = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.label": "friendly"}
+    ticket = {"llm_otel.outcome.ticket_id": "T-17", "llm_otel.outcome.attempts": 3}
+    with Ingest(tmp_path) as ingest:
+        for name, attributes in (
+            ("gen_ai.evaluation.result", {**SCORE, **scale}),
+            ("gen_ai.evaluation.result", category),
+            ("llm_otel.outcome", {**OUTCOME, **ticket}),
+            ("llm_otel.outcome", {"llm_otel.outcome.success": False}),
+        ):
+            request = samples.event(name, attributes)
+            ingest.accept(LOGS, request.SerializeToString()).result(10)
+        ingest.flush()
+    lake = llm_otel.lake.open(tmp_path)
+    scores = lake.sql(
+        "SELECT evaluation, score, label, attributes FROM scores ORDER BY 1"
+    ).fetchall()
+    assert [row[:3] for row in scores] == [("relevance", 0.75, "pass"), ("tone", None, "friendly")]
+    assert [row[3] and json.loads(row[3]) for row in scores] == [scale, None]
+    outcomes = lake.sql("SELECT success, attributes FROM outcomes ORDER BY 1 DESC").fetchall()
+    assert [(row[0], row[1] and json.loads(row[1])) for row in outcomes] == [
+        (True, ticket),
+        (False, None),
+    ]

@@ -174,6 +174,11 @@ def test_only_calls_to_providers_are_calls(
         ({"error.type": "openai.APITimeoutError"}, "error", "timeout"),
         ({"error.type": "anthropic.OverloadedError"}, "error", "server"),
         ({"error.type": "_OTHER", "http.response.status_code": 503}, "error", "server"),
+        ({"error.type": "_OTHER", "http.response.status_code": 402}, "error", "insufficient_funds"),
+        ({"error.type": "insufficient_balance"}, "error", "insufficient_funds"),
+        ({"error.type": "402"}, "error", "insufficient_funds"),
+        ({"error.type": "498"}, "error", "server"),
+        ({"error.type": "capacity_exceeded"}, "error", "server"),
         ({"error.type": "asyncio.CancelledError"}, "cancelled", "cancelled"),
         ({"error.type": "something"}, "error", "other"),
         ({"gen_ai.response.finish_reasons": ["cancelled"]}, "cancelled", None),
@@ -196,6 +201,42 @@ def test_an_unknown_model_has_no_cost(store: Store) -> None:
     assert (call["cost_usd"], call["cost_source"]) == (None, None)
     (call,), _ = store({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"})
     assert call["cost_usd"] is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "amount", "status"),
+    [
+        ({}, 0.0035, None),
+        ({"llm_otel.cost.status": "incomplete"}, 0.0035, "incomplete"),
+        ({"llm_otel.usage.source": "estimated"}, 0.0035, "estimated"),
+        ({"gen_ai.usage.cost.currency": "EUR"}, None, "unpriced"),
+        ({"gen_ai.usage.cost.amount": None, "gen_ai.response.model": "nobody-knows",
+          "llm_otel.cost.status": "unpriced"}, None, "unpriced"),
+        ({"gen_ai.usage.cost.amount": None, "llm_otel.cost.status": "unpriced"}, 0.0035, None),
+        ({"gen_ai.usage.cost.amount": None, "gen_ai.usage.input_tokens": None,
+          "gen_ai.usage.output_tokens": None, "llm_otel.usage.source": "unknown"},
+         None, "unknown"),
+        ({"gen_ai.usage.cost.amount": None, "gen_ai.usage.input_tokens": None,
+          "gen_ai.usage.output_tokens": None}, None, None),
+    ],
+)  # fmt: skip
+def test_a_cost_says_whether_it_is_whole(
+    store: Store, attributes: dict[str, Any], amount: float | None, status: str | None
+) -> None:
+    """What the sender says of its amount; of ours, whether all of the usage has a price."""
+    given = {**samples.CHAT, **attributes}
+    (call,), _ = store({name: value for name, value in given.items() if value is not None})
+    assert (call["cost_usd"], call["cost_status"]) == (
+        amount if amount is None else pytest.approx(amount), status,
+    )  # fmt: skip
+
+
+def test_a_usage_that_contradicts_itself_is_marked(store: Store) -> None:
+    """More cached tokens than there were have no cost, and say so."""
+    usage = {"gen_ai.usage.cache_read.input_tokens": 2000}
+    given = {name: value for name, value in samples.CHAT.items() if "cost" not in name}
+    (call,), _ = store({**given, **usage})
+    assert (call["cost_usd"], call["cost_status"]) == (None, "unpriced")
 
 
 def test_values_of_a_wrong_type_do_no_harm(store: Store) -> None:

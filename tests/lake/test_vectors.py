@@ -47,6 +47,11 @@ EXTRAS: list[dict[str, Any]] = [
     {"nan": float("nan"), "infinite": float("inf"), "small": 5e-324, "whole": 3.0},
     {"nothing": None, "gen_ai.usage.input_tokens": None, "tenant_id": None},
     {"gen_ai.prompt.name": "greeting", "gen_ai.prompt.version": "2"},
+    {"llm_otel.cost.status": "incomplete", "llm_otel.usage.source": "provider"},
+    {"llm_otel.cost.status": "unpriced", "gen_ai.response.model": "nobody-knows-this-one"},
+    {"llm_otel.usage.source": "unknown"},
+    {"llm_otel.usage.source": "estimated"},
+    {"gen_ai.usage.cache_read.input_tokens": 2000},
 ]
 KINDS: list[dict[str, Any]] = [
     samples.CHAT,

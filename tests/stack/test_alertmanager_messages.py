@@ -99,6 +99,8 @@ NASTY = alert(
         "runbook_url": 'https://x.example.com/"><script>|a>',
     },
 )
+# Both have the form of what the Collector lets through.
+CALLING, LINKING = "@channel", "https://evil.example/login"
 LEAKY = alert(
     labels={**LABELS, "prompt": CANARY, "user_id": CANARY, "gen_ai_input_messages": CANARY},
     annotations={**ANNOTATIONS, "completion": CANARY, "exemplar": CANARY},
@@ -109,6 +111,7 @@ CASES: dict[str, dict[str, Any]] = {
     "several": message(resolved(), alert(), alert(labels=OTHER)),
     "bare": message(BARE),
     "nasty": message(NASTY),
+    "calling": message(alert(labels={**LABELS, "model": CALLING, "tenant_id": LINKING})),
     "leaky": message(LEAKY),
     "many": message(*(alert(labels={**LABELS, "tenant_id": f"t{n}"}) for n in range(14))),
     "documented": message(
@@ -377,6 +380,19 @@ def test_nasty_labels_stay_text(rendered: Rendered) -> None:
     assert not any(link.startswith("javascript") for link in page.links), page.links
     assert "https://x.example.com/script|a" not in slack
     assert "<https://x.example.com/scripta|Runbook>" in slack
+
+
+@pytest.mark.parametrize("template", [*TEXTS, "slack.title", "email.html"])
+def test_labels_call_nobody_and_lead_nowhere(template: str, rendered: Rendered) -> None:
+    """A model `@channel` and a tenant that is an address, both labels of the right form."""
+    text = rendered(template, "calling")
+    assert LINKING not in text
+    assert "\u2028" not in text
+    if template.startswith("slack"):
+        assert CALLING not in text
+    if template == "slack.text":
+        assert CALLING.replace("@", "@\u2060") in text, text
+        assert LINKING.replace("://", "\u2060://") in text, text
 
 
 @pytest.mark.parametrize("template", [*TEXTS, *DOCUMENTS, "email.html", "first.panel"])

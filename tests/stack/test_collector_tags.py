@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def test_both_layers_list_the_tags_of_the_setting() -> None:
     for name, with_tags in processors(CONFIG).items():
         transform, redaction = (with_tags[layer] for layer in base.REDACTION)
         assert {TEAM, CENTER} <= {*redaction["allowed_keys"]}, name
+        assert {semconv.OUTCOME_PREFIX + key for key in CONFIG.tags} <= {*redaction["allowed_keys"]}
         for kind in ("metric_statements", "log_statements"):
             assert semconv.TAG_PREFIX not in str(transform[kind]), (name, kind)
         without = processors(Config())[name]
@@ -90,3 +92,57 @@ def test_listed_tags_pass_as_words(collector: tuple[Collector, Traces]) -> None:
         for span in traces.spans()
     }
     assert came == {1: {TEAM: "red"}, 2: {TEAM: "red", UNUSUAL: 500}, 3: {}, 4: {CENTER: "eu-1"}}
+
+
+def test_listed_attributes_of_outcomes_pass(collector: tuple[Collector, Traces]) -> None:
+    """The same list holds for an outcome's own attributes: words, numbers and bools come out."""
+    running, _ = collector
+    send = grpc_(running.grpc)
+    team, center, other = (semconv.OUTCOME_PREFIX + key for key in (*CONFIG.tags, "other"))
+    sent: list[dict[str, Any]] = [
+        {team: "red", other: "unlisted"},
+        {team: 7, center: 1.5},
+        {team: True, center: "my own words"},
+    ]
+    for number, attributes in enumerate(sent, 1):
+        made = record("logs", number)
+        made.item.event_name = semconv.EVENT_OUTCOME
+        for key, value in attributes.items():
+            kind = {str: "string", int: "int", float: "double", bool: "bool"}[type(value)]
+            attribute(made.item.attributes, key, AnyValue(**{f"{kind}_value": value}))
+        assert send("logs", made.request.SerializeToString())
+    text = wait_for(
+        lambda: (
+            (kept := "".join(path.read_text() for path in running.events.iterdir())).count(
+                semconv.EVENT_OUTCOME
+            )
+            >= len(sent)
+            and kept
+        ),
+        "all events",
+    )
+    came = [
+        {each["key"]: next(iter(each["value"].values())) for each in item.get("attributes", ())}
+        for line in text.splitlines()
+        for resource in json.loads(line)["resourceLogs"]
+        for scope in resource["scopeLogs"]
+        for item in scope["logRecords"]
+    ]
+    assert came == [{team: "red"}, {team: "7", center: 1.5}, {team: True}], came
+
+
+def test_spans_of_other_libraries_keep_the_attribution(
+    collector: tuple[Collector, Traces],
+) -> None:
+    """What `AttributionSpanProcessor` writes passes on a span that is no GenAI operation."""
+    running, traces = collector
+    made = record("traces", 1)
+    made.item.name = "GET /orders/{id}"
+    sent = {semconv.TENANT_ID: "acme", semconv.FEATURE: "chat", semconv.SESSION_ID: "s1"}
+    for key, value in {**sent, "http.route": "/orders/{id}", TEAM: "red"}.items():
+        attribute(made.item.attributes, key, AnyValue(string_value=value))
+    assert grpc_(running.grpc)("traces", made.request.SerializeToString())
+    wait_for(traces.spans, "the span")
+    [span] = traces.spans()
+    assert span.name == "other"
+    assert {each.key: each.value.string_value for each in span.attributes} == {**sent, TEAM: "red"}

@@ -241,6 +241,7 @@ def test_limits_are_those_of_the_design() -> None:
     assert found["tokens"][:2] == (1.5, 3)
     assert found["budget_projected"] == (0.8, 1, None, None, "1h")
     assert found["headroom"] == (0.1, None, "10m", None, "2m")
+    assert found["insufficient_funds"] == (None, 0, "10m", None, "0s")
     assert found["unpriced"] == (0, None, "1h", None, "0s")
     assert found["success"] == (0.75, 0.5, "1h", 20, "10m")
     assert found["drift"] == (0.1, 0.25, "6h", 50, "30m")

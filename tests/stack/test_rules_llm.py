@@ -191,6 +191,71 @@ def classes() -> Iterator[Case]:
     )
 
 
+def no_money() -> Iterator[Case]:
+    name, account = "LLMInsufficientFunds", {"service_name": "shop", "provider": "openai"}
+    other_model = {**CALL, "model": "o3"}
+
+    def refused(*phases: tuple[float, int]) -> dict[str, str]:
+        return failing("insufficient_funds", *phases)
+
+    yield Case(
+        "one call of a single one is enough, at once, and it resolves",
+        name,
+        refused((0, 10), (1, 1), (0, 49)),
+        {
+            "9m": [],
+            "12m": [Fires(PAGE, "1 calls", account)],
+            "25m": [Fires(PAGE, "1 calls", account)],
+            "45m": [],
+        },
+    )
+    yield Case(
+        "two models of one account are one alert",
+        name,
+        {
+            **refused((2, 30)),
+            series(semconv.ERRORS, **other_model, error_type="insufficient_funds"): counter(
+                (3, 30)
+            ),
+        },
+        {"25m": [Fires(PAGE, "50 calls", account)]},
+    )
+    yield Case(
+        "each provider has an account of its own",
+        name,
+        {
+            **refused((2, 30)),
+            series(
+                semconv.ERRORS, **{**CALL, "provider": "deepseek"}, error_type="insufficient_funds"
+            ): counter((1, 30)),
+        },
+        {
+            "25m": [
+                Fires(PAGE, "20 calls", account),
+                Fires(PAGE, "10 calls", {**account, "provider": "deepseek"}),
+            ]
+        },
+    )
+    yield Case(
+        "a used-up quota and a missing right are other alerts",
+        name,
+        {**failing("rate_limit", (5, 30)), **failing("permission", (5, 30))},
+        {"25m": []},
+    )
+    yield Case(
+        "the account was topped up before",
+        name,
+        {series(semconv.ERRORS, **CALL, error_type="insufficient_funds"): gauge((7, 60))},
+        {"25m": [], "59m": []},
+    )
+    yield Case(
+        "it counts in the share of errors",
+        "LLMErrorShareHigh",
+        {**calls(DURATION, (0.4, 10, 40), **CALL), **refused((5, 40))},
+        {"30m": [at(WARN, "50%"), at(PAGE, "50%")]},
+    )
+
+
 def headroom() -> Iterator[Case]:
     limits = {**CALLER, "instance": "a"}
     tokens, requests = semconv.RATELIMITS[2:], semconv.RATELIMITS[:2]
@@ -345,7 +410,7 @@ def burning() -> Iterator[Case]:
     yield Case("no calls", name, {}, {"60m": []}, rules=("slo",))
 
 
-PARTS = (latency, first_chunk, errors, classes, headroom, stuck, traffic, burning)
+PARTS = (latency, first_chunk, errors, classes, no_money, headroom, stuck, traffic, burning)
 CASES = [case for part in PARTS for case in part()]
 
 

@@ -7,6 +7,7 @@ import enum
 import hashlib
 import hmac
 import logging
+import math
 import uuid
 from collections.abc import Iterator
 
@@ -23,6 +24,57 @@ from llm_otel.settings import Settings
 from llm_otel.testing import capture
 
 KEY = b"k" * 32
+
+
+class Plan(enum.Enum):
+    PRO = "pro"
+
+
+class Level(enum.IntEnum):
+    TWO = 2
+
+
+class Secret:
+    """A value that would be quoted if anybody wrote it down."""
+
+    def __repr__(self) -> str:
+        return "secret"
+
+
+class Odd(enum.Enum):
+    SECRET = Secret()
+
+
+class Furious(dict[str, object]):
+    """A mapping that cannot be read."""
+
+    def items(self) -> object:  # type: ignore[override]
+        raise RuntimeError("secret")
+
+
+class Liar(str):
+    """A text whose methods raise."""
+
+    def __len__(self) -> int:
+        raise RuntimeError("secret")
+
+    def encode(self, *_: object) -> bytes:
+        raise RuntimeError("secret")
+
+
+ARGUMENTS = ("tenant_id", "feature", "user_id", "session_id", "conversation_id")
+BAD: tuple[object, ...] = (
+    Secret(),
+    b"secret",
+    math.nan,
+    math.inf,
+    10**5000,
+    {"secret": 1},
+    ["secret"],
+    "secret" * 1000,
+    Odd.SECRET,
+    len,
+)
 HASH_OF_ANN = hmac.new(KEY, b"ann", hashlib.sha256).hexdigest()
 
 
@@ -114,20 +166,61 @@ class TestValues:
             current().span_attributes["session.id"].encode()
 
     @pytest.mark.parametrize(
-        ("arguments", "sentence"),
+        ("value", "text"),
         [
-            ({"tenant_id": 1.5}, "tenant_id must be a string, int or UUID, not float."),
-            ({"feature": True}, "feature must be a string, int or UUID, not bool."),
-            ({"user_id": b"x"}, "user_id must be a string, int or UUID, not bytes."),
-            ({"tags": ["a"]}, "tags must be a mapping of strings, not list."),
-            ({"tags": {"a": []}}, "each value in tags must be a string, int or UUID, not list."),
+            (True, "true"),
+            (False, "false"),
+            (0, "0"),
+            (1.5, "1.5"),
+            (uuid.UUID(int=7), str(uuid.UUID(int=7))),
+            (Plan.PRO, "pro"),
+            (Level.TWO, "2"),
+            (Liar("x"), "x"),
         ],
+        ids=str,
     )
-    def test_wrong_type(self, arguments: dict[str, object], sentence: str) -> None:
-        """A wrong type is one sentence, said where `attribution()` is called."""
-        with pytest.raises(TypeError) as caught:
-            attribution(**arguments)  # type: ignore[arg-type]
-        assert str(caught.value) == f"attribution(): {sentence}"
+    def test_tags(self, value: object, text: str) -> None:
+        """A tag may be whatever has one plain text."""
+        configure(Settings(tags=("t",)))
+        with attribution(tags={"t": value}):
+            assert dict(current().span_attributes) == {"llm_otel.tag.t": text}
+
+    @pytest.mark.parametrize("value", BAD, ids=lambda value: type(value).__name__)
+    @pytest.mark.parametrize("argument", [*ARGUMENTS, "tags"])
+    def test_bad_value(
+        self, argument: str, value: object, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A bad value is left out with one warning that does not quote it; the rest holds."""
+        configure(Settings(tags=("bad", "good"), user_id="plain"))
+        passed = {"tags": {"bad": value, "good": "g"}} if argument == "tags" else {argument: value}
+        for _ in range(3):
+            with attribution(**passed):  # type: ignore[arg-type]
+                left = {"llm_otel.tag.good": "g"} if argument == "tags" else {}
+                assert dict(current().span_attributes) == left
+        [warning] = caplog.messages
+        place = "tags['bad']" if argument == "tags" else argument
+        assert f"leaves out {place} of attribution()" in warning, warning
+        assert "secret" not in caplog.text
+
+    @pytest.mark.parametrize("tags", [["a"], "a=b", 7, Furious()])
+    def test_tags_that_are_no_mapping(self, tags: object, caplog: pytest.LogCaptureFixture) -> None:
+        """Something else than a mapping sets no tags, with one warning."""
+        with attribution(tenant_id="acme", tags=tags):  # type: ignore[arg-type]
+            assert tenant() == "acme"
+        [warning] = caplog.messages
+        assert "leaves out tags of attribution()" in warning
+
+    def test_warnings_do_not_flood(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Names that come from outside cannot fill the log, nor forge a line of it."""
+        for number in range(1000):
+            attribution(tags={f"k{number}\nERROR forged": object()})
+        assert len(caplog.messages) <= 256
+        assert not [message for message in caplog.messages if "\n" in message]
+
+    def test_an_unknown_keyword_is_still_an_error(self) -> None:
+        """A mistake in the program's text is Python's to report."""
+        with pytest.raises(TypeError):
+            attribution(tennant_id="acme")  # type: ignore[call-arg]
 
     def test_malformed_label(self, caplog: pytest.LogCaptureFixture) -> None:
         """A value without the label's form becomes `other`, on spans too; said once, not quoted."""

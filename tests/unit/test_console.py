@@ -52,6 +52,26 @@ def test_console_prints_one_line_and_no_content(capsys: pytest.CaptureFixture[st
     assert len(exporter.get_finished_spans()) == 3
 
 
+@pytest.mark.parametrize(
+    ("mark", "cost"),
+    [
+        ({}, " $0.001250"),
+        ({"llm_otel.cost.status": "incomplete"}, ">=$0.001250"),
+        ({"llm_otel.usage.source": "estimated"}, "~$0.001250"),
+    ],
+)
+def test_a_cost_that_is_not_whole_is_marked(
+    mark: dict[str, str], cost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The amount of an incomplete cost is the least, that of a counted usage an estimate."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    setup.configure(Settings(console=True), provider, MeterProvider(), LoggerProvider())
+    said = {"gen_ai.operation.name": "chat", "gen_ai.usage.cost.amount": 0.00125, **mark}
+    provider.get_tracer("app").start_span("chat gpt-5", attributes=said).end()
+    printed = capsys.readouterr().err
+    assert cost in printed, printed
+
+
 class BrokenPipe(io.StringIO):
     """A stream whose reader has gone."""
 
@@ -83,3 +103,31 @@ def test_console_without_a_reader(
             "x", attributes={"gen_ai.operation.name": "chat"}
         ).end()
     assert len(exporter.get_finished_spans()) == 1
+
+
+EVIL = "gpt\x1b[2J\u202e\n12:00:00  chat  forged\r\x9b31m\u2028"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gen_ai.operation.name",
+        "gen_ai.request.model",
+        "gen_ai.tool.name",
+        "llm_otel.error.class",
+        "error.type",
+        "tenant_id",
+        "feature",
+    ],
+)
+def test_names_forge_no_line(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Whatever a name holds, a span is one line without control characters."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    setup.configure(Settings(console=True), provider, MeterProvider(), LoggerProvider())
+    attributes = {"gen_ai.operation.name": "chat", name: EVIL}
+    provider.get_tracer("app").start_span("chat", attributes=attributes).end()
+    printed = capsys.readouterr().err
+    assert printed.endswith("\n")
+    assert printed.count("\n") == 1, printed
+    assert printed[:-1].isprintable(), repr(printed)
+    assert "forged" in printed

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import math
-from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,10 @@ from llm_otel.testing.telemetry import Telemetry
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
+
+
+class Tone(enum.Enum):
+    RUDE = "rude"
 
 
 def labels(telemetry: Telemetry) -> dict[str, str]:
@@ -127,57 +132,142 @@ def test_values(value: float, expected: float) -> None:
     assert telemetry.value("gen_ai.evaluation.score") == expected
 
 
+WORST, BEST, RAW = (
+    "llm_otel.evaluation.scale.worst",
+    "llm_otel.evaluation.scale.best",
+    "llm_otel.evaluation.raw_value",
+)
+VALUE, LABEL = "gen_ai.evaluation.score.value", "gen_ai.evaluation.score.label"
+
+
 @pytest.mark.parametrize(
-    ("call", "error", "sentence"),
+    ("value", "scale", "expected"),
     [
-        (
-            lambda: llm_otel.score("r", 1.01),
-            ValueError,
-            "score(): value must be between 0 and 1, not 1.01.",
-        ),
-        (
-            lambda: llm_otel.score("r", -1),
-            ValueError,
-            "score(): value must be between 0 and 1, not -1.",
-        ),
-        (
-            lambda: llm_otel.score("r", math.nan),
-            ValueError,
-            "score(): value must be between 0 and 1, not nan.",
-        ),
-        (
-            lambda: llm_otel.score("r", "1"),  # type: ignore[arg-type]
-            TypeError,
-            "score(): value must be a number, not str.",
-        ),
-        (
-            lambda: llm_otel.score("r", 1, span_id=SPAN),
-            ValueError,
-            "score(): span_id needs its trace_id.",
-        ),
-        (
-            lambda: llm_otel.score("r", 1, trace_id="abc"),
-            ValueError,
-            "score(): trace_id must be 32 hex digits, not all 0, or an int.",
-        ),
-        (
-            lambda: llm_otel.score("r", 1, trace_id="0" * 32),
-            ValueError,
-            "score(): trace_id must be 32 hex digits, not all 0, or an int.",
-        ),
-        (
-            lambda: llm_otel.score(None, 1),  # type: ignore[arg-type]
-            TypeError,
-            "score(): name must be a string that says what was judged.",
-        ),
+        (4.5, (1, 5), 0.875),
+        (1, (1, 5), 0.0),
+        (5, [1, 5], 1.0),
+        (0, (-1, 1), 0.5),
+        (2, (6, 1), 0.8),
+        (Decimal(75), (0, 100), 0.75),
     ],
 )
-def test_wrong_argument(call: Callable[[], None], error: type[Exception], sentence: str) -> None:
-    """A wrong argument is one sentence, and nothing is recorded."""
-    with capture() as telemetry, pytest.raises(error) as caught:
-        call()
-    assert str(caught.value) == sentence
+def test_scale(value: float, scale: tuple[float, float], expected: float) -> None:
+    """Event and metric have a number as a part of its scale; the event keeps number and scale."""
+    with capture() as telemetry:
+        llm_otel.score("csat", value, scale=scale)
+    [event] = telemetry.logs
+    assert event.attributes == {
+        "gen_ai.evaluation.name": "csat",
+        VALUE: expected,
+        RAW: float(value),
+        WORST: float(scale[0]),
+        BEST: float(scale[1]),
+    }
+    assert telemetry.value("gen_ai.evaluation.score") == expected
+
+
+def test_not_evaluated() -> None:
+    """None is an event without a value, and not in the metric."""
+    with capture() as telemetry:
+        llm_otel.score("faithfulness", None, label="judge failed", scale=(1, 5))
+    [event] = telemetry.logs
+    assert event.attributes == {
+        "gen_ai.evaluation.name": "faithfulness",
+        LABEL: "judge failed",
+    }
+    assert telemetry.points("gen_ai.evaluation.score") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "keywords", "expected"),
+    [
+        ("friendly", {}, {LABEL: "friendly"}),
+        ("friendly", {"labels": {"friendly": 1, "rude": 0}}, {LABEL: "friendly", VALUE: 1.0}),
+        (Tone.RUDE, {"labels": {"friendly": 1, "rude": 0}}, {LABEL: "rude", VALUE: 0.0}),
+        (
+            "good",
+            {"labels": {"good": 4}, "scale": (1, 5)},
+            {LABEL: "good", VALUE: 0.75, RAW: 4.0, WORST: 1.0, BEST: 5.0},
+        ),
+        ("odd", {"labels": {"friendly": 1}}, {LABEL: "odd"}),
+        (True, {"scale": (1, 5)}, {VALUE: 1.0}),
+        (False, {}, {VALUE: 0.0}),
+    ],
+)
+def test_categories_and_booleans(
+    value: float | str, keywords: dict[str, Any], expected: dict[str, object]
+) -> None:
+    """A category is the label, and in the metric where it has a number; a bool is 0 or 1."""
+    with capture() as telemetry:
+        llm_otel.score("tone", value, **keywords)
+    [event] = telemetry.logs
+    assert event.attributes == {"gen_ai.evaluation.name": "tone", **expected}
+    values = [point.value for point in telemetry.points("gen_ai.evaluation.score")]
+    assert values == ([expected[VALUE]] if VALUE in expected else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "keywords", "argument"),
+    [
+        ("r", 1.01, {}, "value"),
+        ("r", -1, {}, "value"),
+        ("r", math.nan, {}, "value"),
+        ("r", 6, {"scale": (1, 5)}, "value"),
+        ("r", b"secret", {}, "value"),
+        ("r", object(), {}, "value"),
+        ("r", "", {}, "value"),
+        ("r", 10**400, {}, "value"),
+        ("r", 3, {"scale": (5, 5)}, "scale"),
+        ("r", 3, {"scale": (1, math.inf)}, "scale"),
+        ("r", 3, {"scale": 5}, "scale"),
+        ("r", 3, {"scale": "15"}, "scale"),
+        (None, 1, {}, "a score"),
+        (object(), 1, {}, "name"),
+    ],
+)
+def test_a_score_that_cannot_be_read(
+    name: Any,
+    value: Any,
+    keywords: dict[str, Any],
+    argument: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is left out, never clipped, with one warning that does not quote it."""
+    with capture() as telemetry:
+        for _ in range(3):
+            llm_otel.score(name, value, **keywords)
     assert telemetry.logs == []
+    assert telemetry.points("gen_ai.evaluation.score") == []
+    [warning] = caplog.messages
+    assert f"leaves out {argument} of score()" in warning, warning
+    assert "secret" not in warning
+
+
+@pytest.mark.parametrize(
+    ("keywords", "argument"),
+    [
+        ({"span_id": SPAN}, "span_id"),
+        ({"trace_id": "abc"}, "trace_id"),
+        ({"trace_id": "0" * 32}, "trace_id"),
+        ({"trace_id": TRACE, "span_id": object()}, "span_id"),
+        ({"label": object()}, "label"),
+        ({"model": b"m"}, "model"),
+        ({"explanation": object()}, "explanation"),
+        ({"response_id": []}, "response_id"),
+    ],
+)
+def test_wrong_argument(
+    keywords: dict[str, Any], argument: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without that argument the score counts all the same, about no span where an id is wrong."""
+    with capture() as telemetry, llm_otel.workflow("feedback"):
+        llm_otel.score("r", 1, **keywords)
+    [event] = telemetry.logs
+    assert event.attributes == {"gen_ai.evaluation.name": "r", VALUE: 1.0}
+    if argument.endswith("_id"):
+        assert event.span_id is None
+    [warning] = caplog.messages
+    assert f"leaves out {argument} of score()" in warning, warning
 
 
 def test_malformed_name() -> None:
@@ -189,8 +279,7 @@ def test_malformed_name() -> None:
 
 
 def test_without_instrument() -> None:
-    """Without `instrument()` nothing happens, but wrong arguments are still told."""
+    """Without `instrument()` nothing happens, whatever is passed."""
     llm_otel.uninstrument()
     llm_otel.score("relevance", 1)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        llm_otel.score("relevance", 2)
+    llm_otel.score("relevance", 2)

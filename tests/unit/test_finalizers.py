@@ -8,12 +8,13 @@ from typing import Any
 
 import openai
 import pytest
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics._internal._view_instrument_match import _ViewInstrumentMatch
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import llm_otel
 from llm_otel.clients.openai import CLIENT
-from llm_otel.core import fork, imports, patch
+from llm_otel.core import finalizers, fork, imports, patch
 from llm_otel.core.ledger import Ledger
 from llm_otel.core.sums import Sums
 from llm_otel.testing import Provider, capture
@@ -67,6 +68,61 @@ def test_a_collection_inside_a_lock_blocks_nobody(
     )
     assert len(finish) == 3, got.tree()
     assert got.value("gen_ai.requests.active") == 0
+
+
+class _Names(SpanProcessor):
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def on_end(self, span: Any) -> None:
+        self.ended.append(span.name)
+
+
+@pytest.mark.parametrize("way", ["closed", "with block", "read to its end"])
+def test_a_stream_that_is_left_on_purpose_ends_at_once(p: Provider, way: str) -> None:
+    """Its span is exported before the next statement of the program."""
+    names, tracers = _Names(), TracerProvider()
+    tracers.add_span_processor(names)
+    llm_otel.instrument(tracer_provider=tracers, setup=False)
+    try:
+        client = openai.OpenAI(base_url=p.url, api_key="test")
+        stream = client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
+        if way == "closed":
+            next(stream)
+            stream.close()
+        elif way == "with block":
+            with stream:
+                next(stream)
+        else:
+            list(stream)
+        assert names.ended == ["chat gpt-4o"]
+    finally:
+        llm_otel.uninstrument()
+
+
+def test_what_a_suppressed_call_finds_waiting_is_left_alone(p: Provider) -> None:
+    """A processor that calls a model with its lock held, suppressed, does not end others' calls."""
+    lock, seen = threading.Lock(), []
+
+    class Judging(SpanProcessor):
+        def on_end(self, span: Any) -> None:
+            with lock, suppress_instrumentation():
+                seen.append(span.name)
+                finalizers.pending.append(finalizers._End(lambda _: span_of_another.end(), at))
+                client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+
+    tracers = TracerProvider()
+    client = openai.OpenAI(base_url=p.url, api_key="test")
+    llm_otel.instrument(tracer_provider=tracers, setup=False)
+    span_of_another = tracers.get_tracer("test").start_span("another")
+    at = finalizers.now()
+    tracers.add_span_processor(Judging())
+    try:
+        client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+        assert seen == ["chat gpt-4o"]
+    finally:
+        finalizers.pending.clear()
+        llm_otel.uninstrument()
 
 
 def test_instrumenting_again_and_again_leaves_nothing_behind() -> None:

@@ -114,6 +114,37 @@ holder.join()
 call(6)
 """
 
+# Threads that the child does not have collect, export and record while the process forks.
+EXPORTING = """
+import threading
+from llm_otel.sdk import setup
+meters = setup._made[1]
+meter = metrics.get_meter("app")
+uses = meter.create_counter("uses")
+uses.add(1)
+(storage,) = meters._measurement_consumer._reader_storages.values()
+(reader,) = meters._measurement_consumer._reader_storages
+(match,) = storage._instrument_view_instrument_matches[uses]
+(sum,) = match._attributes_aggregation.values()
+held, done = threading.Event(), threading.Event()
+def hold():
+    with reader._export_lock, meters._measurement_consumer._lock, match._lock, sum._lock:
+        held.set()
+        done.wait()
+holder = threading.Thread(target=hold)
+holder.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    call(4)
+    uses.add(1)
+    sys.exit(0)
+os.waitpid(child, 0)
+done.set()
+holder.join()
+call(6)
+"""
+
 
 def _sums(receiver: OtlpReceiver, metric: semconv.Metric) -> dict[str, float]:
     """The last value of a counter, or the count of a histogram, summed by instance."""
@@ -153,8 +184,9 @@ def _ended(program: str, serving: Provider, receiver: OtlpReceiver) -> Ended:
         (COLLECTED_BEFORE, 2),
         (STREAM_ACROSS, 2),
         (LOCKED, 2),
+        (EXPORTING, 2),
     ],
-    ids=["pre-fork", "multiprocessing", "collected before", "stream across", "locked"],
+    ids=["pre-fork", "multiprocessing", "collected before", "stream across", "locked", "exporting"],
 )
 def test_parent_and_children_sum_to_the_true_cost(program: str, processes: int) -> None:
     """Ten calls are ten calls, whoever makes them, each process under its own instance id."""

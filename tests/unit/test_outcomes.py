@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import math
-from collections.abc import Callable
+import uuid
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from llm_otel.testing import capture
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
+HASH_OF_ANN = hmac.new(b"k" * 32, b"ann", hashlib.sha256).hexdigest()
 
 
 def test_current_span() -> None:
@@ -88,42 +92,90 @@ def test_from_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "sentence"),
+    ("keywords", "argument"),
     [
-        (
-            lambda: llm_otel.outcome(success=True, value_usd=-1),
-            ValueError,
-            "outcome(): value_usd must be at least 0 and finite, not -1.",
-        ),
-        (
-            lambda: llm_otel.outcome(success=True, value_usd=math.inf),
-            ValueError,
-            "outcome(): value_usd must be at least 0 and finite, not inf.",
-        ),
-        (
-            lambda: llm_otel.outcome(success="no"),  # type: ignore[arg-type]
-            TypeError,
-            "outcome(): success must be True or False, not str.",
-        ),
-        (
-            lambda: llm_otel.outcome(success=True, span_id=SPAN),
-            ValueError,
-            "outcome(): span_id needs its trace_id.",
-        ),
-        (
-            lambda: llm_otel.outcome(success=True, kind=1.5),  # type: ignore[arg-type]
-            TypeError,
-            "outcome(): kind must be a string, int or UUID, not float.",
-        ),
+        ({"value_usd": -1}, "value_usd"),
+        ({"value_usd": math.inf}, "value_usd"),
+        ({"value_usd": "4"}, "value_usd"),
+        ({"span_id": SPAN}, "span_id"),
+        ({"kind": object()}, "kind"),
+        ({"tenant_id": b"secret"}, "tenant_id"),
+        ({"ticket_id": object()}, "attributes['ticket_id']"),
+        ({"ticket_id": "secret" * 1000}, "attributes['ticket_id']"),
+        ({"attributes": {"score": math.nan}}, "attributes['score']"),
+        ({"attributes": {"success": False}}, "attributes['success']"),
+        ({"attributes": {"a b": 1}}, "attributes['a b']"),
+        ({"attributes": "secret"}, "attributes"),
+        ({"attributes": {f"k{n}": n for n in range(33)}}, "some attributes"),
     ],
 )
-def test_wrong_argument(call: Callable[[], None], error: type[Exception], sentence: str) -> None:
-    """A wrong argument is one sentence, and nothing is recorded."""
-    with capture() as telemetry, pytest.raises(error) as caught:
-        call()
-    assert str(caught.value) == sentence
+def test_wrong_argument(
+    keywords: dict[str, Any], argument: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without that argument the outcome counts all the same, with one warning."""
+    with capture() as telemetry:
+        for _ in range(2):
+            llm_otel.outcome(success=True, **keywords)
+    assert telemetry.value("gen_ai.outcomes", outcome="success", kind="none") == 2
+    assert telemetry.points("gen_ai.outcome.value") == []
+    [event, _] = telemetry.logs
+    expected = {f"llm_otel.outcome.k{n}": n for n in range(32)} if "some" in argument else {}
+    assert event.attributes == {"llm_otel.outcome.success": True, **expected}
+    [warning] = caplog.messages
+    assert f"leaves out {argument} of outcome()" in warning, warning
+    assert "secret" not in warning
+
+
+@pytest.mark.parametrize("success", ["no", None, 2, object()])
+def test_an_outcome_that_cannot_be_read(success: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An outcome that is neither success nor failure is left out."""
+    with capture() as telemetry:
+        llm_otel.outcome(success=success)
     assert telemetry.logs == []
     assert telemetry.points("gen_ai.outcomes") == []
+    assert len(caplog.messages) == 1
+
+
+def test_attributes() -> None:
+    """What else is known of an outcome is on its event, and on no metric."""
+    with capture() as telemetry:
+        llm_otel.outcome(
+            success=True,
+            ticket_id="T-17",
+            attempts=3,
+            hours=1.5,
+            first=True,
+            attributes={"queue": "eu", "ticket": uuid.UUID(int=7)},
+        )
+    [event] = telemetry.logs
+    assert event.attributes == {
+        "llm_otel.outcome.success": True,
+        "llm_otel.outcome.ticket_id": "T-17",
+        "llm_otel.outcome.attempts": 3,
+        "llm_otel.outcome.hours": 1.5,
+        "llm_otel.outcome.first": True,
+        "llm_otel.outcome.queue": "eu",
+        "llm_otel.outcome.ticket": str(uuid.UUID(int=7)),
+    }
+    [point] = telemetry.points("gen_ai.outcomes")
+    assert set(point.attributes) == {"outcome", "kind", "feature", "tenant_id"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, {}),
+        ({"user_id": "plain"}, {"user.id": "ann"}),
+        ({"user_id": "hash", "user_id_key": b"k" * 32}, {"user.hash": HASH_OF_ANN}),
+    ],
+    ids=["off", "plain", "hash"],
+)
+def test_a_user_id_follows_the_setting(settings: dict[str, Any], expected: dict[str, str]) -> None:
+    """A user id among the attributes leaves as the setting allows: by default not at all."""
+    with capture(**settings) as telemetry:
+        llm_otel.outcome(success=True, user_id="ann")
+    [event] = telemetry.logs
+    assert event.attributes == {"llm_otel.outcome.success": True, **expected}
 
 
 def test_our_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,19 +145,46 @@ class TestConventions:
         assert telemetry.span.attributes["gen_ai.usage.input_tokens"] == 12
 
     @pytest.mark.parametrize(
-        ("call", "sentence"),
+        ("make", "name", "warnings"),
         [
-            (lambda: llm_otel.tool(1.5), "tool(): the name must be a string, int or UUID"),  # type: ignore[call-overload]
-            (lambda: llm_otel.retrieval("d", top_k="5"), "retrieval(): top_k must be an int"),  # type: ignore[call-overload]
-            (lambda: llm_otel.embedding(None), "embedding(): model must be the model's name"),  # type: ignore[arg-type]
-            (lambda: llm_otel.tool().__enter__(), "needs a name"),
+            (lambda: llm_otel.tool(object()), "execute_tool", 2),  # type: ignore[call-overload]
+            (lambda: llm_otel.tool(None), "execute_tool", 1),
+            (lambda: llm_otel.workflow("x" * 5000), "invoke_workflow", 2),
+            (lambda: llm_otel.agent("a", model=b"m"), "invoke_agent a", 1),  # type: ignore[call-overload]
+            (lambda: llm_otel.tool("t", call_id=[]), "execute_tool t", 1),  # type: ignore[call-overload]
+            (lambda: llm_otel.retrieval("d", top_k="5"), "retrieval d", 1),  # type: ignore[call-overload]
+            (lambda: llm_otel.retrieval("d", top_k=-1), "retrieval d", 1),
+            (lambda: llm_otel.embedding(None), "embeddings", 1),  # type: ignore[arg-type]
+            (lambda: llm_otel.embedding("m", dimensions=2**70), "embeddings m", 1),
         ],
     )
-    def test_wrong_argument(self, call: Callable[[], object], sentence: str) -> None:
-        """A wrong argument is one sentence."""
-        with pytest.raises(TypeError) as caught:
-            call()
-        assert sentence in str(caught.value)
+    def test_wrong_argument(
+        self,
+        make: Callable[[], Any],
+        name: str,
+        warnings: int,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """A wrong argument is left out with one warning; the step runs and has its span."""
+        with capture() as telemetry:
+            for _ in range(2):
+                with make():
+                    pass
+        assert [span.name for span in telemetry.spans] == [name] * 2
+        assert len(caplog.messages) == warnings, caplog.messages
+
+    def test_wrong_usage(self, caplog: pytest.LogCaptureFixture) -> None:
+        """A count of tokens that is none is left out."""
+        with capture() as telemetry, llm_otel.embedding("m") as step:
+            step.set_usage("12")  # type: ignore[arg-type]
+        assert "gen_ai.usage.input_tokens" not in telemetry.span.attributes
+        assert len(caplog.messages) == 1, caplog.messages
+
+    def test_a_long_description_is_cut(self) -> None:
+        """Text for people is cut to the limit of an attribute."""
+        with capture() as telemetry, llm_otel.agent("a", description="d" * 10_000):
+            pass
+        assert len(telemetry.span.attributes["gen_ai.agent.description"]) == 4096
 
 
 class TestMetrics:

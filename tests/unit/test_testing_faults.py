@@ -29,6 +29,8 @@ def client(p):
 REFUSED = {
     "rate_limit": (openai.RateLimitError, 429),
     "quota": (openai.RateLimitError, 429),
+    "insufficient_funds": (openai.APIStatusError, 402),
+    "capacity": (openai.APIStatusError, 498),
     "server_error": (openai.InternalServerError, 500),
     "unavailable": (openai.InternalServerError, 503),
     "authentication": (openai.AuthenticationError, 401),

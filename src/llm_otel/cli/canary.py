@@ -8,6 +8,7 @@ from typing import Final
 import rich_click as click
 
 from llm_otel.errors import ConfigError
+from llm_otel.escaping import visible
 from llm_otel.stack import canary
 from llm_otel.stack.canary import looking, sending
 
@@ -98,10 +99,10 @@ def _show(report: canary.Report) -> None:
     for (place, where), leaks in report.leaked.items():
         forms = ", ".join(f"{leak.form} ({leak.protocol})" for leak in leaks[:_FORMS_SHOWN])
         more = f" and {len(leaks) - _FORMS_SHOWN} more" if len(leaks) > _FORMS_SHOWN else ""
-        click.echo(f"✗ {place}: {where}: {forms}{more}")
+        click.echo(f"✗ {visible(f'{place}: {where}: {forms}{more}')}")
     leaking = {place for place, _ in report.leaked}
     for place in report.found.keys() - leaking:
         arrived = "nothing of this run arrived" if place in report.silent else "telemetry arrived"
-        click.echo(f"✓ {place}: {arrived}, no canary in it")
+        click.echo(f"✓ {visible(place)}: {arrived}, no canary in it")
     if report.found and len(report.silent) == len(report.found):
         click.echo("✗ Nothing of this run arrived anywhere, so nothing is proven: see --wait.")

@@ -88,6 +88,6 @@ def command(
     figure = figures.chart(options.open_lake(lake), name, {**filters, **asked, **split})
     text: str = figure.to_json()
     if into is None:
-        click.echo(text)
+        output.echo(text)
     else:
         output.write_text(f"{text}\n", into)

@@ -9,6 +9,7 @@ from typing import Final
 
 import rich_click as click
 
+from llm_otel.escaping import visible
 from llm_otel.stack.doctor.endpoints import ENDPOINTS
 from llm_otel.stack.doctor.result import Result, State
 
@@ -97,4 +98,4 @@ def command(
 
 def _line(result: Result) -> str:
     todo = f". {result.todo}" if result.todo else ""
-    return f"{_MARKS[result.state]} {result.text}{todo}"
+    return f"{_MARKS[result.state]} {visible(result.text + todo)}"

@@ -25,11 +25,15 @@ _SUBJECTS = {
 }
 # By day, of what the services' metrics say and where they say nothing of their calls.
 _COSTS = """
-    SELECT time::DATE AS day, service_name, provider, model, tenant_id, feature,
-        coalesce(requests, 0)::BIGINT AS calls, coalesce(errors, 0)::BIGINT AS errors, cost_usd,
-        input_tokens::BIGINT AS input_tokens, output_tokens::BIGINT AS output_tokens,
-        cached_tokens::BIGINT AS cache_read_tokens
-    FROM usage WHERE ({where}) ORDER BY ALL
+    SELECT * FROM (
+        SELECT time::DATE AS day, service_name, provider, model, tenant_id, feature,
+            coalesce(sum(requests), 0)::BIGINT AS calls, coalesce(sum(errors), 0)::BIGINT AS errors,
+            sum(cost_usd) AS cost_usd, sum(input_tokens)::BIGINT AS input_tokens,
+            sum(output_tokens)::BIGINT AS output_tokens,
+            sum(cached_tokens)::BIGINT AS cache_read_tokens,
+            coalesce(sum(unpriced), 0)::BIGINT AS unpriced_calls
+        FROM usage GROUP BY ALL
+    ) WHERE ({where}) ORDER BY ALL
 """
 _DAY_S = 86_400
 
@@ -67,8 +71,9 @@ def command(
     Rows are streamed: an export of any size needs little memory. Times are UTC. Costs are by day,
     service, provider, model, tenant and feature, from the metrics where a service sends them (its
     spans may be sampled; they are by the hour, so it begins with a whole one), else from its calls;
-    their --where is about these columns. Errors are those that count against an objective; what has
-    no price is in the calls and not in the cost.
+    their --where is about these columns. Errors are those that count against an objective. Where
+    unpriced_calls is not 0, the true cost is higher: so many calls have no price, or only a part
+    has one. They are counted from the calls.
 
     \b
     llm-otel export calls --since 7d --where "status = 'error'" --format jsonl
@@ -96,5 +101,5 @@ def _costs(lake: Lake, since: datetime, until: datetime | None, where: str) -> D
     # The metrics are by the hour, as on the Cost page.
     since = since.replace(minute=0, second=0, microsecond=0)
     reader = Reader(lake, Filter(since, until or options.now()), timedelta())
-    keep_window(reader, bucket_s=_DAY_S)
+    keep_window(reader, bucket_s=_DAY_S, attributed=True)
     return one_query(reader.connection, _COSTS.format(where=where))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import rich_click as click
 
+from llm_otel.escaping import visible
 from llm_otel.version import __version__
 
 # Command -> the module that holds it as `command`. The list of commands imports them all, so they
@@ -45,6 +46,14 @@ class _Group(click.RichGroup):
         command: click.Command = import_module(COMMANDS[cmd_name]).command
         command.name = cmd_name  # of the function, else
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what it fails with may quote data, and is printed in one line."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as exc:
+            exc.message = visible(exc.message)  # type: ignore[misc]
+            raise
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

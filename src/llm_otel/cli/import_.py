@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from llm_otel.cli import options
+from llm_otel.escaping import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -29,6 +30,7 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
     code is 1 then.
     """
     from rich import progress as bars
+    from rich.markup import escape
 
     from llm_otel.lake.importing import import_file
     from llm_otel.lake.ingest import Ingest
@@ -43,7 +45,7 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
     )
     with Ingest(lake) as ingest, options.progress(*columns) as progress:
         for path in files:
-            task = progress.add_task(path.name, total=path.stat().st_size)
+            task = progress.add_task(escape(visible(path.name)), total=path.stat().st_size)
             done = import_file(ingest, path, functools.partial(_show, progress, task))
             taken += done.requests
             wrong += done.wrong
@@ -51,7 +53,7 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
     of = "1 file" if len(files) == 1 else f"{len(files):,} files"
     click.echo(f"{taken:,} requests of {of} are in the lake {lake}.")
     for reason in wrong:
-        click.echo(reason, err=True)
+        click.echo(visible(reason), err=True)
     if wrong:
         raise SystemExit(1)
 

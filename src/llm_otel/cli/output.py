@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 
 import rich_click as click
+
+from llm_otel.escaping import visible, visible_lines
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("csv", "json", "jsonl", "parquet")
 
+# How a text is written: as it is, or as a terminal may have it.
+_Show: TypeAlias = Callable[[str], str]
 _BATCH: Final = 50_000
 _SHOWN: Final = 1_000
 
@@ -41,7 +45,7 @@ def wrong_queries(condition: str | None = None) -> Iterator[None]:
     except duckdb.Error as exc:
         reason = str(exc).strip().splitlines()[0]
         of = "The query" if condition is None else f"--where {condition!r}"
-        raise click.ClickException(f"{of} cannot be answered: {reason}") from None
+        raise click.ClickException(f"{of} cannot be answered: {visible(reason)}") from None
     except BrokenPipeError:
         # `| head` has seen enough; Python would complain again when it closes the stream
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -56,10 +60,10 @@ def table(answer: duckdb.DuckDBPyRelation) -> None:
     shown = Table(box=None, header_style="bold", pad_edge=False)
     numeric = [_is_number(str(kind)) for kind in answer.types]
     for name, right in zip(answer.columns, numeric):
-        shown.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+        shown.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold")
     rows = answer.limit(_SHOWN + 1).fetchall()
     for row in rows[:_SHOWN]:
-        shown.add_row(*(Text("–" if cell is None else _text(cell)) for cell in row))
+        shown.add_row(*(Text("–" if cell is None else visible(_text(cell))) for cell in row))
     console = Console()
     console.print(shown)
     if len(rows) > _SHOWN:
@@ -69,17 +73,30 @@ def table(answer: duckdb.DuckDBPyRelation) -> None:
 def write(answer: duckdb.DuckDBPyRelation, form: str, into: Path | None) -> None:
     """Write rows to a file (whole or not at all) or to standard output, batch by batch.
 
+    A file and a pipe get the data as they are, a terminal no control character of theirs.
+
     Raises:
         OSError: It cannot be written.
     """
+    if into is None and form == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet is nothing for a terminal: give --output, or a pipe.")
     batches = answer.fetch_arrow_reader(_BATCH)
     writer = _WRITERS[form]
     if into is None:
-        writer(batches, sys.stdout.buffer)
+        writer(batches, sys.stdout.buffer, visible if sys.stdout.isatty() else _as_is)
         sys.stdout.buffer.flush()
         return
     with _whole(into) as out:
-        writer(batches, out)
+        writer(batches, out, _as_is)
+
+
+def echo(text: str, *, newline: bool = True) -> None:
+    """Print a whole text; on a terminal, without the control characters of what it quotes."""
+    click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=newline)
+
+
+def _as_is(text: str) -> str:
+    return text
 
 
 def write_text(text: str, into: Path) -> None:
@@ -106,29 +123,30 @@ def _whole(into: Path) -> Iterator[BinaryIO]:
         half.unlink(missing_ok=True)
 
 
-def _write_csv(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
+def _write_csv(batches: pa.RecordBatchReader, out: BinaryIO, show: _Show) -> None:
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
-    writer.writerow(batches.schema.names)
+    writer.writerow(map(show, batches.schema.names))
     for row in _rows(batches):
-        writer.writerow(["" if cell is None else _cell(cell) for cell in row])
+        cells = ["" if cell is None else _cell(cell) for cell in row]
+        writer.writerow([show(cell) if isinstance(cell, str) else cell for cell in cells])
     text.detach()
 
 
-def _write_jsonl(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
-    for row in _objects(batches):
+def _write_jsonl(batches: pa.RecordBatchReader, out: BinaryIO, show: _Show) -> None:
+    for row in _objects(batches, show):
         out.write(row + b"\n")
 
 
-def _write_json(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
+def _write_json(batches: pa.RecordBatchReader, out: BinaryIO, show: _Show) -> None:
     separator = b"[\n"
-    for row in _objects(batches):
+    for row in _objects(batches, show):
         out.write(separator + row)
         separator = b",\n"
     out.write(b"\n]\n" if separator == b",\n" else b"[]\n")
 
 
-def _write_parquet(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
+def _write_parquet(batches: pa.RecordBatchReader, out: BinaryIO, _: _Show) -> None:
     import pyarrow.parquet as pq
 
     with pq.ParquetWriter(out, batches.schema, compression="zstd") as writer:
@@ -136,7 +154,7 @@ def _write_parquet(batches: pa.RecordBatchReader, out: BinaryIO) -> None:
             writer.write_batch(batch)
 
 
-_WRITERS: Final[dict[str, Callable[[Any, BinaryIO], None]]] = {
+_WRITERS: Final[dict[str, Callable[[Any, BinaryIO, _Show], None]]] = {
     "csv": _write_csv,
     "json": _write_json,
     "jsonl": _write_jsonl,
@@ -150,14 +168,18 @@ def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column.to_pylist(maps_as_pydicts="lossy") for column in batch.columns))
 
 
-def _objects(batches: pa.RecordBatchReader) -> Iterator[bytes]:
-    """Rows as JSON objects; of columns of one name, the later are numbered, as `name_1`."""
+def _objects(batches: pa.RecordBatchReader, show: _Show) -> Iterator[bytes]:
+    """Rows as JSON objects; of columns of one name, the later are numbered, as `name_1`.
+
+    `show` leaves JSON the same JSON: what it escapes stands in strings alone.
+    """
     names: list[str] = []
     for name in batches.schema.names:
         names.append(f"{name}_{names.count(name)}" if name in names else name)
     for row in _rows(batches):
         told = dict(zip(names, map(_jsonable, row)))
-        yield json.dumps(told, ensure_ascii=False, default=_text).encode("utf-8", "replace")
+        text = json.dumps(told, ensure_ascii=False, default=_text)
+        yield show(text).encode("utf-8", "replace")
 
 
 def _jsonable(value: Any) -> Any:

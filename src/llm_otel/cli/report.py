@@ -72,7 +72,7 @@ def command(
     if into is not None or not targets:
         text = digest.render(told, form or _format_of(into))
         if into is None:
-            click.echo(text, nl=False)
+            output.echo(text, newline=False)
         else:
             output.write_text(text, into)
     failed = send.send(told, targets)

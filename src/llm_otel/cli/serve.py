@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from llm_otel.cli import options
+from llm_otel.escaping import visible, visible_lines
 
 if TYPE_CHECKING:
     from llm_otel.serve import Running
@@ -106,7 +107,9 @@ def command(
     from llm_otel.lake.upkeep import Retention
     from llm_otel.serve import Places, serve
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     if token_file is not None:
         token = token_file.read_text(encoding="utf-8").strip()
     places = Places(
@@ -122,6 +125,16 @@ def command(
     digests = _digests(digest, digest_at, targets, config)
     serve(lake, places, retention, digests, lambda running: _tell(running, lake, places.token))
     click.echo("Stopped; everything that was acknowledged is stored.")
+
+
+class _OneLine(logging.Formatter):
+    """A message, which may quote what was received, in one line; a traceback below it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return visible(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return visible_lines(super().formatException(ei))
 
 
 def _digests(

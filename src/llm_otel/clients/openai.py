@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from llm_otel.clients.realtime import OPENAI_SOCKETS
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.clients.wire import OPENAI
 from llm_otel.semconv import OPENAI_COMPATIBLE
 
 CLIENT = ClientSpec(
-    package="openai", supported=">=1.40,<4", provider=OPENAI_COMPATIBLE, endpoints=OPENAI
+    package="openai",
+    supported=">=1.40,<4",
+    provider=OPENAI_COMPATIBLE,
+    endpoints=OPENAI,
+    sockets=OPENAI_SOCKETS,
 )

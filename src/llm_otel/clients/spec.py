@@ -12,7 +12,7 @@ UsageMap: TypeAlias = Mapping[str, "str | UsageMap"]
 
 Kind: TypeAlias = Literal[
     "chat", "completion", "responses", "embeddings", "image", "speech", "transcription",
-    "moderation", "batch", "rerank",
+    "moderation", "batch", "rerank", "realtime",
 ]  # fmt: skip
 
 
@@ -25,7 +25,7 @@ class Endpoint:
         kind: Which shape the bodies have; chooses the content builder.
         usage: Where the numbers are below `usage_at`.
         usage_at: Ways to the usage object in a response; the first that is there wins.
-        drawing: Where the numbers are of images that a hosted tool drew.
+        usage_beside: Where the numbers are in a response that holds no usage.
         service_tier: The tier that the endpoint is billed at, where responses do not tell.
         billed: Whether a successful response should report usage.
         stream: How a streamed response comes: chunks with choices, or typed events.
@@ -40,7 +40,7 @@ class Endpoint:
     kind: Kind
     usage: UsageMap = field(default_factory=dict)
     usage_at: tuple[tuple[str, ...], ...] = (("usage",),)
-    drawing: UsageMap = field(default_factory=dict)
+    usage_beside: UsageMap = field(default_factory=dict)
     billed: bool = True
     stream: Literal["choices", "events"] = "events"
     usage_on_request: bool = False
@@ -48,6 +48,33 @@ class Endpoint:
     service_tier: str | None = None
     api_type: str | None = None
     output_type: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Socket:
+    """One protocol over a WebSocket: a connection that carries many responses.
+
+    The client sends `response.create`, the server answers `response.created` and a final event.
+
+    Attributes:
+        modules: Below the client's package, those that may hold the classes.
+        name: `{name}ConnectionManager` and `{name}Connection` are the classes, with `Async` in
+            front of the asynchronous ones.
+        endpoint: What a response looks like.
+        body_at: Way to the request's parameters in `response.create`.
+        ends: Events that end a response and carry it.
+        errors_end_responses: An `error` event ends the response that is under way, not only one
+            that the server has not begun.
+        transcription: What a transcription of the user's speech looks like, if there are any.
+    """
+
+    modules: tuple[str, ...]
+    name: str
+    endpoint: Endpoint
+    body_at: tuple[str, ...] = ()
+    ends: frozenset[str] = frozenset()
+    errors_end_responses: bool = True
+    transcription: Endpoint | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +89,7 @@ class ClientSpec:
         prefix: Path prefix that this client puts in front of the paths in `endpoints`.
         base_module: Module that holds the base classes.
         classes: Names of the sync and the async base class.
+        sockets: Protocols that it speaks over a WebSocket.
     """
 
     package: str
@@ -71,6 +99,7 @@ class ClientSpec:
     prefix: str = ""
     base_module: str = "_base_client"
     classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
+    sockets: tuple[Socket, ...] = ()
 
     def match(self, method: str, url: str) -> Endpoint | None:
         """The endpoint that a request belongs to, or None when it is not one of ours.

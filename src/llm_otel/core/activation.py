@@ -55,7 +55,12 @@ class Run:
 
     def end(self, error: BaseException | None) -> None:  # noqa: ARG002
         """It is over. Contexts that other tasks copied from this one may live on: let go of ours,
-        so that a task that starts its own successor does not grow a chain."""
+        so that a task that starts its own successor does not grow a chain.
+
+        Args:
+            error: What it ended in; a `GeneratorExit`, or what came up while that was handled, may
+                be the garbage collector's.
+        """
         self._outer = None
         self._context = self._caller = _NOTHING
 
@@ -187,7 +192,7 @@ def _generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
                     step, value = body.throw, thrown
         except StopIteration as stop:
-            run.end(None)
+            run.end(_closing(value))
             return stop.value
         except BaseException as error:
             run.end(error)
@@ -213,9 +218,14 @@ def _async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
                     step, value = body.athrow, thrown
         except StopAsyncIteration:
-            run.end(None)
+            run.end(_closing(value))
         except BaseException as error:
             run.end(error)
             raise
 
     return call
+
+
+def _closing(value: Any) -> GeneratorExit | None:
+    """The `GeneratorExit` that was thrown into a body which came to its end instead."""
+    return value if isinstance(value, GeneratorExit) else None

@@ -17,7 +17,7 @@ from llm_otel.core import guard
 
 if TYPE_CHECKING:
     from llm_otel.core.family_b import Family, Recorder
-    from llm_otel.core.instruments import Series
+    from llm_otel.core.instruments import Instruments, Series
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
 
@@ -72,13 +72,13 @@ class Backlog:
     """Calls that wait to be measured; thread-safe, in no promised order.
 
     Args:
-        measure: Measures one.
+        instruments: Where they are measured.
         deferred: False where nobody is known to call `work_off` before a collection: everything is
             then done at once.
     """
 
-    def __init__(self, measure: Callable[[Ended], None], *, deferred: bool) -> None:
-        self._measure = measure
+    def __init__(self, instruments: Instruments, *, deferred: bool) -> None:
+        self._instruments = instruments
         self._room = _MOST if deferred else 1
         self._waiting: deque[Ended] = deque()
 
@@ -97,8 +97,40 @@ class Backlog:
             except IndexError:  # another thread was quicker
                 break
             worked = True
-            try:
-                self._measure(ended)
-            except Exception as exc:  # noqa: BLE001
-                guard.handle("measure", exc)
+            for part in _PARTS:
+                try:
+                    part(self._instruments, ended)
+                except Exception as exc:  # noqa: BLE001
+                    guard.handle("measure", exc)
+            for record in ended.recorders:
+                try:
+                    record(ended)
+                except Exception as exc:  # noqa: BLE001
+                    guard.handle("measure", exc)
         return worked
+
+
+# ------------------------------------------------------------------ the parts of a call's recording
+def _duration(to: Instruments, ended: Ended) -> None:
+    to.ended(ended.series, ended.seconds, ended.error, ended.context)
+
+
+def _usage(to: Instruments, ended: Ended) -> None:
+    if ended.used is not None:
+        to.used(ended.used_by, ended.used)
+    elif ended.usage_unknown:
+        to.unknown_usage(ended.series)
+
+
+def _cost(to: Instruments, ended: Ended) -> None:
+    if ended.priced:
+        to.cost(ended.used_by, ended.cost)
+
+
+def _first_chunk(to: Instruments, ended: Ended) -> None:
+    if ended.first_chunk is not None:
+        to.first_chunk(ended.series, ended.first_chunk)
+
+
+# One that fails takes no other with it.
+_PARTS: tuple[Callable[[Instruments, Ended], None], ...] = (_duration, _usage, _cost, _first_chunk)

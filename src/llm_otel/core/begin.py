@@ -58,8 +58,6 @@ def begin(
     """Begin a call; None when the request is not for us to see."""
     # While there is no SDK this is all that a call costs: few functions, as every one is cold.
     try:
-        if finalizers.waiting:
-            finalizers.work_off()
         active = runtime.active()
         if active is None:
             return None
@@ -67,6 +65,8 @@ def begin(
         bare = provider_context(context)
         begun = None
         if active.live and not rivals.suppressed(context):
+            if finalizers.pending:
+                finalizers.work_off()
             begun = _begin(active, spec, client, args, kwargs, context, bare)
         if begun is None and bare is not context:
             begun = Begun(None, bare, args, kwargs)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from llm_otel import semconv
-from llm_otel.core import guard
+from llm_otel.core import guard, reported_cost
+from llm_otel.core.reported_cost import ReportedCost
 
 if TYPE_CHECKING:
     from llm_otel.core.backlog import Ended
@@ -14,24 +16,26 @@ if TYPE_CHECKING:
     from llm_otel.core.extract import Answer
     from llm_otel.pricing import Cost
 
-# Providers that report what they bill in `usage.cost` (USD).
-_TELL_COST = frozenset({"openrouter"})
-
 
 def bill(call: Call, answer: Answer, ended: Ended) -> None:
-    """Price `ended.used`: now, so that the span has it too, or as soon as can be."""
+    """Price `ended.used`: now, so that the span has it too, or as soon as can be.
+
+    What the provider itself reports wins over what its price list says. Where it reports a cost
+    of 0 for what has a price, or leaves a part out, the list counts and the cost is incomplete.
+    """
     runtime, used = call.runtime, ended.used
     if used is None:
         return
     provider, model = call.server.provider, _model(call, answer)
-    if answer.cost_usd is not None and provider in _TELL_COST:
-        ended.cost, ended.priced = _told(answer.cost_usd), True
+    reported = _reported_cost(call, answer)
+    if reported is not None and reported.complete and reported.usd:
+        ended.cost, ended.priced = _cost(reported), True
         return
     tier = answer.service_tier or call.endpoint.service_tier
     host, seconds, requests = call.server.netloc, ended.seconds, answer.requests
 
     def price(when: datetime | None = None) -> Cost | None:
-        return runtime.pricing.cost(
+        listed = runtime.pricing.cost(
             provider,
             model,
             used,
@@ -41,6 +45,7 @@ def bill(call: Call, answer: Answer, ended: Ended) -> None:
             duration_s=seconds,
             requests=requests,
         )
+        return listed if reported is None else _doubted(listed, reported)
 
     if runtime.pricing.ready:
         ended.cost, ended.priced = price(), True
@@ -58,6 +63,15 @@ def bill(call: Call, answer: Answer, ended: Ended) -> None:
     runtime.pricing.defer(later)
 
 
+def bill_reported(call: Call, answer: Answer, ended: Ended) -> bool:
+    """Take the cost that the provider reports for a call without usage; False for none."""
+    reported = _reported_cost(call, answer) if call.endpoint.billed else None
+    if reported is None or not reported.usd:
+        return False
+    ended.cost, ended.priced = _cost(reported), True
+    return True
+
+
 def bill_time(call: Call, answer: Answer, ended: Ended) -> None:
     """Price a call that reported no usage, where a machine is paid by the hour."""
     ended.cost = call.runtime.pricing.time_cost(
@@ -73,7 +87,24 @@ def _model(call: Call, answer: Answer) -> str | None:
     return answer.model
 
 
-def _told(amount: float) -> Cost:
+def _reported_cost(call: Call, answer: Answer) -> ReportedCost | None:
+    dialect = call.server.dialect
+    if answer.cost is None and not dialect.cost_headers:
+        return None
+    return reported_cost.in_response(answer.cost, call.response, dialect)
+
+
+def _doubted(listed: Cost | None, reported: ReportedCost) -> Cost | None:
+    """The cost where the provider reports one that is 0, or not the whole."""
+    if listed is None or not listed.total:
+        known = reported.complete or reported.usd
+        return _cost(reported) if known else None
+    return replace(listed, incomplete=True)
+
+
+def _cost(reported: ReportedCost) -> Cost:
     from llm_otel.pricing import Cost
 
-    return Cost(0.0, 0.0, amount, semconv.COST_FROM_PROVIDER)
+    return Cost(
+        0.0, 0.0, reported.usd, semconv.COST_FROM_PROVIDER, incomplete=not reported.complete
+    )

@@ -15,11 +15,13 @@ from llm_otel.attribution import current
 from llm_otel.core import (
     billing,
     describe,
-    direct,
     extract,
     family_b,
     folds,
     guard,
+    hosted_tools,
+    otel_internals,
+    polled_usage,
     read,
     server,
 )
@@ -30,14 +32,16 @@ from llm_otel.core.extract import Answer
 
 if TYPE_CHECKING:
     from llm_otel.clients.spec import Endpoint
+    from llm_otel.core.finalizers import Moment
     from llm_otel.core.folds import Fold
-    from llm_otel.core.instruments import Series
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
-    from llm_otel.usage import Usage
 
 
 _TOO_MANY = 429
+
+# Kinds of requests that are billed by the token.
+_IN_TOKENS = frozenset({"chat", "completion", "responses", "embeddings"})
 
 
 class Observer(Protocol):
@@ -70,8 +74,10 @@ class Call:
         "body",
         "characters",
         "context",
+        "ended_at",
         "endpoint",
         "epoch",
+        "extra",
         "first_chunk_at",
         "fold",
         "model",
@@ -105,6 +111,7 @@ class Call:
         self.endpoint = endpoint
         self.server = host
         self.body = body
+        self.extra = extra
         self.streaming = streaming
         self.own_span = own_span
         self.unasked = unasked
@@ -122,6 +129,7 @@ class Call:
         self.retries = 0
         self.first_chunk_at: float | None = None
         self.reading = False
+        self.ended_at: Moment | None = None
         self.fold: Fold | None = None
         self.accumulator: Any = None
         self.characters: Characters | None = None
@@ -166,7 +174,7 @@ class Call:
 
     def watch(self) -> list[Observer]:
         """Begin to fold a stream's chunks; returns who wants to see them, the fold first."""
-        self.fold = folds.new(self.endpoint)
+        self.fold = folds.new(self.endpoint, self.server.dialect)
         observers: list[Observer] = [self.fold]
         settings = self.runtime.settings
         if self.runtime.policy.active:
@@ -186,7 +194,8 @@ class Call:
     def returned(self, result: object) -> None:
         """The whole answer is there."""
         if self._claim():
-            self._end(lambda: extract.answer(result, self.endpoint), result=result)
+            dialect = self.server.dialect
+            self._end(lambda: extract.answer(result, self.endpoint, dialect), result=result)
 
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
@@ -209,6 +218,11 @@ class Call:
         else:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
+    @property
+    def open(self) -> bool:
+        """Whether nobody has seen the call end yet."""
+        return bool(self._once)
+
     def _claim(self) -> bool:
         """True for one of all the threads and hooks that see the call end."""
         try:
@@ -220,9 +234,16 @@ class Call:
         return self.fold.answer() if self.fold is not None else Answer()
 
     def _cut_short(self) -> Answer:
-        answer = self._folded()
+        answer = self._interrupted()
         if self.fold is None or not self.fold.ended:
             answer.finish_reasons = [semconv.CANCELLED]
+        return answer
+
+    def _interrupted(self) -> Answer:
+        """What a stream told that did not come to its end: its counts may still have grown."""
+        answer = self._folded()
+        if answer.usage is not None and self.fold is not None and not self.fold.ended:
+            answer.usage.partial = True
         return answer
 
     def _billed_in_spite_of(self, exc: BaseException) -> Answer:
@@ -231,11 +252,13 @@ class Call:
         if self.response is None:
             self.response = read.get(exc, "response")
         if self.fold is not None:
-            return self._folded()
+            return self._interrupted()
         completion = read.get(exc, "completion")
         if completion is not None:
-            return extract.answer(completion, self.endpoint)
-        return extract.answer(_json_body(self.response), self.endpoint)
+            return extract.answer(completion, self.endpoint, self.server.dialect)
+        return extract.answer(
+            read.successful_body(self.response), self.endpoint, self.server.dialect
+        )
 
     # ------------------------------------------------------------------ emit
     def _end(
@@ -253,11 +276,12 @@ class Call:
             exc: What the call ended in.
             result: What the caller gets, for the content.
         """
-        seconds = perf_counter() - self.started
+        at = self.ended_at
+        seconds = (perf_counter() if at is None else at.seconds) - self.started
         instruments = self.runtime.instruments
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
-        answer, failure = _told(tell, exc)
+        answer, failure = _told(tell, exc, self.server.dialect.error_codes)
         ended = Ended(self.series, seconds, failure.kind, self.context)
         if self.first_chunk_at is not None:
             ended.first_chunk = self.first_chunk_at - self.started
@@ -272,62 +296,39 @@ class Call:
         if self.own_span:
             try:
                 family_b.prepare(ended, self, answer, failure.type)
+            except Exception as problem:  # noqa: BLE001
+                guard.handle("measure", problem)
+            try:
                 self._describe(answer, ended, failure, result)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
         instruments.later(ended)
         if self.own_span:
-            self.span.end()
+            self.span.end(None if at is None else at.epoch_ns)
         self.response = None
 
     def _count(self, answer: Answer, failure: Failure, ended: Ended) -> None:
         """Have tokens and cost counted."""
-        used, series = self._countable(answer)
+        used, series = polled_usage.countable(self, answer)
         if used is not None:
+            if self.server.dialect.searches_in_requests:
+                hosted_tools.mark_request(
+                    used,
+                    self.body,
+                    self.extra,
+                    self.server.dialect,
+                    called_tools="tool_call" in answer.finish_reasons,
+                )
             ended.used, ended.used_by = used, series
             billing.bill(self, answer, ended)
+        elif billing.bill_reported(self, answer, ended):
+            # Pictures and the like have a price and no tokens.
+            ended.usage_unknown = self.endpoint.kind in _IN_TOKENS
         elif self.endpoint.billed and failure.kind is None and not answer.background:
             ended.usage_unknown = True
             billing.bill_time(self, answer, ended)
             if self.unasked and answer.finish_reasons != [semconv.CANCELLED]:
                 self.runtime.servers.warn_of_missing_usage(self.server)
-
-    def _countable(self, answer: Answer) -> tuple[Usage | None, Series]:
-        """The usage to count now, and whose it is. What goes on in the background is told with
-        every poll and counted once, for who began it."""
-        if not (self.endpoint.polled or answer.background):
-            if answer.usage is None and self.characters is not None:
-                answer.usage = self.characters.usage(self.body)
-                answer.usage_source = semconv.USAGE_ESTIMATED
-            if answer.usage is None and self.endpoint.kind == "responses" and answer.response_id:
-                # Cut off: a poll may see what it used.
-                self.runtime.ledger.begin(answer.response_id, self.series.labels)
-            return answer.usage, self.series
-        key, ledger = answer.response_id, self.runtime.ledger
-        # A response in the foreground was counted when it was made, unless that was cut off.
-        foreground = self.endpoint.kind == "responses" and not answer.background
-        if key is None or not answer.terminal:
-            if key is not None and not foreground:
-                ledger.begin(key, self.series.labels)
-            return None, self.series
-        if answer.usage is None or (foreground and not ledger.awaits(key)):
-            return None, self.series
-        claimed, begun_by = ledger.claim(key)
-        series = self.runtime.instruments.series(**begun_by) if begun_by else self.series
-        return (answer.usage if claimed else None), self._named(series, answer)
-
-    def _named(self, series: Series, answer: Answer) -> Series:
-        """The series, under the model that the answer names when the request named none."""
-        labels = series.labels
-        if labels[semconv.MODEL] != semconv.NONE or answer.model is None:
-            return series
-        return self.runtime.instruments.series(
-            answer.model,
-            labels[semconv.PROVIDER],
-            labels[semconv.OPERATION],
-            labels[semconv.FEATURE],
-            labels[semconv.TENANT_ID],
-        )
 
     def _keep_headers(self, failure: Failure) -> None:
         """Keep the rate-limit headers; an error's may tell nothing and hide what others told."""
@@ -348,7 +349,7 @@ class Call:
         attributes = self._request_attributes()
         describe.response_attributes(attributes, self, answer, ended, failure, result)
         if self.recording:
-            direct.set_attributes(self.span, attributes)
+            otel_internals.set_attributes(self.span, attributes)
             if failure.type is not None:
                 # The text quotes prompts: the policy decides.
                 told = policy.quote(failure.exc)
@@ -365,24 +366,19 @@ def abandon(call: Call) -> None:
         guard.handle("abandon", exc)
 
 
-def _told(tell: Callable[[], Answer], exc: BaseException | None) -> tuple[Answer, Failure]:
+def _told(
+    tell: Callable[[], Answer], exc: BaseException | None, codes: Mapping[str, str]
+) -> tuple[Answer, Failure]:
     """What the answer told and how the call failed; nothing of it where we fail to read it."""
     try:
         answer = tell()
     except Exception as problem:  # noqa: BLE001
         guard.handle("read answer", problem)
         answer = Answer()
-    if exc is None and answer.error_code is None:
+    if exc is None and answer.error is None:
         return answer, NO_FAILURE
     try:
-        return answer, Failure.of(exc, answer)
+        return answer, Failure.of(exc, answer, codes)
     except Exception as problem:  # noqa: BLE001
         guard.handle("classify", problem)
         return answer, NO_FAILURE
-
-
-def _json_body(response: Any) -> object:
-    """The body of an answer that the SDK has read, as JSON; None when it is none of these."""
-    if getattr(response, "is_error", True):
-        return None
-    return read.json_of(read.get(response, "_content"))

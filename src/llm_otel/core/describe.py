@@ -25,7 +25,9 @@ def response_attributes(
 ) -> None:
     """Add the span attributes of the answer; only what is known."""
     if answer.finish_reasons:
-        attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(answer.finish_reasons)
+        attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(
+            answer.finish_reasons[: semconv.MAX_TEXTS]
+        )
     if answer.response_id is not None:
         attributes[semconv.RESPONSE_ID] = answer.response_id
     if answer.model is not None:
@@ -62,6 +64,10 @@ def response_attributes(
         attributes[semconv.COST_SOURCE] = (
             "provider" if cost.source == semconv.COST_FROM_PROVIDER else "local"
         )
+        if cost.incomplete:
+            attributes[semconv.COST_STATUS] = semconv.COST_INCOMPLETE
+    elif ended.priced:
+        attributes[semconv.COST_STATUS] = semconv.COST_UNPRICED
 
 
 def _failure(attributes: dict[str, Any], failure: Failure) -> None:

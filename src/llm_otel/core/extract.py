@@ -8,8 +8,11 @@ from operator import attrgetter
 from typing import Any
 
 from llm_otel import semconv
-from llm_otel.clients.spec import Endpoint, UsageMap
-from llm_otel.core import read
+from llm_otel.clients.dialects import Dialect
+from llm_otel.clients.spec import Endpoint
+from llm_otel.core import body_errors, hosted_tools, read, realtime, reported_cost, reported_usage
+from llm_otel.core.body_errors import BodyError
+from llm_otel.core.reported_cost import ReportedCost
 from llm_otel.usage import Usage
 
 # Provider's finish reason -> the conventions' word; others pass as they are.
@@ -18,9 +21,6 @@ _INCOMPLETE_REASONS = {"max_output_tokens": "length"}
 
 # States in which a response or a batch changes no more.
 _TERMINAL = frozenset({"completed", "failed", "incomplete", "cancelled", "expired"})
-
-# Output items of which no hosted tool's usage is to be read.
-_OF_NO_TOOL = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 
 # Output items that ask the caller to run something and come back.
 _CALLS_OF_THE_CALLER = frozenset(
@@ -35,8 +35,6 @@ _CALLS_OF_THE_CALLER = frozenset(
     }
 )
 
-_IMAGE_TOOL = "image_generation"
-
 
 @dataclass(slots=True)
 class Answer:
@@ -46,8 +44,8 @@ class Answer:
         response_id, model, status, service_tier, fingerprint: As the provider sent them.
         finish_reasons: One per choice, in the conventions' words.
         usage: None when the provider reported none.
-        error_code: The provider's code of a failure that came with HTTP 200.
-        cost_usd: What the provider says it bills, where it says so.
+        error: A failure that came with HTTP 200.
+        cost: What the provider says that the call cost, where it says so.
         background: The response was made in the background: its polls may be the only ones to
             see its usage.
         usage_source: Where `usage` is from: the provider, or our own count.
@@ -61,8 +59,8 @@ class Answer:
     fingerprint: str | None = None
     finish_reasons: list[str] = field(default_factory=list)
     usage: Usage | None = None
-    error_code: str | None = None
-    cost_usd: float | None = None
+    error: BodyError | None = None
+    cost: ReportedCost | None = None
     background: bool = False
     usage_source: str = semconv.USAGE_FROM_PROVIDER
     requests: int = 1
@@ -73,180 +71,145 @@ class Answer:
         return self.status in _TERMINAL
 
 
-def usage(node: object, endpoint: Endpoint) -> Usage | None:
-    """The usage in a response or chunk, or None when there is none that makes sense."""
-    for way in endpoint.usage_at:
-        reported = read.path(node, way)
-        if reported is not None and not isinstance(reported, (str, list, int, float)):
-            numbers = read.fields(reported)
-            result = Usage()
-            _fill(result, numbers, endpoint.usage)
-            total = numbers.get("total_tokens")
-            if total == result.input_tokens + result.output_tokens + result.reasoning_tokens:
-                # xAI and others report the reasoning beside the output, not inside it.
-                result.output_tokens += result.reasoning_tokens
-            if result.input_tokens or result.output_tokens or result.audio_seconds:
-                return result
-            if total == 0:
-                return result
-    return None
-
-
-def _fill(result: Usage, reported: Mapping[str, object], fields: UsageMap) -> None:
-    for key, destination in fields.items():
-        value = reported.get(key)
-        if not value:
-            continue
-        if type(destination) is not str:
-            _fill(result, read.fields(value), destination)  # type: ignore[arg-type]
-        elif destination == "audio_seconds":
-            result.audio_seconds = read.number(value) or result.audio_seconds
-        else:
-            amount = read.count(value)
-            if amount:
-                setattr(result, destination, amount)
-
-
-def answer(node: object, endpoint: Endpoint) -> Answer:
+def answer(node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
     """Everything that a whole response tells."""
-    told = read.fields(node)
-    value, string = told.get, read.string
+    body = read.fields(node)
+    value, string = body.get, read.string
     result = Answer(
         string(value("id")),
         string(value("model")),
         string(value("status")),
         string(value("service_tier")),
         string(value("system_fingerprint")),
-        usage=usage(told, endpoint),
+        usage=reported_usage.usage(body, endpoint, dialect),
     )
+    if dialect.costs:
+        result.cost = reported_cost.in_answer((body,), dialect)
     reader = _READERS.get(endpoint.kind)
     if reader is not None:
-        reader(result, told, endpoint)
+        reader(result, body, endpoint, dialect)
+    elif result.usage is None:
+        result.error = body_errors.in_body(body, dialect)
     return result
 
 
-def _choices(result: Answer, told: Mapping[str, object], endpoint: Endpoint) -> None:  # noqa: ARG001
-    result.finish_reasons = [
-        finish_reason(read.get(choice, "finish_reason")) for choice in read.items(told, "choices")
-    ]
-    if told.get("usage") is not None:
-        result.cost_usd = read.number(read.get(told["usage"], "cost"))
-    result.error_code = told_error(told)
+def _choices(
+    result: Answer, body: Mapping[str, object], endpoint: Endpoint, dialect: Dialect
+) -> None:
+    choices = read.items(body, "choices")
+    for choice in choices:
+        fields = read.fields(choice)
+        value = fields.get("finish_reason")
+        reason = finish_reason(value)
+        if reason is not None:
+            result.finish_reasons.append(reason)
+        good = type(value) is str and value in _GOOD and not fields.get("error")
+        if not good and result.error is None:
+            result.error = body_errors.in_choice(choice, dialect)
+    if body.get("error") or body.get("base_resp") or not choices:
+        result.error = body_errors.in_body(body, dialect)
+    used = result.usage
+    if used is None or endpoint.kind not in _TEXT:
+        return
+    if not used.output_tokens and any(map(_has_content, choices)):
+        used.partial = True
+    if dialect.searches_in_answers:
+        hosted_tools.mark_chat(used, body, dialect)
 
 
-def _batch(result: Answer, told: Mapping[str, object], endpoint: Endpoint) -> None:  # noqa: ARG001
-    done = read.count(read.path(told, ("request_counts", "completed")))
+# The finish reasons of nearly every choice; none of them is a failure.
+_GOOD = frozenset({"stop", "length", "tool_calls"})
+
+# Kinds of answers whose choices hold text.
+_TEXT = frozenset({"chat", "completion"})
+
+
+def _has_content(choice: object) -> bool:
+    """Whether a choice holds anything that costs tokens."""
+    message = read.get(choice, "message")
+    keys = ("content", "tool_calls", "reasoning_content", "reasoning", "audio", "refusal")
+    return bool(read.get(choice, "text")) or any(read.get(message, key) for key in keys)
+
+
+def _batch(
+    result: Answer,
+    body: Mapping[str, object],
+    endpoint: Endpoint,  # noqa: ARG001
+    dialect: Dialect,  # noqa: ARG001
+) -> None:
+    done = read.count(read.path(body, ("request_counts", "completed")))
     result.requests = max(done, 1)
 
 
-def told_error(node: object) -> str | None:
-    """The code of an error that came in a body with HTTP 200; None when there is no error."""
-    error = read.get(node, "error")
-    if not error:
+def finish_reason(value: object) -> str | None:
+    """A choice's finish reason in the conventions' words: `error` for a missing one, None for an
+    empty one."""
+    if value == "":
         return None
-    for key in ("code", "type"):
-        value = read.get(error, key)
-        if (isinstance(value, str) and value) or type(value) is int:
-            return str(value)
-    return semconv.OTHER
-
-
-def finish_reason(value: object) -> str:
-    """A choice's finish reason in the conventions' words; `error` for a missing one."""
     reason = read.string(value) or "error"
     return _FINISH_REASONS.get(reason, reason)
 
 
-def _responses(result: Answer, told: Mapping[str, object], endpoint: Endpoint) -> None:
+def _responses(
+    result: Answer, body: Mapping[str, object], endpoint: Endpoint, dialect: Dialect
+) -> None:
     """The Responses API tells its end by `status`, and hosted tools' usage outside `usage`."""
-    items = read.items(told, "output")
+    items = read.items(body, "output")
     kinds = {read.text(item, "type") for item in items}
-    result.background = told.get("background") is True
+    result.background = body.get("background") is True
     if result.status == "completed":
         calls = not kinds.isdisjoint(_CALLS_OF_THE_CALLER)
         result.finish_reasons = ["tool_call" if calls else "stop"]
     elif result.status == "incomplete":
-        reason = read.path(told, ("incomplete_details", "reason"))
-        known = reason if isinstance(reason, str) else "incomplete"
+        reason = read.path(body, ("incomplete_details", "reason"))
+        known = read.string(reason) or "incomplete"
         result.finish_reasons = [_INCOMPLETE_REASONS.get(known, known)]
     elif result.status in ("failed", "cancelled"):
         result.finish_reasons = ["error"]
-    if result.status == "failed":
-        code = read.path(told, ("error", "code"))
-        result.error_code = code if isinstance(code, str) else semconv.OTHER
-    if result.usage is not None and (told.get("tool_usage") or not kinds <= _OF_NO_TOOL):
-        _hosted_tools(result.usage, told, items, endpoint.drawing)
+    if result.status == "failed" or (result.status is None and not items):
+        result.error = body_errors.in_response(body, dialect, failed=result.status == "failed")
+    used = result.usage
+    if used is None:
+        return
+    if not used.output_tokens and not kinds.isdisjoint(_WITH_TOKENS):
+        used.partial = True
+    if body.get("tool_usage") or not kinds <= hosted_tools.FREE_ITEMS:
+        hosted_tools.add_to(used, body, items, endpoint, dialect)
 
 
-def _hosted_tools(
-    into: Usage, response: Mapping[str, object], items: list[object], drawing: UsageMap
+# Output items that hold tokens of the model.
+_WITH_TOKENS = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+
+
+def _svg(
+    result: Answer,
+    body: Mapping[str, object],
+    endpoint: Endpoint,  # noqa: ARG001
+    dialect: Dialect,
 ) -> None:
-    told = read.path(response, ("tool_usage", "web_search", "num_requests"))
-    into.web_searches = read.count(told) if told is not None else _searches(items)
-    into.file_searches = sum(_completed(item, "file_search_call") for item in items)
-    image = read.path(response, ("tool_usage", "image_gen"))
-    drawn = Usage()
-    _fill(drawn, read.fields(image), drawing)
-    extra = [_svg_usage(item) for item in items]
-    if drawn.input_tokens or drawn.output_tokens:
-        extra.append((_image_model(response), drawn))
-    into.extra = tuple(each for each in extra if each is not None)
-
-
-def _searches(items: list[object]) -> int:
-    """Searches among the output items, where the response has no `tool_usage`: opening a page and
-    finding in it are not billed."""
-    return sum(
-        _completed(item, "web_search_call")
-        and read.path(item, ("action", "type")) in (None, "search")
-        for item in items
-    )
-
-
-def _completed(item: object, kind: str) -> bool:
-    return read.get(item, "type") == kind and read.get(item, "status") == "completed"
-
-
-def _image_model(node: object) -> str | None:
-    for tool in read.items(node, "tools"):
-        if read.get(tool, "type") == _IMAGE_TOOL:
-            return read.text(tool, "model")
-    return None
-
-
-def _svg(result: Answer, node: Mapping[str, object], endpoint: Endpoint) -> None:  # noqa: ARG001
-    written = _svg_usage(node)
+    if result.usage is None:
+        result.error = body_errors.in_body(body, dialect)
+    written = hosted_tools.svg_usage(body)
     if written is not None:
         result.usage = result.usage or Usage()
         result.usage.extra = (written,)
 
 
-def _svg_usage(node: object) -> tuple[str | None, Usage] | None:
-    """SVG authoring is billed for a model of its own, told beside the image's usage."""
-    written = read.get(node, "svg_usage")
-    usage = Usage(
-        input_tokens=read.count(read.get(written, "input_tokens")),
-        output_tokens=read.count(read.get(written, "output_tokens")),
-        reasoning_tokens=read.count(read.get(written, "reasoning_tokens")),
-    )
-    if not (usage.input_tokens or usage.output_tokens):
-        return None
-    return read.text(written, "model"), usage
-
-
 # What an answer of a kind tells beyond what all tell.
-_READERS: Mapping[str, Callable[[Answer, Mapping[str, object], Endpoint], None]] = {
+_READERS: Mapping[str, Callable[[Answer, Mapping[str, object], Endpoint, Dialect], None]] = {
     "chat": _choices,
     "completion": _choices,
     "responses": _responses,
     "image": _svg,
     "batch": _batch,
+    "realtime": realtime.read_answer,
 }
 
 
 # ------------------------------------------------------------------ requests
 def _strings(value: object) -> tuple[str, ...] | None:
-    found = [read.string(item) for item in (value if type(value) is list else [value])]
+    items = value[: semconv.MAX_TEXTS] if type(value) is list else [value]
+    found = [read.string(item) for item in items]
     return tuple(item for item in found if item is not None) if found and all(found) else None
 
 
@@ -339,8 +302,11 @@ def usage_attributes(attributes: dict[str, Any], used: Usage, cache_write: tuple
         used: What was billed.
         cache_write: Name or names of the cache-write attribute, which the conventions renamed.
     """
-    attributes[semconv.USAGE_INPUT_TOKENS] = used.input_tokens
-    attributes[semconv.USAGE_OUTPUT_TOKENS] = used.output_tokens
+    # A count of 0 in a usage that is known to be partial is one that was not reported.
+    if used.input_tokens or not used.partial:
+        attributes[semconv.USAGE_INPUT_TOKENS] = used.input_tokens
+    if used.output_tokens or not used.partial:
+        attributes[semconv.USAGE_OUTPUT_TOKENS] = used.output_tokens
     for name, value in zip(_PART_ATTRIBUTES, _parts(used)):
         if value:
             attributes[name] = value

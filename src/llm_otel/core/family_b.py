@@ -13,8 +13,8 @@ from llm_otel.core.sums import NO_EXEMPLAR
 if TYPE_CHECKING:
     from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
-    from llm_otel.core.direct import Point
     from llm_otel.core.instruments import Instruments
+    from llm_otel.core.otel_internals import Point
     from llm_otel.usage import Usage
 
 

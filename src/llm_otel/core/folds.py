@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from llm_otel import semconv
+from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import Endpoint
-from llm_otel.core import extract, read
+from llm_otel.core import (
+    body_errors,
+    extract,
+    hosted_tools,
+    read,
+    reported_cost,
+    reported_usage,
+)
 from llm_otel.core.extract import Answer
 
 _NOTHING: dict[str, object] = {}
@@ -20,6 +27,7 @@ _FINAL_EVENTS = frozenset(
         "response.incomplete",
         "response.failed",
         "response.cancelled",
+        "response.done",
         "image_generation.completed",
         "image_edit.completed",
         "transcript.text.done",
@@ -29,24 +37,32 @@ _FINAL_EVENTS = frozenset(
 )
 
 
+# So many usages of one stream are kept; then they are merged.
+_MOST_USAGES = 32
+
+
 class Choices:
     """Chunks with `choices`: chat completions and completions.
 
     Args:
         endpoint: Where usage is in a chunk.
+        dialect: What is particular to the provider.
 
     Attributes:
         first: The first chunk that names its model; None until it came.
         last: The last of all chunks.
     """
 
-    __slots__ = ("_end", "_ends", "_usage", "endpoint", "first", "last")
+    __slots__ = ("_end", "_ends", "_reported", "_usages", "dialect", "endpoint", "first", "last")
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, dialect: Dialect) -> None:
         self.endpoint = endpoint
+        self.dialect = dialect
         self.first: object = None
         self.last: object = None
-        self._usage: object = None
+        # Usages, and the last chunk that held one.
+        self._usages: list[object] = []
+        self._reported: object = None
         self._end: object = None
         self._ends: dict[int, object] = {}
 
@@ -58,12 +74,19 @@ class Choices:
         if self.first is None and fields.get("model"):
             self.first = chunk
         if fields.get("usage") is not None:
-            self._usage = chunk
+            self._keep_usage(fields["usage"])
+            self._reported = chunk
         for choice in read.items(chunk, "choices"):
             of_choice = read.fields(choice)
             if of_choice.get("finish_reason") is not None:
                 self._ends[read.count(of_choice.get("index"))] = choice
                 self._end = chunk
+
+    def _keep_usage(self, reported: object) -> None:
+        # Some providers send a usage with every chunk.
+        if len(self._usages) >= _MOST_USAGES:
+            self._usages = [reported_usage.merged(self._usages)]
+        self._usages.append(reported)
 
     def answer(self) -> Answer:
         """What the chunks told so far."""
@@ -75,22 +98,46 @@ class Choices:
             fingerprint=(
                 string(last.get("system_fingerprint")) or string(first.get("system_fingerprint"))
             ),
-            error_code=extract.told_error(last),
         )
-        # Groq reports the usage beside the choice that ends the stream, Moonshot inside it.
-        for node in (self._usage, self.last, self._end, *self._ends.values()):
-            result.usage = extract.usage(node, self.endpoint)
-            if result.usage is not None:
-                break
-        result.cost_usd = read.number(read.path(self._usage, ("usage", "cost")))
+        result.error = self._error()
+        self._read_usage(result)
         if self.last is not None and not self.ended:
             result.finish_reasons = ["error"]
         else:
-            result.finish_reasons = [
-                extract.finish_reason(read.get(self._ends[index], "finish_reason"))
-                for index in sorted(self._ends)
-            ]
+            ends = (self._ends[index] for index in sorted(self._ends))
+            reasons = (extract.finish_reason(read.get(end, "finish_reason")) for end in ends)
+            result.finish_reasons = [reason for reason in reasons if reason is not None]
         return result
+
+    def _error(self) -> body_errors.BodyError | None:
+        failures = (body_errors.in_choice(end, self.dialect) for end in self._ends.values())
+        if self.ended and not read.get(self.last, "error"):
+            return body_errors.first(failures)
+        return body_errors.in_body(self.last, self.dialect) or body_errors.first(failures)
+
+    def _read_usage(self, result: Answer) -> None:
+        """Read usage and cost from wherever the provider put them in the stream."""
+        usages, endpoint, dialect = self._usages, self.endpoint, self.dialect
+        # Groq reports the usage beside the choice that ends the stream, Moonshot inside it.
+        nodes = (self.last, self._end, *self._ends.values())
+        reported = (
+            reported_usage.merged(usages) if len(usages) > 1 else usages[0] if usages else None
+        )
+        if reported is not None:
+            result.usage = reported_usage.usage(None, endpoint, dialect, reported)
+        for node in nodes:
+            if result.usage is not None:
+                break
+            result.usage = reported_usage.usage(node, endpoint, dialect)
+        if dialect.costs:
+            whole = ({"usage": reported}, self._reported, *nodes, self.first)
+            result.cost = reported_cost.in_answer(whole, dialect)
+        used = result.usage
+        if used is not None:
+            if not used.output_tokens:
+                used.partial = True  # something was streamed, and not counted
+            for node in (self._reported, *nodes, self.first) if dialect.searches_in_answers else ():
+                hosted_tools.mark_chat(used, node, dialect)
 
     @property
     def ended(self) -> bool:
@@ -113,15 +160,20 @@ def hide_usage(chunk: Any) -> bool:
 class Events:
     """Typed events: responses, images, transcriptions, speech."""
 
-    __slots__ = ("_final", "_first", "endpoint")
+    __slots__ = ("_cost", "_final", "_first", "dialect", "endpoint")
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, dialect: Dialect) -> None:
         self.endpoint = endpoint
+        self.dialect = dialect
         self._first: object = None
         self._final: object = None
+        self._cost: object = None
 
     def add(self, chunk: Any) -> None:
         """Take an event in."""
+        # OpenCode reports the cost in an event of its own, behind the last.
+        if self.dialect.costs and read.get(chunk, "cost") is not None:
+            self._cost = chunk
         if self._first is None:
             self._first = chunk
         kind = read.text(chunk, "type")
@@ -135,14 +187,16 @@ class Events:
             return self._unfinished(None)
         if read.get(self._final, "type") == "error":
             result = self._unfinished("failed")
-            nested = extract.told_error(self._final)
-            result.error_code = read.text(self._final, "code") or nested or semconv.OTHER
+            result.error = body_errors.in_event(self._final, self.dialect)
             return result
-        return extract.answer(_response(self._final), self.endpoint)
+        result = extract.answer(_response(self._final), self.endpoint, self.dialect)
+        if result.cost is None and self._cost is not None:
+            result.cost = reported_cost.in_answer((self._cost,), self.dialect)
+        return result
 
     def _unfinished(self, status: str | None) -> Answer:
         """What the first event told of a response that never came to its end."""
-        result = extract.answer(_response(self._first), self.endpoint)
+        result = extract.answer(_response(self._first), self.endpoint, self.dialect)
         result.usage, result.status = None, status
         if self.endpoint.kind == "responses" and self._first is not None:
             result.finish_reasons = ["error"]
@@ -163,6 +217,8 @@ def _response(event: object) -> object:
 Fold: TypeAlias = Choices | Events
 
 
-def new(endpoint: Endpoint) -> Fold:
+def new(endpoint: Endpoint, dialect: Dialect) -> Fold:
     """The fold for an endpoint's streams."""
-    return Choices(endpoint) if endpoint.stream == "choices" else Events(endpoint)
+    if endpoint.stream == "choices":
+        return Choices(endpoint, dialect)
+    return Events(endpoint, dialect)

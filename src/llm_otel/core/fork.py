@@ -1,15 +1,12 @@
-"""What a forked child must forget: locks held by threads it does not have, sums of its parent."""
+"""What a forked child must make anew: locks that a thread of its parent may hold, sums."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
 
-from llm_otel import semconv
 from llm_otel.core import guard
 
 _locks: dict[tuple[str, str], Callable[[], object]] = {}
@@ -48,26 +45,3 @@ def _run_in_child() -> None:
 # One hook for all: what is registered here can never be taken out again.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_run_in_child)
-
-
-def forget_measurements(instrument: Any) -> None:
-    """Drop what the SDK holds of our instruments, so that a child's metrics start at 0.
-
-    The SDK keeps a parent's sums in a child, so a pre-forking server would report them once per
-    worker. It has no public way to drop them; the private tables used here are the same from SDK
-    1.44 and 1.45, and `tests/unit/test_fork.py` proves that it works.
-
-    Args:
-        instrument: Any synchronous instrument of ours; the API's proxy is followed.
-    """
-    real = getattr(instrument, "_real_instrument", None) or instrument
-    consumer = getattr(real, "_measurement_consumer", None)
-    if consumer is None:
-        return
-    consumer._lock = threading.Lock()
-    for storage in consumer._reader_storages.values():
-        storage._lock = threading.RLock()
-        matches = storage._instrument_view_instrument_matches
-        for known in list(matches):
-            if known.instrumentation_scope.name == semconv.SCOPE:
-                del matches[known]

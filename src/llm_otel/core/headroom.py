@@ -76,15 +76,20 @@ def _raw(headers: Any) -> Iterable[tuple[bytes, bytes]]:
     return found
 
 
+def raw(response: Any) -> Iterable[tuple[bytes, bytes]]:
+    """The headers of a response as they came; none for what has no headers."""
+    return _raw(getattr(response, "headers", None))
+
+
 def request_id(result: object, response: Any) -> str | None:
     """The provider's id of a request: openai's SDK has put it on what it parsed."""
-    found = read.text(result, "_request_id") if type(result) is not dict else None
+    found = read.string(read.get(result, "_request_id")) if type(result) is not dict else None
     if found is not None or response is None:
         return found
     headers = _raw(getattr(response, "headers", None))
     # Nearly always the names are in lower case, and the first of ours is there.
     told = dict(headers).get(_REQUEST_IDS[0])
-    return told.decode("latin-1") if told is not None else scan(headers)[0]
+    return read.string(told.decode("latin-1")) if told is not None else scan(headers)[0]
 
 
 def scan(
@@ -96,7 +101,7 @@ def scan(
     for name in _REQUEST_IDS:
         said = found.pop(name, None)
         if said is not None and request_id is None:
-            request_id = said.decode("latin-1")
+            request_id = read.string(said.decode("latin-1"))
     return request_id, found
 
 

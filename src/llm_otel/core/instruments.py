@@ -20,9 +20,9 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Ob
 from llm_otel import semconv
 from llm_otel.core import finalizers, fork
 from llm_otel.core.backlog import Backlog, Ended
-from llm_otel.core.direct import Point
 from llm_otel.core.headroom import Headroom
 from llm_otel.core.labels import Labels
+from llm_otel.core.otel_internals import Point, forget_measurements
 from llm_otel.core.sums import NO_EXEMPLAR, Cell, Slot, Sums
 
 if TYPE_CHECKING:
@@ -132,19 +132,6 @@ class Instruments:
         """Have the end of a call recorded before the next collection."""
         self._backlog.put(ended)
 
-    def _measure(self, ended: Ended) -> None:
-        self.ended(ended.series, ended.seconds, ended.error, ended.context)
-        if ended.used is not None:
-            self.used(ended.used_by, ended.used)
-        elif ended.usage_unknown:
-            self.unknown_usage(ended.series)
-        if ended.priced:
-            self.cost(ended.used_by, ended.cost)
-        if ended.first_chunk is not None:
-            self.first_chunk(ended.series, ended.first_chunk)
-        for record in ended.recorders:
-            record(ended)
-
     def begun(self, series: Series) -> None:
         """Count a call as active."""
         with self._sums.lock:
@@ -159,15 +146,15 @@ class Instruments:
             error: Its class of error, or None.
             context: Holds the span that the exemplar leads to.
         """
-        durations = series.durations.get(error)
-        if durations is None:
-            durations = self._durations(series, error)
         with self._sums.lock:
             series.active[0] -= 1
             if error is not None:
                 self._put(series, ERRORS[error], 1)
-        durations.record(seconds, context or NO_EXEMPLAR)
         self._sums.settle()
+        durations = series.durations.get(error)
+        if durations is None:
+            durations = self._durations(series, error)
+        durations.record(seconds, context or NO_EXEMPLAR)
 
     def _durations(self, series: Series, error: str | None) -> Point:
         """Where durations are counted, within the cap of combinations."""
@@ -317,7 +304,7 @@ class Instruments:
 
     # ------------------------------------------------------------------ observation
     def _observe_active(self) -> Iterator[Observation]:
-        finalizers.work_off()
+        finalizers.settle()
         self.before_collection()
         self._flush_overflow()
         if self._backlog.work_off():
@@ -350,7 +337,7 @@ class Instruments:
     # ------------------------------------------------------------------ fork
     def _clear(self) -> None:
         self._sums = Sums(self._counter, deferred=self._deferred)
-        self._backlog = Backlog(self._measure, deferred=self._deferred)
+        self._backlog = Backlog(self, deferred=self._deferred)
         self._series: dict[tuple[str, str, str, str, str], Series] = {}
         self._active: dict[tuple[str, ...], list[int]] = {}
         self._admitted: set[tuple[object, ...]] = set()
@@ -360,7 +347,7 @@ class Instruments:
         """A child counts from 0: forget our sums, and what the SDK holds of them."""
         self.epoch += 1
         self._clear()
-        fork.forget_measurements(self.histogram(semconv.REQUEST_DURATION))
+        forget_measurements(self.histogram(semconv.REQUEST_DURATION), semconv.SCOPE)
 
 
 def _callback(

@@ -17,7 +17,18 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, bodies, fork, guard, imports, rivals, runtime, sse_filter, streams
+from llm_otel.core import (
+    begin,
+    endings,
+    finalizers,
+    fork,
+    guard,
+    imports,
+    rivals,
+    runtime,
+    sse_filter,
+    streams,
+)
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")
@@ -227,6 +238,7 @@ def _async_hook(spec: ClientSpec) -> Hook:
             started = begin.begin(spec, client, args, kwargs)
             if started is None:
                 return await wrapped(client, *args, **kwargs)
+            finalizers.ready()
             token = otel_context.attach(started.context)
             try:
                 result = await wrapped(client, *started.args, **started.kwargs)
@@ -275,13 +287,8 @@ def _received(kwargs: dict[str, Any]) -> None:
 
 
 def _failed(call: Call | None, exc: BaseException) -> None:
-    if call is None:
-        return
-    try:
-        call.failed(exc)
-    except Exception as failure:  # noqa: BLE001
-        guard.handle("failed", failure)
-        abandon(call)
+    if call is not None:
+        endings.fail("failed", call, exc)
 
 
 def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:
@@ -304,7 +311,7 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
             if started.hide_usage:
                 sse_filter.hide_usage(response)
         else:
-            bodies.finish_body(call, response)
+            streams.finish_body(call, response)
     elif call.streaming and hasattr(result, "_iterator"):
         wrap = streams.observe_async if asynchronous else streams.observe
         response = result.response
@@ -312,7 +319,7 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
         streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
     elif call.streaming and result is call.response:
         streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
-    elif result is call.response or type(result) in _UNPARSED:
-        bodies.finish_body(call, call.response)
+    elif result is call.response or type(result) in _UNPARSED or call.endpoint.kind == "speech":
+        streams.finish_body(call, call.response)
     else:
         call.returned(result)

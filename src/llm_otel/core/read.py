@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from llm_otel import semconv
+
+_LONGEST = semconv.MAX_TEXT
 _NOTHING: Mapping[str, object] = {}
 
 # More tokens than anybody is billed for. Sums must stay within the 64 bits of OTLP: one number
 # beyond them and no metric of the process is exported any more.
 _MOST_TOKENS = 10**12
+_MOST_SECONDS = 366 * 86_400.0
+_LONGEST_NUMBER = 64
 
 
 def get(node: object, key: str) -> object | None:
@@ -44,6 +49,11 @@ def fields(node: object) -> Mapping[str, object]:
     return {**extra, **found} if type(extra) is dict and extra else found
 
 
+def is_node(value: object) -> bool:
+    """Whether a value has fields of its own, as JSON objects and pydantic objects have."""
+    return type(value) is dict or hasattr(value, "__dict__")
+
+
 def path(node: object, keys: tuple[str, ...]) -> object | None:
     """Follow `keys` through nested nodes; None where the way ends."""
     current: object | None = node
@@ -55,9 +65,15 @@ def path(node: object, keys: tuple[str, ...]) -> object | None:
 
 
 def string(value: object) -> str | None:
-    """`value` when it is a string that is not empty; what UTF-8 cannot carry becomes `?`."""
-    if type(value) is str and value.isascii():
+    """A name: `value` when it is a string that is not empty, cut to what an attribute may have."""
+    if type(value) is str and value.isascii() and len(value) <= _LONGEST:
         return value or None
+    found = _whole(value)
+    return found if found is None or len(found) <= _LONGEST else found[: _LONGEST - 1] + "…"
+
+
+def _whole(value: object) -> str | None:
+    """A string of any length; what UTF-8 cannot carry becomes `?`."""
     if not isinstance(value, str) or not value:
         return None
     # the `str()` of a string enum would be the name of the member
@@ -66,8 +82,8 @@ def string(value: object) -> str | None:
 
 
 def text(node: object, key: str) -> str | None:
-    """The field as `string` gives it."""
-    return string(get(node, key))
+    """The field when it is a string that is not empty, of any length: content has its own limit."""
+    return _whole(get(node, key))
 
 
 def integer(value: object) -> int | None:
@@ -86,6 +102,32 @@ def json_of(data: object) -> object | None:
     return found
 
 
+def events_of(data: bytes) -> Iterator[dict[str, object]]:
+    """The JSON objects in server-sent events; what is no JSON object is passed over."""
+    for line in data.splitlines():
+        if line.startswith(b"data:") and not line.endswith(b"[DONE]"):
+            event = json_of(line[5:])
+            if type(event) is dict:
+                yield event
+
+
+def body_of(data: object) -> object | None:
+    """What the bytes of an answer hold: JSON, or the last of server-sent events."""
+    if isinstance(data, bytes) and data.lstrip()[:6].startswith((b"data:", b"event:")):
+        last = None
+        for last in events_of(data):  # noqa: B007
+            pass
+        return last
+    return json_of(data)
+
+
+def successful_body(response: object) -> object | None:
+    """The JSON of a response that the SDK has read; None for an error's, or for no JSON."""
+    if getattr(response, "is_error", True):
+        return None
+    return json_of(get(response, "_content"))
+
+
 def items(node: object, key: str) -> list[object]:
     """The field when it is a list, else an empty one."""
     value = get(node, key)
@@ -97,6 +139,22 @@ def count(value: object) -> int:
     if (type(value) is int or type(value) is float) and 0 < value <= _MOST_TOKENS:
         return int(value)
     return 0
+
+
+def amount(value: object) -> float | None:
+    """A finite number, or the decimal digits of one, as float; None for anything else."""
+    if type(value) is str and len(value) <= _LONGEST_NUMBER:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return number(value)
+
+
+def seconds(value: object) -> float:
+    """A duration in seconds; anything else than a number of at most a year is 0."""
+    found = amount(value)
+    return found if found is not None and 0 < found <= _MOST_SECONDS else 0.0
 
 
 def number(value: object) -> float | None:

@@ -8,16 +8,12 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Generic
 
-from opentelemetry.context import (
-    _SUPPRESS_INSTRUMENTATION_KEY,  # what every instrumentation reads; the API has no public name
-    Context,
-)
+from opentelemetry.context import Context
 
 from llm_otel.clients.spec import ClientSpec
+from llm_otel.core.otel_internals import SUPPRESS_KEYS as _SUPPRESS
 
 _logger = logging.getLogger("llm_otel")
-
-_SUPPRESS = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
 
 # An outer GenAI instrumentation puts its invocation here (opentelemetry-util-genai ≥ 1.0).
 _OUTER = (

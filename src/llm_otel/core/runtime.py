@@ -15,6 +15,7 @@ from llm_otel.core import family_b
 from llm_otel.core.instruments import Instruments, for_meter
 from llm_otel.core.labels import Labels
 from llm_otel.core.ledger import Ledger
+from llm_otel.core.otel_internals import provider_is_set
 from llm_otel.core.server import Servers
 
 if TYPE_CHECKING:
@@ -57,15 +58,8 @@ class Runtime:
     @property
     def live(self) -> bool:
         """Whether anything that is emitted can reach an SDK: somebody set a global provider, or
-        there is no telling.
-
-        The API's getters would look into the environment, which costs as much as all else that a
-        call costs while there is no SDK.
-        """
-        if not self.explicit and (
-            getattr(trace, "_TRACER_PROVIDER", trace) is not None
-            or getattr(metrics._internal, "_METER_PROVIDER", metrics) is not None
-        ):
+        there is no telling."""
+        if not self.explicit and provider_is_set():
             self.explicit = True
             self.went_live()
         return self.explicit

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from llm_otel import semconv
-from llm_otel.clients import providers, stream_usage
+from llm_otel.clients import dialects, providers, stream_usage
+from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.clients.stream_usage import StreamUsage
 from llm_otel.core import read
@@ -26,6 +27,7 @@ class Server(NamedTuple):
         provider: `gen_ai.provider.name`.
         stream_usage: What it is known to do about the usage of streams.
         attributes: The span attributes that say all this, to be copied.
+        dialect: What is particular to the provider.
     """
 
     host: str | None
@@ -33,6 +35,7 @@ class Server(NamedTuple):
     provider: str
     stream_usage: StreamUsage
     attributes: Mapping[str, Any]
+    dialect: Dialect
 
     @property
     def netloc(self) -> str | None:
@@ -90,7 +93,8 @@ class Servers:
         azure = any(cls.__name__ == "BaseAzureClient" for cls in type(client).__mro__)
         provider = self._provider(host or "", port, spec, azure)
         usage = _stream_usage(client, host, port, provider, parts.path, azure)
-        return Server(host, port, provider, usage, _attributes(host, port, provider))
+        dialect = dialects.of(provider, known_host=providers.by_host(host or "", None) is not None)
+        return Server(host, port, provider, usage, _attributes(host, port, provider), dialect)
 
     def _provider(self, host: str, port: int | None, spec: ClientSpec, azure: bool) -> str:
         named = self._named.get(f"{host}:{port}") or self._named.get(host)
@@ -105,7 +109,7 @@ class Servers:
 def _attributes(host: str | None, port: int | None, provider: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {semconv.PROVIDER_NAME: provider}
     if host is not None:
-        attributes[semconv.SERVER_ADDRESS] = host
+        attributes[semconv.SERVER_ADDRESS] = host[: semconv.MAX_TEXT]
         if port is not None:
             attributes[semconv.SERVER_PORT] = port
     if provider == _AZURE:

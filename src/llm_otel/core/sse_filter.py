@@ -27,7 +27,7 @@ _MOST_HELD = 1024 * 1024
 
 def works_on(client: Any) -> bool:
     """Whether the responses of an SDK's client can be filtered: its httpx keeps a decoder."""
-    for cls in type(getattr(client, "_client", None)).__mro__:
+    for cls in type(read.get(client, "_client")).__mro__:
         module = cls.__module__.partition(".")[0]
         if module in ("httpx", "httpx2"):
             return _response_has_decoder(module)

@@ -13,7 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current as current_attribution
-from llm_otel.core import errors, guard
+from llm_otel.core import arguments, errors, finalizers, guard
 from llm_otel.core.activation import Run, Scoped, wrap
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
         span_kind: CLIENT where the conventions ask for it.
         metric: The duration in v1.41.
         latest: The duration in the coming conventions, where it has another name.
-        named: The step must have a name; a decorated function lends its own.
+        named: The step should have a name; a decorated function lends its own.
     """
 
     operation: str
@@ -62,6 +62,7 @@ class StepRun(Run):
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
         super().__init__(context)
+        finalizers.ready()
         self._started = perf_counter()
 
     def _start(self, context: Context, name: str | None, attributes: dict[str, Any]) -> Context:
@@ -105,18 +106,23 @@ class StepRun(Run):
 
     def end(self, error: BaseException | None) -> None:
         """End the span; an early exit of the caller (`GeneratorExit`) is no error."""
-        seconds = perf_counter() - self._started
         super().end(error)
         failure = None if isinstance(error, GeneratorExit) else error
+        if finalizers.may_be_final(error):
+            finalizers.defer(lambda at: self._finish(failure, at))
+        else:
+            self._finish(failure, finalizers.now())
+
+    def _finish(self, failure: BaseException | None, at: finalizers.Moment) -> None:
         try:
             if self._runtime is not None:
-                self._measure(self._runtime, seconds, failure)
+                self._measure(self._runtime, at.seconds - self._started, failure)
                 if failure is not None:
                     self._fail(self._runtime, failure)
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
         try:
-            self._span.end()
+            self._span.end(at.epoch_ns)
         except Exception as exc:  # noqa: BLE001 - a span processor of the application
             guard.handle("step end", exc)
 
@@ -159,7 +165,8 @@ class Step(Scoped[R]):
 
     def _begin(self) -> R:
         if self._name is None and self._kind.named:
-            raise TypeError("A step in a `with` statement needs a name, as in tool('search').")
+            reason = "a step in a `with` statement needs one, as in tool('search')"
+            arguments.leave_out(self._kind.operation, "the name", reason)
         return self._run(self._kind, self._name, self._attributes)
 
     def __call__(self, fn: F) -> F:

@@ -12,10 +12,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
-from weakref import WeakSet, ref
 
-from llm_otel.core import bodies, finalizers, folds, guard, read
-from llm_otel.core.call import Call, abandon
+from llm_otel.core import endings, finalizers, folds, guard, read
+from llm_otel.core.call import Call
 
 # More than this of a raw body is not kept: its usage stays unknown (bytes).
 _MOST_KEPT = 16 * 1024 * 1024
@@ -50,15 +49,15 @@ def observe(iterator: Iterator[Any], call: Call, hide_usage: bool) -> Iterator[A
             yield chunk
             call.reading = True
     except GeneratorExit:
-        finalizers.end(lambda: _ended("stream left", call, call.left))
+        finalizers.defer(lambda at: endings.end("stream left", call, call.left, at=at))
         close = getattr(iterator, "close", None)
         if close is not None:
             close()
         raise
     except BaseException as exc:
-        _ended("stream failed", call, call.failed, exc)
+        endings.fail("stream failed", call, exc)
         raise
-    _ended("stream drained", call, call.drained)
+    endings.end("stream drained", call, call.drained)
 
 
 async def observe_async(
@@ -89,15 +88,15 @@ async def observe_async(
             yield chunk
             call.reading = True
     except GeneratorExit:
-        finalizers.end(lambda: _ended("stream left", call, call.left))
+        finalizers.defer(lambda at: endings.end("stream left", call, call.left, at=at))
         aclose = getattr(iterator, "aclose", None)
         if aclose is not None:
             await aclose()
         raise
     except BaseException as exc:
-        _ended("stream failed", call, call.failed, exc)
+        endings.fail("stream failed", call, exc)
         raise
-    _ended("stream drained", call, call.drained)
+    endings.end("stream drained", call, call.drained)
 
 
 class _NeverBegun:
@@ -146,21 +145,6 @@ class _Look:
             return False
 
 
-def _ended(site: str, call: Call, end: Any, *args: object) -> None:
-    """End a call; if that fails, in the simplest way, so that nothing stays open."""
-    try:
-        end(*args)
-    except Exception as exc:  # noqa: BLE001
-        guard.handle(site, exc)
-        abandon(call)
-
-
-def _leave(call: Call) -> None:
-    # While a chunk is being read, whoever reads it will know how the stream ends.
-    if not call.reading:
-        finalizers.end(lambda: _ended("stream closed", call, call.left))
-
-
 # ------------------------------------------------------------------ byte streams
 class _Watched:
     """A byte stream of httpx (any major version), watched for its close."""
@@ -169,12 +153,17 @@ class _Watched:
         self._inner = inner
         self._call = call
 
-    def _closed(self) -> None:
-        _leave(self._call)
+    def _closed(self, when: endings.When = finalizers.end) -> None:
+        """End the call.
+
+        Args:
+            when: `finalizers.defer` in a finaliser.
+        """
+        endings.leave(self._call, when)
 
     def __del__(self) -> None:
         try:
-            self._closed()
+            self._closed(finalizers.defer)
         except Exception:  # noqa: BLE001 - the interpreter may be going down
             pass
 
@@ -207,17 +196,21 @@ class _Tapped(_Watched):
         else:
             self._kept.clear()
 
-    def _closed(self) -> None:
+    def _closed(self, when: endings.When = finalizers.end) -> None:
         kept, self._kept = self._kept, None
         if kept is None:
             return
         call = self._call
         drained, error = self._drained, self._error
-        finalizers.end(lambda: _finish(call, kept, drained, error))
+        # Read to its end, or to an error: no finaliser reads.
+        if when is finalizers.end and (drained or error is not None):
+            _finish(call, kept, drained, error)
+        else:
+            when(lambda at: _finish(call, kept, drained, error, at))
 
     def _failed(self, exc: BaseException) -> None:
         self._error = exc
-        self._closed()
+        self._closed(finalizers.defer if finalizers.may_be_final(exc) else finalizers.end)
 
 
 class _SyncWatched(_Watched):
@@ -280,49 +273,16 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
         asynchronous: Which of the two kinds of stream it has.
         tap: Keep the bytes that pass, as nobody parses them for us.
     """
-    _open.add(call)
+    endings.watch(call)
     if isinstance(read.get(response, "_content"), bytes):
         # The whole body is in memory (a cache, a test's transport): no byte passes, and closing
         # the response reaches no stream.
         if tap:
             _finish(call, [], drained=True)
             return
-        _watch_close(response, call, asynchronous)
+        endings.watch_close(response, call, asynchronous=asynchronous)
     base = _byte_stream(response, asynchronous)
     response.stream = _class_for(base, asynchronous, tap)(response.stream, call)
-
-
-def _watch_close(response: Any, call: Call, asynchronous: bool) -> None:
-    name = "aclose" if asynchronous else "close"
-    # What somebody put on this very response is kept as it is; the class's own gets the response by
-    # a weak reference: one that holds itself would wait for the garbage collector.
-    theirs, own, reference = vars(response).get(name), getattr(type(response), name), ref(response)
-
-    def watched() -> Any:
-        try:
-            if theirs is not None:
-                return theirs()
-            alive = reference()
-            if alive is not None:
-                return own(alive)
-            return _nothing() if asynchronous else None
-        finally:
-            _leave(call)
-
-    setattr(response, name, watched)
-
-
-async def _nothing() -> None:
-    """What closing a response comes to that is gone, and was in memory as a whole."""
-
-
-_open: WeakSet[Call] = WeakSet()
-
-
-def end_open() -> None:
-    """End the streams that nobody ended: the process does."""
-    for call in list(_open):
-        _leave(call)
 
 
 _KINDS: dict[tuple[bool, bool], type] = {
@@ -352,6 +312,66 @@ def _class_for(base: type, asynchronous: bool, tap: bool) -> type:
 
 
 def _finish(
-    call: Call, kept: list[bytes], drained: bool, error: BaseException | None = None
+    call: Call,
+    kept: list[bytes],
+    drained: bool,
+    error: BaseException | None = None,
+    at: finalizers.Moment | None = None,
 ) -> None:
-    _ended("raw body closed", call, bodies.finish_read, call, kept, drained, error)
+    endings.end("raw body closed", call, _finish_raw, call, kept, drained, error, at=at)
+
+
+def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseException | None) -> None:
+    """End a call whose caller read raw bytes, with what those tell."""
+    response = call.response
+    whole = read.get(response, "_content")
+    drained = drained or isinstance(whole, bytes)
+    body = whole if isinstance(whole, bytes) else _decoded(response, kept)
+    streamed = call.streaming or _is_sse(response)
+    if streamed:
+        _observe_all(call, body)
+    if error is not None:
+        call.failed(error)
+    elif not drained:
+        call.left()
+    elif streamed:
+        call.drained()
+    else:
+        call.returned(read.body_of(body))
+
+
+def finish_body(call: Call, response: Any) -> None:
+    """End a call whose body the SDK has read and not parsed, with what that tells."""
+    body = read.get(response, "_content")
+    if isinstance(body, bytes) and _is_sse(response):
+        _observe_all(call, body)
+        call.drained()
+    else:
+        call.returned(read.body_of(body))
+
+
+def _observe_all(call: Call, body: bytes) -> None:
+    observers = call.watch()
+    for chunk in read.events_of(body):
+        for observer in observers:
+            observer.add(chunk)
+
+
+def _is_sse(response: Any) -> bool:
+    """Whether a body is a stream of events: the caller may have asked for one in the body alone."""
+    headers = getattr(response, "headers", None) or {}
+    return "event-stream" in str(headers.get("content-type", ""))
+
+
+def _decoded(response: Any, kept: list[bytes]) -> bytes:
+    """What the raw bytes say, decompressed by the caller's own httpx."""
+    raw = b"".join(kept)
+    encoding = response.headers.get("content-encoding") if response is not None else None
+    if not raw or not encoding or encoding == "identity":
+        return raw
+    try:
+        twin = type(response)(200, headers={"content-encoding": encoding}, content=raw)
+        decoded: bytes = twin.content
+        return decoded
+    except Exception:  # noqa: BLE001 - cut off in the middle: nothing to learn from it
+        return b""

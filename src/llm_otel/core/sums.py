@@ -16,6 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Counter
 
 from llm_otel import semconv
+from llm_otel.core import guard
 
 # Not empty, as the SDK takes an empty context for "the current one"; holds no span: no exemplar.
 NO_EXEMPLAR = Context({"llm_otel.exemplar": False})
@@ -144,4 +145,7 @@ class Sums:
         if waiting and self._deferred and time.time_ns() // 1_000_000 <= opened_ms:
             time.sleep(0.001)
         for cell, amount in waiting:
-            cell.counter.add(amount, cell.attributes, NO_EXEMPLAR)
+            try:
+                cell.counter.add(amount, cell.attributes, NO_EXEMPLAR)
+            except Exception as exc:  # noqa: BLE001
+                guard.handle("count", exc)

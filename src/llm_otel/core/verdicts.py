@@ -52,20 +52,18 @@ class Subject(NamedTuple):
     ) -> Subject:
         """The current span, or, when any id is given, what the ids say.
 
-        Said from elsewhere, the attribution here and now is somebody else's and is not used.
-
-        Raises:
-            TypeError, ValueError: An argument is wrong; one sentence that says which.
+        Said from elsewhere, the attribution here and now is somebody else's and is not used; nor
+        is it where an id is given and wrong.
         """
         trace_number = arguments.identifier(call, "trace_id", trace_id, 32)
         span_number = arguments.identifier(call, "span_id", span_id, 16)
         response = arguments.text(call, "response_id", response_id)
-        if trace_number is None and span_number is not None:
-            raise ValueError(f"{call}: span_id needs its trace_id.")
+        if not arguments.is_given(trace_id) and span_number is not None:
+            arguments.leave_out(call, "span_id", "it needs its trace_id")
         context, here, here_model = get_current(), NOTHING, None
         if trace_number is not None:
             context = _context_of(trace_number, span_number or 0)
-        elif response is not None:
+        elif any(map(arguments.is_given, (trace_id, span_id, response_id))):
             context = _NO_SPAN
         else:
             here = current_attribution(context)

@@ -21,6 +21,7 @@ from llm_otel.dashboard.components.tables import csv_lines
 from llm_otel.dashboard.guard import protect
 from llm_otel.dashboard.site import Site
 from llm_otel.dashboard.state import State as Address
+from llm_otel.escaping import visible
 from llm_otel.lake.queries import choices
 
 logger = logging.getLogger("llm_otel")
@@ -160,7 +161,7 @@ def _read(what: Callable[[], Any]) -> Any:
 
 def _logged(error: Exception) -> str:
     """What went wrong, in one line, which the log has too; its debug level has the stack."""
-    told = (str(error).strip().splitlines() or [""])[0]
+    told = visible((str(error).strip().splitlines() or [""])[0])
     said = f"{type(error).__name__}: {told}" if told else type(error).__name__
     logger.error("llm-otel: the dashboard cannot show a page: %s", said)
     logger.debug("llm-otel: the same", exc_info=error)

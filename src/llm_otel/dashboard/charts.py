@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from llm_otel.escaping import plotly
+
 PALETTE: Final = (
     "#5b7cfa", "#17b890", "#f0a020", "#e8588f", "#22b8cf", "#8f6bf2", "#f2784b", "#a3c644",
 )  # fmt: skip
@@ -60,8 +62,9 @@ def lines(
     for number, (name, ys) in enumerate(series.items()):
         colour = PALETTE[number % len(PALETTE)]
         made.add_scatter(
-            x=list(xs), y=list(ys), name=name, mode="lines", line={"width": 2, "color": colour},
-            stackgroup="all" if fill else None, fillcolor=_pale(colour) if fill else None,
+            x=list(xs), y=list(ys), name=plotly(name), mode="lines",
+            line={"width": 2, "color": colour}, stackgroup="all" if fill else None,
+            fillcolor=_pale(colour) if fill else None,
             hovertemplate=f"%{{y:{FORMATS[unit]['hover']}}}",
         )  # fmt: skip
     return made
@@ -77,7 +80,8 @@ def bars(
     made = figure(unit, legend=len(series) > 1, stacked=True)
     for number, (name, ys) in enumerate(series.items()):
         made.add_bar(
-            x=list(xs), y=list(ys), name=name, marker=_solid(colours[number % len(colours)]),
+            x=list(xs), y=list(ys), name=plotly(name),
+            marker=_solid(colours[number % len(colours)]),
             hovertemplate=f"%{{y:{FORMATS[unit]['hover']}}}",
         )  # fmt: skip
     return made

@@ -9,6 +9,7 @@ from typing import Final
 from llm_otel import formats
 from llm_otel.digest import words
 from llm_otel.digest.model import NONE, Action
+from llm_otel.lake.queries import marks
 from llm_otel.lake.queries.reader import Reader
 
 _LISTED: Final = 3
@@ -66,9 +67,9 @@ _WASTE: Final = """
 """
 _UNPRICED: Final = """
     SELECT model, count(*) AS calls FROM {calls}
-    WHERE cost_usd IS NULL AND status = 'ok' AND input_tokens > 0
+    WHERE {status} IN ('unpriced', 'incomplete') AND status = 'ok'
     GROUP BY 1 ORDER BY calls DESC LIMIT $listed
-"""
+""".replace("{status}", marks.STATUS)
 
 
 def find(reader: Reader) -> Iterator[Action]:
@@ -85,8 +86,9 @@ def find(reader: Reader) -> Iterator[Action]:
         yield Action(_advice(prompt))
     for unpriced in reader.rows(_UNPRICED, _Unpriced, listed=_LISTED):
         yield Action(
-            f"Model {unpriced.model or NONE} has no price ({words.count(unpriced.calls)} calls): "
-            "its cost is missing here; give it one under prices: in llm-otel.yaml."
+            f"Model {unpriced.model or NONE} has no price ({words.count(unpriced.calls)} calls) "
+            "for all or a part of its usage: that cost is missing here; give it one under prices: "
+            "in llm-otel.yaml."
         )
 
 

@@ -22,14 +22,16 @@ _DAILY: Final = """
     SELECT time::DATE AS day, model, tenant_id, feature,
         coalesce(sum(requests), 0)::BIGINT AS calls, coalesce(sum(errors), 0)::BIGINT AS errors,
         coalesce(sum(cost_usd), 0) AS cost, coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
-        coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens
-    FROM usage GROUP BY ALL
+        coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
+        coalesce(sum(unpriced), 0)::BIGINT AS unpriced
+    FROM usage GROUP BY ALL HAVING calls > 0 OR errors > 0 OR cost > 0
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one model did for one feature of one tenant on one day."""
+    """What one model did for one feature of one tenant on one day; the cost of `unpriced` calls is
+    unknown, or known in part."""
 
     day: date
     model: str | None
@@ -40,6 +42,7 @@ class Cell:
     cost: float
     input_tokens: int
     output_tokens: int
+    unpriced: int
 
     @property
     def key(self) -> Key:
@@ -61,7 +64,7 @@ class Cells:
     @classmethod
     def read(cls, reader: Reader) -> Cells:
         """Read them; the window must be long enough for points of a day (12 days)."""
-        keep_usage(reader)
+        keep_usage(reader, attributed=True)
         return cls(reader.rows(_DAILY, Cell))
 
     def within(self, since: date, until: date) -> Cells:

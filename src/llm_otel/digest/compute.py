@@ -96,9 +96,9 @@ def _figures(
     known = bool(before.total(_calls))
 
     def summed(name: str, unit: Unit, value: Callable[[Cell], float], scale: float = 1) -> Figure:
-        return Figure(
-            name, unit, now.total(value) * scale, before.total(value) * scale if known else None
-        )
+        earlier = before.total(value) * scale if known else None
+        lacking = int(now.total(lambda cell: cell.unpriced)) if unit == "usd" else 0
+        return Figure(name, unit, now.total(value) * scale, earlier, lacking)
 
     yield summed("cost", "usd", _cost)
     pace = _MONTH_DAYS / PERIODS[of.kind]

@@ -36,12 +36,19 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number beside that of the period before; None where it cannot be told."""
+    """One number beside that of the period before; None where it cannot be told.
+
+    Attributes:
+        name, unit: What it is of.
+        now, before: Of the two periods.
+        unpriced: How many calls a cost lacks now, wholly or in part: at least that was spent.
+    """
 
     name: str
     unit: Unit
     now: float | None
     before: float | None
+    unpriced: int = 0
 
     @property
     def change(self) -> float | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from llm_otel import escaping
 from llm_otel.digest import words
 from llm_otel.digest.model import Digest
 from llm_otel.digest.render import html, json, markdown
@@ -80,7 +81,7 @@ def _notify(digest: Digest, target: str) -> str | None:
     if scheme in _PAGERS:
         if not digest.anomalies:
             return None
-        text = "\n".join(words.finding(each) for each in digest.anomalies)
+        text = "\n".join(escaping.plain(words.finding(each)) for each in digest.anomalies)
         sent = notifier.notify(text, title="Unusual LLM usage", notify_type="warning")
     elif scheme in _MAIL:
         sent = _mail(notifier, digest, title)

@@ -32,6 +32,11 @@ def number(value: float | None, unit: Unit) -> str:
     return _WRITE[unit](value)
 
 
+def figure(of: Figure) -> str:
+    """A figure as it is now; one that lacks something is said to be the least."""
+    return formats.cost(of.now, of.unpriced) if of.unit == "usd" else number(of.now, of.unit)
+
+
 def signed_usd(value: float) -> str:
     """A change in dollars, with its sign."""
     return usd(value) if value < 0 else f"+{usd(value)}"
@@ -72,7 +77,7 @@ def headline(digest: Digest) -> str:
     cost = digest.cost
     if not digest.figure("calls").now:
         return "No calls were recorded: is anything sending to this lake?"
-    told = f"{number(cost.now, 'usd')} for {number(digest.figure('calls').now, 'count')} calls"
+    told = f"{figure(cost)} for {number(digest.figure('calls').now, 'count')} calls"
     moved = change(cost)
     if moved in (formats.NOTHING, "new"):
         return f"{told}, nothing to compare with."

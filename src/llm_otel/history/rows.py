@@ -164,6 +164,9 @@ def calls_table(spans: Spans, day: Day) -> pa.Table:
         "prompt_name": arrays.words(prompts, c["feature"], embeds),
         "prompt_version": arrays.words(versions, c["variant"], embeds),
         "prefix_hash": _prefixes(c, embeds),
+        "cost_status": arrays.words(
+            [semconv.COST_UNPRICED], np.zeros(size, np.int64), ~unpriced | (c["input_tokens"] == 0)
+        ),
     }
     for name in ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens"):
         columns[name] = arrays.numbers(c[name], kind=pa.int64())

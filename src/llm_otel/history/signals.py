@@ -116,8 +116,18 @@ def metrics_table(calls: pa.Table) -> pa.Table:
         _summed(base, semconv.TOKENS_CACHED, "cache_read_tokens", (), cache=semconv.READ),
         *_costs(base),
         _summed(base.filter(failed), semconv.ERRORS, None, ("error_type",)),
+        _unpriced(base, calls),
     ]
     return pa.concat_tables(parts).sort_by("hour")
+
+
+def _unpriced(base: pa.Table, calls: pa.Table) -> pa.Table:
+    """The calls without a price, which are counted by model and provider alone."""
+    rows = base.filter(pc.is_valid(calls.column("cost_status")))
+    for name in ("operation", "feature", "tenant_id"):
+        nothing = pa.nulls(len(rows), rows.schema.field(name).type)
+        rows = rows.set_column(rows.column_names.index(name), name, nothing)
+    return _summed(rows, semconv.REQUESTS_UNPRICED, None, ())
 
 
 def _costs(base: pa.Table) -> list[pa.Table]:

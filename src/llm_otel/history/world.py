@@ -170,7 +170,8 @@ ERRORS: Final = (
     (semconv.SERVER, 503, 0.13, 0.5),
     (semconv.CONNECTION, 0, 0.06, 0.02),
     (semconv.INVALID_REQUEST, 400, 0.09, 0.0),
-    (semconv.CONTENT_FILTER, 200, 0.08, 0.01),
+    (semconv.CONTENT_FILTER, 200, 0.06, 0.01),
+    (semconv.INSUFFICIENT_FUNDS, 402, 0.02, 0.0),
 )
 ERROR_RATE: Final = 0.011
 RETRY_RATE: Final = 0.018

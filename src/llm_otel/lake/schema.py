@@ -15,7 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
-VERSION: Final = 1
+VERSION: Final = 2
 DAY: Final = "day"
 
 _TEXT: Final = pa.string()
@@ -115,6 +115,12 @@ CALLS: Final = Table(
         Column("prompt_name", _TEXT, "`gen_ai.prompt.name`"),
         Column("prompt_version", _TEXT, "`gen_ai.prompt.version`"),
         Column("prefix_hash", _COUNT, "hash of the first 1,024 characters of the captured input"),
+        Column(
+            "cost_status",
+            _TEXT,
+            "NULL: `cost_usd` is the whole cost; incomplete: a part of it; estimated: of tokens "
+            "that were counted, not reported; unpriced, unknown: the price or the usage is missing",
+        ),
     ),
 )
 
@@ -158,12 +164,13 @@ SCORES: Final = Table(
         _RESPONSE_ID,
         *_SERVICE,
         Column("evaluation", _TEXT, "what was judged: relevance, …"),
-        Column("score", _REAL, "0 to 1", unique=True),
+        Column("score", _REAL, "0 to 1; NULL: a category, or not evaluated", unique=True),
         Column("label", _TEXT, "the verdict as a word"),
         Column("model", _TEXT, "the model whose answer it was"),
         Column("feature", _TEXT, "feature, NULL when not set"),
         Column("tenant_id", _TEXT, "tenant, NULL when not set"),
         Column("explanation", _TEXT, "why, where content was captured", unique=True),
+        Column("attributes", _TEXT, "all else: the number on its scale, the scale; JSON"),
         _EVENT_ID,
     ),
 )
@@ -184,6 +191,7 @@ OUTCOMES: Final = Table(
         Column("model", _TEXT, "the model, where known"),
         Column("feature", _TEXT, "feature, NULL when not set"),
         Column("tenant_id", _TEXT, "tenant, NULL when not set"),
+        Column("attributes", _TEXT, "what else was told: `llm_otel.outcome.<name>`; JSON"),
         _EVENT_ID,
     ),
 )

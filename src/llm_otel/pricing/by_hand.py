@@ -14,7 +14,9 @@ from llm_otel.pricing.rates import Cost
 from llm_otel.usage import Usage
 
 _WAIT_S: Final = 30.0
-_QUANTITIES: Final = tuple(f.name for f in dataclasses.fields(Usage) if f.name != "extra")
+_QUANTITIES: Final = tuple(
+    f.name for f in dataclasses.fields(Usage) if f.name not in ("extra", "partial")
+)
 _FRACTIONAL: Final = frozenset({"audio_seconds"})
 # Each of these counts a part of the other.
 _PARTS: Final = (
@@ -23,6 +25,7 @@ _PARTS: Final = (
     ("cache_write_long_tokens", "cache_write_tokens"),
     ("audio_input_tokens", "input_tokens"),
     ("image_input_tokens", "input_tokens"),
+    ("preview_searches", "web_searches"),
     ("audio_cache_read_tokens", "cache_read_tokens"),
     ("image_cache_read_tokens", "cache_read_tokens"),
     ("reasoning_tokens", "output_tokens"),

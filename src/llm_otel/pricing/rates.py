@@ -25,6 +25,7 @@ UNITS: Final = {
     "reasoning": 1e6,
     "audio_second": 1.0,
     "web_search": 1e3,
+    "web_search_preview": 1e3,
     "file_search": 1e3,
     "request": 1.0,
 }
@@ -58,6 +59,9 @@ class Cost:
         return self.input + self.output + self.other
 
 
+_SEARCHES: Final = frozenset({"web_search", "web_search_preview"})
+
+
 class Meter:
     """The rates of one model for one service tier and context length, made ready to multiply.
 
@@ -69,7 +73,8 @@ class Meter:
         "audio_second", "by_input_modality", "by_output_kind", "cache_read", "cache_read_audio",
         "cache_read_image", "cache_write", "cache_write_long", "file_search", "input",
         "input_audio", "input_image", "long_write_known", "min_audio_seconds", "output",
-        "output_audio", "output_image", "prices", "reasoning", "request", "web_search", "whole",
+        "output_audio", "output_image", "prices", "reasoning", "request", "web_search",
+        "web_search_preview", "whole",
     )  # fmt: skip
 
     def __init__(self, rates: Rates, min_audio_seconds: float = 0.0) -> None:
@@ -103,6 +108,7 @@ class Meter:
         self.audio_second = rate("audio_second", 0.0)
         self.min_audio_seconds = min_audio_seconds
         self.web_search = rate("web_search", 0.0)
+        self.web_search_preview = rate("web_search_preview", self.web_search)
         self.file_search = rate("file_search", 0.0)
         self.request = rate("request", 0.0)
 
@@ -128,13 +134,17 @@ class Meter:
         spent_in += plain * self.input + cached * self.cache_read
 
         spent_out, contradictory = self._output(usage)
-        searches = usage.web_searches * self.web_search + usage.file_searches * self.file_search
+        preview = usage.preview_searches
+        searches = (usage.web_searches - preview) * self.web_search
+        searches += preview * self.web_search_preview + usage.file_searches * self.file_search
         other = self.request * requests + searches
         if usage.audio_seconds:
             shortest = self.min_audio_seconds * requests
             spent_in += max(usage.audio_seconds, shortest) * self.audio_second
         if not self.whole or usage.audio_seconds or usage.web_searches or usage.file_searches:
             flawed = flawed or self._unpriced(usage)
+        if usage.partial or usage.unexplained_tokens:
+            flawed = flawed or usage.partial or not self._explained(usage)
         # Audio costs a multiple of text: without a rate of its own its price is not known.
         flawed = flawed or (usage.audio_input_tokens > 0 and "input_audio" not in self.prices)
         flawed = flawed or (usage.audio_output_tokens > 0 and "output_audio" not in self.prices)
@@ -163,6 +173,10 @@ class Meter:
         spent = audio * self.output_audio + image * self.output_image + thought * self.reasoning
         return spent + max(plain, 0) * self.output, plain < 0
 
+    def _explained(self, usage: Usage) -> bool:
+        """Whether audio billed by the second is what the total holds beyond input and output."""
+        return usage.audio_seconds > 0 and "audio_second" in self.prices
+
     def _unpriced(self, usage: Usage) -> bool:
         """Whether something was used that has no rate.
 
@@ -176,7 +190,8 @@ class Meter:
             (usage.input_tokens > 0 and not metered and not timed)
             or (usage.output_tokens > 0 and "output" not in prices and not timed)
             or (usage.audio_seconds > 0 and not timed and not metered)
-            or (usage.web_searches > 0 and "web_search" not in prices)
+            or (usage.web_searches > usage.preview_searches and "web_search" not in prices)
+            or (usage.preview_searches > 0 and prices.isdisjoint(_SEARCHES))
             or (usage.file_searches > 0 and "file_search" not in prices)
         )
 

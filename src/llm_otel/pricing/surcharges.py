@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from llm_otel.pricing.rates import Price
@@ -15,6 +16,9 @@ _TOKEN_RATES: Final = frozenset(
         "reasoning",
     }
 )  # fmt: skip
+
+
+_SEARCHES: Final = frozenset({"web_search", "web_search_preview", "file_search"})
 
 
 class _Rule(NamedTuple):
@@ -47,20 +51,60 @@ _RULES: Final = (
 )
 
 
-# USD for one. https://developers.openai.com/api/docs/pricing (built-in tools)
-_FEES: Final = {"openai": {"file_search": 2.50 / 1e3}}
+class _Fees(NamedTuple):
+    provider: str
+    model: re.Pattern[str]
+    rates: Mapping[str, float]
 
 
-def with_fees(price: Price, provider: str) -> Price:
-    """The price with the provider's fees for hosted tools, where it has none of its own."""
-    fees = _FEES.get(provider)
-    if fees is None or "input" not in price.base:
+# USD for one; of several entries for a rate the first counts, and the list price before them.
+# OpenAI: https://developers.openai.com/api/docs/pricing#built-in-tools
+# - A search by the preview tool costs more with models that do not reason.
+# - A search model searches in every call.
+# Moonshot: https://platform.moonshot.ai/docs/pricing/tools
+_FEES: Final = (
+    _Fees("openai", re.compile(r"gpt-4o(-mini)?-search-preview"), {"request": 25 / 1e3}),
+    _Fees("openai", re.compile(r"gpt-5-search-api"), {"request": 10 / 1e3}),
+    _Fees("openai", re.compile(r"gpt-4(o|\.1|\.5|-)|chatgpt-4o"), {"web_search_preview": 25 / 1e3}),
+    _Fees("openai", re.compile(""), {"file_search": 2.50 / 1e3}),
+    _Fees("moonshotai", re.compile(""), {"web_search": 5 / 1e3}),
+)
+
+
+def with_fees(price: Price, provider: str, model: str) -> Price:
+    """The price with the provider's fees for hosted tools, where it has none of its own.
+
+    Args:
+        price: The list price.
+        provider, model: As genai-prices names them.
+    """
+    if provider == "azure":
+        return _without_fees(price)
+    if "input" not in price.base:
         return price
+    fees: dict[str, float] = {}
+    for entry in _FEES:
+        if entry.provider == provider and entry.model.match(model):
+            fees = {**entry.rates, **fees}
     return dataclasses.replace(
         price,
         base={**fees, **price.base},
         above=tuple((start, {**fees, **rates}) for start, rates in price.above),
     )
+
+
+def _without_fees(price: Price) -> Price:
+    """The price without its fees for searches.
+
+    Azure's list is OpenAI's for tokens, and another one for hosted tools.
+    https://azure.microsoft.com/pricing/details/cognitive-services/openai-service/
+    """
+
+    def tokens(rates: Mapping[str, float]) -> dict[str, float]:
+        return {name: rate for name, rate in rates.items() if name not in _SEARCHES}
+
+    above = tuple((start, tokens(rates)) for start, rates in price.above)
+    return dataclasses.replace(price, base=tokens(price.base), above=above)
 
 
 def surcharge(price: Price, provider: str, host: str | None, model: str) -> Price:

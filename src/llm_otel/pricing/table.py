@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
@@ -30,7 +30,93 @@ _PROVIDERS: Final = {
     "mistral_ai": "mistral",
     "x_ai": "x-ai",
     "moonshot_ai": "moonshotai",
+    "github_copilot": "github-copilot",
 }
+
+# Names that users give a provider in the settings, compared without case and punctuation.
+_OTHER_NAMES: Final = {
+    "gemini": "google",
+    "googlegemini": "google",
+    "googlegenai": "google",
+    "googleaistudio": "google",
+    "googleai": "google",
+    "googlegla": "google",
+    "googlecloud": "google",
+    "vertex": "google",
+    "vertexai": "google",
+    "googlevertex": "google",
+    "googlevertexai": "google",
+    "vertexaibeta": "google",
+    "bedrock": "aws",
+    "bedrockconverse": "aws",
+    "awsbedrock": "aws",
+    "amazonbedrock": "aws",
+    "amazon": "aws",
+    "azureopenai": "azure",
+    "azureresponses": "azure",
+    "azaiopenai": "azure",
+    "microsoft": "azure",
+    "azureai": "azure",
+    "azurefoundry": "azure",
+    "claude": "anthropic",
+    "mistralai": "mistral",
+    "codestral": "mistral",
+    "oai": "openai",
+    "openairesponses": "openai",
+    "openaichat": "openai",
+    "groqcloud": "groq",
+    "xai": "x-ai",
+    "grok": "x-ai",
+    "moonshot": "moonshotai",
+    "moonshotai": "moonshotai",
+    "kimi": "moonshotai",
+    "togetherai": "together",
+    "fireworksai": "fireworks",
+    "voyage": "voyageai",
+    "zai": "zai",
+    "zhipu": "zhipuai",
+    "zhipuai": "zhipuai",
+    "bigmodel": "zhipuai",
+    "glm": "zhipuai",
+    "pplx": "perplexity",
+    "perplexityai": "perplexity",
+    "ovh": "ovhcloud",
+    "workersai": "cloudflare",
+    "cloudflareworkersai": "cloudflare",
+    "novitaai": "novita",
+    "copilot": "github-copilot",
+    "deepseekai": "deepseek",
+    "cerebrasai": "cerebras",
+    "cohereai": "cohere",
+}
+
+# What a model's name may begin with at a provider that sells it under the rest of that name:
+# a resource's path, the publisher, or the provider as routers write it.
+_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
+    "google": (
+        "models/", "google/", "gemini/", "vertex_ai/", "anthropic/", "publishers/google/models/",
+        "publishers/anthropic/models/",
+    ),
+    "openai": ("openai/", "models/"),
+    "azure": ("azure/", "azure_ai/", "openai/"),
+    "anthropic": ("anthropic/",),
+    "mistral": ("mistral/", "mistralai/"),
+    "x-ai": ("x-ai/", "xai/"),
+    "deepseek": ("deepseek/", "deepseek-ai/"),
+    "moonshotai": ("moonshotai/", "moonshot/"),
+    "groq": ("groq/",),
+    "cohere": ("cohere/",),
+    "perplexity": ("perplexity/",),
+    "cerebras": ("cerebras/",),
+    "together": ("together_ai/", "together/"),
+    "fireworks": ("fireworks_ai/",),
+    "aws": ("bedrock/", "bedrock/converse/", "amazon-bedrock/"),
+    "zai": ("zai/", "z-ai/"),
+    "zhipuai": ("zhipu/", "zhipuai/"),
+    "minimax": ("minimax/",),
+    "voyageai": ("voyage/", "voyageai/"),
+    "databricks": ("databricks/",),
+}  # fmt: skip
 
 _STANDARD_TIERS: Final = frozenset(
     {"", "default", "auto", "standard", "standard_only", "on_demand", "on-demand"}
@@ -62,6 +148,14 @@ def normal_tier(tier: str | None) -> str | None:
     """A service tier in lower case; None for every spelling of the standard one."""
     name = (tier or "").strip().lower()
     return None if name in _STANDARD_TIERS else name
+
+
+# A snapshot of a model costs what the model costs.
+_DATE: Final = re.compile(r"-20\d\d-\d\d-\d\d$")
+# A model as a resource of a project. https://cloud.google.com/vertex-ai/docs/reference/rest
+_RESOURCE: Final = re.compile(r"projects/.*/publishers/(google|anthropic)/models/[^/]+$")
+# https://openrouter.ai/docs/features/provider-routing: these choose who serves, not what it costs
+_ROUTINGS: Final = (":nitro", ":floor", ":exacto")
 
 
 class Table:
@@ -98,8 +192,10 @@ class Table:
             at: Unix time of the request.
         """
         biller = self._biller(provider, host)
-        found = biller and biller.find_model(model, all_providers=self._providers)
-        if biller is None or not found:
+        if biller is None:
+            return None
+        found, name = self._model(biller, model)
+        if not found:
             return None
         moment = datetime.fromtimestamp(at, timezone.utc)
         prices = self._prices(biller, found, tier, moment)
@@ -113,20 +209,33 @@ class Table:
             _MIN_AUDIO_SECONDS.get((biller.id, found.id), 0.0),
             free=(biller.id, found.id) in _FREE or found.id.endswith(":free"),
         )
-        return price and with_fees(surcharge(price, biller.id, host, found.id), biller.id)
+        # Fees go by the model's own name: the list may know it as a variant of another model.
+        return price and with_fees(surcharge(price, biller.id, host, found.id), biller.id, name)
+
+    def _model(self, biller: Provider, name: str) -> tuple[ModelInfo | None, str]:
+        """The model by its name, else by the part of it that the provider's list has; and which."""
+        found = biller.find_model(name, all_providers=self._providers)
+        if found:
+            return found, name
+        for part in _parts(biller.id, name):
+            found = biller.find_model(part, all_providers=self._providers)
+            if found:
+                return found, part
+        return None, name
 
     def _biller(self, provider: str, host: str | None) -> Provider | None:
         """Who bills: by the provider's name, else by the host that was called, else nobody."""
         known = self._by_id.get(_PROVIDERS.get(provider, provider))
-        if known is not None or not host:
+        if known is not None:
             return known
-        url = f"https://{host.removesuffix(':443')}/"
-        for pattern, candidate in self._hosts:
+        url = f"https://{host.removesuffix(':443')}/" if host else ""
+        for pattern, candidate in self._hosts if url else ():
             match = pattern.match(url)
             # The patterns are open at the end: api.openai.com.example.org must not pass.
             if match and (match.group()[-1] in "/." or url[match.end()] in "/:"):
                 return candidate
-        return None
+        bare = re.sub(r"[^a-z0-9]", "", provider.lower())
+        return self._by_id.get(_OTHER_NAMES.get(bare, bare))
 
     def _prices(
         self, biller: Provider, model: ModelInfo, tier: str | None, moment: datetime
@@ -141,6 +250,20 @@ class Table:
                 if variant.when == context and active:
                     return model.get_prices(moment, context)
         return None
+
+
+def _parts(biller: str, name: str) -> Iterator[str]:
+    """A model's name without the prefix, the date or the routing suffix that a list leaves out."""
+    for prefix in _PREFIXES.get(biller, ()):
+        if name.lower().startswith(prefix):
+            yield name[len(prefix) :]
+    if biller == "google" and _RESOURCE.match(name):
+        yield name.rpartition("/")[2]
+    if biller == "openai" and _DATE.search(name):
+        yield _DATE.sub("", name)
+    for suffix in _ROUTINGS if biller == "openrouter" else ():
+        if name.endswith(suffix):
+            yield name.removesuffix(suffix)
 
 
 def bundled() -> Table:

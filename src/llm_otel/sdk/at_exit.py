@@ -6,10 +6,11 @@ import atexit
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
-from llm_otel.core import fork, guard
+from llm_otel.core import finalizers, fork, guard
 from llm_otel.sdk.exporting import NO_SUCCESS, Outage
 
 # With the time that the interpreter itself takes to end, below the 2 s that we promise.
@@ -52,6 +53,10 @@ class AtExit:
         if self._registered:
             return
         self._registered = True
+        # What exporters make while they are closed (connections) is finalised at exit as well, by
+        # a handler that this registers, if it comes after ours. Later it could be too late: gevent
+        # has none of its greenlets then.
+        weakref.finalize(self, int)
         atexit.register(self.close)
         fork.after_in_child(self._after_fork)
         self._register_with_multiprocessing()
@@ -72,6 +77,7 @@ class AtExit:
             Whether everything was finished in time.
         """
         deadline = time.monotonic() + seconds
+        finalizers.settle(seconds / 3)
         closers, self._closers = self._closers, []
         self.outage.closing = True
         for closer in closers:

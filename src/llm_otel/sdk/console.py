@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from llm_otel import semconv
 from llm_otel.core import guard
+from llm_otel.escaping import visible
 from llm_otel.settings import environment
 
 _logger = logging.getLogger("llm_otel")
@@ -64,28 +65,33 @@ def line(span: ReadableSpan, *, colour: bool) -> str:
     """What is printed for a span.
 
     Time of its end, operation, model or name, tokens, seconds, USD, error class, tenant and
-    feature; what is not known is `-`.
+    feature; what is not known is `-`, `>=` is before an incomplete cost, `~` before an estimate.
     """
     attributes = span.attributes or {}
     began, ended = span.start_time or 0, span.end_time or 0
     error = str(attributes.get(semconv.ERROR_CLASS) or attributes.get(semconv.ERROR_TYPE) or "")
     clock = time.strftime("%H:%M:%S", time.localtime(ended / 1e9))
-    who = "  ".join(f"{key}={attributes[key]!s}" for key in _WHO if key in attributes)
+    who = "  ".join(f"{key}={_shown(attributes[key])}" for key in _WHO if key in attributes)
     parts = (
         _painted(clock, _DIM, colour),
-        f"{attributes[semconv.OPERATION_NAME]!s:<16}",
+        f"{_shown(attributes[semconv.OPERATION_NAME]):<16}",
         f"{_first(attributes):<28}",
         f"{_tokens(attributes):<32}",
         f"{(ended - began) / 1e9:>8.2f} s",
         f"{_cost(attributes):>12}",
-        _painted(error, _RED, colour) if error else "",
+        _painted(_shown(error), _RED, colour) if error else "",
         _painted(who, _DIM, colour) if who else "",
     )
     return "  ".join(part for part in parts if part)
 
 
 def _first(attributes: Mapping[str, Any]) -> str:
-    return str(next((attributes[name] for name in _NAMES if name in attributes), _UNKNOWN))
+    return _shown(next((attributes[name] for name in _NAMES if name in attributes), _UNKNOWN))
+
+
+def _shown(value: object) -> str:
+    """A name, which may come from anywhere, as one piece of one line."""
+    return visible(str(value))
 
 
 def _tokens(attributes: Mapping[str, Any]) -> str:
@@ -99,7 +105,12 @@ def _tokens(attributes: Mapping[str, Any]) -> str:
 
 def _cost(attributes: Mapping[str, Any]) -> str:
     amount = attributes.get(semconv.COST_AMOUNT)
-    return _UNKNOWN if amount is None else f"${amount:.6f}"
+    if amount is None:
+        return _UNKNOWN
+    # In ASCII: a terminal may know no other signs.
+    incomplete = attributes.get(semconv.COST_STATUS) == semconv.COST_INCOMPLETE
+    estimated = attributes.get(semconv.USAGE_SOURCE) == semconv.USAGE_ESTIMATED
+    return f"{'>=' if incomplete else '~' if estimated else ''}${amount:.6f}"
 
 
 def _painted(text: str, code: str, colour: bool) -> str:

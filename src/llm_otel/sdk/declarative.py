@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from llm_otel.escaping import visible
 from llm_otel.settings import environment
 
 SECTION: Final = "llm_otel"
@@ -38,7 +39,9 @@ def configure_sdk() -> None:
     try:
         configure(config)
     except Exception as exc:  # noqa: BLE001 - that package and what it loads raise anything
-        _logger.warning("llm-otel cannot set up the SDK from OTEL_CONFIG_FILE: %s", exc)
+        _logger.warning(
+            "llm-otel cannot set up the SDK from OTEL_CONFIG_FILE: %s", visible(str(exc))
+        )
 
 
 def _python(config: Any) -> dict[str, Any]:
@@ -60,5 +63,5 @@ def _load() -> Any:
             "pip install 'opentelemetry-sdk[file-configuration]'."
         )
     except Exception as exc:  # noqa: BLE001
-        _logger.warning("llm-otel cannot read OTEL_CONFIG_FILE: %s", exc)
+        _logger.warning("llm-otel cannot read OTEL_CONFIG_FILE: %s", visible(str(exc)))
     return None

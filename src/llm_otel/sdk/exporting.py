@@ -10,7 +10,6 @@ import threading
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
-from urllib.parse import urlsplit
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
@@ -19,6 +18,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from llm_otel.core import fork
+from llm_otel.core.otel_internals import BATCH_LOGGER, endpoint, preferences
+from llm_otel.escaping import visible
 
 NO_SUCCESS = "no success"
 
@@ -61,9 +62,9 @@ class Outage:
                 "llm-otel cannot export telemetry to %s (%s: %s). The program goes on; telemetry "
                 "is dropped until it can. Start a receiver there, name another one by "
                 "OTEL_EXPORTER_OTLP_ENDPOINT, or use instrument(setup=False).",
-                endpoint,
+                visible(endpoint),
                 signal,
-                cause,
+                visible(cause),
             )
 
     def ends(self, signal: str) -> None:
@@ -142,7 +143,7 @@ class _Quiet:
         if delivered:
             self._outage.ends(self._signal)
         else:
-            self._outage.begins(self._signal, self._cause, _endpoint(self._inner))
+            self._outage.begins(self._signal, self._cause, endpoint(self._inner))
         return delivered
 
     def overhear(self, record: logging.LogRecord) -> None:
@@ -168,7 +169,7 @@ class _Quiet:
         try:
             self._inner.shutdown()
         except Exception as exc:  # noqa: BLE001
-            self._outage.begins(self._signal, type(exc).__name__, _endpoint(self._inner))
+            self._outage.begins(self._signal, type(exc).__name__, endpoint(self._inner))
 
 
 class QuietSpanExporter(_Quiet, SpanExporter):
@@ -199,7 +200,7 @@ class QuietMetricExporter(_Quiet, MetricExporter):
     def __init__(self, inner: Any, signal: str, outage: Outage) -> None:
         _Quiet.__init__(self, inner, signal, outage)
         # no public way, but it is what the SDK's readers ask their exporter for
-        MetricExporter.__init__(self, inner._preferred_temporality, inner._preferred_aggregation)
+        MetricExporter.__init__(self, *preferences(inner))
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
@@ -213,14 +214,4 @@ class QuietMetricExporter(_Quiet, MetricExporter):
 
 def quieten_processors(outage: Outage) -> None:
     """During an outage the SDK's batch processors do not log that their queue is full."""
-    logging.getLogger("opentelemetry.sdk._shared_internal").addFilter(_QueueFull(outage))
-
-
-def _endpoint(exporter: Any) -> str:
-    """Where an exporter sends to, without user name, password and query."""
-    url = getattr(exporter, "_endpoint", None)
-    if not isinstance(url, str):
-        return type(exporter).__name__
-    parts = urlsplit(url if "//" in url else f"//{url}")
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}" if parts.scheme else host
+    logging.getLogger(BATCH_LOGGER).addFilter(_QueueFull(outage))

@@ -1,6 +1,7 @@
 """The OpenTelemetry providers in use: those given, those configured, or an SDK that we set up.
 
-The only module that, with `exporting`, `at_exit` and `console`, imports the SDK and exporters.
+The only module that, with `attribution`, `exporting`, `at_exit` and `console`, imports the SDK and
+exporters.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from llm_otel.sdk import console, declarative, exporting
+from llm_otel.core.otel_internals import is_stand_in
+from llm_otel.escaping import visible
+from llm_otel.sdk import attribution, console, declarative, exporting
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.settings import Settings, environment, sdk_disabled
 
@@ -69,6 +72,7 @@ def configure(
         # that file is the only source: a signal that it leaves out stays without an SDK
         may_set_up = False
         declarative.configure_sdk()
+        attribution.attach(trace.get_tracer_provider())
     if may_set_up:
         _at_exit.register()
     tracers, meters, loggers = (
@@ -90,14 +94,13 @@ def _provider(signal: _Signal, given: Any, may_set_up: bool) -> Any:
                 "llm-otel cannot set up the export of %s: %s: %s",
                 signal.contents,
                 type(exc).__name__,
-                exc,
+                visible(str(exc)),
             )
     return signal.configured()
 
 
 def _is_configured(signal: _Signal) -> bool:
-    # the API gives a proxy as long as nobody has set a provider
-    return not type(signal.configured()).__name__.lstrip("_").startswith("Proxy")
+    return not is_stand_in(signal.configured())
 
 
 def _set_up(signal: _Signal) -> None:
@@ -146,6 +149,7 @@ def _protocol(signal: _Signal) -> str:
 
 def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    attribution.attach(provider)
     for exporter in exporters:
         quiet = exporting.QuietSpanExporter(exporter, "spans", _at_exit.outage)
         provider.add_span_processor(BatchSpanProcessor(quiet))

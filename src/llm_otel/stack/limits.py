@@ -90,6 +90,7 @@ DEFAULTS: Final[Mapping[str, Limits]] = MappingProxyType(
         "content_filter": _per_call("share", warning=0.05),
         "rejected": _per_call("share", warning=0.10),
         "key_refused": Limits("share", critical=0.5, window="10m", minimum=3, for_="2m"),
+        "insufficient_funds": Limits("calls", critical=0, window="10m", for_="0s"),
         "headroom": Limits("share", warning=0.10, window="10m", for_="2m"),
         "stuck": Limits("calls", warning=0, window="15m"),
         "traffic": Limits("share", warning=0.2, minimum=100, for_="30m"),

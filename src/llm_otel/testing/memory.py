@@ -19,8 +19,12 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from llm_otel import semconv
+from llm_otel.core import finalizers
 
 from .records import EventRecord, Exemplar, LogRecord, Point, SpanRecord
+
+# How long to wait for the end of what the garbage collector brought (s).
+_SETTLED = 10.0
 
 
 class IncrementalIds(IdGenerator):
@@ -76,6 +80,7 @@ class Memory:
 
     def spans(self) -> list[SpanRecord]:
         """The ended spans in the order of their start."""
+        finalizers.settle(_SETTLED)
         spans = sorted(self._spans.get_finished_spans(), key=lambda span: span.start_time or 0)
         names = {span.context.span_id: span.name for span in spans}
         return [_span_record(span, names) for span in spans]
@@ -84,6 +89,7 @@ class Memory:
         """The points of all metrics now, or when frozen."""
         if self._final is not None:
             return self._final
+        finalizers.settle(_SETTLED)
         data = self._reader.get_metrics_data()
         return [
             self._point(metric.name, metric.unit or "", point)
@@ -110,6 +116,7 @@ class Memory:
 
     def logs(self) -> list[LogRecord]:
         """The log records in the order of their coming."""
+        finalizers.settle(_SETTLED)
         return [_log_record(each.log_record) for each in self._logs.get_finished_logs()]
 
 

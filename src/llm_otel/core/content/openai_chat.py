@@ -56,7 +56,7 @@ def choice_message(choice: object, unfinished: str = ERROR) -> Message:
     legacy = text(choice, "text")
     parts = [text_part(legacy)] if legacy else _message_parts(node)
     raw = text(choice, "finish_reason")
-    reason = unfinished if raw is None else finish_reason(raw)
+    reason = (finish_reason(raw) if raw is not None else None) or unfinished
     return output_message(parts, reason, get(node, "role"))
 
 

@@ -18,6 +18,8 @@ _HIGH: Final = "264px"
 _TALL: Final = "340px"
 # A change smaller than this has no colour.
 _NOISE: Final = 0.02
+# A figure of more characters is written smaller, so that it fits the narrowest card.
+_LONG: Final = 8
 
 
 def figure_card(
@@ -41,7 +43,7 @@ def figure_card(
     return html.Div(
         [
             html.Div([html.H2(title), compared], className="figure-head"),
-            html.P(value, className="figure"),
+            html.P(value, className="figure long" if len(value) > _LONG else "figure"),
             html.P(note, className="muted figure-note"),
             sparkline(spark) if len([y for y in spark if y is not None]) > 2 else None,
         ],

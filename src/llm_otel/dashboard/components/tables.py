@@ -21,6 +21,9 @@ _BAR_SHADES: Final = 100
 class Column:
     """One column: `value` reads it from a row, `write` shows it, `link` gives its address.
 
+    `least` says of a row that its true value is unknown and not below the one that is shown. A
+    column that is not `shown` is in the CSV alone.
+
     `numeric` aligns it on the right; `bar` draws its share of the greatest behind it; `tone` names
     a colour for a value: good, bad, warn or nothing.
     """
@@ -32,6 +35,8 @@ class Column:
     numeric: bool = True
     bar: bool = False
     tone: Callable[[Any], str] | None = None
+    least: Callable[[Any], Any] | None = None
+    shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -115,19 +120,20 @@ def table_card(table: Table, csv_href: str, extra: Any = None) -> Any:
 
 
 def _table(table: Table) -> Any:
+    columns = [column for column in table.columns if column.shown]
     greatest = {
         column.name: max((abs(column.value(row) or 0) for row in table.rows), default=0)
-        for column in table.columns
+        for column in columns
         if column.bar
     }
     head = html.Tr(
         [
             html.Th(column.name, scope="col", className="num" if column.numeric else "")
-            for column in table.columns
+            for column in columns
         ]
     )
     body = [
-        html.Tr([_cell(column, row, greatest.get(column.name)) for column in table.columns])
+        html.Tr([_cell(column, row, greatest.get(column.name)) for column in columns])
         for row in table.rows
     ]
     return html.Table([html.Thead(head), html.Tbody(body)])
@@ -136,6 +142,8 @@ def _table(table: Table) -> Any:
 def _cell(column: Column, row: Any, greatest: float | None) -> Any:
     value = column.value(row)
     shown: Any = column.write(value)
+    if value is not None and column.least is not None and column.least(row):
+        shown = f"≥ {shown}"
     address = column.link(row) if column.link is not None else None
     if address is not None and shown != formats.NOTHING:
         shown = dcc.Link(shown, href=address)

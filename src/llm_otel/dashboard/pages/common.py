@@ -5,14 +5,34 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from llm_otel import formats, semconv
 from llm_otel.dashboard.components.cards import notice
-from llm_otel.dashboard.components.tables import Table, table_card
+from llm_otel.dashboard.components.tables import Column, Table, table_card
 from llm_otel.dashboard.context import Context
 
 FROM_SPANS: Final = (
     "Figures from the calls alone: metrics know no users, sessions, tags or parts of an hour. "
     "If a service samples its spans, they are less than the whole."
 )
+
+# The statuses of a cost that is higher than what is known of it.
+LEAST: Final = frozenset({semconv.COST_INCOMPLETE, semconv.COST_UNPRICED, semconv.USAGE_UNKNOWN})
+
+
+def cost_column(*, bar: bool = False) -> Column:
+    """The cost of a row, marked where the true one is higher."""
+    return Column("Cost", lambda r: r.cost_usd, formats.money, bar=bar, least=lambda r: r.unpriced)
+
+
+def unpriced_column(*, shown: bool = True) -> Column:
+    """How many calls of a row have an unknown or incomplete cost: what marks it in a CSV."""
+    return Column(
+        "Unpriced",
+        lambda r: r.unpriced,
+        formats.count,
+        tone=lambda r: "warn" if r.unpriced else "",
+        shown=shown,
+    )
 
 
 def csv_href(context: Context, name: str) -> str:

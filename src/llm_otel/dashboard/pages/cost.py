@@ -52,28 +52,37 @@ def _tables(context: Context, data: Costs) -> dict[str, Table]:
             f"Cost by {_label(by).lower()}",
             (
                 word(_label(by), lambda r: r.name or NONE, link=lambda r: _link(context, by, r)),
-                Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
+                common.cost_column(bar=True),
                 Column(
                     "Share", lambda r: (r.cost_usd or 0) / total if total else None, formats.share
                 ),
                 Column("Change", _change, formats.signed, tone=_tone),
                 Column("Requests", lambda r: r.requests, formats.count),
                 Column("Tokens", lambda r: r.tokens, formats.count),
-                Column("Per call", _per_call, formats.money),
+                Column("Per call", _per_call, formats.money, least=lambda r: r.unpriced),
+                common.unpriced_column(),
             ),
             data.splits[:_LISTED],
             about="Change is against the window of the same length before.",
         ),
         "unpriced": Table(
-            "Calls without a price",
+            "Calls whose cost is unknown or incomplete",
             (
                 word("Model", lambda r: r.model),
                 word("Provider", lambda r: r.provider),
+                word("Cost is", lambda r: r.status, tone=lambda _: "warn"),
+                Column(
+                    "Known cost",
+                    lambda r: r.cost_usd,
+                    formats.money,
+                    least=lambda r: r.status in common.LEAST,
+                ),
                 Column("Calls", lambda r: r.calls, formats.count),
                 Column("Tokens", lambda r: r.tokens, formats.count),
             ),
             data.unpriced,
-            about="Their cost is unknown, not zero: give these models a price in `prices:`.",
+            about="Unpriced and unknown is not zero: the true cost is higher than the sums above. "
+            "Give models without a price one in `prices:`.",
         ),
     }
 
@@ -113,14 +122,15 @@ def _show(context: Context, data: Costs, tables: dict[str, Table]) -> list[Any]:
         for key in cost.PERIODS
     }
     total = sum(row.cost_usd or 0 for row in data.splits)
+    unpriced = sum(row.unpriced for row in data.splits)
     return [
         common.from_spans_notice(context, data.metered),
-        _unpriced_notice(data),
-        figures(_cards(context, data, total)),
+        _unpriced_notice(data, unpriced),
+        figures(_cards(context, data, total, unpriced)),
         chart_card(
             f"Cost by {_label(by).lower()}",
             charts.stacked_by(data.spendings, "cost_usd", "usd", cost.OTHERS),
-            f"{formats.money(total)} in all",
+            f"{formats.cost(total, unpriced)} in all",
             extra=html.Div(
                 [switch("Split by", splits), switch("Sum by", periods)], className="row"
             ),
@@ -131,7 +141,7 @@ def _show(context: Context, data: Costs, tables: dict[str, Table]) -> list[Any]:
     ]
 
 
-def _cards(context: Context, data: Costs, total: float) -> list[Any]:
+def _cards(context: Context, data: Costs, total: float, unpriced: int) -> list[Any]:
     before = sum(row.before_usd for row in data.splits)
     requests = sum(row.requests for row in data.splits)
     tokens = sum(row.tokens for row in data.splits)
@@ -141,24 +151,24 @@ def _cards(context: Context, data: Costs, total: float) -> list[Any]:
     return [
         figure_card(
             "Cost",
-            formats.money(total),
+            formats.cost(total, unpriced),
             change=change(total, before),
             good=-1,
             note=f"{formats.money(before)} before" if before else "nothing before",
         ),
         figure_card(
             "Per day",
-            formats.money(total / days),
+            formats.cost(total / days, unpriced),
             note=f"mean of {days:.0f} days" if days >= 2 else "at this pace",
         ),
         figure_card(
             "Per call",
-            formats.money(total / requests if requests else None),
+            formats.cost(total / requests if requests else None, unpriced),
             note=f"{formats.count(requests)} calls",
         ),
         figure_card(
             "Per million tokens",
-            formats.money(total / tokens * 1e6 if tokens else None),
+            formats.cost(total / tokens * 1e6 if tokens else None, unpriced),
             note=f"{formats.count(tokens)} tokens",
         ),
         figure_card(
@@ -167,13 +177,15 @@ def _cards(context: Context, data: Costs, total: float) -> list[Any]:
     ]
 
 
-def _unpriced_notice(data: Costs) -> Any:
-    calls = sum(row.calls for row in data.unpriced)
-    if not calls:
+def _unpriced_notice(data: Costs, unpriced: int) -> Any:
+    if not unpriced:
         return None
-    models = ", ".join(str(row.model) for row in data.unpriced[:3])
+    listed = dict.fromkeys(str(row.model) for row in data.unpriced if row.status in common.LEAST)
+    models = f" ({', '.join([*listed][:3])})" if listed else ""
     return notice(
-        f"{formats.count(calls)} calls have no price and are missing here ({models}).", "warn"
+        f"The cost of {formats.count(unpriced)} calls is unknown or incomplete{models}: "
+        "the sums here are the least that was spent.",
+        "warn",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dash import html
 
-from llm_otel import formats
+from llm_otel import escaping, formats
 from llm_otel.dashboard import charts
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, notice
 from llm_otel.dashboard.components.filters import field
@@ -224,7 +224,7 @@ def _models(data: _Data) -> Any:
     made = charts.figure("usd", legend=False)
     colours = [charts.GOOD if r.cost_usd < data.week_usd else charts.REST for r in data.models]
     made.add_bar(
-        x=[r.model for r in data.models],
+        x=[escaping.plotly(r.model) for r in data.models],
         y=[r.cost_usd for r in data.models],
         marker={"color": colours, "line": {"width": 0}},
         hovertemplate="%{x}: %{y:$,.2f}<extra></extra>",
@@ -235,6 +235,8 @@ def _models(data: _Data) -> Any:
         annotation_text=f"did cost {formats.money(data.week_usd)}",
         annotation_position="top left",
     )
+    # names, even where they look like numbers or dates
+    made.update_xaxes(type="category")
     made.update_layout(hovermode="closest")
     return made
 

@@ -59,8 +59,11 @@ def _tables(context: Context, data: _Data) -> dict[str, Table]:
                 Column("P95", p95, formats.seconds),
                 Column("Tokens in", lambda r: r.input_tokens, formats.count),
                 Column("Tokens out", lambda r: r.output_tokens, formats.count),
-                Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
-                Column("Per call", lambda r: r.cost_per_call, formats.money),
+                common.cost_column(bar=True),
+                Column(
+                    "Per call", lambda r: r.cost_per_call, formats.money, least=lambda r: r.unpriced
+                ),
+                common.unpriced_column(shown=False),
             ),
             data.seen.models,
         )
@@ -95,7 +98,7 @@ def _show(context: Context, data: _Data, tables: dict[str, Table]) -> list[Any]:
                     charts.bars(
                         [p.time for p in points], {"cost": [p.cost_usd for p in points]}, "usd"
                     ),
-                    f"{formats.money(seen.now.cost_usd)} in all",
+                    f"{formats.cost(seen.now.cost_usd, seen.now.unpriced)} in all",
                 ),
             ]
         ),
@@ -132,15 +135,15 @@ def _cards(data: _Data) -> list[Any]:
         ),
         figure_card(
             "Cost",
-            formats.money(now.cost_usd),
+            formats.cost(now.cost_usd, now.unpriced),
             change=change(now.cost_usd, before.cost_usd),
             good=-1,
-            note=f"{formats.money(now.cost_per_call)} a call",
+            note=formats.missing(now.unpriced) or f"{formats.money(now.cost_per_call)} a call",
             spark=[p.cost_usd for p in points],
         ),
         figure_card(
             "Cost today",
-            formats.money(bill.today),
+            formats.cost(bill.today, bill.today_unpriced),
             # A day that has not begun yet is not a cheap one.
             change=change(bill.today or None, bill.today_last_week),
             good=-1,
@@ -148,7 +151,7 @@ def _cards(data: _Data) -> list[Any]:
         ),
         figure_card(
             "Per month",
-            formats.money(bill.month),
+            formats.cost(bill.month, bill.month_unpriced),
             change=change(bill.month or None, bill.month_last_week),
             good=-1,
             note="at the pace of the last 24 hours",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dash import dcc, html
 
-from llm_otel import formats
+from llm_otel import escaping, formats
 from llm_otel.dashboard import charts
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid, switch
@@ -179,7 +179,7 @@ def _distribution(scores: Quality) -> Any:
         made.add_scatter(
             x=[x + 0.025 for x in xs],
             y=[bins.get(x, 0) for x in xs],
-            name=name,
+            name=escaping.plotly(name),
             mode="lines",
             line={
                 "shape": "spline",
@@ -216,7 +216,7 @@ def _drift(scores: Quality) -> Any:
         made.add_scatter(
             x=xs,
             y=[r.mean for r in rows],
-            name=name,
+            name=escaping.plotly(name),
             mode="lines",
             hovertemplate="%{y:.3f}",
             line={"width": 2, "color": colour},

@@ -28,9 +28,15 @@ def _tables(context: Context, data: Returns) -> dict[str, Table]:
         Column("Value", lambda r: r.value_usd, formats.money, bar=True),
     )
     money = (
-        Column("Cost", lambda r: r.cost_usd, formats.money),
-        Column("Cost of a success", lambda r: r.cost_per_success, formats.money),
+        common.cost_column(),
+        Column(
+            "Cost of a success",
+            lambda r: r.cost_per_success,
+            formats.money,
+            least=lambda r: r.unpriced,
+        ),
         Column("ROI", lambda r: r.roi, formats.share, tone=_tone),
+        common.unpriced_column(),
     )
 
     def named(title: str, field: str) -> Column:
@@ -77,7 +83,8 @@ def _show(context: Context, data: Returns, tables: dict[str, Table]) -> list[Any
                         },
                         "usd",
                     ),
-                    f"{formats.money(now.value_usd)} for {formats.money(now.cost_usd)}",
+                    f"{formats.money(now.value_usd)} for "
+                    f"{formats.cost(now.cost_usd, now.unpriced)}",
                 ),
                 chart_card(
                     "Cost of a success",
@@ -105,15 +112,15 @@ def _cards(data: Returns, each: list[float | None]) -> list[Any]:
         ),
         figure_card(
             "Cost",
-            formats.money(now.cost_usd),
+            formats.cost(now.cost_usd, now.unpriced),
             good=-1,
             change=change(now.cost_usd, before.cost_usd),
-            note="of the features with outcomes",
+            note=formats.missing(now.unpriced) or "of the features with outcomes",
             spark=[p.cost_usd for p in points],
         ),
         figure_card(
             "Cost of a success",
-            formats.money(now.cost_per_success),
+            formats.cost(now.cost_per_success, now.unpriced),
             good=-1,
             change=change(now.cost_per_success, before.cost_per_success),
             spark=each,

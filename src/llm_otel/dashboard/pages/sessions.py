@@ -25,7 +25,8 @@ def _tables(context: Context, data: Activity) -> dict[str, Table]:
         Column("Calls", lambda r: r.calls, formats.count, bar=True),
         Column("Errors", lambda r: r.errors, formats.count),
         Column("Tokens", lambda r: r.tokens, formats.count),
-        Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
+        common.cost_column(bar=True),
+        common.unpriced_column(),
     )
     tenant = word("Tenant", lambda r: r.tenant_id)
     last = word("Last seen (UTC)", lambda r: r.last_seen, write=formats.when)
@@ -121,10 +122,10 @@ def _cards(data: Activity, users: list[int], visits: list[int]) -> list[Any]:
         ),
         figure_card(
             "Cost of a user",
-            formats.money(cost),
+            formats.cost(cost, now.unpriced),
             change=change(cost, _mean(before.cost_usd, before.users)),
             good=-1,
-            note=f"{formats.money(now.cost_usd)} in all",
+            note=f"{formats.cost(now.cost_usd, now.unpriced)} in all",
         ),
     ]
 

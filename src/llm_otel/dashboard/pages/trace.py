@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dash import dcc, html
 
-from llm_otel import formats
+from llm_otel import formats, semconv
 from llm_otel.dashboard.components.cards import figure_card, figures
 from llm_otel.dashboard.components.spoken import UNHEARD, named
 from llm_otel.dashboard.components.tables import Column, Table, word
@@ -32,6 +32,12 @@ _CONTENT: Final = (
     ("Input", "input_messages"),
     ("Output", "output_messages"),
 )
+_COSTS: Final = {
+    semconv.COST_INCOMPLETE: "incomplete: a part of the usage has no price, the amount is the rest",
+    semconv.COST_UNPRICED: "unknown, not zero: this model has no price",
+    semconv.USAGE_UNKNOWN: "unknown, not zero: the provider did not report the usage",
+    semconv.USAGE_ESTIMATED: "estimated from the length of the texts",
+}
 _NO_CONTENT: Final = (
     "Messages were not captured. OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT does that; "
     "see the page on privacy."
@@ -62,6 +68,7 @@ def _tables(_context: Context, data: list[Nested]) -> dict[str, Table]:
                 Column("Tokens in", lambda n: n.span.input_tokens, formats.count),
                 Column("Tokens out", lambda n: n.span.output_tokens, formats.count),
                 Column("Cost", lambda n: n.span.cost_usd, formats.money),
+                word("Cost status", lambda n: n.span.cost_status),
                 word("Span id", lambda n: n.span.span_id),
                 *(word(title, partial(_said, name)) for title, name in _CONTENT),
             ),
@@ -113,6 +120,8 @@ def _show(context: Context, data: list[Nested], _tables: dict[str, Table]) -> li
 def _cards(data: list[Nested], length: float) -> list[Any]:
     spans = [n.span for n in data]
     costs = [s.cost_usd for s in spans if s.cost_usd is not None]
+    unpriced = sum(s.cost_status in common.LEAST for s in spans)
+    note = f"of {len(costs)} priced calls"
     failed = sum(s.status == "error" for s in spans)
     tokens_in = sum(s.input_tokens or 0 for s in spans)
     tokens_out = sum(s.output_tokens or 0 for s in spans)
@@ -121,8 +130,8 @@ def _cards(data: list[Nested], length: float) -> list[Any]:
         figure_card("Duration", formats.seconds(length), note=began),
         figure_card(
             "Cost",
-            formats.money(sum(costs) if costs else None),
-            note=f"of {len(costs)} priced calls",
+            formats.cost(sum(costs) if costs else None, unpriced),
+            note=f"{note}, {formats.missing(unpriced)}" if unpriced else note,
         ),
         figure_card(
             "Tokens",
@@ -148,6 +157,9 @@ def _row(nested: Nested, length: float) -> Any:
                 html.Span(className=f"dot {kind}", **UNHEARD),
                 span.name,
                 html.Span("failed", className="tone bad") if span.status == "error" else None,
+                html.Span(f"cost {span.cost_status}", className="tone warn")
+                if span.cost_status and span.cost_usd is not None
+                else None,
             ],
             className="span-name",
             style={"paddingInlineStart": f"{nested.depth * 18}px"},
@@ -162,9 +174,7 @@ def _row(nested: Nested, length: float) -> Any:
         ),
         html.Span(formats.seconds(span.duration_s), className="num"),
         html.Span(_tokens(span), className="num muted"),
-        html.Span(
-            formats.money(span.cost_usd) if span.cost_usd is not None else "", className="num"
-        ),
+        html.Span(_cost(span), className="num"),
     ]
     return html.Li(html.Details([html.Summary(said, className="span-row"), _detail(span)]))
 
@@ -175,8 +185,18 @@ def _tokens(span: Span) -> str:
     return f"{formats.count(span.input_tokens)} → {formats.count(span.output_tokens)}"
 
 
+def _cost(span: Span) -> Any:
+    """The cost of a call, or why it is not known."""
+    status = span.cost_status
+    if span.cost_usd is None:
+        return html.Span(status, className="tone warn") if status else ""
+    sign = "" if status is None else "≥ " if status in common.LEAST else "≈ "
+    return f"{sign}{formats.money(span.cost_usd)}"
+
+
 def _detail(span: Span) -> Any:
     facts = {
+        "Cost": _COSTS.get(span.cost_status or ""),
         "Operation": span.operation,
         "Model": span.model,
         "Provider": span.provider,

@@ -50,10 +50,11 @@ def _tables(context: Context, data: list[TraceRow]) -> dict[str, Table]:
                 word("Trace", lambda r: r.name or r.trace_id[:12], link=of_trace),
                 word("Status", lambda r: r.status, tone=lambda r: _TONES.get(r.status, "")),
                 Column("Duration", lambda r: r.duration_s, formats.seconds, bar=True),
-                Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
+                common.cost_column(bar=True),
                 Column("Tokens in", lambda r: r.input_tokens, formats.count),
                 Column("Tokens out", lambda r: r.output_tokens, formats.count),
                 Column("Calls", lambda r: r.calls, formats.count),
+                common.unpriced_column(shown=False),
                 word("Models", lambda r: r.models),
                 word(
                     "Feature", lambda r: r.feature, link=lambda r: context.here(feature=r.feature)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llm_otel.digest import words
 from llm_otel.digest.model import Digest
 from llm_otel.digest.render.pictures import pictures
+from llm_otel.escaping import visible
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -56,6 +57,11 @@ def _template() -> Template:
 
     text = files("llm_otel.digest.render").joinpath("digest.html.j2").read_text(encoding="utf-8")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        # what macros give is no plain text: it is escaped already
+        finalize=lambda value: visible(value) if type(value) is str else value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.from_string(text)

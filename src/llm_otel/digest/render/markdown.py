@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from llm_otel import escaping
 from llm_otel.digest import words
 from llm_otel.digest.model import Digest
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~])")
 
 
 def render(digest: Digest) -> str:
@@ -21,7 +19,7 @@ def render(digest: Digest) -> str:
             (
                 (
                     f.name,
-                    words.number(f.now, f.unit),
+                    words.figure(f),
                     words.number(f.before, f.unit),
                     words.change(f),
                 )
@@ -73,4 +71,4 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _safe(text: str) -> str:
     """Names of models and tenants are data: nothing of them is Markdown."""
-    return _SPECIAL.sub(r"\\\1", text)
+    return escaping.markdown(text)

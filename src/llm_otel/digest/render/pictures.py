@@ -6,6 +6,7 @@ import io
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from llm_otel import escaping
 from llm_otel.digest import words
 from llm_otel.digest.model import Digest
 
@@ -19,6 +20,7 @@ _FAINT: Final = "#d9dce1"
 _UP: Final = "#c0392b"
 _DOWN: Final = "#2e8b57"
 _MOST: Final = len(_COLORS) - 1
+_LONGEST_NAME: Final = 48
 _WIDTH: Final = 7.2
 _DPI: Final = 160
 
@@ -63,7 +65,7 @@ def _daily(digest: Digest) -> bytes:
     bottom = [0.0] * len(days)
     opacity = [1.0 if digest.period.since <= day else 0.45 for day in days]
     for (model, amounts), color in zip(rows.items(), _COLORS):
-        bars = axes.bar(range(len(days)), amounts, 0.82, bottom, color=color, label=model)
+        bars = axes.bar(range(len(days)), amounts, 0.82, bottom, color=color, label=_label(model))
         for bar, alpha in zip(bars, opacity):
             bar.set_alpha(alpha)
         bottom = [low + amount for low, amount in zip(bottom, amounts)]
@@ -79,6 +81,12 @@ def _daily(digest: Digest) -> bytes:
             handle.set_alpha(1)
     axes.set_ylim(top=max(bottom) * 1.28)
     return _png(figure)
+
+
+def _label(model: str) -> str:
+    """A model's name in the legend, which has room for three in a row."""
+    name = model if len(model) <= _LONGEST_NAME else f"{model[: _LONGEST_NAME - 1]}…"
+    return escaping.matplotlib(name)
 
 
 def _causes(digest: Digest) -> bytes:

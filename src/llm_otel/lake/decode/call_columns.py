@@ -35,10 +35,11 @@ _REALS: Final = {
     "cost_usd": semconv.COST_AMOUNT,
 }
 _WRITTEN: Final = (semconv.USAGE_CACHE_WRITE, semconv.USAGE_CACHE_WRITE_V141)
+_COST_TEXTS: Final = (semconv.COST_CURRENCY, semconv.COST_STATUS, semconv.USAGE_SOURCE)
 _TIERS: Final = (semconv.OPENAI_RESPONSE_SERVICE_TIER, semconv.OPENAI_REQUEST_SERVICE_TIER)
 
 KINDS_OF_VALUES: Final = {
-    **dict.fromkeys((*_TEXTS.values(), *_TIERS, semconv.COST_CURRENCY), "string"),
+    **dict.fromkeys((*_TEXTS.values(), *_TIERS, *_COST_TEXTS), "string"),
     **dict.fromkeys((*_COUNTS.values(), *_WRITTEN), "int"),
     **dict.fromkeys(_REALS.values(), "double"),
     semconv.REQUEST_STREAM: "bool",
@@ -76,13 +77,14 @@ def _attributes(batch: Batch) -> Columns:
 
 
 def _cost(batch: Batch, made: Columns, rows: Places) -> Columns:
-    """The cost where it is in USD; our price where the sender said none."""
+    """The cost where it is in USD; our price where the sender said none; what is wrong with it."""
     amount, source = made["cost_usd"], made["cost_source"]
-    currency = batch.text(semconv.COST_CURRENCY).take(pa.array(rows))
+    currency, status, usage_source = (batch.text(x).take(pa.array(rows)) for x in _COST_TEXTS)
     known = pc.and_(amount.is_valid(), pc.equal(currency, "USD").fill_null(True))
     columns = {
         "cost_usd": pc.if_else(known, amount, pa.scalar(None, pa.float64())),
         "cost_source": pc.if_else(known, source, pa.scalar(None, pa.string())),
+        "incomplete": pc.and_(known, pc.equal(status, semconv.COST_INCOMPLETE).fill_null(False)),
     }
     used = pc.or_(made["input_tokens"].is_valid(), made["output_tokens"].is_valid())
     mask = pc.and_(amount.is_null(), used)
@@ -91,7 +93,32 @@ def _cost(batch: Batch, made: Columns, rows: Places) -> Columns:
         costs = zip(*(calls.local_cost(*_usage(batch, row)) for row in rows[places].tolist()))
         for (name, column), values in zip(columns.items(), costs):
             columns[name] = pc.replace_with_mask(column, mask, pa.array(values, column.type))
+    columns["cost_status"] = _cost_status(
+        columns["cost_usd"].is_valid(), columns.pop("incomplete"), usage_source, made
+    )
     return columns
+
+
+def _cost_status(
+    priced: pa.Array, incomplete: pa.Array, usage_source: pa.Array, made: Columns
+) -> pa.Array:
+    """As `calls.cost_status`, of many."""
+    used = (
+        pc.not_equal(made[name], 0).fill_null(False) for name in ("input_tokens", "output_tokens")
+    )
+    estimated, unknown = (
+        pc.equal(usage_source, word).fill_null(False)
+        for word in (semconv.USAGE_ESTIMATED, semconv.USAGE_UNKNOWN)
+    )
+    unpriced = pc.invert(priced)
+    cases = {
+        semconv.COST_INCOMPLETE: incomplete,
+        semconv.USAGE_ESTIMATED: pc.and_(estimated, priced),
+        semconv.USAGE_UNKNOWN: pc.and_(unknown, unpriced),
+        semconv.COST_UNPRICED: pc.and_(unpriced, pc.or_(estimated, pc.or_(*used))),
+    }
+    conditions = pa.StructArray.from_arrays(list(cases.values()), names=list(cases))
+    return pc.case_when(conditions, *(pa.scalar(word) for word in cases))
 
 
 def _usage(batch: Batch, row: int) -> tuple[dict[str, Any], list[Any]]:

@@ -12,6 +12,7 @@ from llm_otel.lake.decode.names import CONTENT
 from llm_otel.lake.decode.values import text
 
 LOCAL: Final = "local"
+NO_COST: Final = (None, None, False)
 PREFIX: Final = 1024
 
 _CUT: Final = len(semconv.TAG_PREFIX)
@@ -47,15 +48,16 @@ def details(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
     """The columns of a call from `finish_reasons` on that are read from attributes alone:
 
     first_chunk_s, the five token counts, cost_usd, cost_source, streaming, service_tier, retries,
-    prompt_name, prompt_version, prefix_hash.
+    prompt_name, prompt_version, prefix_hash, cost_status.
     """
     get = attributes.get
     usage = [get(name) for name in USAGE]
     amount, source = get(semconv.COST_AMOUNT), get(semconv.COST_SOURCE)
+    incomplete = get(semconv.COST_STATUS) == semconv.COST_INCOMPLETE
     if amount is None:
-        amount, source = local_cost(attributes, usage)
+        amount, source, incomplete = local_cost(attributes, usage)
     elif get(semconv.COST_CURRENCY, "USD") != "USD":
-        amount, source = None, None
+        amount, source, incomplete = NO_COST
     return (
         get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK),
         *usage,
@@ -67,7 +69,23 @@ def details(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
         get(semconv.PROMPT_NAME),
         get(semconv.PROMPT_VERSION),
         prefix_hash(attributes.get(CONTENT[2]), attributes.get(CONTENT[0])),
+        cost_status(amount is not None, incomplete, get(semconv.USAGE_SOURCE), usage),
     )
+
+
+def cost_status(
+    priced: bool, incomplete: bool, usage_source: object, usage: list[Any]
+) -> str | None:
+    """What is wrong with the cost of a call; None where nothing is, or nothing was billed."""
+    if incomplete:
+        return semconv.COST_INCOMPLETE
+    if usage_source == semconv.USAGE_ESTIMATED:
+        return semconv.USAGE_ESTIMATED if priced else semconv.COST_UNPRICED
+    if priced:
+        return None
+    if usage_source == semconv.USAGE_UNKNOWN:
+        return semconv.USAGE_UNKNOWN
+    return semconv.COST_UNPRICED if usage[0] or usage[1] else None
 
 
 def tags(attributes: Mapping[str, Any]) -> list[tuple[str, str]] | None:
@@ -80,21 +98,27 @@ def tags(attributes: Mapping[str, Any]) -> list[tuple[str, str]] | None:
     return found or None
 
 
-def local_cost(attributes: Mapping[str, Any], usage: list[Any]) -> tuple[float | None, str | None]:
-    """What the usage costs by our prices, for a sender that did not say; (None, None): unknown."""
+def local_cost(
+    attributes: Mapping[str, Any], usage: list[Any]
+) -> tuple[float | None, str | None, bool]:
+    """The cost of the usage by our prices, for a sender that did not say.
+
+    Returns:
+        USD and its source (None: not known), and whether a part of the usage has no price.
+    """
     model = attributes.get(semconv.RESPONSE_MODEL) or attributes.get(semconv.REQUEST_MODEL)
     counts = {
         name: count for name, count in zip(_PRICED, usage) if type(count) is int and count >= 0
     }
     if not counts or not isinstance(model, str):
-        return None, None
+        return NO_COST
     provider = attributes.get(semconv.PROVIDER_NAME)
     options = {"provider": provider} if isinstance(provider, str) else {}
     try:
         cost = llm_otel.cost(counts, model=model, **options)
     except (ValueError, TypeError):
-        return None, None
-    return (None, None) if cost is None or cost.incomplete else (cost.total, LOCAL)
+        return NO_COST
+    return NO_COST if cost is None else (cost.total, LOCAL, cost.incomplete)
 
 
 def prefix_hash(system: Any, messages: Any) -> int | None:

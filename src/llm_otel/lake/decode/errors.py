@@ -9,10 +9,12 @@ from llm_otel import semconv
 
 _BY_STATUS: Final = {
     401: semconv.AUTHENTICATION,
+    402: semconv.INSUFFICIENT_FUNDS,
     403: semconv.PERMISSION,
     404: semconv.NOT_FOUND,
     408: semconv.TIMEOUT,
     429: semconv.RATE_LIMIT,
+    498: semconv.SERVER,
     504: semconv.TIMEOUT,
 }
 
@@ -21,6 +23,10 @@ _BY_WORD: Final = (
     ("ratelimit", semconv.RATE_LIMIT),
     ("toomanyrequests", semconv.RATE_LIMIT),
     ("quota", semconv.RATE_LIMIT),
+    ("insufficientbalance", semconv.INSUFFICIENT_FUNDS),
+    ("insufficientfunds", semconv.INSUFFICIENT_FUNDS),
+    ("insufficientcredit", semconv.INSUFFICIENT_FUNDS),
+    ("paymentrequired", semconv.INSUFFICIENT_FUNDS),
     ("throttl", semconv.RATE_LIMIT),
     ("resourceexhausted", semconv.RATE_LIMIT),
     ("budget", semconv.BUDGET_EXCEEDED),
@@ -43,6 +49,7 @@ _BY_WORD: Final = (
     ("internalserver", semconv.SERVER),
     ("servererror", semconv.SERVER),
     ("overloaded", semconv.SERVER),
+    ("capacityexceeded", semconv.SERVER),
     ("unavailable", semconv.SERVER),
 )
 

@@ -60,12 +60,13 @@ def _score(attributes: dict[str, Any]) -> Row:
         get(semconv.EVALUATION_SCORE_LABEL),
         *_labels(attributes),
         get(semconv.EVALUATION_EXPLANATION),
+        _others(attributes),
     )
 
 
 def _outcome(attributes: dict[str, Any]) -> Row:
     names = (semconv.OUTCOME_KIND, semconv.OUTCOME_SUCCESS, semconv.OUTCOME_VALUE)
-    return (*map(attributes.get, names), *_labels(attributes))
+    return (*map(attributes.get, names), *_labels(attributes), _others(attributes))
 
 
 def _messages(attributes: dict[str, Any]) -> Row | None:
@@ -77,6 +78,12 @@ def _labels(attributes: dict[str, Any]) -> Row:
     get = attributes.get
     model = get(semconv.MODEL) or get(semconv.REQUEST_MODEL)
     return tuple(map(_known, (model, get(semconv.FEATURE), get(semconv.TENANT_ID))))
+
+
+def _others(attributes: dict[str, Any]) -> str | None:
+    """What no column of its own holds, as JSON."""
+    others = {name: value for name, value in attributes.items() if name not in _IN_COLUMNS}
+    return text(others) if others else None
 
 
 def _known(label: Any) -> Any:
@@ -94,4 +101,12 @@ _EVENTS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Row | None]]]] = 
     semconv.EVENT_OUTCOME: ("outcomes", _outcome),
     semconv.EVENT_DETAILS: ("messages", _messages),
 }
+_IN_COLUMNS: Final = frozenset(
+    {
+        "event.name", semconv.RESPONSE_ID, semconv.EVALUATION_NAME, semconv.EVALUATION_SCORE_VALUE,
+        semconv.EVALUATION_SCORE_LABEL, semconv.EVALUATION_EXPLANATION, semconv.OUTCOME_KIND,
+        semconv.OUTCOME_SUCCESS, semconv.OUTCOME_VALUE, semconv.MODEL, semconv.REQUEST_MODEL,
+        semconv.FEATURE, semconv.TENANT_ID,
+    }
+)  # fmt: skip
 EVENT_TABLES: Final = tuple(table for table, _ in _EVENTS.values())

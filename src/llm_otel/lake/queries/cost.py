@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from llm_otel.lake.queries import usage
+from llm_otel.lake.queries import marks, usage
 from llm_otel.lake.queries.reader import Reader
 
 # What the cost can be split by -> the column; tags are split by `tag:<key>`.
@@ -18,6 +18,7 @@ DIMENSIONS: Final = {
     "service": "service_name",
 }
 _METERED: Final = frozenset({"model", "tenant_id", "feature", "provider", "service"})
+_ATTRIBUTED: Final = frozenset({"tenant_id", "feature"})
 TAG: Final = "tag:"
 PERIODS: Final = {"hour": 3600, "day": 86_400, "week": 604_800}
 _TOP: Final = 8
@@ -27,13 +28,14 @@ OTHERS: Final = "all others"
 @dataclass(frozen=True)
 class Split:
     """One value of the dimension: sums of the window, and the cost of the window before; no cost
-    where nothing has a price."""
+    where nothing has a price. The cost of `unpriced` calls is unknown, or known in part."""
 
     name: str | None
     requests: int
     cost_usd: float | None
     before_usd: float
     tokens: int
+    unpriced: int
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ class Spending:
 
 @dataclass(frozen=True)
 class Unpriced:
-    """Calls with tokens and without a price, by model."""
+    """Calls whose cost is unknown, incomplete or estimated (`status`), by model."""
 
     model: str | None
     provider: str | None
+    status: str
+    cost_usd: float | None
     calls: int
     tokens: int
 
@@ -69,20 +73,23 @@ class Costs:
 _CALLS: Final = """
     SELECT time_bucket(to_seconds($bucket_s), {moment}, TIMESTAMP '2000-01-03') AS time,
         {name} AS name, count(*) AS requests, sum(cost_usd) AS cost_usd,
-        sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens
+        sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens,
+        count(*) FILTER ({unpriced}) AS unpriced
     FROM {calls} GROUP BY ALL
-"""
+""".replace("{unpriced}", marks.UNPRICED)
 _USAGE: Final = """
     SELECT time_bucket(to_seconds($bucket_s), time, TIMESTAMP '2000-01-03') AS time, {name} AS name,
         sum(requests) AS requests, sum(cost_usd) AS cost_usd,
-        sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens
+        sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens,
+        sum(unpriced) AS unpriced
     FROM usage GROUP BY ALL
 """
 _SPLITS: Final = """
     SELECT name, coalesce(sum(requests) FILTER (now), 0)::BIGINT AS requests,
         sum(cost_usd) FILTER (now) AS cost_usd,
         coalesce(sum(cost_usd) FILTER (NOT now), 0) AS before_usd,
-        coalesce(sum(tokens) FILTER (now), 0)::BIGINT AS tokens
+        coalesce(sum(tokens) FILTER (now), 0)::BIGINT AS tokens,
+        coalesce(sum(unpriced) FILTER (now), 0)::BIGINT AS unpriced
     FROM (SELECT *, true AS now FROM split UNION ALL SELECT *, false AS now FROM split_before)
     GROUP BY name ORDER BY cost_usd DESC NULLS LAST, requests DESC, name
 """
@@ -94,11 +101,12 @@ _SPENDINGS: Final = """
     FROM split GROUP BY ALL ORDER BY time
 """
 _UNPRICED: Final = """
-    SELECT model, provider, count(*) AS calls,
+    SELECT model, provider, {status} AS status, sum(cost_usd) AS cost_usd,
+        count(*) AS calls,
         sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))::BIGINT AS tokens
-    FROM {calls} WHERE cost_usd IS NULL AND (input_tokens > 0 OR output_tokens > 0)
+    FROM {calls} WHERE {status} IS NOT NULL
     GROUP BY ALL ORDER BY calls DESC LIMIT 20
-"""
+""".replace("{status}", marks.STATUS)
 _TAG_KEYS: Final = """
     SELECT DISTINCT unnest(map_keys(tags)) AS key FROM (SELECT tags FROM {calls} LIMIT 20000)
     ORDER BY key LIMIT 20
@@ -126,7 +134,7 @@ def costs(reader: Reader, by: str, period: str) -> Costs:
     tag = by.removeprefix(TAG) if by.startswith(TAG) else None
     if tag is None and by not in DIMENSIONS:
         raise ValueError(f"no dimension {by!r}: use one of {', '.join(DIMENSIONS)} or tag:<key>")
-    metered = by in _METERED and usage.keep_usage(reader)
+    metered = by in _METERED and usage.keep_usage(reader, attributed=by in _ATTRIBUTED)
     name = "tags[$tag]" if tag is not None else DIMENSIONS[by]
     for before in ("", "_before"):
         text = _USAGE if metered else _CALLS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from llm_otel.lake.queries import durations, usage
+from llm_otel.lake.queries import durations, marks, usage
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
 
@@ -22,11 +22,13 @@ class ModelRow(usage.Totals):
 
 
 _MODELS: Final = """
-    SELECT model, any_value(provider) AS provider, sum(requests)::BIGINT AS requests,
+    SELECT model, any_value(provider) AS provider,
+        coalesce(sum(requests), 0)::BIGINT AS requests,
         coalesce(sum(errors), 0)::BIGINT AS errors, sum(cost_usd) AS cost_usd,
         coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
         coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
-        coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens
+        coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,
+        coalesce(sum(unpriced), 0)::BIGINT AS unpriced
     FROM usage GROUP BY model ORDER BY cost_usd DESC NULLS LAST, requests DESC
 """
 
@@ -68,12 +70,15 @@ def overview(reader: Reader) -> Overview:
 @dataclass(frozen=True)
 class Bill:
     """USD of today (UTC) so far and of the same hours a week ago; of a month at the pace of the
-    last 24 hours, and at that of the same 24 hours a week ago."""
+    last 24 hours, and at that of the same 24 hours a week ago. The cost of so many calls of today
+    and of these 24 hours is unknown, or known in part."""
 
     today: float
     today_last_week: float
     month: float
     month_last_week: float
+    today_unpriced: int
+    month_unpriced: int
 
 
 def bill(lake: Connects, asked: Filter, now: datetime) -> Bill:
@@ -92,6 +97,8 @@ _BILL: Final = """
         coalesce(sum(cost_usd) FILTER (time >= $midnight_then AND time < $then), 0)
             AS today_last_week,
         coalesce(sum(cost_usd) FILTER (time >= $day), 0) * $days AS month,
-        coalesce(sum(cost_usd) FILTER (time < $then), 0) * $days AS month_last_week
+        coalesce(sum(cost_usd) FILTER (time < $then), 0) * $days AS month_last_week,
+        count(*) FILTER (time >= $midnight AND {unpriced}) AS today_unpriced,
+        count(*) FILTER (time >= $day AND {unpriced}) AS month_unpriced
     FROM {calls}
-"""
+""".replace("{unpriced}", marks.UNPRICED)

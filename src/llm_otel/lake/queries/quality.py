@@ -75,12 +75,12 @@ _RANKS: Final = """
 _SCORED_MODELS: Final = """
     SELECT model AS name, evaluation, count(*) AS scores, avg(score) AS mean,
         stddev_samp(score) AS deviation
-    FROM {scores} WHERE model IN ($a, $b) GROUP BY ALL
+    FROM {scores} WHERE score IS NOT NULL AND model IN ($a, $b) GROUP BY ALL
 """
 _SCORED: Final = """
     SELECT {name} AS name, evaluation, count(*) AS scores, avg(score) AS mean,
         stddev_samp(score) AS deviation
-    FROM (SELECT * FROM {scores} WHERE time >= $recent)
+    FROM (SELECT * FROM {scores} WHERE score IS NOT NULL AND time >= $recent)
     JOIN (SELECT trace_id, span_id, prompt_name, prompt_version FROM {calls}
         WHERE prompt_name IS NOT NULL AND time >= $recent) USING (trace_id, span_id)
     WHERE {name} IN ($a, $b) GROUP BY ALL

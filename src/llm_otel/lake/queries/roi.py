@@ -20,16 +20,18 @@ _SUMS: Final = """
 """
 # A feature without outcomes has neither value nor cost here: nobody said what it is for.
 _BY: Final = """
-    SELECT o.name, outcomes, successes, value_usd, coalesce(c.cost_usd, 0) AS cost_usd
+    SELECT o.name, outcomes, successes, value_usd, coalesce(c.cost_usd, 0) AS cost_usd,
+        coalesce(c.unpriced, 0)::BIGINT AS unpriced
     FROM (SELECT {by} AS name, {sums} FROM returned{before} GROUP BY ALL) o LEFT JOIN (
-        SELECT {by} AS name, sum(cost_usd) AS cost_usd FROM usage{before}
+        SELECT {by} AS name, sum(cost_usd) AS cost_usd, sum(unpriced) AS unpriced
+        FROM usage{before}
         WHERE coalesce(feature, '') IN (SELECT coalesce(feature, '') FROM returned{before})
         GROUP BY ALL
     ) c ON o.name IS NOT DISTINCT FROM c.name
     ORDER BY value_usd DESC, outcomes DESC
 """.replace("{sums}", _SUMS)
 _KINDS: Final = """
-    SELECT kind AS name, {sums}, NULL AS cost_usd
+    SELECT kind AS name, {sums}, NULL AS cost_usd, 0 AS unpriced
     FROM returned GROUP BY ALL ORDER BY value_usd DESC, outcomes DESC
 """.replace("{sums}", _SUMS)
 _POINTS: Final = """
@@ -46,13 +48,15 @@ _POINTS: Final = """
 
 @dataclass(frozen=True)
 class Return:
-    """What one feature, tenant or kind of outcome cost and brought; USD."""
+    """What one feature, tenant or kind of outcome cost and brought; USD. The cost of `unpriced`
+    calls is unknown, or known in part."""
 
     name: str | None
     outcomes: int
     successes: int
     value_usd: float
     cost_usd: float | None
+    unpriced: int
 
     @property
     def success_rate(self) -> float | None:
@@ -94,7 +98,7 @@ class Returns:
 
 def roi(reader: Reader) -> Returns:
     """Read all of it."""
-    usage.keep_usage(reader)
+    usage.keep_usage(reader, attributed=True)
     reader.keep("returned", _KEEP)
     reader.keep("returned_before", _KEEP.replace("{outcomes}", "{outcomes_before}"))
     features = _by(reader, "feature")
@@ -121,4 +125,5 @@ def _sum(rows: list[Return]) -> Return:
         sum(row.successes for row in rows),
         sum(row.value_usd for row in rows),
         sum(row.cost_usd or 0 for row in rows),
+        sum(row.unpriced for row in rows),
     )

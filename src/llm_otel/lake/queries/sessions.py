@@ -6,25 +6,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from llm_otel.lake.queries import marks
 from llm_otel.lake.queries.reader import Reader
 
 # One pass: everything else is summed from a row per point, user and session.
 _KEEP: Final = """
     SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, "user", session_id, tenant_id,
         count(*) AS calls, count(*) FILTER (status = 'error') AS errors,
-        sum(cost_usd) AS cost_usd,
+        sum(cost_usd) AS cost_usd, count(*) FILTER ({unpriced}) AS unpriced,
         sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS tokens,
         max(time) AS last_seen
     FROM {calls} WHERE "user" IS NOT NULL OR session_id IS NOT NULL GROUP BY ALL
-"""
+""".replace("{unpriced}", marks.UNPRICED)
 _TOTALS: Final = """
     SELECT count(DISTINCT "user") AS users, count(DISTINCT session_id) AS sessions,
-        coalesce(sum(calls), 0)::BIGINT AS calls, coalesce(sum(cost_usd), 0) AS cost_usd
+        coalesce(sum(calls), 0)::BIGINT AS calls, coalesce(sum(cost_usd), 0) AS cost_usd,
+        coalesce(sum(unpriced), 0)::BIGINT AS unpriced
     FROM activity
 """
 _BEFORE: Final = """
     SELECT count(DISTINCT "user") AS users, count(DISTINCT session_id) AS sessions,
-        count(*) AS calls, coalesce(sum(cost_usd), 0) AS cost_usd
+        count(*) AS calls, coalesce(sum(cost_usd), 0) AS cost_usd, 0 AS unpriced
     FROM {calls_before} WHERE "user" IS NOT NULL OR session_id IS NOT NULL
 """
 _POINTS: Final = """
@@ -33,8 +35,8 @@ _POINTS: Final = """
 """
 _COLUMNS: Final = """
     any_value(tenant_id) AS tenant_id, sum(calls)::BIGINT AS calls,
-    sum(errors)::BIGINT AS errors, sum(cost_usd) AS cost_usd, sum(tokens)::BIGINT AS tokens,
-    max(last_seen) AS last_seen
+    sum(errors)::BIGINT AS errors, sum(cost_usd) AS cost_usd,
+    sum(unpriced)::BIGINT AS unpriced, sum(tokens)::BIGINT AS tokens, max(last_seen) AS last_seen
 """
 _USERS: Final = """
     SELECT "user" AS name, count(DISTINCT session_id) AS sessions, {columns}
@@ -56,12 +58,13 @@ _LENGTHS: Final = """
 
 @dataclass(frozen=True)
 class Totals:
-    """Of the window."""
+    """Of the window; the cost of `unpriced` calls is unknown, or known in part."""
 
     users: int
     sessions: int
     calls: int
     cost_usd: float
+    unpriced: int
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class _Active:
     calls: int
     errors: int
     cost_usd: float | None
+    unpriced: int
     tokens: int
     last_seen: datetime
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from llm_otel.lake.queries import marks
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
 
@@ -41,16 +42,18 @@ _CUT: Final = """
     )
 """
 _GREATEST: Final = """
-    SELECT trace_id, time, 1 AS calls, cost_usd, coalesce(input_tokens, 0) AS input_tokens,
+    SELECT trace_id, time, 1 AS calls, cost_usd, coalesce({unpriced}, false)::INTEGER AS unpriced,
+        coalesce(input_tokens, 0) AS input_tokens,
         coalesce(output_tokens, 0) AS output_tokens, duration_s, [model] AS models, feature,
         tenant_id, "user", session_id, status, name
     FROM {calls}
     WHERE {figure} >= $cut AND ($cost_from IS NULL OR cost_usd >= $cost_from)
         AND ($seconds_from IS NULL OR duration_s >= $seconds_from)
     ORDER BY {figure} DESC LIMIT $reach
-"""
+""".replace("{unpriced}", marks.UNPRICED)
 _LISTED: Final = """
     SELECT trace_id, min(time) AS time, count(*) AS calls, sum(cost_usd) AS cost_usd,
+        count(*) FILTER ({unpriced}) AS unpriced,
         sum(coalesce(input_tokens, 0))::BIGINT AS input_tokens,
         sum(coalesce(output_tokens, 0))::BIGINT AS output_tokens,
         date_diff('microsecond', min(time), max(time + to_microseconds(
@@ -63,7 +66,7 @@ _LISTED: Final = """
             WHEN bool_or(status = 'cancelled') THEN 'cancelled' ELSE 'ok' END AS status,
         NULL AS name
     FROM calls WHERE trace_id IN (SELECT unnest($ids)) AND {near} GROUP BY trace_id
-"""
+""".replace("{unpriced}", marks.UNPRICED)
 _ROOTS: Final = """
     SELECT trace_id, name, duration_s, status FROM spans
     WHERE trace_id IN (SELECT unnest($ids)) AND parent_span_id IS NULL AND {near}
@@ -73,12 +76,13 @@ _ROOTS: Final = """
 @dataclass(frozen=True)
 class TraceRow:
     """One trace of the list: sums of its calls, `name` and `duration_s` of its root span; or one
-    call, where the list is of calls."""
+    call, where the list is of calls. The cost of `unpriced` calls is unknown, or known in part."""
 
     trace_id: str
     time: datetime
     calls: int
     cost_usd: float | None
+    unpriced: int
     input_tokens: int
     output_tokens: int
     duration_s: float | None
@@ -222,6 +226,7 @@ class Span:
     output_tokens: int | None
     cache_read_tokens: int | None
     cost_usd: float | None
+    cost_status: str | None
     first_chunk_s: float | None
     retries: int | None
 
@@ -231,17 +236,19 @@ _SPANS: Final = """
             coalesce(s.input_messages, m.input_messages) AS input_messages,
             coalesce(s.output_messages, m.output_messages) AS output_messages,
             coalesce(s.system_instructions, m.system_instructions) AS system_instructions
-        ), c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cost_usd, c.first_chunk_s,
-        c.retries
+        ), c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cost_usd, c.cost_status,
+        c.first_chunk_s, c.retries
     FROM (SELECT * FROM spans WHERE trace_id = $trace AND time BETWEEN $a AND $b) s
-    LEFT JOIN (SELECT * FROM calls WHERE trace_id = $trace AND time BETWEEN $a AND $b) c
-        USING (span_id)
+    LEFT JOIN (
+        SELECT * REPLACE ({status} AS cost_status) FROM calls
+        WHERE trace_id = $trace AND time BETWEEN $a AND $b
+    ) c USING (span_id)
     LEFT JOIN (
         SELECT * FROM messages WHERE trace_id = $trace AND time BETWEEN $a AND $b
         QUALIFY row_number() OVER (PARTITION BY span_id ORDER BY time DESC, event_id) = 1
     ) m USING (span_id)
     ORDER BY s.time, s.parent_span_id IS NOT NULL
-"""
+""".replace("{status}", marks.STATUS)
 _WHEN: Final = """
     SELECT trace_id, min(time) AS time FROM calls WHERE trace_id = $trace GROUP BY trace_id
     UNION ALL

@@ -3,7 +3,7 @@
 Spans may be sampled, metrics never are. So for a service and a day with metrics these hours come
 from `metrics_hourly`; for the others the sums of the calls stand in; a service and day is never
 counted by both. Only the calls know users, sessions, tags and parts of an hour: what asks for those
-is answered by the calls alone.
+is answered by the calls alone. `unpriced` counts the calls whose cost is unknown or incomplete.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llm_otel import semconv
+from llm_otel.lake.queries import marks
 from llm_otel.lake.queries.filters import HOUR
 from llm_otel.lake.queries.reader import Reader
 
@@ -22,6 +23,8 @@ _METRICS: Final = {
     "tokens": semconv.TOKENS_CONSUMED.name,
     "cached": semconv.TOKENS_CACHED.name,
     "cost": semconv.COST.name,
+    "unpriced": semconv.REQUESTS_UNPRICED.name,
+    "unknown": semconv.USAGE_UNKNOWN_TOTAL.name,
     "slo": list(semconv.SLO_ERROR_CLASSES),
 }
 
@@ -31,10 +34,11 @@ _FROM_CALLS: Final = """
         count(*) FILTER (status = 'error' AND (error_type IS NULL
             OR list_contains($slo, error_type))) AS errors,
         sum(cost_usd) AS cost_usd, sum(input_tokens) AS input_tokens,
-        sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cached_tokens
+        sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cached_tokens,
+        count(*) FILTER ({unpriced}) AS unpriced
     FROM {calls} c {only} GROUP BY ALL
-"""
-_FROM_METRICS: Final = """
+""".replace("{unpriced}", marks.UNPRICED)
+_OF_METRICS: Final = """
     SELECT time_bucket(to_seconds($bucket_s), hour) AS time, service_name, provider, model,
         feature, tenant_id,
         sum(count) FILTER (metric = $duration) AS requests,
@@ -42,10 +46,25 @@ _FROM_METRICS: Final = """
         sum(sum) FILTER (metric = $cost) AS cost_usd,
         sum(sum) FILTER (metric = $tokens AND token_type = 'input') AS input_tokens,
         sum(sum) FILTER (metric = $tokens AND token_type = 'output') AS output_tokens,
-        sum(sum) FILTER (metric = $cached AND cache = 'read') AS cached_tokens
-    FROM {metrics_hourly} WHERE metric IN ($duration, $errors, $cost, $tokens, $cached)
+        sum(sum) FILTER (metric = $cached AND cache = 'read') AS cached_tokens,
+        sum(sum) FILTER (metric IN ($unpriced, $unknown)) AS unpriced
+    FROM {metrics_hourly}
+    WHERE metric IN ($duration, $errors, $cost, $tokens, $cached{more})
     GROUP BY ALL
 """
+_FROM_METRICS: Final = _OF_METRICS.replace("{more}", ", $unpriced, $unknown")
+# Without rows that hold such calls and nothing else.
+_NONE_UNPRICED: Final = _OF_METRICS.replace("{more}", "")
+# The counters of such calls know neither feature nor tenant: where these matter, the calls are
+# counted, though these may be sampled.
+_UNPRICED_OF_CALLS: Final = """
+    SELECT * EXCLUDE (unpriced) FROM ({from_metrics}) UNION ALL BY NAME
+    SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, service_name, provider, model,
+        feature, tenant_id, count(*) AS unpriced
+    FROM {calls} c ANTI JOIN unmetered ON c.day = unmetered.day
+        AND c.service_name IS NOT DISTINCT FROM unmetered.service_name
+    WHERE {unpriced} GROUP BY ALL
+""".replace("{unpriced}", marks.UNPRICED).replace("{from_metrics}", _NONE_UNPRICED)
 # A service and a day of which there are calls and no metrics. A service without a name is one too.
 _UNMETERED: Final = """
     SELECT service_name, day FROM (SELECT DISTINCT service_name, day FROM {calls}) c
@@ -60,18 +79,24 @@ _ONLY_UNMETERED: Final = """
 """
 
 
-def keep_usage(reader: Reader) -> bool:
+def keep_usage(reader: Reader, *, attributed: bool = False) -> bool:
     """Store the window's sums as the temporary table `usage`, and the earlier one's as
     `usage_before`, at the filter's bucket.
+
+    Args:
+        reader: The filter's.
+        attributed: Whether `unpriced` is wanted by feature or tenant.
 
     Returns:
         Whether metrics were asked: no where the filter asks for what only calls know.
     """
     keep_window(reader, "_before")
-    return keep_window(reader)
+    return keep_window(reader, attributed=attributed)
 
 
-def keep_window(reader: Reader, before: str = "", bucket_s: int | None = None) -> bool:
+def keep_window(
+    reader: Reader, before: str = "", bucket_s: int | None = None, *, attributed: bool = False
+) -> bool:
     """Store the sums of one window as `usage{before}`, at `bucket_s` or else the filter's bucket.
 
     Returns:
@@ -90,7 +115,10 @@ def keep_window(reader: Reader, before: str = "", bucket_s: int | None = None) -
         reader.keep(f"usage{before}", from_calls.replace("{only}", ""), **values)
         return False
     reader.keep("unmetered", windowed(_UNMETERED), **values)
-    text = windowed(_FROM_METRICS)
+    of_calls = attributed or reader.filter.feature or reader.filter.tenant_id
+    # Nobody asks how many there were before.
+    chosen = _NONE_UNPRICED if before else _UNPRICED_OF_CALLS if of_calls else _FROM_METRICS
+    text = windowed(chosen)
     # Most often there is none, and then the many rows of the calls are not read at all.
     if reader.rows("SELECT 1 AS one FROM unmetered LIMIT 1", One):
         text = f"{text} UNION ALL BY NAME {from_calls.replace('{only}', _ONLY_UNMETERED)}"
@@ -107,7 +135,8 @@ class One:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums of a window; `cost_usd` is of what has a price, None where nothing has."""
+    """Sums of a window; `cost_usd` is of what has a price, None where nothing has; the cost of
+    `unpriced` calls is unknown, or known in part."""
 
     requests: int
     errors: int
@@ -115,6 +144,7 @@ class Totals:
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    unpriced: int
 
     @property
     def error_rate(self) -> float | None:
@@ -134,7 +164,8 @@ _SUMS: Final = """
     coalesce(sum(cost_usd), 0) AS cost_usd,
     coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
     coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
-    coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens
+    coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,
+    coalesce(sum(unpriced), 0)::BIGINT AS unpriced
 """
 
 

@@ -18,7 +18,8 @@ class Form:
     """The form of an allowed value; a value of another type is dropped.
 
     Attributes:
-        kind: `text`, `texts` (a list of them), `count`, `number` or `flag`.
+        kind: `text`, `texts` (a list of them), `count`, `number`, `flag` or `value` (a text, a
+            number or a flag).
         what: The form in words.
         pattern: What a text has to match as a whole; one that does not becomes `other`.
     """
@@ -55,6 +56,7 @@ TENANT: Final = _labelled("an id: 1–64 of `A-Za-z0-9._:/-`", semconv.TENANT_ID
 FEATURE: Final = _labelled("a name: 1–64 of `A-Za-z0-9._:/-`", semconv.FEATURE)
 KIND: Final = _labelled("a name: 1–64 of `A-Za-z0-9._:-`", semconv.KIND)
 HOST: Final = _labelled("a host: 1–253 of `A-Za-z0-9.:_-`", semconv.SERVER_ADDRESS)
+VALUE: Final = Form("value", "a word, a number, or true or false", WORD.pattern)
 CLASS: Final = _text(
     "the name of an exception's class or a code: 1–128 of `A-Za-z0-9_.:<>-`",
     "[A-Za-z0-9_.:<>-]{1,128}",
@@ -73,7 +75,7 @@ OPERATIONS: Final = (
     semconv.FETCH_RESPONSE, semconv.EXECUTE_TOOL, semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW,
     semconv.IMAGE_GENERATION, semconv.SPEECH, semconv.TRANSCRIPTION, semconv.MODERATION,
     semconv.RERANK, semconv.CANCEL_RESPONSE, semconv.CREATE_BATCH, semconv.FETCH_BATCH,
-    semconv.CANCEL_BATCH,
+    semconv.CANCEL_BATCH, semconv.CONNECT,
 )  # fmt: skip
 EVENTS: Final = (semconv.EVENT_DETAILS, semconv.EVENT_EVALUATION, semconv.EVENT_OUTCOME)
 
@@ -122,6 +124,7 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.COST_AMOUNT: NUMBER,
     semconv.COST_CURRENCY: CURRENCY,
     semconv.COST_SOURCE: WORD,
+    semconv.COST_STATUS: _one_of((semconv.COST_INCOMPLETE, semconv.COST_UNPRICED)),
     semconv.ERROR_TYPE: CLASS,
     semconv.ERROR_CLASS: ERROR_CLASS,
     semconv.HTTP_STATUS_CODE: COUNT,
@@ -162,6 +165,11 @@ def tags(keys: Iterable[str]) -> dict[str, Form]:
     return {semconv.TAG_PREFIX + key: WORD for key in keys}
 
 
+def outcome_attributes(keys: Iterable[str]) -> dict[str, Form]:
+    """The attributes of the event of an outcome, of those keys that the setting `tags` lists."""
+    return {semconv.OUTCOME_PREFIX + key: VALUE for key in keys}
+
+
 # What a chat call that went well has; other spans take a slower way to the same result.
 USUAL: Final = (
     semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL,
@@ -184,6 +192,9 @@ LOG: Final[Mapping[str, Form]] = {
     semconv.EVALUATION_NAME: KIND,
     semconv.EVALUATION_SCORE_VALUE: NUMBER,
     semconv.EVALUATION_SCORE_LABEL: WORD,
+    semconv.EVALUATION_RAW_VALUE: NUMBER,
+    semconv.EVALUATION_SCALE_WORST: NUMBER,
+    semconv.EVALUATION_SCALE_BEST: NUMBER,
     semconv.OUTCOME_SUCCESS: FLAG,
     semconv.OUTCOME_KIND: KIND,
     semconv.OUTCOME_VALUE: NUMBER,
@@ -243,6 +254,7 @@ DENIED: Final[Mapping[str, str]] = {
     **CONTENT,
     semconv.USER_ID: "who it was: the overlay `user-hash.yaml` makes it `user.hash`",
     semconv.TAG_PREFIX: "tags: those alone pass that the setting `tags` lists",
+    semconv.OUTCOME_PREFIX: "of an outcome's own attributes, likewise",
 }
 
 

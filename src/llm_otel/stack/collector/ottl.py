@@ -45,6 +45,8 @@ _CONDITIONS: Final[Mapping[str, str]] = {
     "count": "{at} >= 0",
     "number": "({at} >= 0 or {at} < 0)",
     "flag": "({at} == true or {at} == false)",
+    "value": '({at} > "" and IsMatch({at}, {pattern}) or {at} >= 0 or {at} < 0'
+    " or {at} == true or {at} == false)",
 }
 
 
@@ -52,13 +54,14 @@ def transform(tags: Iterable[str] = (), content: bool = False) -> dict[str, Any]
     """The configuration of the processor `transform/allow`.
 
     Args:
-        tags: Keys of tags that spans may have.
+        tags: Keys of tags that spans, and of attributes that outcomes may have.
         content: Let prompts and completions through, as the overlay `content.yaml` does.
     """
     extra = tuple(CONTENT) if content else ()
     tagged = allowed.tags(tags)
     usual = {**{key: SPAN[key] for key in USUAL}, **tagged}
     span = {**SPAN, **tagged}
+    log = {**LOG, **allowed.outcome_attributes(tags)}
     shared = (
         ("resource", [*_rebuilt("resource", RESOURCE), _schema("resource")]),
         ("scope", _scope()),
@@ -78,7 +81,7 @@ def transform(tags: Iterable[str] = (), content: bool = False) -> dict[str, Any]
             ("datapoint", _rebuilt("datapoint", DATAPOINT)),
             ("exemplar", ["keep_keys(exemplar.filtered_attributes, [])"]),
         ),
-        "log_statements": _groups(*shared, ("log", [*_rebuilt("log", LOG, extra), *_log()])),
+        "log_statements": _groups(*shared, ("log", [*_rebuilt("log", log, extra), *_log()])),
     }
 
 

@@ -8,6 +8,7 @@ from llm_otel import semconv
 from llm_otel.semconv import FEATURE, MODEL, PROVIDER, TENANT_ID
 from llm_otel.stack import panels
 from llm_otel.stack.config import Config
+from llm_otel.stack.grafana import promql
 from llm_otel.stack.grafana.board import to_dashboard
 from llm_otel.stack.grafana.cost_tables import (
     HEADS,
@@ -68,7 +69,6 @@ def dashboard(config: Config) -> Dashboard:
 def _sums() -> tuple[Panel, ...]:
     hour = increase(semconv.COST, "1h")
     month = f"{hour} * {HOURS_OF_A_MONTH}"
-    unpriced = increase(semconv.REQUESTS_UNPRICED, "24h")
     return (
         stat("Last hour", "USD spent in the last hour.", hour, unit="currencyUSD"),
         *(
@@ -88,9 +88,11 @@ def _sums() -> tuple[Panel, ...]:
             fixed=ORANGE,
         ),
         stat(
-            "Unpriced calls, 24 hours",
-            "Calls whose model has no price: what they cost is missing from all that is here.",
-            f"{unpriced} or {hour} * 0",
+            "Calls not priced in full, 24 hours",
+            "Calls without a price, with a price for a part of their usage, or without a reported "
+            "usage: what these cost is missing from all sums here, which are the least that was "
+            "spent.",
+            f"{promql.unpriced('24h')} or {hour} * 0",
             unit="short",
             levels=[step(None, GREEN), step(1, ORANGE)],
         ),
@@ -178,8 +180,8 @@ def _unpriced() -> Panel:
     by = (PROVIDER, MODEL)
     return graph(
         "Unpriced calls",
-        "Calls in the hour before each point whose model has no price. Give it one in "
-        "llm-otel.yaml, under `prices:`.",
+        "Calls in the hour before each point whose usage has no price, or has one in part. Give "
+        "the model one in llm-otel.yaml, under `prices:`.",
         Query(increase(semconv.REQUESTS_UNPRICED, "1h", by), "{{provider}} {{model}}"),
         unit="short",
         width=8,

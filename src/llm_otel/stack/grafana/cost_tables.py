@@ -15,6 +15,7 @@ from llm_otel.stack.grafana.promql import (
     over_range,
     recorded,
     summed,
+    unpriced,
 )
 from llm_otel.stack.grafana.tables import Column, table
 from llm_otel.stack.prometheus import recording
@@ -57,9 +58,11 @@ def models() -> Panel:
     """What each model cost in the time range."""
     return table(
         "Models",
-        "The time range by model. Costs differ by price, by length of prompt and by caching.",
+        "The time range by model. Costs differ by price, by length of prompt and by caching. The "
+        "last column counts calls whose cost is unknown or incomplete.",
         {MODEL: "Model", PROVIDER: "Provider"},
         *_numbers((MODEL, PROVIDER), BY_MODEL),
+        Column("Not priced in full", unpriced("$__range", (MODEL, PROVIDER)), "locale", 0),
         width=24,
         height=8,
     )
@@ -69,7 +72,8 @@ def tenants() -> Panel:
     """What each tenant's features cost in the time range."""
     return table(
         "Tenants and features",
-        "The time range by tenant and feature.",
+        "The time range by tenant and feature. Calls that are not priced in full are counted by "
+        "model, in the table above.",
         {TENANT_ID: "Tenant", FEATURE: "Feature"},
         *_numbers((TENANT_ID, FEATURE), BY_TENANT),
         width=24,

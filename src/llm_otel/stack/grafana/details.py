@@ -33,6 +33,7 @@ _ERROR_COLOURS: Final = {
     semconv.TIMEOUT: "purple",
     semconv.SERVER: "red",
     semconv.CONNECTION: "dark-red",
+    semconv.INSUFFICIENT_FUNDS: "dark-purple",
     semconv.INVALID_REQUEST: "blue",
     semconv.CONTENT_FILTER: "yellow",
     semconv.CANCELLED: style.GREY,

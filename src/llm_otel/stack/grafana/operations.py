@@ -16,6 +16,7 @@ from llm_otel.stack.grafana.promql import increase
 from llm_otel.stack.grafana.style import colour, graph, override, steps
 
 HOURS_OF_A_MONTH: Final = 720
+NOT_PRICED: Final = "calls not priced in full"
 _QUANTILES: Final = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
 DOTTED: Final = {"fill": "dot", "dash": [2, 4]}
 DASHED: Final = {"fill": "dash", "dash": [6, 6]}
@@ -97,9 +98,11 @@ def _cost() -> Panel:
     return graph(
         "Cost per hour, projected month",
         "USD spent in the hour before each point, by model. The line, on the right axis, is what a "
-        f"month of {HOURS_OF_A_MONTH} such hours costs. An estimate from the price table.",
+        f"month of {HOURS_OF_A_MONTH} such hours costs. An estimate from the price table; where "
+        f"the legend lists “{NOT_PRICED}”, so many calls are missing in it, wholly or in part.",
         Query(increase(semconv.COST, "1h", [MODEL]), "{{model}}"),
         Query(f"{increase(semconv.COST, '1h')} * {HOURS_OF_A_MONTH}", "projected month"),
+        Query(f"{promql.unpriced('1h')} > 0", NOT_PRICED),
         unit="currencyUSD",
         style="stacked",
         overrides=[
@@ -110,7 +113,18 @@ def _cost() -> Panel:
                 custom__stacking={"mode": "none", "group": "B"},
                 custom__fillOpacity=0,
                 custom__lineWidth=2,
-            )
+            ),
+            # A count, not USD: for the legend, and drawn on no axis.
+            override(
+                f"^{NOT_PRICED}$",
+                color=colour(style.GREY),
+                unit="short",
+                custom__axisPlacement="hidden",
+                custom__stacking={"mode": "none", "group": "C"},
+                custom__fillOpacity=0,
+                custom__lineWidth=1,
+                custom__lineStyle=DOTTED,
+            ),
         ],
         height=_HEIGHT,
         id=panels.COST_PER_HOUR.id,

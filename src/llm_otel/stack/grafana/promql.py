@@ -73,6 +73,14 @@ def increase(metric: Metric, window: str, by: Sequence[str] = (), *more: str, ag
     return total(by, f"increase({select(metric, *more)}[{window}]{_offset(ago)})")
 
 
+def unpriced(window: str, by: Sequence[str] = ()) -> str:
+    """How many calls have an unknown or incomplete cost: no price for all, or no usage at all."""
+    metrics = (semconv.REQUESTS_UNPRICED, semconv.USAGE_UNKNOWN_TOTAL)
+    names = "|".join(metric.prometheus for metric in metrics)
+    matchers = filters(semconv.REQUESTS_UNPRICED.labels)
+    return total(by, f'increase({{__name__=~"{names}", {matchers}}}[{window}])')
+
+
 def _offset(ago: str) -> str:
     return f" offset {ago}" if ago else ""
 

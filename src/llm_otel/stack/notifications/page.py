@@ -10,6 +10,7 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
+from llm_otel.escaping import visible
 from llm_otel.stack.notifications.messages import Alert, Inbox, Message
 
 REFRESH_S: Final = 10
@@ -69,10 +70,10 @@ def _beat(last: datetime | None, now: datetime) -> str:
 def _message(message: Message) -> str:
     severity = message.severity
     tone = severity if severity in _TONES else "info"
-    told = f"<span>receiver {escape(message.receiver)}</span>" if message.receiver else ""
+    told = f"<span>receiver {_shown(message.receiver)}</span>" if message.receiver else ""
     silence = _link(message.silence, "Silence") if message.status == "firing" else ""
     return (
-        f'<article class="{tone}"><h2><span class="state">{escape(severity or "alert")}</span>'
+        f'<article class="{tone}"><h2><span class="state">{_shown(severity or "alert")}</span>'
         f"{told}{silence}{_time(message.received)}</h2>"
         f"{''.join(_alert(each, message) for each in message.alerts)}</article>"
     )
@@ -81,24 +82,28 @@ def _message(message: Message) -> str:
 def _alert(alert: Alert, message: Message) -> str:
     over = alert.status == "resolved" and message.status == "firing"
     figures = "".join(
-        f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>"
+        f"<div><dt>{name}</dt><dd>{_shown(text)}</dd></div>"
         for name, text in (("Value", alert.value), ("Threshold", alert.threshold))
         if text
     )
     labels = "".join(
-        f"<li><b>{escape(name)}</b> {escape(text)}</li>"
+        f"<li><b>{_shown(name)}</b> {_shown(text)}</li>"
         for name, text in sorted(alert.labels.items())
     )
     links = _link(alert.panel, "Open panel") + _link(alert.runbook, "Runbook")
     return (
-        f"<section><h3>{escape(alert.summary)}</h3>"
+        f"<section><h3>{_shown(alert.summary)}</h3>"
         + ('<p class="over">RESOLVED</p>' if over else "")
-        + (f"<p>{escape(alert.description)}</p>" if alert.description else "")
+        + (f"<p>{_shown(alert.description)}</p>" if alert.description else "")
         + (f'<dl class="figures">{figures}</dl>' if figures else "")
         + (f"<ul>{labels}</ul>" if labels else "")
         + (f"<nav>{links}</nav>" if links else "")
         + "</section>"
     )
+
+
+def _shown(text: str) -> str:
+    return escape(visible(text))
 
 
 def _link(address: str, text: str) -> str:

@@ -45,6 +45,13 @@ def _share(*classes: str) -> Callable[[Config, Limits], Condition]:
     return condition
 
 
+def _no_money(_: Config, limits: Limits) -> Condition:
+    # By provider: the models of one account run dry together.
+    selected = matcher(semconv.ERROR_TYPE_LABEL, (semconv.INSUFFICIENT_FUNDS,))
+    refused = f"{recording.errors(str(limits.window))}{{{selected}}}"
+    return Condition(total((SERVICE, semconv.PROVIDER), refused))
+
+
 def _headroom(_: Config, limits: Limits) -> Condition:
     by = ", ".join(recording.CALLER)
     traffic = f"on ({by}) {recording.requests(str(limits.window))} > 0"
@@ -165,6 +172,16 @@ ALERTS: Final[Sequence[Alert]] = (
         "key_refused", "LLMKeyRefused", "are refused for their key",
         "The provider answers 401 or 403: the key is wrong, revoked, or may not use the model.",
         (semconv.AUTHENTICATION, semconv.PERMISSION),
+    ),
+    Alert(
+        "insufficient_funds",
+        "LLMInsufficientFunds",
+        _LLM,
+        panels.ERRORS_BY_CLASS,
+        "{service_name}: the account at {provider} has no money left: {value} refused",
+        "The provider answers 402 to every call, and will until the account is topped up. This is"
+        " counted over {window}, of all models.",
+        _no_money,
     ),
     Alert(
         "headroom",

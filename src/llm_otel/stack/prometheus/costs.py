@@ -134,8 +134,8 @@ ALERTS: Final[Sequence[Alert]] = (
         "LLMModelUnpriced",
         _COST,
         panels.UNPRICED,
-        "{service_name}: {model} at {provider} has no price: {value} cost an unknown sum",
-        "These calls of {window} are missing in every figure of cost.",
+        "{service_name}: {model} at {provider} lacks a price: {value} cost more than is known",
+        "These calls of {window} are missing in every figure of cost, wholly or in part.",
         _unpriced,
     ),
     Alert(

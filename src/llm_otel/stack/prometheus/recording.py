@@ -154,7 +154,7 @@ def _calls(config: Config) -> Iterable[Rule]:
     shares = ("errors", "rate_limited", "timeouts", "content_filter", "rejected", "key_refused")
     for window in _windows(config, "latency", "first_chunk", "headroom", "stuck", *shares):
         yield Rule(requests(window), observed(semconv.REQUEST_DURATION, window, CALLER))
-    for window in _windows(config, *shares):
+    for window in _windows(config, *shares, "insufficient_funds"):
         by = (*CALLER, semconv.ERROR_TYPE_LABEL)
         yield Rule(errors(window), grown(semconv.ERRORS, window, by))
     for window in _windows(config, "errors"):

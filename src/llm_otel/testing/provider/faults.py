@@ -14,6 +14,11 @@ from .messages import Reply, error_reply
 REFUSALS: dict[str, tuple[int, str, str | None, str]] = {
     "rate_limit": (429, "requests", "rate_limit_exceeded", "Rate limit reached for requests."),
     "quota": (429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota."),
+    "insufficient_funds": (
+        402, "insufficient_balance", "insufficient_balance",
+        "Insufficient balance. Add credits to continue.",
+    ),
+    "capacity": (498, "server_error", "capacity_exceeded", "The tier has no capacity left."),
     "server_error": (500, "server_error", None, "The server had an error processing your request."),
     "unavailable": (503, "server_error", "overloaded", "The engine is currently overloaded."),
     "authentication": (

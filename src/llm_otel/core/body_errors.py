@@ -1,0 +1,139 @@
+"""Finds the failure in an answer that came with HTTP 200."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from llm_otel import semconv
+from llm_otel.clients.dialects import Dialect, Path
+from llm_otel.clients.error_codes import FAILED_FINISHES
+from llm_otel.core import errors, read
+
+
+class BodyError(NamedTuple):
+    """A failure that an answer reports.
+
+    Attributes:
+        code: The provider's word or number for it.
+        kind: Its class, one of `semconv.ERROR_CLASSES`.
+    """
+
+    code: str
+    kind: str
+
+
+_UNKNOWN = BodyError(semconv.OTHER, semconv.OTHER)
+
+# Where answers without choices keep a status of their own, and what it says when nothing failed.
+_STATUSES: tuple[Path, ...] = (
+    ("base_resp", "status_code"),  # MiniMax
+    ("error_code",),  # Baidu
+    ("header", "code"),  # iFlytek Spark
+    ("Response", "Error", "Code"),  # Tencent
+    ("errorCode",),
+    ("code",),  # DashScope, SiliconFlow, Zhipu, vLLM's {"object": "error"}
+    ("status",),  # iFlow
+)
+_FINE: frozenset[object] = frozenset(
+    {0, "0", 200, "200", "success", "ok", "OK", "Success", "", "completed"}
+)
+
+
+def in_body(node: object, dialect: Dialect) -> BodyError | None:
+    """The failure of a whole chat answer: an error object, a choice's, or a status object's."""
+    error = read.get(node, "error")
+    if error:
+        nested = _of_error(error, dialect)
+        # `{"error": "…", "status": 402}`
+        return nested if nested.kind != semconv.OTHER else _of_error(node, dialect, nested)
+    choices = read.items(node, "choices")
+    for choice in choices:
+        failure = in_choice(choice, dialect)
+        if failure is not None:
+            return failure
+    return in_status(node, dialect, _STATUSES[:1] if choices else _STATUSES)
+
+
+def in_response(node: object, dialect: Dialect, *, failed: bool) -> BodyError | None:
+    """The failure of an answer of the Responses API.
+
+    Args:
+        node: The answer.
+        dialect: The provider's error codes.
+        failed: The answer's own status says that it failed.
+    """
+    error = read.get(node, "error")
+    if error:
+        return _of_error(error, dialect)
+    if failed:
+        return _UNKNOWN
+    return in_status(node, dialect)
+
+
+def in_event(event: object, dialect: Dialect) -> BodyError:
+    """The failure in an `error` event of a stream."""
+    nested = read.get(event, "error")
+    if nested and read.text(event, "code") is None:
+        return _of_error(nested, dialect)
+    return _of_error(event, dialect)
+
+
+def in_choice(choice: object, dialect: Dialect) -> BodyError | None:
+    """The failure that a choice ended in."""
+    reason = read.get(choice, "finish_reason")
+    kind = FAILED_FINISHES.get(reason.lower()) if isinstance(reason, str) else None
+    error = read.get(choice, "error")
+    if error:
+        failure = _of_error(error, dialect)
+        if failure.kind != semconv.OTHER or kind is None:
+            return failure
+    return BodyError(str(reason), kind) if kind is not None else None
+
+
+def in_status(
+    node: object, dialect: Dialect, ways: tuple[Path, ...] = _STATUSES
+) -> BodyError | None:
+    """The failure that a status object reports beside missing choices.
+
+    Args:
+        node: The answer.
+        dialect: The provider's error codes.
+        ways: Where to look; an answer with choices may only have MiniMax's status, which reports
+            an output that was withheld.
+    """
+    for way in ways:
+        code = read.path(node, way)
+        if type(code) in (int, str) and code not in _FINE:
+            return _of_code(code, dialect)
+    if ways is not _STATUSES:
+        return None
+    for error in read.items(node, "errors"):  # Cloudflare
+        return _of_error(error, dialect)
+    detail = read.get(node, "detail")  # FastAPI
+    if detail and read.get(node, "id") is None:
+        return _UNKNOWN
+    return None
+
+
+def first(failures: Iterable[BodyError | None]) -> BodyError | None:
+    """The first failure that is one."""
+    return next((failure for failure in failures if failure is not None), None)
+
+
+def _of_error(error: object, dialect: Dialect, best: BodyError = _UNKNOWN) -> BodyError:
+    """An error object's code, else its type or status; `best` where none of them has a class."""
+    for key in ("code", "type", "status", "status_code", "http_code"):
+        value = read.get(error, key)
+        if type(value) not in (int, str) or value == "":
+            continue
+        failure = _of_code(value, dialect)
+        if failure.kind != semconv.OTHER:
+            return failure
+        if best.code == semconv.OTHER:
+            best = failure
+    return best
+
+
+def _of_code(code: object, dialect: Dialect) -> BodyError:
+    return BodyError(str(code), errors.by_code(code, dialect.error_codes))

@@ -1,0 +1,219 @@
+"""Counts what hosted tools ran up outside the usage, and marks what nobody counts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from llm_otel.clients.dialects import Dialect, Path
+from llm_otel.clients.spec import Endpoint
+from llm_otel.core import read, reported_usage
+from llm_otel.usage import Usage
+
+IMAGE_TOOL = "image_generation"
+_PREVIEW_TOOL = "web_search_preview"
+
+# Output items of the Responses API that cost nothing beside the tokens.
+FREE_ITEMS = frozenset(
+    {
+        "message", "reasoning", "compaction", "function_call", "custom_tool_call",
+        "computer_call", "local_shell_call", "apply_patch_call", "tool_search_call",
+        "mcp_call", "mcp_list_tools", "mcp_approval_request",
+    }
+)  # fmt: skip
+
+# Output items of which each is counted, or whose usage stands elsewhere in the answer.
+_COUNTED_ITEMS = frozenset({"web_search_call", "file_search_call"})
+
+_COUNTED_TOOLS = frozenset({"web_search", "image_gen"})
+
+
+def add_to(
+    used: Usage,
+    response: Mapping[str, object],
+    items: list[object],
+    endpoint: Endpoint,
+    dialect: Dialect,
+) -> None:
+    """Add what the hosted tools of a Responses answer used.
+
+    Args:
+        used: The usage to add to.
+        response: The whole answer.
+        items: Its output items.
+        endpoint: Where the numbers are.
+        dialect: What is particular to the provider.
+    """
+    tools = read.fields(response.get("tool_usage"))
+    _add_searches(used, response, items, tools)
+    extra = [svg_usage(item) for item in items]
+    drawn = _drawn(tools.get("image_gen"), endpoint, dialect)
+    if drawn is not None:
+        extra.append((_image_model(response), drawn))
+    used.extra = tuple(each for each in extra if each is not None)
+    if any(_uncounted(item, bool(used.extra)) for item in items):
+        used.partial = True
+    if any(name not in _COUNTED_TOOLS and _has_number(node) for name, node in tools.items()):
+        used.partial = True
+
+
+def mark_chat(used: Usage, answer: object, dialect: Dialect) -> None:
+    """Count or mark the searches that a provider made for a chat answer or a stream's chunk."""
+    for way in dialect.searches:
+        used.web_searches = max(used.web_searches, read.count(read.path(answer, way)))
+    if dialect.search_tools:
+        used.web_searches = max(used.web_searches, _builtin_searches(answer, dialect))
+    if not used.web_searches and any(_present(answer, way) for way in dialect.billed_marks):
+        used.partial = True
+
+
+def mark_request(
+    used: Usage,
+    body: Mapping[str, object],
+    extra: object,
+    dialect: Dialect,
+    *,
+    called_tools: bool,
+) -> None:
+    """Mark a usage whose request switched on what the answer does not count.
+
+    Args:
+        used: The usage to mark.
+        body: The request's body.
+        extra: The SDK's `extra_body`, which overrides it.
+        dialect: What is particular to the provider.
+        called_tools: The answer ended in a call of tools.
+    """
+    if used.web_searches:
+        return
+    body = {**body, **extra} if type(extra) is dict else body
+    if any(_switched_on(read.path(body, way)) for way in dialect.billed_requests):
+        used.partial = True
+    tools = read.items(body, "tools")
+    nested = read.items(read.path(body, _GOOGLE), "tools")
+    if dialect.billed_tools and any(_is_billed(tool, dialect) for tool in (*tools, *nested)):
+        used.partial = True
+    if called_tools and dialect.search_tools:
+        names = {read.path(tool, ("function", "name")) for tool in tools}
+        if not dialect.search_tools.isdisjoint(name for name in names if isinstance(name, str)):
+            used.partial = True
+
+
+# Where Gemini's OpenAI endpoint takes what OpenAI's protocol has no word for.
+# https://ai.google.dev/gemini-api/docs/openai
+_GOOGLE: Path = ("extra_body", "google")
+
+
+def _is_billed(tool: object, dialect: Dialect) -> bool:
+    """Whether a tool of a request is a billed one by its type, or by its only key as in Gemini."""
+    kind = read.text(tool, "type")
+    return any(
+        (name == kind or name in read.fields(tool)) and _switched_on(read.get(tool, name), kind)
+        for name in dialect.billed_tools
+    )
+
+
+def _switched_on(value: object, default: object = None) -> bool:
+    """Whether a setting of a request is not switched off; `default` counts where it is missing."""
+    if value is None:
+        return bool(default)
+    if read.get(value, "mode") == "off" or read.get(value, "enable") is False:
+        return False
+    return value is not False
+
+
+def svg_usage(node: object) -> tuple[str | None, Usage] | None:
+    """The usage of SVG authoring, which is billed for a model of its own."""
+    written = read.get(node, "svg_usage")
+    used = Usage(
+        input_tokens=read.count(read.get(written, "input_tokens")),
+        output_tokens=read.count(read.get(written, "output_tokens")),
+        reasoning_tokens=read.count(read.get(written, "reasoning_tokens")),
+    )
+    if not (used.input_tokens or used.output_tokens):
+        return None
+    return read.text(written, "model"), used
+
+
+def _add_searches(
+    used: Usage, response: Mapping[str, object], items: list[object], tools: Mapping[str, object]
+) -> None:
+    counted = read.get(tools.get("web_search"), "num_requests")
+    searches = read.count(counted) if counted is not None else _searches(items)
+    used.web_searches = max(used.web_searches, searches)
+    used.file_searches = sum(_completed(item, "file_search_call") for item in items)
+    kinds = [read.text(tool, "type") or "" for tool in read.items(response, "tools")]
+    if used.web_searches and any(kind.startswith(_PREVIEW_TOOL) for kind in kinds):
+        used.preview_searches = used.web_searches
+
+
+def _searches(items: list[object]) -> int:
+    """Searches among the output items, where the response has no `tool_usage`: opening a page and
+    finding in it are not billed."""
+    return sum(
+        _completed(item, "web_search_call")
+        and read.path(item, ("action", "type")) in (None, "search")
+        for item in items
+    )
+
+
+def _completed(item: object, kind: str) -> bool:
+    return read.get(item, "type") == kind and read.get(item, "status") in ("completed", None)
+
+
+def _drawn(node: object, endpoint: Endpoint, dialect: Dialect) -> Usage | None:
+    """The usage of the images that a hosted tool drew."""
+    if node is None:
+        return None
+    images = dataclasses.replace(endpoint, kind="image")
+    drawn = reported_usage.usage(None, images, dialect, reported=node)
+    if drawn is not None:
+        drawn.partial = False  # the prompt may be counted with the text model's
+    return drawn
+
+
+def _uncounted(item: object, images_counted: bool) -> bool:
+    """Whether an item was billed by something that the answer does not count."""
+    kind = read.text(item, "type")
+    if kind is None or kind in FREE_ITEMS or kind in _COUNTED_ITEMS:
+        return False
+    if kind == "image_generation_call":
+        return not images_counted and read.get(item, "status") != "failed"
+    if kind == "shell_call":
+        where = read.path(item, ("environment", "type"))
+        return isinstance(where, str) and where.startswith("container")
+    return kind.endswith("_call")
+
+
+def _image_model(node: object) -> str | None:
+    for tool in read.items(node, "tools"):
+        if read.get(tool, "type") == IMAGE_TOOL:
+            return read.text(tool, "model")
+    return None
+
+
+def _builtin_searches(answer: object, dialect: Dialect) -> int:
+    return sum(
+        read.path(call, ("function", "name")) in dialect.search_tools
+        for choice in read.items(answer, "choices")
+        for holder in (read.get(choice, "message"), read.get(choice, "delta"))
+        for call in read.items(holder, "tool_calls")
+    )
+
+
+def _present(node: object, way: Path) -> bool:
+    """Whether a mark is there and not empty; a list on the way is looked through."""
+    if not way:
+        if read.is_node(node):  # zeros and nulls alone are no mark
+            return any(_present(value, ()) for value in read.fields(node).values())
+        return bool(node)
+    if type(node) is list:
+        return any(_present(each, way) for each in node)
+    return _present(read.get(node, way[0]), way[1:])
+
+
+def _has_number(node: object) -> bool:
+    """Whether anything below a node is a number above 0."""
+    if read.is_node(node):
+        return any(_has_number(value) for value in read.fields(node).values())
+    return read.count(node) > 0
