@@ -50,7 +50,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "openai-2": (("openai==2.0.0", "groq==1.0.0"), CALLS),
     "newest": (
-        ("openai", "groq", "together", "httpx", "websockets"),
+        ("openai[realtime]", "groq", "together", "httpx"),
         (*CALLS, *SDK, "tests/conformance/test_websockets.py"),
     ),
 }

@@ -173,16 +173,22 @@ def cost(usage: object = None, *, model: str, **options: Any) -> Cost | None:
     from llm_otel.core import runtime
 
     reported = _reported(usage)
+    if reported is _NOTHING_COUNTED:
+        return None
     active = runtime.active()
     if active is None:
         return pricing.cost(reported, model=model, **options)
     return pricing.cost_by_hand(active.pricing, reported, model=model, **options)
 
 
+# A provider's usage of zeros, which tells nothing.
+_NOTHING_COUNTED = object()
+
+
 def _reported(usage: object) -> Any:
     """A usage as a provider reports it, in chat's or in responses' words, as ours."""
     from llm_otel.clients import dialects, wire
-    from llm_otel.core import reported_usage
+    from llm_otel.core import read, reported_usage
 
     if usage is None or isinstance(usage, Usage):
         return usage
@@ -190,6 +196,8 @@ def _reported(usage: object) -> Any:
         found = reported_usage.usage(None, wire.CHAT, dialects.PLAIN, usage)
         if found is not None:
             return found
+        if not wire.USAGE.keys().isdisjoint(read.fields(usage)):
+            return _NOTHING_COUNTED
     if not isinstance(usage, Mapping):
         raise TypeError(
             f"The usage is a {type(usage).__name__}; give a llm_otel.Usage, a mapping with its "

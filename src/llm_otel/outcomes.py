@@ -21,7 +21,8 @@ _OWN = frozenset(
     for name in (semconv.OUTCOME_SUCCESS, semconv.OUTCOME_KIND, semconv.OUTCOME_VALUE)
 )
 # Names of a user: what goes out of one is for the setting `user_id` to say.
-_USER = frozenset({"user", "user_id", "user.id", "enduser.id"})
+_USER = frozenset({"user", "userid", "enduser", "enduserid", "useremail", "email"})
+_SIGNS = re.compile(r"[-._]")
 
 
 def outcome(
@@ -89,7 +90,7 @@ def _attributes(
     usable: dict[str, Any] = {}
     items = partial(arguments.items, _CALL, "attributes")
     for name, place, value in (*items(passed), *items(keywords)):
-        if name in _USER:
+        if _SIGNS.sub("", name.lower()) in _USER:
             user_id = arguments.text(_CALL, place, value)
             usable.update(user_attributes(user_id) if user_id else {})
         elif name in _OWN or not _KEY.fullmatch(name):

@@ -97,7 +97,10 @@ async def until(connection: Any, kind: str, times: int = 1) -> list[Any]:
 def run(flavour: str, url: str, program: Callable[[Any], Awaitable[Any]]) -> Any:
     """Run a program with the client of a flavour, `sync` or `async`."""
     cls = openai.OpenAI if flavour == "sync" else openai.AsyncOpenAI
-    return asyncio.run(program(cls(base_url=url, api_key="test", max_retries=0)))
+    # Older SDKs take `http` in the base URL for `wss`.
+    sockets = url.replace("http", "ws", 1)
+    client = cls(base_url=url, websocket_base_url=sockets, api_key="test", max_retries=0)
+    return asyncio.run(program(client))
 
 
 # ------------------------------------------------------------------ what a server says

@@ -129,7 +129,7 @@ _GEMINI = Dialect(
 
 # Provider -> what is particular to it.
 DIALECTS: Mapping[str, Dialect] = {
-    "openrouter": Dialect(costs=(_USAGE_COST,)),
+    "openrouter": Dialect(costs=(_USAGE_COST,), billed_requests=frozenset({("plugins",)})),
     # https://vercel.com/docs/ai-gateway
     "vercel": Dialect(costs=(_USAGE_COST,)),
     # https://docs.requesty.ai
@@ -209,7 +209,9 @@ DIALECTS: Mapping[str, Dialect] = {
     "tencent": Dialect(
         billed_marks=(("search_info",),), billed_requests=frozenset({("enable_enhancement",)})
     ),
-    "minimax": Dialect(error_codes=error_codes.MINIMAX),
+    "minimax": Dialect(error_codes=error_codes.MINIMAX, billed_tools=frozenset({"web_search"})),
+    # https://docs.mistral.ai/agents/connectors/websearch/
+    "mistral_ai": Dialect(billed_tools=frozenset({"web_search", "web_search_premium"})),
     # https://help.aliyun.com/zh/model-studio/web-search
     "alibaba": Dialect(
         billed_marks=(("search_info",), ("usage", "plugins")),
@@ -226,11 +228,12 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
     # https://console.groq.com/docs/compound
     "groq": Dialect(
+        billed_tools=frozenset({"browser_search", "code_interpreter"}),
         billed_marks=(
             ("choices", "message", "executed_tools"),
             ("choices", "delta", "executed_tools"),
             ("usage_breakdown",),
-        )
+        ),
     ),
     # https://platform.moonshot.ai/docs/guide/use-web-search
     "moonshot_ai": Dialect(search_tools=frozenset({"$web_search"})),

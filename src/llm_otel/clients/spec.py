@@ -51,6 +51,26 @@ class Endpoint:
 
 
 @dataclass(frozen=True, eq=False)
+class Transcription:
+    """Events that tell of the transcription of the user's speech, by the speech's `item_id`.
+
+    Attributes:
+        endpoint: What the last event looks like.
+        begun: The server has the whole of what was spoken.
+        chunk: A piece of the text.
+        completed, failed: The last event.
+        models: Ways to the transcribing model in a session; the first that is there wins.
+    """
+
+    endpoint: Endpoint
+    begun: str
+    chunk: str
+    completed: str
+    failed: str
+    models: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Socket:
     """One protocol over a WebSocket: a connection that carries many responses.
 
@@ -61,20 +81,26 @@ class Socket:
         name: `{name}ConnectionManager` and `{name}Connection` are the classes, with `Async` in
             front of the asynchronous ones.
         endpoint: What a response looks like.
-        body_at: Way to the request's parameters in `response.create`.
         ends: Events that end a response and carry it.
-        errors_end_responses: An `error` event ends the response that is under way, not only one
-            that the server has not begun.
-        transcription: What a transcription of the user's speech looks like, if there are any.
+        shared: Way to what `response.create` and its `response.created` have in common.
+        body_at: Way to the request's parameters in `response.create`.
+        unlike_http: Parameters that mean something else than in a request over HTTP.
+        errors_end_responses: An `error` event is about a response; elsewhere, about any event of
+            the client's.
+        refusals: Codes of errors that refuse a response.
+        transcription: Events of the transcription of the user's speech, if there are any.
     """
 
     modules: tuple[str, ...]
     name: str
     endpoint: Endpoint
+    ends: frozenset[str]
+    shared: tuple[str, ...]
     body_at: tuple[str, ...] = ()
-    ends: frozenset[str] = frozenset()
+    unlike_http: frozenset[str] = frozenset()
     errors_end_responses: bool = True
-    transcription: Endpoint | None = None
+    refusals: frozenset[str] = frozenset()
+    transcription: Transcription | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ collection works the rest off first. Exemplars get the time at which they are wo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
@@ -97,40 +96,36 @@ class Backlog:
             except IndexError:  # another thread was quicker
                 break
             worked = True
-            for part in _PARTS:
-                try:
-                    part(self._instruments, ended)
-                except Exception as exc:  # noqa: BLE001
-                    guard.handle("measure", exc)
-            for record in ended.recorders:
-                try:
-                    record(ended)
-                except Exception as exc:  # noqa: BLE001
-                    guard.handle("measure", exc)
+            _measure(self._instruments, ended)
         return worked
 
 
-# ------------------------------------------------------------------ the parts of a call's recording
-def _duration(to: Instruments, ended: Ended) -> None:
-    to.ended(ended.series, ended.seconds, ended.error, ended.context)
-
-
-def _usage(to: Instruments, ended: Ended) -> None:
-    if ended.used is not None:
-        to.used(ended.used_by, ended.used)
-    elif ended.usage_unknown:
-        to.unknown_usage(ended.series)
-
-
-def _cost(to: Instruments, ended: Ended) -> None:
-    if ended.priced:
-        to.cost(ended.used_by, ended.cost)
-
-
-def _first_chunk(to: Instruments, ended: Ended) -> None:
-    if ended.first_chunk is not None:
-        to.first_chunk(ended.series, ended.first_chunk)
-
-
-# One that fails takes no other with it.
-_PARTS: tuple[Callable[[Instruments, Ended], None], ...] = (_duration, _usage, _cost, _first_chunk)
+def _measure(to: Instruments, ended: Ended) -> None:
+    """Record the end of a call. A part that fails takes no other with it; in one function, as a
+    call of each part would cost more than looking whether there is one."""
+    try:
+        to.ended(ended.series, ended.seconds, ended.error, ended.context)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("measure", exc)
+    try:
+        if ended.used is not None:
+            to.used(ended.used_by, ended.used)
+        elif ended.usage_unknown:
+            to.unknown_usage(ended.series)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("measure", exc)
+    try:
+        if ended.priced:
+            to.cost(ended.used_by, ended.cost)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("measure", exc)
+    try:
+        if ended.first_chunk is not None:
+            to.first_chunk(ended.series, ended.first_chunk)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("measure", exc)
+    for record in ended.recorders:
+        try:
+            record(ended)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("measure", exc)

@@ -27,7 +27,7 @@ _NOTHING: Mapping[str, object] = {}
 
 
 class Begun(NamedTuple):
-    """A request that goes out under our eyes.
+    """An instrumented request.
 
     Attributes:
         call: The call, or None when only the context is ours.

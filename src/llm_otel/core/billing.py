@@ -45,7 +45,9 @@ def bill(call: Call, answer: Answer, ended: Ended) -> None:
             duration_s=seconds,
             requests=requests,
         )
-        return listed if reported is None else _doubted(listed, reported)
+        if reported is None:
+            return listed
+        return _doubted(listed, reported, zero_known=not call.server.dialect.gateway)
 
     if runtime.pricing.ready:
         ended.cost, ended.priced = price(), True
@@ -94,11 +96,17 @@ def _reported_cost(call: Call, answer: Answer) -> ReportedCost | None:
     return reported_cost.in_response(answer.cost, call.response, dialect)
 
 
-def _doubted(listed: Cost | None, reported: ReportedCost) -> Cost | None:
-    """The cost where the provider reports one that is 0, or not the whole."""
+def _doubted(listed: Cost | None, reported: ReportedCost, *, zero_known: bool) -> Cost | None:
+    """The cost where the provider reports one that is 0, or not the whole.
+
+    Args:
+        listed: By the price list.
+        reported: By the provider.
+        zero_known: A reported 0 is free of charge; gateways send it for what they cannot price.
+    """
     if listed is None or not listed.total:
-        known = reported.complete or reported.usd
-        return _cost(reported) if known else None
+        known = reported.usd or (reported.complete and zero_known)
+        return _cost(reported) if known else listed
     return replace(listed, incomplete=True)
 
 

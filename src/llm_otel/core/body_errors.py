@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from llm_otel import semconv
 from llm_otel.clients.dialects import Dialect, Path
-from llm_otel.clients.error_codes import FAILED_FINISHES
+from llm_otel.clients.error_codes import BEFORE_STATUS, FAILED_FINISHES
 from llm_otel.core import errors, read
 
 
@@ -35,6 +35,8 @@ _STATUSES: tuple[Path, ...] = (
     ("code",),  # DashScope, SiliconFlow, Zhipu, vLLM's {"object": "error"}
     ("status",),  # iFlow
 )
+# What a good answer holds.
+_RESULTS = ("choices", "data", "text", "results", "embeddings", "output", "images", "segments")
 _FINE: frozenset[object] = frozenset(
     {0, "0", 200, "200", "success", "ok", "OK", "Success", "", "completed"}
 )
@@ -43,7 +45,7 @@ _FINE: frozenset[object] = frozenset(
 def in_body(node: object, dialect: Dialect) -> BodyError | None:
     """The failure of a whole chat answer: an error object, a choice's, or a status object's."""
     error = read.get(node, "error")
-    if error:
+    if _says_something(error):
         nested = _of_error(error, dialect)
         # `{"error": "…", "status": 402}`
         return nested if nested.kind != semconv.OTHER else _of_error(node, dialect, nested)
@@ -64,7 +66,7 @@ def in_response(node: object, dialect: Dialect, *, failed: bool) -> BodyError | 
         failed: The answer's own status says that it failed.
     """
     error = read.get(node, "error")
-    if error:
+    if _says_something(error):
         return _of_error(error, dialect)
     if failed:
         return _UNKNOWN
@@ -75,7 +77,8 @@ def in_event(event: object, dialect: Dialect) -> BodyError:
     """The failure in an `error` event of a stream."""
     nested = read.get(event, "error")
     if nested and read.text(event, "code") is None:
-        return _of_error(nested, dialect)
+        failure = _of_error(nested, dialect)
+        return failure if failure.kind != semconv.OTHER else _of_error(event, dialect, failure)
     return _of_error(event, dialect)
 
 
@@ -84,7 +87,7 @@ def in_choice(choice: object, dialect: Dialect) -> BodyError | None:
     reason = read.get(choice, "finish_reason")
     kind = FAILED_FINISHES.get(reason.lower()) if isinstance(reason, str) else None
     error = read.get(choice, "error")
-    if error:
+    if _says_something(error):
         failure = _of_error(error, dialect)
         if failure.kind != semconv.OTHER or kind is None:
             return failure
@@ -105,7 +108,10 @@ def in_status(
     for way in ways:
         code = read.path(node, way)
         if type(code) in (int, str) and code not in _FINE:
-            return _of_code(code, dialect)
+            failure = _of_code(code, dialect)
+            # Beside what was asked for, a word that nobody knows is no failure.
+            if failure.kind != semconv.OTHER or not any(read.get(node, key) for key in _RESULTS):
+                return failure
     if ways is not _STATUSES:
         return None
     for error in read.items(node, "errors"):  # Cloudflare
@@ -122,17 +128,31 @@ def first(failures: Iterable[BodyError | None]) -> BodyError | None:
 
 
 def _of_error(error: object, dialect: Dialect, best: BodyError = _UNKNOWN) -> BodyError:
-    """An error object's code, else its type or status; `best` where none of them has a class."""
+    """The failure in an error object; `best` where nothing in it has a class.
+
+    A word that says more than an HTTP status beside it wins, as it does for exceptions.
+    """
+    failures = []
     for key in ("code", "type", "status", "status_code", "http_code"):
         value = read.get(error, key)
-        if type(value) not in (int, str) or value == "":
-            continue
-        failure = _of_code(value, dialect)
+        if type(value) in (int, str) and value != "":
+            failures.append(_of_code(value, dialect))
+    for failure in failures:
+        if failure.kind in BEFORE_STATUS:
+            return failure
+    if any(failure.code == "429" for failure in failures):  # no capacity is sent as this, too
+        for failure in failures:
+            if failure.kind == semconv.SERVER:
+                return failure
+    for failure in failures:
         if failure.kind != semconv.OTHER:
             return failure
-        if best.code == semconv.OTHER:
-            best = failure
-    return best
+    return best if best.code != semconv.OTHER or not failures else failures[0]
+
+
+def _says_something(error: object) -> bool:
+    """Whether an error is one: gateways send empty error objects with good answers."""
+    return any(read.fields(error).values()) if read.is_node(error) else bool(error)
 
 
 def _of_code(code: object, dialect: Dialect) -> BodyError:

@@ -242,8 +242,11 @@ class Call:
     def _interrupted(self) -> Answer:
         """What a stream told that did not come to its end: its counts may still have grown."""
         answer = self._folded()
-        if answer.usage is not None and self.fold is not None and not self.fold.ended:
-            answer.usage.partial = True
+        if self.fold is not None and not self.fold.ended:
+            if answer.usage is not None:
+                answer.usage.partial = True
+            if answer.cost is not None:
+                answer.cost = answer.cost._replace(complete=False)
         return answer
 
     def _billed_in_spite_of(self, exc: BaseException) -> Answer:
@@ -311,6 +314,8 @@ class Call:
         """Have tokens and cost counted."""
         used, series = polled_usage.countable(self, answer)
         if used is not None:
+            if used.web_searches:
+                hosted_tools.mark_preview(used, self.body)
             if self.server.dialect.searches_in_requests:
                 hosted_tools.mark_request(
                     used,

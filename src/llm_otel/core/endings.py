@@ -11,6 +11,9 @@ from llm_otel.core.call import Call, abandon
 
 When = Callable[[finalizers.Finish], None]
 
+# How long the end of a process waits for what finalisers brought (s).
+_AT_EXIT = 0.25
+
 # Streams that are under way.
 _open: WeakSet[Call] = WeakSet()
 _at_exit: list[Callable[[], None]] = []
@@ -75,7 +78,7 @@ def at_exit(end_all: Callable[[], None]) -> None:
 
 def end_open() -> None:
     """End the streams that nobody ended: the process does."""
-    finalizers.settle()
+    finalizers.settle(_AT_EXIT)
     for end_all in _at_exit:
         end_all()
     for call in list(_open):

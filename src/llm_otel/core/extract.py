@@ -88,7 +88,7 @@ def answer(node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
     reader = _READERS.get(endpoint.kind)
     if reader is not None:
         reader(result, body, endpoint, dialect)
-    elif result.usage is None:
+    elif result.usage is None or body.get("error"):
         result.error = body_errors.in_body(body, dialect)
     return result
 
@@ -166,13 +166,15 @@ def _responses(
         result.finish_reasons = [_INCOMPLETE_REASONS.get(known, known)]
     elif result.status in ("failed", "cancelled"):
         result.finish_reasons = ["error"]
-    if result.status == "failed" or (result.status is None and not items):
+    if body.get("error") or result.status == "failed" or not (result.status or items):
         result.error = body_errors.in_response(body, dialect, failed=result.status == "failed")
     used = result.usage
     if used is None:
         return
     if not used.output_tokens and not kinds.isdisjoint(_WITH_TOKENS):
         used.partial = True
+    if dialect.searches_in_answers:
+        hosted_tools.mark_chat(used, body, dialect)
     if body.get("tool_usage") or not kinds <= hosted_tools.FREE_ITEMS:
         hosted_tools.add_to(used, body, items, endpoint, dialect)
 
@@ -187,7 +189,7 @@ def _svg(
     endpoint: Endpoint,  # noqa: ARG001
     dialect: Dialect,
 ) -> None:
-    if result.usage is None:
+    if result.usage is None or body.get("error"):
         result.error = body_errors.in_body(body, dialect)
     written = hosted_tools.svg_usage(body)
     if written is not None:

@@ -135,16 +135,24 @@ def svg_usage(node: object) -> tuple[str | None, Usage] | None:
     return read.text(written, "model"), used
 
 
+def mark_preview(used: Usage, node: Mapping[str, object]) -> None:
+    """Count searches as those of the preview tool, if that is what an answer or request names."""
+    kinds = [read.text(tool, "type") or "" for tool in read.items(node, "tools")]
+    if any(kind.startswith(_PREVIEW_TOOL) for kind in kinds):
+        used.preview_searches = used.web_searches
+
+
 def _add_searches(
     used: Usage, response: Mapping[str, object], items: list[object], tools: Mapping[str, object]
 ) -> None:
     counted = read.get(tools.get("web_search"), "num_requests")
-    searches = read.count(counted) if counted is not None else _searches(items)
+    seen = _searches(items)
+    searches = read.count(counted) if counted is not None else seen
     used.web_searches = max(used.web_searches, searches)
+    # Some searches are free of charge, and a 0 may also be a count that is missing.
+    used.partial = used.partial or (seen > 0 and not used.web_searches)
     used.file_searches = sum(_completed(item, "file_search_call") for item in items)
-    kinds = [read.text(tool, "type") or "" for tool in read.items(response, "tools")]
-    if used.web_searches and any(kind.startswith(_PREVIEW_TOOL) for kind in kinds):
-        used.preview_searches = used.web_searches
+    mark_preview(used, response)
 
 
 def _searches(items: list[object]) -> int:

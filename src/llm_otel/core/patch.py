@@ -126,13 +126,13 @@ def _put(package: str, target: Any, name: str, hook: Hook) -> None:
     kept = [each for each in _installed.get(package, ()) if not _removed(*each)]
     if (target, name) not in {(cls, known) for cls, known, _ in kept}:
         original = inspect.getattr_static(target, name)
-        replacement = _in_place_of(original, hook(original))
+        replacement = in_place_of(original, hook(original))
         setattr(target, name, replacement)
         kept.append((target, name, replacement))
     _installed[package] = kept
 
 
-def _in_place_of(original: Any, function: Any) -> Any:
+def in_place_of(original: Any, function: Any) -> Any:
     """`function` with all that `inspect`, `pickle` and `copy` look at from `original`.
 
     A plain function, no wrapper object: it is pickled by its name and copied as what it replaces.
@@ -146,7 +146,7 @@ def _in_place_of(original: Any, function: Any) -> Any:
     return function
 
 
-def _caller(original: Any) -> Callable[..., Any]:
+def caller(original: Any) -> Callable[..., Any]:
     """Calls what was on a class: a function, or a descriptor that somebody put there."""
     if type(original) is FunctionType:
         return original
@@ -208,7 +208,7 @@ def remove_all() -> None:
 # ------------------------------------------------------------------ the hooks
 def _sync_hook(spec: ClientSpec) -> Hook:
     def hook(original: Any) -> Callable[..., Any]:
-        wrapped = _caller(original)
+        wrapped = caller(original)
 
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             started = begin.begin(spec, client, args, kwargs)
@@ -232,7 +232,7 @@ def _sync_hook(spec: ClientSpec) -> Hook:
 
 def _async_hook(spec: ClientSpec) -> Hook:
     def hook(original: Any) -> Callable[..., Any]:
-        wrapped = _caller(original)
+        wrapped = caller(original)
 
         async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             started = begin.begin(spec, client, args, kwargs)
@@ -261,7 +261,7 @@ def _async_hook(spec: ClientSpec) -> Hook:
 
 def _response_hook(original: Any) -> Callable[..., Any]:
     """Sees the HTTP response, before the SDK makes something of it."""
-    wrapped = _caller(original)
+    wrapped = caller(original)
     if inspect.iscoroutinefunction(original):
 
         async def process_async(client: Any, *args: Any, **kwargs: Any) -> Any:

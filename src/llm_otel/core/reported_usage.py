@@ -58,9 +58,20 @@ def usage(
         _collect(counts, read.fields(node), endpoint.usage_beside)
     if not counts:
         return None
-    # new-api says in so many words that the cache lies beside the input.
-    beside = fields.get("usage_semantic") == "anthropic"
-    return _usage(counts, endpoint, dialect, cache_beside=beside)
+    return _usage(counts, endpoint, dialect, cache_beside=_as_anthropic(fields))
+
+
+def _as_anthropic(fields: Mapping[str, object]) -> bool:
+    """Whether a usage is Anthropic's own, whose input does not hold the cached tokens.
+
+    new-api says so in a field; else its key names do, without any of OpenAI's.
+    """
+    if fields.get("prompt_tokens") is not None:
+        return fields.get("usage_semantic") == "anthropic"
+    return fields.get("total_tokens") is None and not _ANTHROPIC.isdisjoint(fields)
+
+
+_ANTHROPIC = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
 
 
 def merged(parts: Iterable[object]) -> Mapping[str, object]:
@@ -138,14 +149,16 @@ def _usage(
     if endpoint.kind in _INPUT_ONLY:
         result.input_tokens = result.input_tokens or total
     if total != result.input_tokens + result.output_tokens or result.reasoning_tokens:
-        _explain(result, total, dialect)
+        _explain(result, total, dialect, input_only=endpoint.kind in _INPUT_ONLY)
     if endpoint.kind == "image" and not result.image_output_tokens:
         # The Images endpoints give no details: what they put out is an image.
         result.image_output_tokens = max(result.output_tokens - of("text_output_tokens", 0), 0)
     if not (result.input_tokens or result.output_tokens or seconds):
         return None
     # No prompt is empty: an input of 0 was not counted.
-    result.partial = not (result.input_tokens or seconds) or "uncounted_tools" in counts
+    contradictory = result.reasoning_tokens > result.output_tokens
+    unread = not (result.input_tokens or seconds) or contradictory
+    result.partial = unread or "uncounted_tools" in counts
     return result
 
 
@@ -189,19 +202,19 @@ _MANY = 50
 _ROUNDING = 2
 
 
-def _explain(result: Usage, total: int, dialect: Dialect) -> None:
+def _explain(result: Usage, total: int, dialect: Dialect, *, input_only: bool) -> None:
     """Find what the total holds beyond input and output; what nothing explains marks the usage."""
     thoughts, excess = result.reasoning_tokens, total - result.input_tokens - result.output_tokens
     all_thoughts = excess > 0 and abs(excess - thoughts) <= (thoughts >= _MANY) * _ROUNDING
-    if thoughts and (all_thoughts or thoughts > result.output_tokens):
-        # xAI, Perplexity and others report the reasoning beside the output, not inside it.
+    # xAI and others report the reasoning beside the output, not inside it.
+    if thoughts and (all_thoughts or (thoughts > result.output_tokens and excess)):
         result.output_tokens += thoughts
         excess = 0 if all_thoughts else excess - thoughts
     if excess <= 0:
         return
-    if dialect.thoughts_in_total and result.input_tokens:
+    if dialect.thoughts_in_total and result.input_tokens and not input_only:
         result.output_tokens += excess
-    elif result.audio_seconds or (result.input_tokens and result.output_tokens):
+    elif input_only or result.audio_seconds or (result.input_tokens and result.output_tokens):
         result.unexplained_tokens = excess
     elif result.output_tokens:
         result.input_tokens = excess

@@ -92,6 +92,10 @@ class Filter:
         if self._broken:
             return data
         held = self._held + data
+        # Only the new bytes, and the three before them, can end an event.
+        if len(held) <= _MOST_HELD and not _END.search(held, max(len(self._held) - 3, 0)):
+            self._held = held
+            return b""
         try:
             passed, self._held = _events(held)
         except Exception as exc:  # noqa: BLE001 - then all passes on as it comes

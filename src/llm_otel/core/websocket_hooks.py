@@ -1,53 +1,33 @@
-"""What the hooks of a WebSocket connection do: the handshake, what is sent, what comes, the end."""
+"""Follows a WebSocket connection through the SDK's functions: handshake, messages, end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context, get_current
 
 from llm_otel.attribution import provider_context
-from llm_otel.clients.spec import ClientSpec, Socket
+from llm_otel.clients.spec import ClientSpec
 from llm_otel.core import finalizers, fork, guard, read, rivals, runtime
 from llm_otel.core.server import Server
-from llm_otel.core.websocket_session import Response, Session, event_of
+from llm_otel.core.websocket_responses import Response
+from llm_otel.core.websocket_session import Session, event_of
+from llm_otel.core.websockets import Way
 
-Hook = Callable[..., Any]
+# Hooks get the SDK's own function, the object that it is called on, and the arguments.
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
 
 # By the connection's `id`. The connection itself stays as it is, and is not kept alive.
 _sessions: dict[int, tuple[ref[Any], Session]] = {}
 fork.renew(__name__, "_sessions", dict)
 
-
-class Way(NamedTuple):
-    """How to read a connection's manager.
-
-    Attributes:
-        spec, socket: The client and the protocol.
-        private: What Python puts in front of the names of the manager's private attributes.
-    """
-
-    spec: ClientSpec
-    socket: Socket
-    private: str
-
-
-def of_manager(way: Way, *, asynchronous: bool) -> dict[str, Hook]:
-    """The hooks of the class that opens connections, by the function's name."""
-    hook = _async_enter(way) if asynchronous else _enter(way)
-    return {"__aenter__" if asynchronous else "__enter__": hook, "enter": hook}
-
-
-def of_connection(*, asynchronous: bool) -> dict[str, Hook]:
-    """The hooks of the class of connections, by the function's name."""
-    if asynchronous:
-        receive, send, close = _async_receive, _async_send, _async_close
-    else:
-        receive, send, close = _receive, _send, _close
-    return {"recv_bytes": receive, "send": send, "send_raw": send, "close": close}
+# What managers keep until they connect: event or message, and where it was queued.
+_Queue = list[tuple[object, Context]]
+_queues: WeakKeyDictionary[Any, _Queue] = WeakKeyDictionary()
 
 
 def end_all() -> None:
@@ -70,7 +50,7 @@ def _guarded(what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 # ------------------------------------------------------------------ the handshake
 class _Opening(NamedTuple):
-    """A handshake that goes out under our eyes.
+    """An instrumented handshake.
 
     Attributes:
         session: None when only the context is ours.
@@ -81,48 +61,42 @@ class _Opening(NamedTuple):
     context: Context
 
 
-def _enter(way: Way) -> Hook:
-    def enter(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        opening = _guarded(_begin, way, manager)
-        if opening is None:
-            return wrapped(*args, **kwargs)
-        token = otel_context.attach(opening.context)
-        try:
-            connection = wrapped(*args, **kwargs)
-        except BaseException as exc:
-            _refused(opening, exc)
-            raise
-        finally:
-            otel_context.detach(token)
-        _keep(opening, connection)
-        return connection
-
-    return enter
-
-
-def _async_enter(way: Way) -> Hook:
-    async def enter(
-        wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        opening = _guarded(_begin, way, manager)
-        if opening is None:
-            return await wrapped(*args, **kwargs)
-        token = otel_context.attach(opening.context)
-        try:
-            connection = await wrapped(*args, **kwargs)
-        except GeneratorExit as exc:
-            # The coroutine was dropped: this may run in any context, so nothing is detached.
-            _refused(opening, exc)
-            raise
-        except BaseException as exc:
-            otel_context.detach(token)
-            _refused(opening, exc)
-            raise
+def enter(way: Way, wrapped: Any, manager: Any, args: Args, kwargs: Kwargs) -> Any:
+    """Hook of `manager.enter()`."""
+    opening = _guarded(_begin, way, manager)
+    if opening is None:
+        return wrapped(*args, **kwargs)
+    token = otel_context.attach(opening.context)
+    try:
+        connection = wrapped(*args, **kwargs)
+    except BaseException as exc:
+        _refused(opening, exc)
+        raise
+    finally:
         otel_context.detach(token)
-        _keep(opening, connection)
-        return connection
+    _keep(opening, connection)
+    return connection
 
-    return enter
+
+async def async_enter(way: Way, wrapped: Any, manager: Any, args: Args, kwargs: Kwargs) -> Any:
+    """The same for asynchronous managers."""
+    opening = _guarded(_begin, way, manager)
+    if opening is None:
+        return await wrapped(*args, **kwargs)
+    token = otel_context.attach(opening.context)
+    try:
+        connection = await wrapped(*args, **kwargs)
+    except GeneratorExit as exc:
+        # The coroutine was dropped: this may run in any context, so nothing is detached.
+        _refused(opening, exc)
+        raise
+    except BaseException as exc:
+        otel_context.detach(token)
+        _refused(opening, exc)
+        raise
+    otel_context.detach(token)
+    _keep(opening, connection)
+    return connection
 
 
 def _begin(way: Way, manager: Any) -> _Opening | None:
@@ -143,6 +117,8 @@ def _begin(way: Way, manager: Any) -> _Opening | None:
         context,
         own_spans=not rivals.has_span(context, client, way.spec, "realtime"),
     )
+    for event, queued_in in _queues.pop(manager, ()):
+        _guarded(_asked_for, session, event, queued_in)
     return _Opening(session, provider_context(session.context))
 
 
@@ -197,7 +173,8 @@ def _session(connection: Any) -> Session | None:
 
 
 # ------------------------------------------------------------------ messages
-def _receive(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def receive(_way: Way, wrapped: Any, connection: Any, args: Args, kwargs: Kwargs) -> Any:
+    """Hook of `connection.recv_bytes()`, through which all messages come."""
     try:
         message = wrapped(*args, **kwargs)
     except Exception as exc:
@@ -207,9 +184,10 @@ def _receive(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[
     return message
 
 
-async def _async_receive(
-    wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+async def async_receive(
+    _way: Way, wrapped: Any, connection: Any, args: Args, kwargs: Kwargs
 ) -> Any:
+    """The same for asynchronous connections."""
     try:
         message = await wrapped(*args, **kwargs)
     except Exception as exc:
@@ -236,7 +214,8 @@ def _unreadable(connection: Any, exc: Exception) -> None:
         _sessions.pop(id(connection), None)
 
 
-def _send(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def send(_way: Way, wrapped: Any, connection: Any, args: Args, kwargs: Kwargs) -> Any:
+    """Hook of `connection.send()` and `send_raw()`."""
     session, response = _sending(connection, args, kwargs)
     try:
         return wrapped(*args, **kwargs)
@@ -245,9 +224,8 @@ def _send(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str
         raise
 
 
-async def _async_send(
-    wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+async def async_send(_way: Way, wrapped: Any, connection: Any, args: Args, kwargs: Kwargs) -> Any:
+    """The same for asynchronous connections."""
     session, response = _sending(connection, args, kwargs)
     try:
         return await wrapped(*args, **kwargs)
@@ -256,19 +234,33 @@ async def _async_send(
         raise
 
 
-def _sending(
-    connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Session | None, Response | None]:
+def queue(_way: Way, wrapped: Any, manager: Any, args: Args, kwargs: Kwargs) -> Any:
+    """Hook of `manager.send()`: it keeps what the program sends until it connects."""
+    result = wrapped(*args, **kwargs)
+    if runtime.active() is not None:
+        _guarded(_remember, manager, _event(args, kwargs))
+    return result
+
+
+def _remember(manager: Any, event: object) -> None:
+    _queues.setdefault(manager, []).append((event, get_current()))
+
+
+def _event(args: Args, kwargs: Kwargs) -> object:
+    return args[0] if args else kwargs.get("event", kwargs.get("data"))
+
+
+def _sending(connection: Any, args: Args, kwargs: Kwargs) -> tuple[Session | None, Response | None]:
     session = _session(connection)
     if session is None:
         return None, None
-    sent = args[0] if args else kwargs.get("event", kwargs.get("data"))
-    return session, _guarded(_asked_for, session, sent)
+    return session, _guarded(_asked_for, session, _event(args, kwargs))
 
 
-def _asked_for(session: Session, sent: object) -> Response | None:
+def _asked_for(session: Session, sent: object, context: Context | None = None) -> Response | None:
     """The response that an event asks for: an event, or the text of one."""
-    return session.sending(event_of(sent) if isinstance(sent, (str, bytes)) else sent)
+    event = event_of(sent) if isinstance(sent, (str, bytes)) else sent
+    return session.sending(event, context)
 
 
 def _unsent(session: Session | None, response: Response | None, exc: BaseException) -> None:
@@ -277,7 +269,8 @@ def _unsent(session: Session | None, response: Response | None, exc: BaseExcepti
 
 
 # ------------------------------------------------------------------ the end
-def _close(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def close(_way: Way, wrapped: Any, connection: Any, args: Args, kwargs: Kwargs) -> Any:
+    """Hook of `connection.close()`."""
     session = _closing(connection)
     try:
         return wrapped(*args, **kwargs)
@@ -285,9 +278,8 @@ def _close(wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[st
         _closed(session)
 
 
-async def _async_close(
-    wrapped: Any, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+async def async_close(_way: Way, wrapped: Any, connection: Any, args: Args, kwargs: Kwargs) -> Any:
+    """The same for asynchronous connections."""
     session = _closing(connection)
     try:
         return await wrapped(*args, **kwargs)

@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN
 
-from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.clients.spec import Endpoint, Socket
-from llm_otel.core import endings, errors, finalizers, guard, read, rivals
-from llm_otel.core.call import Call, Observer
+from llm_otel.core import endings, finalizers, guard, read, rivals, websocket_span
+from llm_otel.core.call import Call
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
+from llm_otel.core.websocket_responses import Response, Responses
+from llm_otel.core.websocket_speech import Speech
 
 CREATE = "response.create"
+# A client that speaks sends this many times a second.
+AUDIO = "input_audio_buffer.append"
 _CREATED = "response.created"
 _ERROR = "error"
 _SESSIONS = frozenset({"session.created", "session.updated"})
-_TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 
 # Most messages are pieces of audio: only those are parsed that may say something new.
 _TYPES = re.compile(rb'"type"\s*:\s*"([a-z_.]+)"')
-
-# Where a session names the model that transcribes: the API of today, and its beta.
-_TRANSCRIBERS = (
-    ("audio", "input", "transcription", "model"),
-    ("input_audio_transcription", "model"),
-)
-
-
-@dataclass(eq=False)
-class Response:
-    """A response on its way.
-
-    Attributes:
-        call: None where the application wants no telemetry of it.
-        event_id: The client's id for the event that asked for it.
-        lane: Several conversations may share a connection: which one this belongs to.
-        observers: See the events of this response.
-    """
-
-    call: Call | None
-    event_id: str | None = None
-    lane: str | None = None
-    observers: list[Observer] = field(default_factory=list)
-
-    @property
-    def awaits_chunk(self) -> bool:
-        """Whether its first chunk is still to come."""
-        return self.call is not None and self.call.first_chunk_at is None
 
 
 class Session:
@@ -85,72 +58,93 @@ class Session:
         self._socket = socket
         self._server = host
         self._model = model
-        self._transcriber: str | None = None
         self._own_spans = own_spans
         self._epoch = runtime.instruments.epoch
-        # The server has not begun these, in the order in which they were sent.
-        self._waiting: list[Response] = []
-        self._begun: dict[str, Response] = {}
+        # Ids of the responses that ended last.
+        self._finished: deque[str | None] = deque(maxlen=64)
+        self._responses = Responses(socket)
+        self._speech = Speech(socket.transcription, self._heard) if socket.transcription else None
         self._lock = threading.Lock()
         self._open = True
+        # What broke the connection, and when; None while it holds.
+        self._break: tuple[BaseException, finalizers.Moment] | None = None
+        self._reconnects = 0
         self._outer = trace.get_current_span(context)
         self._parses_all = runtime.policy.active or runtime.settings.per_chunk_metric
-        self._wanted = {
-            name.encode() for name in (*socket.ends, *_SESSIONS, _CREATED, _ERROR, _TRANSCRIBED)
-        }
+        names = {*socket.ends, *_SESSIONS, _CREATED, _ERROR}
+        speech = self._speech.wanted if self._speech is not None else ()
+        self._wanted = {*speech, *(name.encode() for name in names)}
         # The program is about to close the connection.
         self.closing = False
-        self.span = self._start_span(context)
+        self.span = websocket_span.start(runtime, socket, host, model, context)
         self.context = trace.set_span_in_context(self.span, context)
 
-    def _start_span(self, context: Context) -> trace.Span:
-        attributes = {semconv.OPERATION_NAME: semconv.CONNECT, **self._server.attributes}
-        if self._socket.endpoint.api_type is not None:
-            attributes[semconv.OPENAI_API_TYPE] = self._socket.endpoint.api_type
-        name = semconv.CONNECT
-        if self._model is not None:
-            attributes[semconv.REQUEST_MODEL] = self._model
-            name = f"{name} {self._model}"
-        attributes.update(current(context).span_attributes)
-        return self._runtime.tracer.start_span(name, context, SpanKind.CLIENT, attributes)
-
     # ------------------------------------------------------------------ the client's side
-    def sending(self, event: object) -> Response | None:
+    def sending(self, event: object, context: Context | None = None) -> Response | None:
         """The client is about to send an event.
+
+        Args:
+            event: As it is given to the SDK, or read from the message.
+            context: Where the client decided to; None for here and now.
 
         Returns:
             The response that it asks for, if it does.
         """
-        if not self._open or read.text(event, "type") != CREATE:
+        kind = read.text(event, "type")
+        if kind != CREATE or not self._open:
+            if kind != AUDIO:
+                self._responses.sent_another_event()
             return None
-        body = read.path(event, self._socket.body_at)
+        parameters = read.fields(read.path(event, self._socket.body_at))
         response = Response(
-            self._begin(self._socket.endpoint, read.fields(body)),
+            context if context is not None else get_current(),
+            {k: v for k, v in parameters.items() if k not in self._socket.unlike_http},
+            self._responses.shared(event),
             read.text(event, "event_id"),
-            read.text(event, "stream_id"),
         )
-        self._watch(response)
-        with self._lock:
-            self._waiting.append(response)
+        # Calls are counted by model: without one this call begins when the server names it.
+        if self._model is not None or response.body.get("model"):
+            self._start(response)
+        self._responses.asked_for(response)
         return response
 
     def unsent(self, response: Response, exc: BaseException) -> None:
         """The event that asks for a response could not be sent."""
-        self._forget(response)
+        self._start(response)
+        self._responses.forget(response)
         if response.call is not None:
             endings.fail("websocket", response.call, exc)
 
+    def _start(self, response: Response, node: object = None) -> None:
+        """Begin the call of a response, if that has not been done.
+
+        Args:
+            response: The response.
+            node: What the server tells of it.
+        """
+        if response.started:
+            return
+        response.started = True
+        model = read.string(response.body.get("model")) or read.text(node, "model") or self._model
+        if model is not None:
+            response.body["model"] = model
+        call = self._begin(self._socket.endpoint, response.body, response.context)
+        if call is None:
+            return
+        response.call = call
+        endings.watch(call)
+        try:
+            response.observers = call.watch()
+        except Exception as exc:  # noqa: BLE001 - the call ends without what its events tell
+            guard.handle("websocket", exc)
+
     def _begin(
-        self, endpoint: Endpoint, body: Mapping[str, object], model: str | None = None
+        self, endpoint: Endpoint, body: Mapping[str, object], context: Context
     ) -> Call | None:
         """Begin a call under the caller's span, under the connection's where there is no nearer."""
-        context = get_current()
         if rivals.suppressed(context):
             return None
-        model = model or self._model
-        if model is not None and not body.get("model"):
-            body = {**body, "model": model}
-        if trace.get_current_span(context) in (self._outer, trace.INVALID_SPAN):
+        if trace.get_current_span(context) in (self._outer, INVALID_SPAN):
             context = trace.set_span_in_context(self.span, context)
         return Call(
             self._runtime,
@@ -159,30 +153,16 @@ class Session:
             body,
             None,
             context,
-            streaming=endpoint is self._socket.endpoint,
+            streaming=True,
             own_span=self._own_spans,
         )
-
-    def _watch(self, response: Response) -> None:
-        call = response.call
-        if call is None:
-            return
-        endings.watch(call)
-        try:
-            response.observers = call.watch()
-        except Exception as exc:  # noqa: BLE001 - the call ends without what its events tell
-            guard.handle("websocket", exc)
-
-    def _forget(self, response: Response) -> None:
-        with self._lock:
-            if response in self._waiting:
-                self._waiting.remove(response)
-            for key in [key for key, known in self._begun.items() if known is response]:
-                del self._begun[key]
 
     # ------------------------------------------------------------------ the server's side
     def received(self, data: object) -> None:
         """A message came, as it was on the wire."""
+        if self._break is not None:
+            self._break = None
+            self._reconnects += 1
         message = data.encode() if isinstance(data, str) else data
         if not self._open or not isinstance(message, bytes) or not self._may_matter(message):
             return
@@ -196,8 +176,8 @@ class Session:
             self._ended(event)
         elif kind == _ERROR:
             self._refused(event)
-        elif kind == _TRANSCRIBED:
-            self._transcribed(event)
+        elif self._speech is not None and self._speech.received(kind, event):
+            pass
         elif kind.startswith("response."):
             self._continued(event, chunk=kind.endswith(".delta"))
 
@@ -207,56 +187,40 @@ class Session:
         names = set(_TYPES.findall(message))
         if not names.isdisjoint(self._wanted):
             return True
-        with self._lock:
-            waits = any(each.awaits_chunk for each in (*self._waiting, *self._begun.values()))
-        return waits and any(name.endswith(b".delta") for name in names)
+        waits = self._responses.awaits_chunk or (self._speech and self._speech.awaits_chunk)
+        return bool(waits) and any(name.endswith(b".delta") for name in names)
 
     def _configured(self, session: object) -> None:
-        self._model = read.string(read.get(session, "model")) or self._model
-        for way in _TRANSCRIBERS:
-            model = read.string(read.path(session, way))
-            if model is not None:
-                self._transcriber = model
-                return
+        self._model = read.text(session, "model") or self._model
+        if self._speech is not None:
+            self._speech.configured(session)
+        if self._model is not None:
+            for response in self._responses.waiting:
+                self._start(response)
 
     def _created(self, event: object) -> None:
+        response = self._responses.begun(event)
+        self._take(response or self._of_server(event), event)
+
+    def _of_server(self, event: object) -> Response:
+        """A response that the server begins by itself: it heard somebody stop speaking."""
+        return Response(self._reading(), {}, self._responses.shared(event))
+
+    def _reading(self) -> Context:
+        """Where the program reads; where it connected if a thread reads that knows nothing."""
+        context = get_current()
+        unknown = trace.get_current_span(context) is INVALID_SPAN
+        return self.context if unknown and not current(context).span_attributes else context
+
+    def _take(self, response: Response, event: object) -> None:
+        """Take what the first or the last event of a response tells."""
         node = read.get(event, "response")
-        response = self._next(event)
-        if response is None:  # the server begins it on its own: it heard somebody stop speaking
-            response = self._of_server(node)
+        self._start(response, node)
+        conversation = read.text(node, "conversation_id")
+        if conversation is not None:
+            response.body["conversation"] = conversation
         self._observe(response, event)
-        key = read.text(node, "id")
-        with self._lock:
-            if key is not None:
-                self._begun[key] = response
-
-    def _of_server(self, node: object) -> Response:
-        model = read.string(read.get(node, "model"))
-        response = Response(self._begin(self._socket.endpoint, {}, model))
-        self._watch(response)
-        return response
-
-    def _next(self, event: object, event_id: str | None = None) -> Response | None:
-        """Take the first response that waits, in the event's lane if it has one."""
-        lane = read.text(event, "stream_id")
-        with self._lock:
-            for response in self._waiting:
-                other_lane = lane is not None and response.lane not in (None, lane)
-                if not other_lane and event_id in (None, response.event_id):
-                    self._waiting.remove(response)
-                    return response
-        return None
-
-    def _under_way(self, event: object) -> Response | None:
-        """The response that an event belongs to: by its id, its lane, else the first."""
-        key = read.text(event, "response_id") or read.text(read.get(event, "response"), "id")
-        lane = read.text(event, "stream_id")
-        with self._lock:
-            if key is not None:
-                return self._begun.get(key)
-            begun = list(self._begun.values())
-        lanes = (each for each in begun if lane is not None and each.lane == lane)
-        return next(lanes, begun[0] if begun else None)
+        self._responses.remember(read.text(node, "id"), response)
 
     def _observe(self, response: Response, event: object) -> None:
         try:
@@ -266,7 +230,7 @@ class Session:
             guard.handle("websocket", exc)
 
     def _continued(self, event: object, *, chunk: bool) -> None:
-        response = self._under_way(event)
+        response = self._responses.under_way(event)
         if response is None or response.call is None:
             return
         if chunk and response.call.first_chunk_at is None:
@@ -275,48 +239,35 @@ class Session:
             self._observe(response, event)
 
     def _ended(self, event: object) -> None:
-        response = self._under_way(event) or self._next(event)
-        self._finish(response or self._of_server(read.get(event, "response")), event)
+        key = read.text(read.get(event, "response"), "id")
+        if key is not None and key in self._finished:
+            return  # an end that is sent twice
+        self._finished.append(key)
+        response = self._responses.under_way(event) or self._responses.begun(event)
+        self._finish(response or self._of_server(event), event)
 
     def _refused(self, event: object) -> None:
         """The server tells an error: of a response, or of any other event of the client's."""
-        event_id = read.text(read.get(event, "error"), "event_id")
-        response = self._next(event, event_id)
-        if response is None and self._socket.errors_end_responses:
-            response = self._under_way(event)
+        response = self._responses.refused(event)
         if response is not None:
             self._finish(response, event)
 
     def _finish(self, response: Response, event: object) -> None:
-        self._forget(response)
-        self._observe(response, event)
+        self._take(response, event)
+        self._responses.forget(response)
         if response.call is not None:
             endings.end("websocket", response.call, response.call.drained)
 
-    def _transcribed(self, event: object) -> None:
-        """The user's speech was transcribed, by a model of its own and billed at its prices."""
-        endpoint = self._socket.transcription
-        if endpoint is None or read.get(event, "usage") is None:
-            return
-        # The session's own model must not stand for one that is not known.
-        body = {"model": self._transcriber or semconv.NONE}
-        call = self._begin(endpoint, body)
-        if call is not None:
-            endings.end("websocket", call, call.returned, event)
+    def _heard(self, endpoint: Endpoint, body: dict[str, object]) -> Call | None:
+        return self._begin(endpoint, body, self._reading())
 
     # ------------------------------------------------------------------ ends
     def refused(self, exc: BaseException) -> None:
         """There is no connection: the handshake failed."""
-        if not self._close():
-            return
-        code = errors.status(exc) or read.integer(read.path(exc, ("response", "status_code")))
-        kind = errors.by_status(code) if code is not None else errors.classify(exc)
-        self.span.set_attribute(semconv.ERROR_TYPE, errors.full_name(exc))
-        self.span.set_attribute(semconv.ERROR_CLASS, kind)
-        if code is not None:
-            self.span.set_attribute(semconv.HTTP_STATUS_CODE, code)
-        self.span.set_status(Status(StatusCode.ERROR, self._runtime.policy.quote(exc)))
-        self.span.end()
+        at = finalizers.now()
+        self._fail(self._take_calls(), exc)
+        if self._close():
+            self._end_span(exc, at)
 
     def broken(self, exc: BaseException, *, final: bool) -> None:
         """The connection was closed, by whoever.
@@ -326,27 +277,37 @@ class Session:
             final: The SDK will not connect again.
         """
         failed = type(exc).__name__ == "ConnectionClosedError" and not self.closing
-        for call in self._take_calls():
-            if failed:
-                endings.fail("websocket", call, exc)
-            else:
+        calls = self._take_calls()
+        if failed:
+            self._break = (exc, finalizers.now())
+            self._fail(calls, exc)
+        else:
+            for call in calls:
                 endings.leave(call)
         if final:
             self.end(finalizers.now())
+
+    def _fail(self, calls: Iterable[Call], exc: BaseException) -> None:
+        for call in calls:
+            endings.fail("websocket", call, exc)
 
     def end(self, at: finalizers.Moment) -> None:
         """End what is open: the program does not wait for it any longer."""
         for call in self._take_calls():
             endings.end("websocket", call, call.left, at=at)
         if self._close():
-            self.span.end(at.epoch_ns)
+            exc, at = self._break or (None, at)
+            self._end_span(exc, at)
+
+    def _end_span(self, exc: BaseException | None, at: finalizers.Moment) -> None:
+        websocket_span.end(self.span, self._runtime.policy, at, exc, self._reconnects)
 
     def _take_calls(self) -> list[Call]:
-        with self._lock:
-            responses = [*self._waiting, *self._begun.values()]
-            self._waiting.clear()
-            self._begun.clear()
-        return [each.call for each in responses if each.call is not None]
+        responses = self._responses.take_all()
+        for response in responses:
+            self._start(response)
+        calls = [each.call for each in responses if each.call is not None]
+        return [*calls, *self._speech.take_all()] if self._speech is not None else calls
 
     def _close(self) -> bool:
         """True for the first who ends the connection, in the process that began it."""
@@ -355,8 +316,10 @@ class Session:
         return was_open and self._runtime.instruments.epoch == self._epoch
 
 
-def event_of(data: Any) -> object:
-    """The event in a message that the client sends as it is; None where it asks for nothing."""
-    if isinstance(data, str):
-        return json.loads(data) if CREATE in data else None
-    return read.json_of(data) if isinstance(data, bytes) and CREATE.encode() in data else None
+def event_of(data: str | bytes) -> Any:
+    """The event in a message that the client sends as it is; only its type where nothing else is
+    needed."""
+    message = data.encode() if isinstance(data, str) else data
+    if CREATE.encode() in message:
+        return read.json_of(message)
+    return {"type": AUDIO} if AUDIO.encode() in message else None

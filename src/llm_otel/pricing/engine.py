@@ -187,9 +187,9 @@ class Pricing:
             "llm-otel has no price for %s of model %r of provider %r (service tier %r): its cost "
             "is unknown, not 0; give one in the setting `prices`.",
             "a part" if partly else "the usage",
-            model,
+            (model or "")[:_MAX_MODEL_LENGTH] or None,
             provider,
-            tier,
+            (tier or "")[:_MAX_MODEL_LENGTH] or None,
         )
 
 
