@@ -39,7 +39,9 @@ def response_attributes(
     request_id = headroom.request_id(result, call.response)
     if request_id is not None:
         attributes[semconv.PROVIDER_REQUEST_ID] = request_id
-    resends = call.retries or headroom.resend_count(failure.exc)
+    resends = call.retries
+    if failure.exc is not None:
+        resends = resends or headroom.resend_count(failure.exc)
     if resends:
         attributes[semconv.HTTP_RESEND_COUNT] = resends
     if ended.first_chunk is not None:

@@ -100,11 +100,13 @@ def _choices(
     for choice in choices:
         fields = read.fields(choice)
         value = fields.get("finish_reason")
+        if type(value) is str and value in _GOOD and not fields.get("error"):
+            result.finish_reasons.append(_GOOD[value])
+            continue
         reason = finish_reason(value)
         if reason is not None:
             result.finish_reasons.append(reason)
-        good = type(value) is str and value in _GOOD and not fields.get("error")
-        if not good and result.error is None:
+        if result.error is None:
             result.error = body_errors.in_choice(choice, dialect)
     if body.get("error") or body.get("base_resp") or not choices:
         result.error = body_errors.in_body(body, dialect)
@@ -118,7 +120,7 @@ def _choices(
 
 
 # The finish reasons of nearly every choice; none of them is a failure.
-_GOOD = frozenset({"stop", "length", "tool_calls"})
+_GOOD = {"stop": "stop", "length": "length", "tool_calls": "tool_call"}
 
 # Kinds of answers whose choices hold text.
 _TEXT = frozenset({"chat", "completion"})

@@ -149,8 +149,6 @@ def _add_searches(
     seen = _searches(items)
     searches = read.count(counted) if counted is not None else seen
     used.web_searches = max(used.web_searches, searches)
-    # Some searches are free of charge, and a 0 may also be a count that is missing.
-    used.partial = used.partial or (seen > 0 and not used.web_searches)
     used.file_searches = sum(_completed(item, "file_search_call") for item in items)
     mark_preview(used, response)
 

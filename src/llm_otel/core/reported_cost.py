@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ from llm_otel.core import headroom, read
 
 # More than any call costs, in USD. A larger amount is a mistake or another unit.
 _MOST_USD = 1_000.0
+
+
+_COST = re.compile(b"cost|spent", re.IGNORECASE)
 
 
 class ReportedCost(NamedTuple):
@@ -66,7 +70,10 @@ def in_response(
         return answered
     if not dialect.cost_headers:
         return None
-    headers = {name.lower(): value for name, value in headroom.raw(response)}
+    raw = dict(headroom.raw(response))
+    if answered is None and not _COST.search(b" ".join(raw)):
+        return None  # nearly every answer of an unknown host
+    headers = {name.lower(): value for name, value in raw.items()}
     usd = None
     for name in headers.keys() & dialect.cost_headers:
         usd = _usd(read.amount(headers[name].decode("latin-1"))) or usd

@@ -58,7 +58,8 @@ def usage(
         _collect(counts, read.fields(node), endpoint.usage_beside)
     if not counts:
         return None
-    return _usage(counts, endpoint, dialect, cache_beside=_as_anthropic(fields))
+    beside = not counts.keys() <= _PLAIN and _as_anthropic(fields)
+    return _usage(counts, endpoint, dialect, cache_beside=beside)
 
 
 def _as_anthropic(fields: Mapping[str, object]) -> bool:
