@@ -13,6 +13,7 @@ from pathlib import Path
 from textwrap import fill
 
 from llm_otel import semconv
+from llm_otel.clients import stream_usage
 from llm_otel.lake.schema import TABLES
 from llm_otel.settings import OPTIONS, Settings
 from llm_otel.settings.sources import Option
@@ -160,6 +161,14 @@ def lake_schema() -> str:
     return "\n" + "\n".join(parts)
 
 
+def stream_usage_table() -> str:
+    """What each host does about the usage of streams, and the source of that."""
+    hosts = [(f"`{host}`", *entry) for host, entry in stream_usage.HOSTS.items()]
+    ports = [(f"any host, port {port}", *entry) for port, entry in stream_usage.PORTS.items()]
+    rows = [(host, does, f"[source]({url})") for host, does, url in (*hosts, *ports)]
+    return _table(("host, or the parent domain of one", "reports usage", "shown by"), rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": command_docs.commands,
     "settings": settings_table,
@@ -169,6 +178,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "collector keys": collector_table,
     "alerts": alerts_table,
     "lake schema": lake_schema,
+    "stream usage": stream_usage_table,
 }
 
 

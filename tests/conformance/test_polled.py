@@ -6,7 +6,9 @@ import asyncio
 import json
 
 import openai
+import pytest
 
+import llm_otel
 from llm_otel.testing import Reply
 from tests.conformance.test_bodies import ALL
 
@@ -66,6 +68,64 @@ def test_foreground_response_retrieved(instrumented, client):
     response = client.responses.create(**REQUEST)
     client.responses.retrieve(response.id)
     assert telemetry.value("gen_ai.tokens.consumed") == response.usage.total_tokens
+
+
+def stored(status="completed", **more):
+    """A response as the provider tells it, made in the foreground."""
+    usage = {
+        "input_tokens": 7,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 12,
+    }
+    response = ALL["a background response as a stream"]["response"][-1]["response"]
+    return {**response, "background": False, "status": status, "usage": usage, **more}
+
+
+def cut_off(p, more=""):
+    """The next stream of a response ends after its first event, or after what `more` adds."""
+    event = {
+        "type": "response.created",
+        "sequence_number": 0,
+        "response": stored("in_progress", usage=None, output=[]),
+    }
+    body = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n{more}"
+    p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=body))
+
+
+@pytest.mark.parametrize("how", ["left", "drained", "failed"])
+def test_foreground_stream_cut_off(instrumented, client, p, how):
+    """What a stream used that was cut off counts with the first poll that tells it, once, for who
+    began it."""
+    telemetry = instrumented()
+    cut_off(p, 'data: {"error": {"message": "gone"}}\n\n' if how == "failed" else "")
+    with llm_otel.attribution(tenant_id="acme", feature="chat"):
+        stream = client.responses.create(**REQUEST, stream=True)
+        if how == "left":
+            next(iter(stream))
+            stream.close()
+        elif how == "drained":
+            list(stream)
+        else:
+            with pytest.raises(openai.APIError):
+                list(stream)
+    assert telemetry.value("gen_ai.tokens.consumed") == 0
+    for answer in (stored("in_progress", usage=None), stored(), stored()):
+        p.enqueue(Reply(body=answer))
+        client.responses.retrieve("resp_1")
+    labels = {"tenant_id": "acme", "feature": "chat", "operation": "chat", "model": "gpt-5"}
+    assert telemetry.value("gen_ai.tokens.consumed") == 12
+    assert telemetry.value("gen_ai.tokens.consumed", **labels) == 12
+
+
+def test_foreground_response_of_another_process(instrumented, client, p):
+    """A response that this process did not begin was counted where it was made."""
+    telemetry = instrumented()
+    for answer in (stored("in_progress", usage=None), stored()):
+        p.enqueue(Reply(body=answer))
+        client.responses.retrieve("resp_1")
+    assert telemetry.value("gen_ai.tokens.consumed") == 0
 
 
 def test_raw_poll(instrumented, client):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gzip
+import json
 from typing import Any
 
 import openai
@@ -160,7 +162,16 @@ def _volunteering() -> Any:
     [
         ("proven", OPENAI_URL, True),
         ("proven", "https://api.example.com/v1", False),
+        ("proven", "https://api.deepseek.com", True),
+        ("proven", "https://api.x.ai/v1", True),
+        ("proven", "https://api.fireworks.ai/v1", True),
+        ("proven", "https://generativelanguage.googleapis.com/v1", True),
+        ("proven", "http://localhost:11434/v1", True),
         ("proven", "https://api.groq.com/openai/v1", False),
+        ("proven", "https://api.mistral.ai/v1", False),
+        ("always", "https://api.mistral.ai/v1", False),
+        ("proven", "https://openrouter.ai/v1", False),
+        ("proven", "https://deepseek.example.com/v1", False),
         ("proven", f"{AZURE_URL}/openai/v1", True),
         ("always", OPENAI_URL, True),
         ("always", "https://api.example.com/v1", True),
@@ -196,6 +207,128 @@ def test_azure_versions(instrumented, p, version, asked):
     instrumented()
     drain(azure_at(p, version))
     assert sent(p) == (ASKED if asked else None)
+
+
+RAW = {"way": ["parse", "read", "lines", "bytes"], "encoding": ["identity", "gzip"]}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("encoding", RAW["encoding"])
+@pytest.mark.parametrize("way", RAW["way"])
+def test_asked_behind_a_raw_response(instrumented, p, way, encoding, asynchronous):
+    """`with_raw_response` has usage asked for, and what the caller makes of it is the same."""
+
+    def alone_or_with_us() -> Any:
+        p.reset()
+        p.on("*", lambda request: _encoded(request, encoding))
+        return asyncio.run(_read_raw_async(p, way)) if asynchronous else _read_raw(p, way)
+
+    alone = alone_or_with_us()
+    assert sent(p) is None
+    telemetry = instrumented()
+    assert alone_or_with_us() == alone
+    assert sent(p) == ASKED
+    assert usage_of(telemetry) == (1, "provider")
+
+
+def _read_raw(p: Any, way: str) -> Any:
+    with client_at(p, OPENAI_URL) as client:
+        raw = client.chat.completions.with_raw_response.create(**CHAT)
+        response = raw.http_response
+        if way == "parse":
+            assert raw.parse() is raw.parse()
+            return dumps(list(raw.parse()))
+        if way == "read":
+            return response.read(), response.text
+        return list(response.iter_lines()) if way == "lines" else b"".join(response.iter_bytes())
+
+
+async def _read_raw_async(p: Any, way: str) -> Any:
+    async with client_at(p, OPENAI_URL, asynchronous=True) as client:
+        raw = await client.chat.completions.with_raw_response.create(**CHAT)
+        response = raw.http_response
+        if way == "parse":
+            return dumps([chunk async for chunk in raw.parse()])
+        if way == "read":
+            return await response.aread(), response.text
+        if way == "lines":
+            return [line async for line in response.aiter_lines()]
+        return b"".join([data async for data in response.aiter_bytes()])
+
+
+def _encoded(request: Any, encoding: str) -> Any:
+    """Two chunks as OpenAI sends them, in one piece, compressed or not."""
+    asked = (request.json.get("stream_options") or {}).get("include_usage")
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    choice = {"index": 0, "delta": {"content": '\\"usage\\":null'}, "finish_reason": None}
+    ended = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    null = {"usage": None} if asked else {}
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    chunks = [{**chunk, "choices": [each], **null, "obfuscation": "x"} for each in (choice, ended)]
+    if asked:
+        chunks.append({**chunk, "choices": [], "usage": usage})
+    body = "".join(f"data: {json.dumps(each)}\n\n" for each in chunks) + "data: [DONE]\n\n"
+    headers = {"content-type": "text/event-stream", "content-encoding": encoding}
+    packed = gzip.compress(body.encode()) if encoding == "gzip" else body.encode()
+    return llm_otel.testing.Reply(headers=headers, body=packed)
+
+
+# ---------------------------------------------------------------- what the log says
+def told_of(caplog: Any) -> list[str]:
+    """The lines of the log that name the setting."""
+    return [each.getMessage() for each in caplog.records if "stream_usage" in each.getMessage()]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_host_without_usage_is_named_once(instrumented, p, caplog, asynchronous):
+    """A stream whose usage nobody asked for is one line a host, which names host and setting."""
+    instrumented()
+
+    async def drain_async(url: str) -> None:
+        async with client_at(p, url, asynchronous=True) as client:
+            async for _ in await client.chat.completions.create(**CHAT):
+                pass
+
+    for host in ("one.example.com", "one.example.com", "two.example.com"):
+        url = f"https://{host}/v1"
+        if asynchronous:
+            asyncio.run(drain_async(url))
+        else:
+            drain(client_at(p, url))
+    lines = told_of(caplog)
+    assert [line.count("one.example.com") for line in lines] == [1, 0], lines
+    assert "two.example.com" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "url", "more"),
+    [
+        ({"stream_usage": "never"}, "https://api.example.com/v1", {}),
+        ({"stream_usage": "always"}, "https://api.example.com/v1", {}),
+        ({}, OPENAI_URL, {}),
+        ({}, "https://api.mistral.ai/v1", {}),
+        ({}, "https://api.example.com/v1", {"stream_options": {"include_usage": False}}),
+        ({}, "https://api.example.com/v1", {"stream_options": {"include_usage": True}}),
+        ({}, "https://api.example.com/v1", {"extra_body": {"stream_options": ASKED}}),
+        ({"estimate_usage": True}, "https://api.example.com/v1", {}),
+    ],
+)
+def test_no_word_of_a_host(instrumented, p, caplog, settings, url, more):
+    """Nothing is said where usage came, or where the program or its settings decided."""
+    instrumented(**settings)
+    drain(client_at(p, url), **more)
+    assert told_of(caplog) == []
+
+
+def test_no_word_of_a_host_whose_stream_was_left(instrumented, p, caplog):
+    """A stream that was left early would have told no usage anyhow."""
+    instrumented()
+    with (
+        client_at(p, "https://api.example.com/v1") as client,
+        client.chat.completions.create(**CHAT) as stream,
+    ):
+        next(stream)
+    assert told_of(caplog) == []
 
 
 @pytest.mark.parametrize("mode", ["proven", "always"])

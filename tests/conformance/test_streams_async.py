@@ -12,6 +12,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.conformance.calls import BY_NAME
 from tests.conformance.streams import HELPERS, KINDS, check, start
 
 pytestmark = pytest.mark.usefixtures("no_collector")
@@ -117,8 +118,9 @@ def test_async_manager_never_entered(instrumented, p):
     assert telemetry.spans == []
 
 
+@pytest.mark.parametrize("raw", [False, True], ids=["parsed", "raw"])
 @pytest.mark.parametrize("fault", ["hang", "stall"])
-def test_task_cancelled(instrumented, p, fault):
+def test_task_cancelled(instrumented, p, fault, raw):
     """A task that is cancelled while it waits for the provider counts as cancelled."""
     telemetry = instrumented()
     p.enqueue(fault)
@@ -128,8 +130,12 @@ def test_task_cancelled(instrumented, p, fault):
 
         async def read() -> None:
             waiting.set()
-            async for _ in await start(client, "chat"):
+            async for _ in await start_raw(client) if raw else await start(client, "chat"):
                 waiting.set()
+
+        async def start_raw(client: Any) -> Any:
+            create = client.chat.completions.with_raw_response.create
+            return (await create(**BY_NAME["chat"].arguments, stream=True)).parse()
 
         task = asyncio.create_task(read())
         await waiting.wait()
@@ -143,6 +149,7 @@ def test_task_cancelled(instrumented, p, fault):
     in_loop(p, program)
     span = telemetry.span
     assert (span.status, span.attributes["llm_otel.error.class"]) == ("ERROR", "cancelled")
+    assert span.attributes["gen_ai.response.finish_reasons"] == ("cancelled",)
     assert telemetry.value("gen_ai.errors", error_type="cancelled") == 1
     assert telemetry.value("gen_ai.requests.active") == 0
 

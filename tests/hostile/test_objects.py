@@ -26,6 +26,7 @@ from hostile.harness import (
     Program,
     client_for,
     each,
+    outcome,
     run,
     unharmed,
     wait,
@@ -112,6 +113,66 @@ async def streams(client: Any) -> Any:
     return seen, [chunk async for chunk in each(stream)], stream.response.is_closed
 
 
+def _copied(value: Any) -> Any:
+    """What `copy` and `pickle` make of a function, and whether it is still the same."""
+    found = [copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))]
+    return [(type(each), each == value, each.__qualname__) for each in found]
+
+
+async def function_copies(client: Any) -> Any:
+    functions = [getattr(cls, name) for cls in (*_CLASSES, type(client)) for name in _METHODS]
+    holder = {"callback": client.request, "of": [type(client).request]}
+    shallow = copy.copy(client)
+    return [
+        [_copied(function) for function in functions],
+        [type(each) for each in functions],
+        [each is getattr(type(client), name) for name, each in zip(_METHODS, functions[-4:])],
+        type(copy.copy(client.request)),
+        copy.copy(client.request) == client.request,
+        copy.copy(holder)["callback"] == client.request,
+        await outcome(lambda: copy.deepcopy(holder)["of"][0] is type(client).request),
+        await outcome(lambda: type(copy.deepcopy(client.request))),
+        await outcome(lambda: type(pickle.loads(pickle.dumps(client.request)))),
+        await outcome(lambda: type(copy.deepcopy(client))),
+        type(shallow),
+        sorted(vars(shallow)) == sorted(vars(client)),
+        await wait(shallow.chat.completions.create(model="gpt-4o", messages=QUESTION)),
+    ]
+
+
+async def function_tools(client: Any) -> Any:
+    """What `functools`, `inspect` and `typing` make of the functions."""
+    found = []
+    for name in _METHODS:
+        function = getattr(type(client), name)
+        partial = functools.partial(function, client)
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return args, kwargs
+
+        found.append(
+            (
+                str(inspect.signature(partial)),
+                str(inspect.signature(functools.partialmethod(function).func)),
+                str(inspect.signature(wrapper)),
+                wrapper.__name__,
+                wrapper.__doc__,
+                inspect.unwrap(function).__qualname__,
+                inspect.isroutine(function),
+                inspect.isdatadescriptor(function),
+                hash(function) == hash(getattr(type(client), name)),
+                str(inspect.signature(inspect.getattr_static(client, name))),
+                type(inspect.getattr_static(type(client), name)),
+                inspect.getsourcelines(function)[1],
+                inspect.getfullargspec(function),
+                inspect.getmodule(function),
+                sorted(function.__annotations__),
+            )
+        )
+    return found
+
+
 async def raw_objects(client: Any) -> Any:
     raw = client.chat.completions.with_raw_response
     response = await wait(raw.create(model="gpt-4o", messages=QUESTION))
@@ -144,6 +205,13 @@ def test_objects(server: Provider, place: Place, base_url: str | None) -> None:
         {},
         asks=base_url is not None,
     )
+
+
+@pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
+def test_functions(server: Provider, place: Place) -> None:
+    """Functions that we stand in for are copied, pickled and inspected as those of the SDK."""
+    programs = {p.__name__: Program(p) for p in (function_copies, function_tools)}
+    unharmed(programs, server, place, {}, calls=1)
 
 
 def test_uninstrument_puts_the_very_same_functions_back() -> None:
