@@ -45,7 +45,6 @@ class Dialect:
         gateway: `costs` are those of unknown hosts: all of them are in the usage.
         thoughts_in_total: The usage counts thoughts in the total alone, and bills them as output.
         error_codes: The provider's own error codes, with the class of each.
-        searches: Where an answer counts the web searches that the provider billed.
         search_tools: Names of functions that the provider itself runs as a billed web search.
         billed_marks: Keys of an answer whose mere presence means that more was billed than the
             usage counts.
@@ -59,7 +58,6 @@ class Dialect:
     gateway: bool = False
     thoughts_in_total: bool = False
     error_codes: Mapping[str, str] = field(default_factory=dict)
-    searches: tuple[Path, ...] = ()
     search_tools: frozenset[str] = frozenset()
     billed_marks: tuple[Path, ...] = ()
     billed_requests: frozenset[Path] = frozenset()
@@ -68,7 +66,7 @@ class Dialect:
     @cached_property
     def searches_in_answers(self) -> bool:
         """Whether an answer of a chat may show a search."""
-        return bool(self.searches or self.search_tools or self.billed_marks)
+        return bool(self.search_tools or self.billed_marks)
 
     @cached_property
     def searches_in_requests(self) -> bool:

@@ -59,8 +59,6 @@ def add_to(
 
 def mark_chat(used: Usage, answer: object, dialect: Dialect) -> None:
     """Count or mark the searches that a provider made for a chat answer or a stream's chunk."""
-    for way in dialect.searches:
-        used.web_searches = max(used.web_searches, read.count(read.path(answer, way)))
     if dialect.search_tools:
         used.web_searches = max(used.web_searches, _builtin_searches(answer, dialect))
     if not used.web_searches and any(_present(answer, way) for way in dialect.billed_marks):

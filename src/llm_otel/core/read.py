@@ -66,6 +66,8 @@ def path(node: object, keys: tuple[str, ...]) -> object | None:
 
 def string(value: object) -> str | None:
     """A name: `value` when it is a string that is not empty, cut to what an attribute may have."""
+    if value is None:
+        return None
     if type(value) is str and value.isascii() and len(value) <= _LONGEST:
         return value or None
     found = _whole(value)

@@ -12,7 +12,7 @@ from llm_otel.core import headroom, read
 # More than any call costs, in USD. A larger amount is a mistake or another unit.
 _MOST_USD = 1_000.0
 
-
+# What the name of every header that reports a cost holds.
 _COST = re.compile(b"cost|spent", re.IGNORECASE)
 
 

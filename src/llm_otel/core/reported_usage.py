@@ -45,8 +45,9 @@ def usage(
         reported: The usage itself where `node` does not hold it, as the chunks of a stream do.
     """
     counts: Counts = {}
-    fields = read.fields(reported)
+    fields: Mapping[str, object] = {}
     if reported is not None:
+        fields = read.fields(reported)
         _collect(counts, fields, endpoint.usage)
     else:
         for way in endpoint.usage_at:
