@@ -13,7 +13,7 @@ _NOTHING: Mapping[str, object] = {}
 
 # More tokens than anybody is billed for. Sums must stay within the 64 bits of OTLP: one number
 # beyond them and no metric of the process is exported any more.
-_MOST_TOKENS = 10**12
+MOST_TOKENS = 10**12
 _MOST_SECONDS = 366 * 86_400.0
 _LONGEST_NUMBER = 64
 
@@ -138,7 +138,7 @@ def items(node: object, key: str) -> list[object]:
 
 def count(value: object) -> int:
     """A token count: a whole number ≥ 0; anything else a provider may send is 0."""
-    if (type(value) is int or type(value) is float) and 0 < value <= _MOST_TOKENS:
+    if (type(value) is int or type(value) is float) and 0 < value <= MOST_TOKENS:
         return int(value)
     return 0
 

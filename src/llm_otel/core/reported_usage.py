@@ -117,7 +117,10 @@ def _collect(counts: Counts, reported: Mapping[str, object], names: UsageMap) ->
         if type(destination) is not str:
             _collect(counts, read.fields(value), destination)  # type: ignore[arg-type]
             continue
-        amount = _AMOUNTS.get(destination, read.count)(value)
+        if type(value) is int and 0 < value <= read.MOST_TOKENS and destination not in _AMOUNTS:
+            amount: float = value  # as `read.count` gives it, without the call
+        else:
+            amount = _AMOUNTS.get(destination, read.count)(value)
         if amount and amount > counts.get(destination, 0):
             counts[destination] = amount
 
