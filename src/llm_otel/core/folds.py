@@ -129,7 +129,7 @@ class Choices:
             if result.usage is not None:
                 break
             result.usage = reported_usage.usage(node, endpoint, dialect)
-        if dialect.costs:
+        if dialect.costs and (not dialect.gateway or reported_cost.has_more(reported)):
             whole = ({"usage": reported}, self._reported, *nodes, self.first)
             result.cost = reported_cost.in_answer(whole, dialect)
         used = result.usage

@@ -76,11 +76,6 @@ def _raw(headers: Any) -> Iterable[tuple[bytes, bytes]]:
     return found
 
 
-def raw(response: Any) -> Iterable[tuple[bytes, bytes]]:
-    """The headers of a response as they came; none for what has no headers."""
-    return _raw(getattr(response, "headers", None))
-
-
 def request_id(result: object, response: Any) -> str | None:
     """The provider's id of a request: openai's SDK has put it on what it parsed."""
     found = read.string(read.get(result, "_request_id")) if type(result) is not dict else None

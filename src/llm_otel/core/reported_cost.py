@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from llm_otel.clients.dialects import CostReport, Dialect
-from llm_otel.core import headroom, read
+from llm_otel.core import read
 
 # More than any call costs, in USD. A larger amount is a mistake or another unit.
 _MOST_USD = 1_000.0
@@ -38,8 +38,6 @@ def in_answer(nodes: Iterable[object], dialect: Dialect) -> ReportedCost | None:
         dialect: Where the provider reports it.
     """
     for node in nodes:
-        if dialect.gateway and not _has_more(read.get(node, "usage")):
-            continue  # nearly every answer of an unknown host
         for report in dialect.costs:
             cost = _read(node, report)
             if cost is not None:
@@ -47,7 +45,7 @@ def in_answer(nodes: Iterable[object], dialect: Dialect) -> ReportedCost | None:
     return None
 
 
-def _has_more(reported: object) -> bool:
+def has_more(reported: object) -> bool:
     """Whether a usage holds keys that are not OpenAI's own."""
     if type(reported) is dict:
         return True
@@ -70,7 +68,7 @@ def in_response(
         return answered
     if not dialect.cost_headers:
         return None
-    raw = dict(headroom.raw(response))
+    raw = dict(getattr(getattr(response, "headers", None), "raw", ()))
     if answered is None and not _COST.search(b" ".join(raw)):
         return None  # nearly every answer of an unknown host
     headers = {name.lower(): value for name, value in raw.items()}
