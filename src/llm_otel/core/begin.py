@@ -126,7 +126,8 @@ def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The request's options; None where they are missing or nothing that the SDK could send."""
     at = _position(kwargs)
     found = kwargs["options"] if "options" in kwargs else args[at] if len(args) > at else None
-    sendable = type(read.get(found, "method")) is str and type(read.get(found, "url")) is str
+    known = read.fields(found)
+    sendable = type(known.get("method")) is str and type(known.get("url")) is str
     return found if sendable and hasattr(found, "json_data") else None
 
 

@@ -95,7 +95,10 @@ def answer(node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
 
 
 def _choices(
-    result: Answer, body: Mapping[str, object], endpoint: Endpoint, dialect: Dialect
+    result: Answer,
+    body: Mapping[str, object],
+    endpoint: Endpoint,  # noqa: ARG001
+    dialect: Dialect,
 ) -> None:
     choices = read.items(body, "choices")
     for choice in choices:
@@ -109,10 +112,10 @@ def _choices(
             result.finish_reasons.append(reason)
         if result.error is None:
             result.error = body_errors.in_choice(choice, dialect)
-    if body.get("error") or body.get("base_resp") or not choices:
+    if not (choices and _FAILURES.isdisjoint(body)):
         result.error = body_errors.in_body(body, dialect)
     used = result.usage
-    if used is None or endpoint.kind not in _TEXT:
+    if used is None:
         return
     if not used.output_tokens and any(map(_has_content, choices)):
         used.partial = True
@@ -123,8 +126,8 @@ def _choices(
 # The finish reasons of nearly every choice; none of them is a failure.
 _GOOD = {"stop": "stop", "length": "length", "tool_calls": "tool_call"}
 
-# Kinds of answers whose choices hold text.
-_TEXT = frozenset({"chat", "completion"})
+# Keys under which a failure comes with HTTP 200.
+_FAILURES = frozenset({"error", "base_resp"})
 
 
 def _has_content(choice: object) -> bool:

@@ -46,7 +46,7 @@ def fields(node: object) -> Mapping[str, object]:
     except AttributeError:
         return _NOTHING
     extra = getattr(node, "__pydantic_extra__", None)
-    return {**extra, **found} if type(extra) is dict and extra else found
+    return {**extra, **found} if extra and type(extra) is dict else found
 
 
 def is_node(value: object) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import Endpoint, UsageMap
 from llm_otel.core import read
+from llm_otel.core.read import MOST_TOKENS
 from llm_otel.usage import Usage
 
 # Counts under the names of `Usage`, and some that only serve to find those.
@@ -21,10 +22,10 @@ Counts = dict[str, Any]
 _INPUT_ONLY = frozenset({"embeddings", "rerank"})
 
 # Fields of `Usage` that need no arithmetic.
-_PARTS = (
+_PARTS = frozenset({
     "audio_input_tokens", "image_input_tokens", "audio_output_tokens", "image_output_tokens",
     "audio_cache_read_tokens", "image_cache_read_tokens", "reasoning_tokens", "web_searches",
-)  # fmt: skip
+})  # fmt: skip
 
 # The counts that most usages hold, and no others.
 _PLAIN = frozenset({"input_tokens", "output_tokens", "total_tokens"})
@@ -112,17 +113,16 @@ def _collect(counts: Counts, reported: Mapping[str, object], names: UsageMap) ->
         if not value:
             continue
         destination = names.get(key)
-        if destination is None:
-            continue
-        if type(destination) is not str:
+        if type(destination) is str:
+            if type(value) is int:  # as `read.count` gives it, without the call
+                if counts.get(destination, 0) < value <= MOST_TOKENS:
+                    counts[destination] = value
+            else:
+                amount = _AMOUNTS.get(destination, read.count)(value)
+                if amount > counts.get(destination, 0):
+                    counts[destination] = amount
+        elif destination is not None:
             _collect(counts, read.fields(value), destination)  # type: ignore[arg-type]
-            continue
-        if type(value) is int and 0 < value <= read.MOST_TOKENS and destination not in _AMOUNTS:
-            amount: float = value  # as `read.count` gives it, without the call
-        else:
-            amount = _AMOUNTS.get(destination, read.count)(value)
-        if amount and amount > counts.get(destination, 0):
-            counts[destination] = amount
 
 
 def _largest(value: object) -> int:
@@ -144,6 +144,8 @@ def _usage(
 ) -> Usage | None:
     of = counts.get
     total, seconds = of("total_tokens", 0), of("audio_seconds", 0.0)
+    if seconds:
+        seconds = read.seconds(seconds)
     result = Usage(of("input_tokens", 0), of("output_tokens", 0), audio_seconds=seconds)
     if not counts.keys() <= _PLAIN:
         _fill_parts(result, counts)
@@ -173,9 +175,8 @@ def _fill_parts(result: Usage, counts: Counts) -> None:
     long = result.cache_write_long_tokens = of("cache_write_long_tokens", 0)
     lifetimes = of("cache_write_short_tokens", 0) + long
     result.cache_write_tokens = max(of("cache_write_tokens", 0), lifetimes)
-    for name in _PARTS:
-        if name in counts:
-            setattr(result, name, counts[name])
+    for name in counts.keys() & _PARTS:
+        setattr(result, name, counts[name])
 
 
 def _add_cache_beside(result: Usage, total: int, dialect: Dialect, exclusive_name: bool) -> None:

@@ -134,14 +134,16 @@ class Meter:
         spent_in += plain * self.input + cached * self.cache_read
 
         spent_out, contradictory = self._output(usage)
-        preview = usage.preview_searches
-        searches = (usage.web_searches - preview) * self.web_search
-        searches += preview * self.web_search_preview + usage.file_searches * self.file_search
-        other = self.request * requests + searches
+        other = self.request * requests
+        searched = usage.web_searches or usage.file_searches
+        if searched:
+            preview = usage.preview_searches
+            other += (usage.web_searches - preview) * self.web_search
+            other += preview * self.web_search_preview + usage.file_searches * self.file_search
         if usage.audio_seconds:
             shortest = self.min_audio_seconds * requests
             spent_in += max(usage.audio_seconds, shortest) * self.audio_second
-        if not self.whole or usage.audio_seconds or usage.web_searches or usage.file_searches:
+        if not self.whole or usage.audio_seconds or searched:
             flawed = flawed or self._unpriced(usage)
         if usage.partial or usage.unexplained_tokens:
             flawed = flawed or usage.partial or not self._explained(usage)
