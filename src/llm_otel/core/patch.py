@@ -304,10 +304,7 @@ def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:
 
 def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -> None:
     """Whole answers end here; the others when their body was read."""
-    if (
-        started.raw is not None
-        and (response := getattr(result, "http_response", None)) is not None
-    ):
+    if started.raw is not None and (response := getattr(result, "http_response", None)) is not None:
         if call.streaming or started.raw == "stream":
             streams.watch_response(response, call, asynchronous=asynchronous, tap=True)
             if started.hide_usage:
