@@ -38,12 +38,12 @@ class Spans:
         """Take the spans of an ExportTraceServiceRequest; those with bad ids are left out."""
         for resource in request.resource_spans:
             said = mapping(resource.resource.attributes)
-            source, about = source_of(said), text(said)
+            source, about, instance = source_of(said), text(said), instance_of(said)
             for scope in resource.scope_spans:
                 name = scope.scope.name or None
                 for span in scope.spans:
                     if acceptable(span):
-                        self._add(span, source, name, about)
+                        self._add(span, source, name, about, instance)
 
     def extend(self, other: Spans) -> None:
         """Take the rows of another one."""
@@ -51,7 +51,9 @@ class Spans:
         self.spans += other.spans
         self.calls += other.calls
 
-    def _add(self, span: Any, source: Row, scope: str | None, resource: str) -> None:
+    def _add(
+        self, span: Any, source: Row, scope: str | None, resource: str, instance: str | None
+    ) -> None:
         attributes = mapping(span.attributes)
         normalise(attributes)
         get = attributes.get
@@ -87,6 +89,8 @@ class Spans:
                     get(semconv.RESPONSE_FINISH_REASONS),
                     duration,
                     *calls.details(attributes),
+                    scope,
+                    instance,
                 )
             )
         content = [_content(attributes.pop(name, None)) for name in CONTENT]
@@ -116,6 +120,18 @@ def source_of(resource: Mapping[str, Any]) -> tuple[Any, Any]:
     """Name of the service, and the environment."""
     environment = resource.get("deployment.environment.name")
     return resource.get("service.name"), environment or resource.get("deployment.environment")
+
+
+def instance_of(resource: Mapping[str, Any]) -> str | None:
+    """The process, as far as the resource tells it from others of its service."""
+    instance = resource.get("service.instance.id")
+    if instance:
+        return str(instance)
+    process = resource.get("process.pid")
+    if process is None:
+        return None
+    host = resource.get("host.name") or resource.get("host.id") or resource.get("container.id")
+    return f"{host or ''}/{process}"
 
 
 def acceptable(span: Any) -> bool:
