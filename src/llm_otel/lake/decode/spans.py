@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.lake.decode import calls
@@ -18,6 +18,20 @@ _NO_TRACE: Final = bytes(16)
 _NO_SPAN: Final = bytes(8)
 
 Row = tuple[Any, ...]
+
+
+class Origin(NamedTuple):
+    """What a resource tells of the spans below it.
+
+    Attributes:
+        source: As of `source_of`.
+        instance: As of `instance_of`.
+        resource: All of it, as JSON.
+    """
+
+    source: Row
+    instance: str | None
+    resource: str
 
 
 class Spans:
@@ -38,12 +52,12 @@ class Spans:
         """Take the spans of an ExportTraceServiceRequest; those with bad ids are left out."""
         for resource in request.resource_spans:
             said = mapping(resource.resource.attributes)
-            source, about, instance = source_of(said), text(said), instance_of(said)
+            origin = Origin(source_of(said), instance_of(said), text(said))
             for scope in resource.scope_spans:
                 name = scope.scope.name or None
                 for span in scope.spans:
                     if acceptable(span):
-                        self._add(span, source, name, about, instance)
+                        self._add(span, origin, name)
 
     def extend(self, other: Spans) -> None:
         """Take the rows of another one."""
@@ -51,9 +65,7 @@ class Spans:
         self.spans += other.spans
         self.calls += other.calls
 
-    def _add(
-        self, span: Any, source: Row, scope: str | None, resource: str, instance: str | None
-    ) -> None:
+    def _add(self, span: Any, origin: Origin, scope: str | None) -> None:
         attributes = mapping(span.attributes)
         normalise(attributes)
         get = attributes.get
@@ -77,7 +89,7 @@ class Spans:
                 (
                     *head,
                     get(semconv.RESPONSE_ID),
-                    *source,
+                    *origin.source,
                     span.name,
                     *what,
                     get(semconv.RESPONSE_MODEL),
@@ -90,14 +102,14 @@ class Spans:
                     duration,
                     *calls.details(attributes),
                     scope,
-                    instance,
+                    origin.instance,
                 )
             )
         content = [_content(attributes.pop(name, None)) for name in CONTENT]
         self.spans.append(
             (
                 *head,
-                *source,
+                *origin.source,
                 span.name,
                 KINDS[span.kind] if 0 <= span.kind < len(KINDS) else None,
                 duration,
@@ -110,7 +122,7 @@ class Spans:
                 text(attributes),
                 events_text(span.events) if span.events else None,
                 links_text(span.links) if span.links else None,
-                resource,
+                origin.resource,
                 *content,
             )
         )
