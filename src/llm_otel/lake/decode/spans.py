@@ -70,8 +70,7 @@ class Spans:
         normalise(attributes)
         get = attributes.get
         start = span.start_time_unix_nano
-        length = span.end_time_unix_nano - start
-        duration = length / 1e9 if length >= 0 else None
+        duration = _seconds(start, span.end_time_unix_nano)
         status, error_type = status_of(span.status.code, attributes, span.events)
         what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
         who = (
@@ -81,8 +80,8 @@ class Spans:
             get(semconv.SESSION_ID),
             get(semconv.CONVERSATION_ID),
         )
-        parent = span.parent_span_id.hex() or None
-        head = (start // 1000, span.trace_id.hex(), span.span_id.hex(), parent)
+        ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex() or None)
+        head = (start // 1000, *ids)
         if what[0] in CALLS:
             self.of_call.append(len(self.spans))
             self.calls.append(
@@ -126,6 +125,10 @@ class Spans:
                 *content,
             )
         )
+
+
+def _seconds(start: int, end: int) -> float | None:
+    return (end - start) / 1e9 if end >= start else None
 
 
 def source_of(resource: Mapping[str, Any]) -> tuple[Any, Any]:
