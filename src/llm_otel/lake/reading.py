@@ -80,7 +80,8 @@ class Lake:
         _shut(self._closed, self.path)
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._stored = {name: Stored(self.path, table) for name, table in TABLES.items()}
-        self._requests = Requests(self._closed, self._stored["calls"], self._stored["spans"])
+        asked = (self._stored[name] for name in ("calls", "spans", "metrics_hourly"))
+        self._requests = Requests(self._closed, *asked)
 
     def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
@@ -98,10 +99,11 @@ class Lake:
         self._put_views(connection, since, until)
         return connection
 
-    def senders(self, since: When = None, until: When = None) -> pa.Table:
-        """Who sent calls in the days around a window: rows of `llm_otel.lake.requests.SENDERS`."""
+    def unmetered(self, since: When = None, until: When = None) -> pa.Table:
+        """Who sent calls that no metrics count, in the days around a window: the rows of
+        `llm_otel.lake.metering.UNMETERED`."""
         with self._lock:
-            return self._requests.senders(_day(since), _day(until))
+            return self._requests.unmetered(_day(since), _day(until))
 
     def _put_views(self, connection: duckdb.DuckDBPyConnection, since: When, until: When) -> None:
         first, last = _day(since), _day(until)

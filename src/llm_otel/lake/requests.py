@@ -1,7 +1,7 @@
 """The view `calls`: each request to a provider once, whatever was sent about it.
 
-What `lake.nesting` finds about a day is kept until the files of that day change, and so is who told
-of its calls: a page asks for both again and again.
+What `lake.nesting` and `lake.metering` find about a day is kept until the files of that day change:
+a page asks for it again and again.
 """
 
 from __future__ import annotations
@@ -13,29 +13,13 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from llm_otel import semconv
 from llm_otel.lake import views
 from llm_otel.lake.delta import Stored
+from llm_otel.lake.metering import UNMETERED
 from llm_otel.lake.nesting import Nested, Nesting
-from llm_otel.lake.schema import CALLS, SPANS
+from llm_otel.lake.schema import CALLS, METRICS, SPANS
 
 _DAY: Final = timedelta(days=1)
-
-# After its end a call is in the metrics of its process as soon as these are exported.
-_EXPORTED_S: Final = 300
-
-# The hour in which a call ended; none takes longer than a day.
-_SECONDS: Final = "least(coalesce(duration_s, 0), 86400)"
-END: Final = f"date_trunc('hour', time + to_microseconds(({_SECONDS} * 1e6)::BIGINT))"
-
-# Who told of the calls of a day: columns of `calls`, whether the instrumentation is ours (`own`),
-# and the hours in which the metrics of such a call can be.
-SENDER: Final = ("day", "service_name", "instance", "provider", "model", "response_model", "scope")
-SENDERS: Final = f"""
-    SELECT {", ".join(SENDER)}, coalesce(scope = '{semconv.SCOPE}', false) AS own,
-        {END} AS hour, {END.replace(_SECONDS, f"({_SECONDS} + {_EXPORTED_S})")} AS next_hour
-    FROM calls
-"""
 
 # The rows of the days with nested calls. What a row of one day took over does not count either
 # where the next day's rows show it to be above another.
@@ -56,14 +40,21 @@ class Requests:
 
     Args:
         database: Where to work.
-        calls, spans: The tables.
+        calls, spans, metrics: The tables.
     """
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, calls: Stored, spans: Stored) -> None:
+    def __init__(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        calls: Stored,
+        spans: Stored,
+        metrics: Stored,
+    ) -> None:
         self._database = database
         self._tables = (calls, spans)
+        self._metrics = metrics
         self._nesting = Nesting(database)
-        self._senders: dict[date, tuple[Files, pa.Table]] = {}
+        self._unmetered: dict[date, tuple[Files, pa.Table]] = {}
 
     def put_view(
         self, connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None
@@ -87,32 +78,29 @@ class Requests:
             _register(connection, nested)
         connection.execute(f"CREATE OR REPLACE TEMP VIEW calls AS {text}")
 
-    def senders(self, first: date | None, last: date | None) -> pa.Table:
-        """The different rows of `SENDERS` of some days."""
-        calls, _ = (stored.files_by_day() for stored in self._tables)
-        cursor = self._database.cursor()
+    def unmetered(self, first: date | None, last: date | None) -> pa.Table:
+        """The rows of `lake.metering.UNMETERED` of some days."""
+        files = [stored.files_by_day() for stored in (*self._tables, self._metrics)]
         days = [
             day
-            for day in calls
+            for day in files[0]
             if (first is None or day >= first) and (last is None or day <= last)
         ]
-        if not days:
-            self.put_view(cursor, date.max, date.max)
-            return cursor.sql(SENDERS).to_arrow_table()
-        return pa.concat_tables([self._senders_of(day, cursor) for day in days])
+        parts = [self._unmetered_of(day, files) for day in days or [date.max]]
+        return pa.concat_tables(parts)
 
-    def _senders_of(self, day: date, cursor: duckdb.DuckDBPyConnection) -> pa.Table:
-        """Of one day, which the calls of the next one may change, too."""
-        calls, spans = (stored.files_by_day() for stored in self._tables)
-        around = (day - _DAY, day, day + _DAY)
-        state = [
-            file for each in around for files in (calls, spans) for file in files.get(each, ())
-        ]
-        kept = self._senders.get(day)
+    def _unmetered_of(self, day: date, files: list[dict[date, Files]]) -> pa.Table:
+        """Of one day: what the calls and metrics of the days beside it say matters, too."""
+        around = [day] if day == date.max else [day - _DAY, day, day + _DAY]
+        state = [file for each in around for table in files for file in table.get(each, ())]
+        kept = self._unmetered.get(day)
         if kept is None or kept[0] != state:
+            cursor = self._database.cursor()
             self.put_view(cursor, day, day)
-            table = cursor.sql(f"SELECT DISTINCT * FROM ({SENDERS})").to_arrow_table()
-            kept = self._senders[day] = (state, table)
+            metrics = [file for each in around for file in files[2].get(each, ())]
+            text = views.rows(METRICS, metrics)
+            cursor.execute(f"CREATE OR REPLACE TEMP VIEW metrics_hourly AS {text}")
+            kept = self._unmetered[day] = (state, cursor.sql(UNMETERED).to_arrow_table())
         return kept[1]
 
     def _nested(

@@ -24,8 +24,8 @@ class Connects(Protocol):
         """A DuckDB connection with a view per table."""
         ...
 
-    def senders(self, since: datetime | None = None, until: datetime | None = None) -> Any:
-        """Who sent calls, as an Arrow table."""
+    def unmetered(self, since: datetime | None = None, until: datetime | None = None) -> Any:
+        """Who sent calls that no metrics count, as an Arrow table."""
         ...
 
 
@@ -69,10 +69,9 @@ class Reader:
         """Store an answer as the temporary table `name`, for the queries that come after."""
         self._run(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", values)
 
-    def put_senders(self) -> None:
-        """Put who sent the calls that it reaches on the connection, as the view `senders`."""
-        senders = self._lake.senders(self._reach, self.filter.until)
-        self.connection.register("senders", senders)
+    def unmetered(self) -> Any:
+        """Who sent calls that no metrics count, of all that it reaches."""
+        return self._lake.unmetered(self._reach, self.filter.until)
 
     def _run(self, query: str, values: dict[str, Any]) -> Any:
         bound: dict[str, Any] = {"bucket_s": self.filter.bucket_s, **values}
