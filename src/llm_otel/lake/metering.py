@@ -8,9 +8,18 @@ the service for the provider and model, in the hour in which the call ended or w
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
+import duckdb
+import pyarrow as pa
+
 from llm_otel import semconv
+from llm_otel.lake import views
+from llm_otel.lake.daily import DAY, Daily, within
+from llm_otel.lake.delta import Stored
+from llm_otel.lake.requests import Requests
+from llm_otel.lake.schema import METRICS
 
 # After its end a call is in the metrics of its process as soon as these are exported.
 _EXPORTED_S: Final = 300
@@ -63,3 +72,47 @@ UNMETERED: Final = f"""
     )
     SELECT * EXCLUDE (n, next_hour) FROM numbered ANTI JOIN counted USING (n)
 """
+
+
+class Metering:
+    """Finds the senders of which there are no metrics; not for several threads at once.
+
+    Args:
+        database: Where to work.
+        requests: Makes the view `calls`.
+        spans, metrics: The tables.
+    """
+
+    def __init__(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        requests: Requests,
+        spans: Stored,
+        metrics: Stored,
+    ) -> None:
+        self._database = database
+        self._requests = requests
+        self._metrics = metrics
+        self._found: Daily[pa.Table] = Daily(requests.calls, spans, metrics)
+
+    def unmetered(self, first: date | None, last: date | None) -> pa.Table:
+        """The rows of `UNMETERED` of the days from `first` to `last`."""
+        days = within(self._requests.calls, first, last)
+        tables = [
+            self._found.of(day, _around(day), lambda day=day: self._find(day, day))  # type: ignore[misc]
+            for day in days
+        ]
+        return pa.concat_tables(tables) if tables else self._find(date.max, date.max)
+
+    def _find(self, first: date, last: date) -> pa.Table:
+        """What the calls and metrics of the days beside it say matters for a day, too."""
+        cursor = self._database.cursor()
+        self._requests.put_view(cursor, first, last)
+        files = [] if first == date.max else self._metrics.files(first - DAY, last + DAY)
+        text = views.rows(METRICS, files)
+        cursor.execute(f"CREATE OR REPLACE TEMP VIEW metrics_hourly AS {text}")
+        return cursor.sql(UNMETERED).to_arrow_table()
+
+
+def _around(day: date) -> tuple[date, ...]:
+    return (day - DAY, day, day + DAY)

@@ -14,7 +14,7 @@ The rules, for a call and the next call above it, over any number of other spans
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
@@ -56,60 +56,40 @@ class Nested(NamedTuple):
     instead: pa.Table
 
 
-class Nesting:
-    """Finds nested calls; what was found about a day is kept until its files change.
+def find(
+    cursor: duckdb.DuckDBPyConnection,
+    day: date,
+    calls: Mapping[date, str],
+    spans: Mapping[date, str],
+) -> Nested | None:
+    """What is nested among the calls of a day and those above them; None for nothing.
 
     Args:
-        database: Where to work; not for several threads at once.
+        cursor: Where to work: leaves temporary tables.
+        day: The day, which has calls.
+        calls, spans: The rows of the day and, where there are any, of the one before, as queries.
     """
-
-    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
-        self._database = database
-        self._kept: dict[date, tuple[tuple[str, ...], Nested | None]] = {}
-
-    def of(
-        self, day: date, calls: Mapping[date, str], spans: Mapping[date, str], state: Iterable[str]
-    ) -> Nested | None:
-        """What is nested among the calls of a day and those above them; None for nothing.
-
-        Args:
-            day: The day.
-            calls, spans: The rows of a day, as a query.
-            state: Changes when the rows of the day or of the one before do.
-        """
-        known = tuple(state)
-        kept = self._kept.get(day)
-        if kept is None or kept[0] != known:
-            kept = self._kept[day] = (known, self._look(day, calls, spans))
-        return kept[1]
-
-    def _look(
-        self, day: date, calls: Mapping[date, str], spans: Mapping[date, str]
-    ) -> Nested | None:
-        if day not in calls:
-            return None
-        cursor = self._database.cursor()
-        told = cursor.execute(_with(_EMITTERS, calls=calls[day])).fetchall()
-        before = day - timedelta(days=1)
-        if before in calls:
-            late = f"time >= TIMESTAMP '{day}' - INTERVAL {_OVERLAP.seconds} SECOND"
-            above = f"{calls[before]} WHERE {late}"
-            told += cursor.execute(_with(_EMITTERS, calls=above)).fetchall()
-        if len(set(told)) < 2 and all(scope in _FLAT for scope, _ in told):
-            return None
-        rows = [calls[day], *([above] if before in calls else [])]
-        cursor.execute(_with(_STEPS["traces"], calls=_union(rows), flat=_flat()))
-        if not cursor.execute("SELECT 1 FROM traces LIMIT 1").fetchall():
-            return None
-        cursor.execute(_with(_STEPS["candidates"], calls=_union(rows)))
-        trees = [spans[each] for each in (before, day) if each in spans]
-        cursor.execute(_with(_STEPS["tree"], spans=_union(trees or [_NO_SPANS])))
-        for name in ("pairs", "same", "above"):
-            cursor.execute(_with(_STEPS[name], day=f"DATE '{day}'"))
-        if not cursor.execute("SELECT 1 FROM above LIMIT 1").fetchall():
-            return None
-        without = cursor.sql(_WITHOUT).to_arrow_table()
-        return Nested(without, cursor.sql(_INSTEAD).to_arrow_table())
+    told = cursor.execute(_with(_EMITTERS, calls=calls[day])).fetchall()
+    before = day - timedelta(days=1)
+    if before in calls:
+        late = f"time >= TIMESTAMP '{day}' - INTERVAL {_OVERLAP.seconds} SECOND"
+        above = f"{calls[before]} WHERE {late}"
+        told += cursor.execute(_with(_EMITTERS, calls=above)).fetchall()
+    if len(set(told)) < 2 and all(scope in _FLAT for scope, _ in told):
+        return None
+    rows = [calls[day], *([above] if before in calls else [])]
+    cursor.execute(_with(_STEPS["traces"], calls=_union(rows), flat=_flat()))
+    if not cursor.execute("SELECT 1 FROM traces LIMIT 1").fetchall():
+        return None
+    cursor.execute(_with(_STEPS["candidates"], calls=_union(rows)))
+    trees = [spans[each] for each in (before, day) if each in spans]
+    cursor.execute(_with(_STEPS["tree"], spans=_union(trees or [_NO_SPANS])))
+    for name in ("pairs", "same", "above"):
+        cursor.execute(_with(_STEPS[name], day=f"DATE '{day}'"))
+    if not cursor.execute("SELECT 1 FROM above LIMIT 1").fetchall():
+        return None
+    without = cursor.sql(_WITHOUT).to_arrow_table()
+    return Nested(without, cursor.sql(_INSTEAD).to_arrow_table())
 
 
 def _with(text: str, **parts: str) -> str:

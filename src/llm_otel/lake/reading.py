@@ -16,6 +16,7 @@ from llm_otel.errors import ConfigError
 from llm_otel.lake import views
 from llm_otel.lake.about import read_about
 from llm_otel.lake.delta import Stored
+from llm_otel.lake.metering import Metering
 from llm_otel.lake.requests import Requests
 from llm_otel.lake.schema import CALLS, TABLES
 
@@ -80,8 +81,11 @@ class Lake:
         _shut(self._closed, self.path)
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._stored = {name: Stored(self.path, table) for name, table in TABLES.items()}
-        asked = (self._stored[name] for name in ("calls", "spans", "metrics_hourly"))
-        self._requests = Requests(self._closed, *asked)
+        spans = self._stored["spans"]
+        self._requests = Requests(self._closed, self._stored["calls"], spans)
+        self._metering = Metering(
+            self._closed, self._requests, spans, self._stored["metrics_hourly"]
+        )
 
     def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
@@ -103,7 +107,7 @@ class Lake:
         """Who sent calls that no metrics count, in the days around a window: the rows of
         `llm_otel.lake.metering.UNMETERED`."""
         with self._lock:
-            return self._requests.unmetered(_day(since), _day(until))
+            return self._metering.unmetered(_day(since), _day(until))
 
     def _put_views(self, connection: duckdb.DuckDBPyConnection, since: When, until: When) -> None:
         first, last = _day(since), _day(until)
