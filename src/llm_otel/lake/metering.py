@@ -9,6 +9,7 @@ the service for the provider and model, in the hour in which the call ended or w
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Final
 
 import duckdb
@@ -16,10 +17,9 @@ import pyarrow as pa
 
 from llm_otel import semconv
 from llm_otel.lake import views
-from llm_otel.lake.daily import DAY, Daily, within
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.daily import DAY, Daily, Files, within
 from llm_otel.lake.requests import Requests
-from llm_otel.lake.schema import METRICS
+from llm_otel.lake.schema import CALLS, METRICS, SPANS
 
 # After its end a call is in the metrics of its process as soon as these are exported.
 _EXPORTED_S: Final = 300
@@ -80,36 +80,28 @@ class Metering:
     Args:
         database: Where to work.
         requests: Makes the view `calls`.
-        spans, metrics: The tables.
     """
 
-    def __init__(
-        self,
-        database: duckdb.DuckDBPyConnection,
-        requests: Requests,
-        spans: Stored,
-        metrics: Stored,
-    ) -> None:
+    def __init__(self, database: duckdb.DuckDBPyConnection, requests: Requests) -> None:
         self._database = database
         self._requests = requests
-        self._metrics = metrics
-        self._found: Daily[pa.Table] = Daily(requests.calls, spans, metrics)
+        self._found: Daily[pa.Table] = Daily(CALLS.name, SPANS.name, METRICS.name)
 
-    def unmetered(self, first: date | None, last: date | None) -> pa.Table:
+    def unmetered(self, files: Files, first: date | None, last: date | None) -> pa.Table:
         """The rows of `UNMETERED` of the days from `first` to `last`."""
-        days = within(self._requests.calls, first, last)
         tables = [
-            self._found.of(day, _around(day), lambda day=day: self._find(day, day))  # type: ignore[misc]
-            for day in days
+            self._found.of(files, day, _around(day), partial(self._find, files, day))
+            for day in within(files[CALLS.name], first, last)
         ]
-        return pa.concat_tables(tables) if tables else self._find(date.max, date.max)
+        return pa.concat_tables(tables) if tables else self._find(files, date.min)
 
-    def _find(self, first: date, last: date) -> pa.Table:
+    def _find(self, files: Files, day: date) -> pa.Table:
         """What the calls and metrics of the days beside it say matters for a day, too."""
         cursor = self._database.cursor()
-        self._requests.put_view(cursor, first, last)
-        files = [] if first == date.max else self._metrics.files(first - DAY, last + DAY)
-        text = views.rows(METRICS, files)
+        self._requests.put_view(cursor, files, day, day)
+        around = () if day == date.min else _around(day)
+        metrics = [file for each in around for file in files[METRICS.name].get(each, ())]
+        text = views.rows(METRICS, metrics)
         cursor.execute(f"CREATE OR REPLACE TEMP VIEW metrics_hourly AS {text}")
         return cursor.sql(UNMETERED).to_arrow_table()
 

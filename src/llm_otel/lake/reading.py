@@ -15,6 +15,7 @@ import pyarrow as pa
 from llm_otel.errors import ConfigError
 from llm_otel.lake import views
 from llm_otel.lake.about import read_about
+from llm_otel.lake.daily import Files, within
 from llm_otel.lake.delta import Stored
 from llm_otel.lake.metering import Metering
 from llm_otel.lake.requests import Requests
@@ -81,11 +82,8 @@ class Lake:
         _shut(self._closed, self.path)
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._stored = {name: Stored(self.path, table) for name, table in TABLES.items()}
-        spans = self._stored["spans"]
-        self._requests = Requests(self._closed, self._stored["calls"], spans)
-        self._metering = Metering(
-            self._closed, self._requests, spans, self._stored["metrics_hourly"]
-        )
+        self._requests = Requests(self._closed)
+        self._metering = Metering(self._closed, self._requests)
 
     def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
@@ -107,18 +105,21 @@ class Lake:
         """Who sent calls that no metrics count, in the days around a window: the rows of
         `llm_otel.lake.metering.UNMETERED`."""
         with self._lock:
-            return self._metering.unmetered(_day(since), _day(until))
+            return self._metering.unmetered(self._files(), _day(since), _day(until))
 
     def _put_views(self, connection: duckdb.DuckDBPyConnection, since: When, until: When) -> None:
         first, last = _day(since), _day(until)
+        with self._lock:
+            files = self._files()
+            self._requests.put_view(connection, files, first, last)
         for name, table in TABLES.items():
-            with self._lock:
-                if table is CALLS:
-                    self._requests.put_view(connection, first, last)
-                    continue
-                files = self._stored[name].files(first, last)
-            text = views.rows(table, files)
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
+            if table is not CALLS:
+                days = within(files[name], first, last)
+                text = views.rows(table, [file for day in days for file in files[name][day]])
+                connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
+
+    def _files(self) -> Files:
+        return {name: stored.files_by_day() for name, stored in self._stored.items()}
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         """The database that may read other files, for programs."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import partial
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
 from llm_otel.lake import nesting, views
-from llm_otel.lake.daily import DAY, Daily, within
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.daily import DAY, Daily, Files, within
 from llm_otel.lake.nesting import Nested
 from llm_otel.lake.schema import CALLS, SPANS
 
@@ -32,47 +32,52 @@ class Requests:
 
     Args:
         database: Where to find out what is nested.
-        calls, spans: The tables.
     """
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, calls: Stored, spans: Stored) -> None:
-        self.calls = calls
-        self._spans = spans
+    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
         self._database = database
-        self._nested: Daily[Nested | None] = Daily(calls, spans)
+        self._nested: Daily[Nested | None] = Daily(CALLS.name, SPANS.name)
 
     def put_view(
-        self, connection: duckdb.DuckDBPyConnection, first: date | None, last: date | None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Files,
+        first: date | None,
+        last: date | None,
     ) -> None:
         """Put the view `calls` of the days from `first` to `last` on a connection."""
-        days, files = within(self.calls, first, last), self.calls.files_by_day()
-        nested = self._of(days)
+        calls = files[CALLS.name]
+        days = within(calls, first, last)
+        nested = self._of(files, days)
         changed = {day for each in nested for day in (each, each - DAY)}
-        plain = [file for day in days if day not in changed for file in files[day]]
+        plain = [file for day in days if day not in changed for file in calls[day]]
         text = views.rows(CALLS, plain)
         if nested:
-            others = [file for day in days if day in changed for file in files[day]]
+            others = [file for day in days if day in changed for file in calls[day]]
             counted = _COUNTED.format(rows=views.rows(CALLS, others))
             listed = ", ".join(f"DATE '{day}'" for day in days)
             text += f" UNION ALL BY NAME {counted} AND i.day IN ({listed})"
             _register(connection, nested)
         connection.execute(f"CREATE OR REPLACE TEMP VIEW calls AS {text}")
 
-    def _of(self, days: Iterable[date]) -> dict[date, Nested]:
+    def _of(self, files: Files, days: Iterable[date]) -> dict[date, Nested]:
         """What is nested among the calls of some days, by the day of the calls below."""
         below = {each for day in days for each in (day, day + DAY)}
         found = {}
-        for day in sorted(below & self.calls.days().keys()):
-            nested = self._nested.of(day, (day - DAY, day), lambda day=day: self._look(day))  # type: ignore[misc]
+        for day in sorted(below & files[CALLS.name].keys()):
+            nested = self._nested.of(files, day, (day - DAY, day), partial(self._look, files, day))
             if nested is not None:
                 found[day] = nested
         return found
 
-    def _look(self, day: date) -> Nested | None:
-        tables = ((CALLS, self.calls.files_by_day()), (SPANS, self._spans.files_by_day()))
+    def _look(self, files: Files, day: date) -> Nested | None:
         calls, spans = (
-            {each: views.rows(table, files[each]) for each in (day - DAY, day) if each in files}
-            for table, files in tables
+            {
+                each: views.rows(table, files[table.name][each])
+                for each in (day - DAY, day)
+                if each in files[table.name]
+            }
+            for table in (CALLS, SPANS)
         )
         return nesting.find(self._database.cursor(), day, calls, spans)
 
