@@ -36,15 +36,16 @@ class Connection:
     def __init__(
         self,
         own: duckdb.DuckDBPyConnection,
-        put_views: Callable[[duckdb.DuckDBPyConnection], None],
+        put_views: Callable[[duckdb.DuckDBPyConnection, Files | None], Files],
     ) -> None:
         self._own = own
         self._put_views = put_views
-        put_views(own)
+        self._seen: Files | None = None
+        self._see()
 
     def execute(self, *args: Any, **kwargs: Any) -> Connection:
         """As DuckDB's, of what is stored now."""
-        self._put_views(self._own)
+        self._see()
         self._own.execute(*args, **kwargs)
         return self
 
@@ -54,8 +55,12 @@ class Connection:
 
     def __getattr__(self, name: str) -> Any:
         if name in _ASKING:
-            self._put_views(self._own)
+            self._see()
         return getattr(self._own, name)
+
+    def _see(self) -> None:
+        """Have the views show what is stored now."""
+        self._seen = self._put_views(self._own, self._seen)
 
     def __enter__(self) -> Connection:
         return self
@@ -92,7 +97,9 @@ class Lake:
         a query still needs its own condition on the time. Every query sees what is stored when it
         is asked. It may also read other files, and join with them.
         """
-        return Connection(self._open().cursor(), lambda own: self._put_views(own, since, until))
+        return Connection(
+            self._open().cursor(), lambda own, seen: self._put_views(own, since, until, seen)
+        )
 
     def snapshot(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:
         """As `connection`, but all queries see what is stored now, and none can read or write
@@ -107,16 +114,26 @@ class Lake:
         with self._lock:
             return self._metering.unmetered(self._files(), _day(since), _day(until))
 
-    def _put_views(self, connection: duckdb.DuckDBPyConnection, since: When, until: When) -> None:
+    def _put_views(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        since: When,
+        until: When,
+        seen: Files | None = None,
+    ) -> Files:
+        """Put the views on a connection, unless it has those of the same files (`seen`)."""
         first, last = _day(since), _day(until)
         with self._lock:
             files = self._files()
+            if files == seen:
+                return files
             self._requests.put_view(connection, files, first, last)
         for name, table in TABLES.items():
             if table is not CALLS:
                 days = within(files[name], first, last)
                 text = views.rows(table, [file for day in days for file in files[name][day]])
                 connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
+        return files
 
     def _files(self) -> Files:
         return {name: stored.files_by_day() for name, stored in self._stored.items()}
