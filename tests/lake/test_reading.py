@@ -41,11 +41,11 @@ def test_a_connection_sees_new_rows_and_joined_files(lake: Lake) -> None:
         for number in range(2, 20):
             writer.append(calls=[row(number)])
         stored = writer.tables["calls"]
-        assert connection.execute(COUNT).fetchone() == (19,)
+        assert connection.execute(COUNT).fetchall() == [(19,)]
         compact(stored, (NOON + timedelta(days=3)).date())
         stored.clean(0)
         assert len(stored.files()) == 1, stored.files()
-        assert connection.execute(COUNT).fetchone() == (19,)
+        assert connection.execute(COUNT).fetchall() == [(19,)]
         assert connection.cursor().sql("FROM calls").fetchall()[18:]
     with connection:
         assert connection.query(COUNT).fetchall() == [(19,)]
