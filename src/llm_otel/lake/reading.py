@@ -19,7 +19,8 @@ from llm_otel.lake.daily import Files, within
 from llm_otel.lake.delta import Stored
 from llm_otel.lake.metering import Metering
 from llm_otel.lake.requests import Requests
-from llm_otel.lake.schema import CALLS, TABLES
+from llm_otel.lake.schema import CALLS, OUTCOMES, SCORES, TABLES
+from llm_otel.lake.verdicts import Verdicts
 
 When = date | datetime | None
 
@@ -89,6 +90,7 @@ class Lake:
         self._stored = {name: Stored(self.path, table) for name, table in TABLES.items()}
         self._requests = Requests(self._closed)
         self._metering = Metering(self._closed, self._requests)
+        self._verdicts = Verdicts(self._closed, self._requests)
 
     def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
@@ -128,8 +130,10 @@ class Lake:
             if files == seen:
                 return files
             self._requests.put_view(connection, files, first, last)
+            for table in (SCORES, OUTCOMES):
+                self._verdicts.put_view(connection, table, files, first, last)
         for name, table in TABLES.items():
-            if table is not CALLS:
+            if table not in (CALLS, SCORES, OUTCOMES):
                 days = within(files[name], first, last)
                 text = views.rows(table, [file for day in days for file in files[name][day]])
                 connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
