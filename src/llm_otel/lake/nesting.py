@@ -84,7 +84,7 @@ def find(
     cursor.execute(_with(_STEPS["candidates"], calls=_union(rows)))
     trees = [spans[each] for each in (before, day) if each in spans]
     cursor.execute(_with(_STEPS["tree"], spans=_union(trees or [_NO_SPANS])))
-    for name in ("pairs", "same", "above"):
+    for name in ("pairs", "same", "above", "takers"):
         cursor.execute(_with(_STEPS[name], day=f"DATE '{day}'"))
     if not cursor.execute("SELECT 1 FROM above LIMIT 1").fetchall():
         return None
@@ -132,6 +132,10 @@ _KIND: Final = (
 )
 # Input without the cached tokens, as some count it.
 _FRESH: Final = "({0}.input - {0}.cached)"
+_MORE: Final = " OR ".join(
+    f'(a."{name}" IS NOT NULL AND b."{name}" IS NULL)'
+    for name in (*_DESCRIBING, "input_tokens", "output_tokens", "cost_usd")
+)
 _STEPS: Final = {
     # Traces in which calls can be nested at all.
     "traces": """
@@ -221,10 +225,18 @@ _STEPS: Final = {
             AND c.day = {{day}}
         WHERE up.below <> up.above
     """,
+    # Those of the calls that count to which a call above may give something: few, often.
+    "takers": f"""
+        CREATE OR REPLACE TEMP TABLE takers AS
+        SELECT u.* FROM above u
+        JOIN candidates a ON a.trace_id = u.trace_id AND a.span_id = u.above
+        JOIN candidates b ON b.trace_id = u.trace_id AND b.span_id = u.below
+        WHERE a.cached > b.cached OR a.cost_source = '{semconv.COST_FROM_PROVIDER}' OR {_MORE}
+    """,
 }
 _WITHOUT: Final = """
     SELECT DISTINCT trace_id, above AS span_id FROM above
-    UNION SELECT DISTINCT trace_id, below FROM above
+    UNION SELECT DISTINCT trace_id, below FROM takers
 """
 
 
@@ -245,7 +257,8 @@ _HIGHER: Final = f"""
         {_nearest("(a.input IS NOT NULL OR a.output IS NOT NULL)", *_USAGE, *_COST)} AS used,
         {_nearest("a.cached > 0", *_USAGE, *_COST)} AS caching,
         {_nearest("a.cost_usd IS NOT NULL", *_COST)} AS cost
-    FROM above u JOIN candidates a ON a.trace_id = u.trace_id AND a.span_id = u.above
+    FROM above u SEMI JOIN takers USING (trace_id, below)
+    JOIN candidates a ON a.trace_id = u.trace_id AND a.span_id = u.above
     GROUP BY ALL
 """
 # The rows below with what they take over: the usage where they have none, or where only the one
