@@ -205,7 +205,10 @@ def chunks(body: bytes, size: int = 100) -> bytes:
 def test_a_body_in_chunks_is_taken(ingest: Ingest, tmp_path: Path) -> None:
     """As JavaScript's exporter sends; the connection goes on, and ends after broken chunks."""
     with Receiver(ingest, http_port=0, grpc_port=None) as receiver:
-        head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+        head = (
+            b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/x-protobuf\r\n"
+        )
         with socket.create_connection(("127.0.0.1", receiver.http_port or 0), 10) as connection:
             answers = connection.makefile("rb")
             for _ in range(2):
@@ -226,7 +229,7 @@ def test_closing_does_not_wait_for_silent_clients(ingest: Ingest) -> None:
     """A connection that is kept open is closed, and takes nothing more."""
     receiver = Receiver(ingest, http_port=0, grpc_port=None)
     with socket.create_connection(("127.0.0.1", receiver.http_port or 0), 10) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = b""
         while not answer.endswith(b"}"):
             answer += connection.recv(1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
@@ -170,6 +171,11 @@ def default_lake() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("llm-otel", appauthor=False) / "lake"
+
+
+def private_files() -> None:
+    """Let nobody but the user, and the group at most, read what this process writes."""
+    os.umask(os.umask(0o077) | 0o027)
 
 
 def told(command: Callable[P, R]) -> Callable[P, R]:

@@ -123,8 +123,21 @@ def command(
     )
     retention = Retention(keep_days, None if keep_gb is None else int(keep_gb * _GB))
     digests = _digests(digest, digest_at, targets, config)
-    serve(lake, places, retention, digests, lambda running: _tell(running, lake, places.token))
-    click.echo("Stopped; everything that was acknowledged is stored.")
+    options.private_files()
+    unstored = serve(
+        lake, places, retention, digests, lambda running: _tell(running, lake, places.token)
+    )
+    click.echo(_farewell(unstored))
+
+
+def _farewell(unstored: list[Path]) -> str:
+    if not unstored:
+        return "Stopped; everything that was acknowledged is stored."
+    files = ", ".join(map(str, unstored))
+    return (
+        "Stopped; a part of what was acknowledged is not in the tables yet and will be at the next "
+        f"start: {files}"
+    )
 
 
 class _OneLine(logging.Formatter):

@@ -48,7 +48,7 @@ def create_app(
     lake: str | os.PathLike[str],
     *,
     token: str | None = None,
-    hosts: tuple[str, ...] = (),
+    hosts: frozenset[str] = frozenset(),
     price: Callable[..., Any] | None = None,
     clock: Callable[[], datetime] | None = None,
     live_ms: int = _LIVE_MS,

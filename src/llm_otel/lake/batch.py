@@ -16,8 +16,8 @@ from llm_otel.lake.decode.series import Series
 from llm_otel.lake.decode.traces import decode
 from llm_otel.lake.decode.values import columns
 from llm_otel.lake.delta import Stored
-from llm_otel.lake.log import Record
 from llm_otel.lake.seen import Seen
+from llm_otel.lake.segment import Record
 from llm_otel.lake.state import States
 
 APPLICATION: Final = "llm-otel-log"

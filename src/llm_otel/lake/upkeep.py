@@ -15,9 +15,10 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 
 from llm_otel.lake.delta import Stored
+from llm_otel.lake.failures import first_line
 from llm_otel.lake.fold import fold
 from llm_otel.lake.schema import METRICS, TABLES
 
@@ -26,6 +27,7 @@ _logger = logging.getLogger("llm_otel.lake")
 GRACE_HOURS: Final = 1
 ROUND_S: Final = 30.0
 _CLEAN_EVERY: Final = 10
+_CLOSE_S: Final = 10.0
 
 # Size of the files to make, in bytes, and from how many smaller ones on. Two steps, so that a large
 # file is not written again for every few small ones.
@@ -105,10 +107,14 @@ class Upkeep:
         self._thread = threading.Thread(target=self._run, name="llm-otel-upkeep", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Finish what is under way, and stop."""
+    def end(self) -> None:
+        """Begin nothing new."""
         self._end.set()
-        self._thread.join()
+
+    def close(self) -> None:
+        """Finish what is under way, if it ends soon, and stop: a commit is whole or not there."""
+        self.end()
+        self._thread.join(_CLOSE_S)
 
     def _run(self) -> None:
         turn = 0
@@ -127,10 +133,10 @@ class Upkeep:
                     stored.clean(GRACE_HOURS)
             except CommitFailedError as error:
                 _logger.debug("%s changed during its compaction: %s", name, error)
-            except (DeltaError, OSError) as error:
-                _logger.warning("The upkeep of the table %s failed: %s", name, error)
+            except Exception as error:  # noqa: BLE001 the thread goes on, whatever a library raises
+                _logger.warning("The upkeep of the table %s failed: %s", name, first_line(error))
         try:
             retain(self._tables, self._retention, today)
-        except (DeltaError, OSError) as error:
-            _logger.warning("The retention of the lake failed: %s", error)
+        except Exception as error:  # noqa: BLE001 as above
+            _logger.warning("The retention of the lake failed: %s", first_line(error))
         _logger.debug("upkeep took %.1f s", time.monotonic() - began)
