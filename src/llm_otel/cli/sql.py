@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from llm_otel.cli import options, output
+
+if TYPE_CHECKING:
+    from llm_otel.lake.reading import Lake
 
 
 @click.command()
@@ -32,10 +36,15 @@ def command(query: str, lake: Path, form: str | None, into: Path | None) -> None
     """
     text = sys.stdin.read() if query == "-" else query
     with output.wrong_queries():
-        answer = options.open_lake(lake).sql(text)
         if form is None:
             form = "table" if into is None and sys.stdout.isatty() else "csv"
-        if form == "table":
-            output.table(answer)
-        else:
-            output.write(answer, form, into)
+        opened = options.open_lake(lake)
+        options.without_damaged(opened, lambda: _answer(opened, text, form, into))
+
+
+def _answer(opened: Lake, text: str, form: str, into: Path | None) -> None:
+    answer = opened.sql(text)
+    if form == "table":
+        output.table(answer)
+    else:
+        output.write(answer, form, into)

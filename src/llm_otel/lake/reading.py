@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable
 from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 from pyarrow import parquet
@@ -17,6 +18,7 @@ from llm_otel.lake.delta import Stored
 from llm_otel.lake.schema import DAY, TABLES, Table
 
 When = date | datetime | None
+T = TypeVar("T")
 
 _READABLE: Final = frozenset({"SELECT", "EXPLAIN", "RELATION"})
 
@@ -39,6 +41,12 @@ class Lake:
         )
         _leave_room(self._database)
         self._stored = {name: Stored(path, table) for name, table in TABLES.items()}
+
+    def exclude_damaged(self) -> bool:
+        """Read every file, after a query failed; whether one is damaged, which later queries leave
+        out."""
+        with self._lock:
+            return sum(stored.doubt() for stored in self._stored.values()) > 0
 
     def connection(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
@@ -113,6 +121,20 @@ class Lake:
             duckdb.Error: the query is wrong.
         """
         return one_query(self.connection(since, until), text, parameters)
+
+
+def without_damaged(lake: Lake, query: Callable[[], T]) -> T:
+    """The answer of a query; where it meets a damaged file, its answer without that file.
+
+    Raises:
+        Exception: Whatever the query raises for another reason.
+    """
+    try:
+        return query()
+    except duckdb.Error:
+        if not lake.exclude_damaged():
+            raise
+    return query()
 
 
 def one_query(

@@ -100,6 +100,13 @@ def recover(path: Path) -> list[Record]:
     return records
 
 
+def rewrite(path: Path, records: list[Record]) -> None:
+    """Put a segment of these records alone in the place of another."""
+    new = path.with_suffix(".new")
+    _keep(new, b"".join(record.encoded() for record in records))
+    new.replace(path)
+
+
 def _keep(path: Path, data: bytes) -> None:
     with path.open("wb") as file:
         file.write(data)

@@ -21,6 +21,7 @@ from llm_otel.lake.delta import Stored
 from llm_otel.lake.failures import first_line
 from llm_otel.lake.fold import fold
 from llm_otel.lake.schema import METRICS, TABLES
+from llm_otel.lake.whole import mention
 
 _logger = logging.getLogger("llm_otel.lake")
 
@@ -55,6 +56,8 @@ KEEP_ALL: Final = Retention()
 def compact(stored: Stored, today: date) -> None:
     """Join small files of each day; a day that is over ends as few files as it can."""
     for day, files in stored.days().items():
+        if stored.damaged(day):  # joining would take the damaged file out of the table
+            continue
         if day < today - timedelta(days=1):
             _settle(stored, day, files)
             continue
@@ -129,12 +132,19 @@ class Upkeep:
         for name, stored in self._tables.items():
             try:
                 compact(stored, today)
-                if clean:
+                # Where a file is missing, one that no version uses may be it.
+                if clean and not any(map(stored.damaged, stored.days())):
                     stored.clean(GRACE_HOURS)
             except CommitFailedError as error:
                 _logger.debug("%s changed during its compaction: %s", name, error)
             except Exception as error:  # noqa: BLE001 the thread goes on, whatever a library raises
-                _logger.warning("The upkeep of the table %s failed: %s", name, first_line(error))
+                stored.doubt()
+                mention(
+                    f"{name}: {type(error)}",
+                    "The upkeep of the table %s failed: %s",
+                    name,
+                    first_line(error),
+                )
         try:
             retain(self._tables, self._retention, today)
         except Exception as error:  # noqa: BLE001 as above
