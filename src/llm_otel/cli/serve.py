@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click import get_current_context
 from click.core import ParameterSource
 
 from llm_otel.cli import options
@@ -156,7 +157,7 @@ def _digests(
     kind: str | None, at: datetime, targets: tuple[str, ...], config: Path | None
 ) -> Digests | None:
     # The variable may be meant for `llm-otel report`.
-    source = click.get_current_context().get_parameter_source("targets")
+    source = get_current_context().get_parameter_source("targets")
     if kind is None and source is ParameterSource.ENVIRONMENT:
         return None
     if (kind is None) != (not targets):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pyarrow import parquet
 
-from llm_otel.lake.failures import first_line
+from llm_otel.lake.failures import first_line, of_the_system
 
 LOG: Final = "_delta_log"
 
@@ -80,6 +80,9 @@ def replay(table: Path) -> Replay:
     Where an entry is damaged, a file that an append wrote at that time and that no entry names
     belongs to the table too. Where the beginning of the log is lost, every file does that no later
     entry takes out.
+
+    Raises:
+        OSError: The system would not read a file: nothing is said about what it holds.
     """
     entries, checkpoints = _listed(table)
     state = Replay()
@@ -88,6 +91,7 @@ def replay(table: Path) -> Replay:
         try:
             rows = parquet.read_table(path, columns=["add", "remove", "txn"]).to_pylist()
         except Exception as error:  # noqa: BLE001 whatever is in the file
+            of_the_system(error)
             state.damage.append(f"{path} cannot be read: {first_line(error)}")
             continue
         for row in rows:
@@ -127,7 +131,7 @@ def _entry(table: Path, version: int, state: Replay) -> str | None:
     path = table / LOG / f"{version:020}.json"
     try:
         lines = path.read_bytes().splitlines()
-    except OSError as error:
+    except FileNotFoundError as error:
         return f"{path} cannot be read: {error.strerror}"
     wrong, appends, kinds = 0, False, set()
     for line in lines:

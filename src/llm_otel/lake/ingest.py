@@ -99,6 +99,7 @@ class Ingest(Closing):
         self._wake = threading.Condition()
         self._closing = False
         self._asked = self._served = 0
+        self._gave_up = False
         # Since when (monotonic) a batch cannot be stored, and why; since when one is being stored.
         self._failing_since: float | None = None
         self._failure = ""
@@ -241,7 +242,8 @@ class Ingest(Closing):
                 with self._wake:
                     self._served = asked
                     self._wake.notify_all()
-            if closing:
+            # `_flush` may have been asked to give up after `closing` was looked at.
+            if closing or self._gave_up:
                 return
 
     def _due(self) -> bool:
@@ -284,6 +286,7 @@ class Ingest(Closing):
 
         if self._tries("The lake could not store a batch and tries again", store):
             return True
+        self._gave_up = True
         _logger.warning("Segment %s stays in the log: %s", segment, self._failure)
         return False
 

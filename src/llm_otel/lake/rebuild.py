@@ -14,6 +14,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import parquet
 
 from llm_otel.lake.delta_log import LOG, replay
+from llm_otel.lake.failures import of_the_system
 from llm_otel.lake.schema import DAY, Table
 
 ASIDE: Final = "damaged"
@@ -123,7 +124,8 @@ def _action(path: Path, name: str) -> AddAction | None:
     try:
         rows = parquet.read_metadata(file).num_rows
         size = file.stat().st_size
-    except Exception:  # noqa: BLE001 pyarrow has many for one cause
+    except Exception as error:  # noqa: BLE001 pyarrow has many for one cause
+        of_the_system(error)
         return None
     day = name.partition("/")[0].removeprefix(f"{DAY}=")
     now = int(time.time() * 1000)
