@@ -103,7 +103,8 @@ class _Pieces(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            piece: bytes = self._file.read(len(buffer))
+            # `read` would lose what comes before the damage.
+            piece: bytes = self._file.read1(len(buffer))
         except (EOFError, OSError, zlib.error) as exc:
             raise _Broken(f"it is damaged or cut: {first_line(exc)}") from exc
         buffer[: len(piece)] = piece

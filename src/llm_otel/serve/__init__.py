@@ -245,10 +245,23 @@ class _Dashboard:
             if self._stopping.wait(_AGAIN_SECONDS):
                 return
             _logger.warning("The dashboard ended with status %d and is started again", status)
-            with self._lock:
-                if not self._stopping.is_set():
-                    _close_pipes(self._process)
-                    self._process = self._start(port)
+            while not self._restarts(port):
+                if self._stopping.wait(_AGAIN_SECONDS):
+                    return
+
+    def _restarts(self, port: int) -> bool:
+        """Start another process, unless the dashboard is to end; False: none could be."""
+        with self._lock:
+            if self._stopping.is_set():
+                return True
+            try:
+                process = self._start(port)
+            except OSError as error:  # no memory or no file descriptor is left
+                _logger.debug("The dashboard cannot be started: %s", error)
+                return False
+            _close_pipes(self._process)
+            self._process = process
+            return True
 
     def stop(self) -> None:
         with self._lock:
