@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +129,60 @@ def test_wrong_lines(tmp_path: Path) -> None:
     assert f"{file}, line 2, is left out: it is no OTLP request" in done.stderr, done.stderr
     assert f"{file}, line 4, is left out: it is not valid JSON" in done.stderr, done.stderr
     assert rows(tmp_path / "lake")[0][0] == 2
+
+
+def test_hostile_lines(tmp_path: Path) -> None:
+    """Nested too deeply, half a line, a line of a gigabyte in a small file: each is named with its
+    number, the others are taken, and little memory is needed."""
+    good = [json.dumps(request(n)).encode() + b"\n" for n in range(4)]
+    deep = b'{"resourceSpans": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+    with gzip.open(tmp_path / "a.json.gz", "wb", 1) as file:
+        file.write(good[0] + deep + good[1])
+        for _ in range(1024):
+            file.write(bytes(1 << 20))
+        file.write(b"\n" + good[2] + good[3][:-30])
+    command = (sys.executable, "-c", _LIMITED, str(tmp_path / "lake"), str(tmp_path / "a.json.gz"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr, done.stderr
+    assert [line.partition(", is left out")[0] for line in done.stderr.splitlines()] == [
+        f"{tmp_path / 'a.json.gz'}, line {number}" for number in (2, 4, 6)
+    ]
+    assert "longer than 64 MiB" in done.stderr
+    assert rows(tmp_path / "lake")[0][0] == 3
+
+
+# One GiB beside what the libraries map: a line that is held whole needs several.
+_LIMITED = """
+import resource, sys
+import duckdb, deltalake, pyarrow.parquet
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (3 << 30)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+from llm_otel.cli import main
+sys.argv = ["llm-otel", "import", "--lake", *sys.argv[1:]]
+main()
+"""
+
+
+def test_members_and_damage_of_compressed_files(tmp_path: Path) -> None:
+    """Every member is read; what follows a damage is named, and the next file is taken."""
+    lines = [json.dumps(request(n)).encode() + b"\n" for n in range(6)]
+    files = {
+        "members.gz": gzip.compress(lines[0]) + gzip.compress(lines[1]),
+        "garbage.gz": gzip.compress(lines[2]) + b"garbage",
+        "cut.gz": gzip.compress(lines[3] * 2 + random.Random(1).randbytes(9_999).hex().encode())[
+            :-900
+        ],
+        "flipped.gz": gzip.compress(lines[4])[:-6] + b"\xff" * 6,
+        "last.json": lines[5],
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    done = run(tmp_path / "lake", *(tmp_path / name for name in files))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr, done.stderr
+    named = {Path(line.partition(", line")[0]).name for line in done.stderr.splitlines()}
+    assert named == {"garbage.gz", "cut.gz", "flipped.gz"}, done.stderr
+    found = llm_otel.lake.open(tmp_path / "lake").sql("SELECT trace_id FROM calls").fetchall()
+    assert {int(trace, 16) - 1 for (trace,) in found} == set(range(6))

@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import email
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import date, datetime
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from digest import lakes
 
 from llm_otel.digest import period
 from llm_otel.digest.anomalies import Anomaly
@@ -213,3 +218,24 @@ def test_a_page_shows_no_hidden_marks() -> None:
 def test_webhooks_get_the_names() -> None:
     """Programs get data: a name in JSON is what it was."""
     assert json.loads(digest_json.render(CALLING))["anomalies"][0]["key"] == EVIL
+
+
+@pytest.mark.parametrize("way", ["file", "variable"])
+def test_addresses_are_not_arguments(hook: tuple[list[Any], str], tmp_path: Path, way: str) -> None:
+    """An address, which may hold a secret, from a file or a variable: every user sees arguments."""
+    posted, url = hook
+    lakes.lake(tmp_path / "lake", calls=[lakes.call(date(2026, 11, 20), n) for n in range(3)])
+    (tmp_path / "to").write_text(f"# the webhook\n\n  {url}/secret \n{url}/other\n")
+    command = [sys.executable, "-m", "llm_otel", "report", "--lake", str(tmp_path / "lake")]
+    command += ["--day", "2026-11-20"]
+    environment = dict(os.environ)
+    if way == "file":
+        command += ["--to-file", str(tmp_path / "to")]
+    else:
+        environment["LLM_OTEL_TO"] = f"{url}/secret {url}/other"
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert len(posted) == 2
+    assert "secret" not in " ".join(command)

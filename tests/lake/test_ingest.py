@@ -14,7 +14,7 @@ from lake import samples
 import llm_otel.lake
 from llm_otel.lake.decode import METRICS, TRACES
 from llm_otel.lake.ingest import Busy, Ingest, Limits
-from llm_otel.lake.log import read
+from llm_otel.lake.segment import read
 
 
 def count(path: Path, table: str = "spans") -> int:
@@ -122,7 +122,8 @@ def test_a_full_disk_refuses_and_says_so(tmp_path: Path) -> None:
 _WRITES = """
 import resource, sys
 from pathlib import Path
-from llm_otel.lake.log import Log, LogFull, Record
+from llm_otel.lake.log import Log, LogFull
+from llm_otel.lake.segment import Record
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = Log(Path(sys.argv[1]), 0, 1 << 30)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))

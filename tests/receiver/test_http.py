@@ -138,6 +138,52 @@ def test_compressed_bodies_are_taken(
     assert count(tmp_path) == 1
 
 
+HALVES = [samples.spans(samples.CHAT, seed=seed).SerializeToString() for seed in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", _raw_deflate)],
+)
+@pytest.mark.parametrize("cut", [0, 1, 30])
+def test_every_member_of_a_body_is_taken(
+    post: Post, ingest: Ingest, tmp_path: Path, encoding: str,
+    compress: Callable[[bytes], bytes], cut: int,
+) -> None:  # fmt: skip
+    """Members follow one another, as where a file was appended to; the border may be anywhere."""
+    body = HALVES[0] + HALVES[1]
+    first = len(HALVES[0]) + cut
+    packed = compress(body[:first]) + compress(b"") + compress(body[first:])
+    assert post(packed, {**PROTOBUF, "content-encoding": encoding})[0] == 200
+    ingest.flush()
+    assert count(tmp_path) == 2
+
+
+@pytest.mark.parametrize("tail", [b"garbage", b"\x1f\x8b", b"\x00", gzip.compress(BODY)[:-4]])
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_other_bytes_behind_a_body_are_refused(
+    post: Post, ingest: Ingest, tmp_path: Path, tail: bytes, encoding: str,
+    compress: Callable[[bytes], bytes],
+) -> None:  # fmt: skip
+    """No 200 for a part of what was sent."""
+    answered, _, answer = post(compress(BODY) + tail, {**PROTOBUF, "content-encoding": encoding})
+    assert (answered, f"not valid {encoding}" in Status.FromString(answer).message) == (400, True)
+    ingest.flush()
+    assert count(tmp_path) == 0
+
+
+def test_many_empty_members_take_no_time(post: Post) -> None:
+    """A sender cannot keep a processor busy with a body of nothing."""
+    began = time.monotonic()
+    answered, _, answer = post(
+        gzip.compress(b"") * 1_000_000, {**PROTOBUF, "content-encoding": "gzip"}
+    )
+    assert (answered, b"members" in answer) == (400, True)
+    assert time.monotonic() - began < 10
+
+
 BAD = {
     "no protobuf": (b"\xff\xff\xff", PROTOBUF, 400, "not a valid protobuf ExportTraceServ"),
     "no JSON": (b"{", JSON, 400, "not valid JSON"),
@@ -205,7 +251,10 @@ def chunks(body: bytes, size: int = 100) -> bytes:
 def test_a_body_in_chunks_is_taken(ingest: Ingest, tmp_path: Path) -> None:
     """As JavaScript's exporter sends; the connection goes on, and ends after broken chunks."""
     with Receiver(ingest, http_port=0, grpc_port=None) as receiver:
-        head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+        head = (
+            b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/x-protobuf\r\n"
+        )
         with socket.create_connection(("127.0.0.1", receiver.http_port or 0), 10) as connection:
             answers = connection.makefile("rb")
             for _ in range(2):
@@ -226,7 +275,7 @@ def test_closing_does_not_wait_for_silent_clients(ingest: Ingest) -> None:
     """A connection that is kept open is closed, and takes nothing more."""
     receiver = Receiver(ingest, http_port=0, grpc_port=None)
     with socket.create_connection(("127.0.0.1", receiver.http_port or 0), 10) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = b""
         while not answer.endswith(b"}"):
             answer += connection.recv(1000)

@@ -85,7 +85,10 @@ def command(
     window = {"since": since, "until": until or options.now()}
     asked = {key: (when.isoformat(),) for key, when in window.items()}
     split = {"by": (by,)} if by else {}
-    figure = figures.chart(options.open_lake(lake), name, {**filters, **asked, **split})
+    opened = options.open_lake(lake)
+    figure = options.without_damaged(
+        opened, lambda: figures.chart(opened, name, {**filters, **asked, **split})
+    )
     text: str = figure.to_json()
     if into is None:
         output.echo(text)

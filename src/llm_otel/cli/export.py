@@ -82,17 +82,25 @@ def command(
     options.in_order(since, until)
     opened = options.open_lake(lake)
     with output.wrong_queries(where):
-        if subject == "costs":
-            answer = _costs(opened, since, until, where)
-        else:
-            time = "time >= $since AND ($until IS NULL OR time < $until)"
-            query = _SUBJECTS[subject].format(time=time, where=where)
-            bound = {"since": since, "until": until}
-            answer = opened.sql(query, bound, since=since, until=until)
-        output.write(answer, form, into)
+
+        def write() -> None:
+            rows = _rows if subject != "costs" else _costs
+            output.write(rows(opened, subject, since, until, where), form, into)
+
+        options.without_damaged(opened, write)
 
 
-def _costs(lake: Lake, since: datetime, until: datetime | None, where: str) -> DuckDBPyRelation:
+def _rows(
+    lake: Lake, subject: str, since: datetime, until: datetime | None, where: str
+) -> DuckDBPyRelation:
+    time = "time >= $since AND ($until IS NULL OR time < $until)"
+    query = _SUBJECTS[subject].format(time=time, where=where)
+    return lake.sql(query, {"since": since, "until": until}, since=since, until=until)
+
+
+def _costs(
+    lake: Lake, _subject: str, since: datetime, until: datetime | None, where: str
+) -> DuckDBPyRelation:
     from llm_otel.lake.queries.filters import Filter
     from llm_otel.lake.queries.reader import Reader
     from llm_otel.lake.queries.usage import keep_window

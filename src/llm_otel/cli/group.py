@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "chart": "llm_otel.cli.chart",
         "sql": "llm_otel.cli.sql",
         "import": "llm_otel.cli.import_",
+        "lake": "llm_otel.cli.lake",
         "render": "llm_otel.cli.render",
         "doctor": "llm_otel.cli.doctor",
         "canary": "llm_otel.cli.canary",
@@ -31,7 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-_LOCAL: Final = ("serve", "demo", "report", "export", "chart", "sql", "import")
+_LOCAL: Final = ("serve", "demo", "report", "export", "chart", "sql", "import", "lake")
 
 
 class _Group(click.RichGroup):

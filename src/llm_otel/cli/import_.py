@@ -35,6 +35,7 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
     from llm_otel.lake.importing import import_file
     from llm_otel.lake.ingest import Ingest
 
+    options.private_files()
     taken = 0
     wrong: list[str] = []
     columns = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
@@ -115,6 +116,43 @@ def into(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def targets(help_text: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """The options `--to` and `--to-file`, as the parameters `targets` and `targets_file`.
+
+    Addresses hold passwords and tokens, and every user of the machine sees the arguments of a
+    process.
+    """
+
+    def decorate(command: Callable[P, R]) -> Callable[P, R]:
+        option = click.option(
+            "--to",
+            "targets",
+            multiple=True,
+            metavar="ADDRESS",
+            envvar="LLM_OTEL_TO",
+            show_envvar=True,
+            help=help_text,
+        )
+        file_option = click.option(
+            "--to-file",
+            "targets_file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="File with such addresses, one a line: they hold secrets, which arguments show to "
+            "every user of the machine.",
+        )
+        return option(file_option(command))
+
+    return decorate
+
+
+def all_targets(targets: tuple[str, ...], targets_file: Path | None) -> tuple[str, ...]:
+    """The addresses of `--to` and of the file: its lines, but for empty ones and comments."""
+    if targets_file is None:
+        return targets
+    lines = map(str.strip, targets_file.read_text(encoding="utf-8").splitlines())
+    return (*targets, *(line for line in lines if line and not line.startswith("#")))
+
+
 def in_order(since: datetime, until: datetime | None) -> None:
     """Hold that a window has a length.
 
@@ -140,6 +178,13 @@ def open_lake(path: Path) -> Lake:
             f"There is no lake in {path}: `llm-otel serve` makes one, --lake names another folder."
         )
     return llm_otel.lake.open(path)
+
+
+def without_damaged(lake: Lake, work: Callable[[], R]) -> R:
+    """What `work` gives; where it meets a damaged file, what it gives without that file."""
+    from llm_otel.lake.reading import without_damaged
+
+    return without_damaged(lake, work)
 
 
 def now() -> datetime:
@@ -170,6 +215,11 @@ def default_lake() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("llm-otel", appauthor=False) / "lake"
+
+
+def private_files() -> None:
+    """Let nobody but the user, and the group at most, read what this process writes."""
+    os.umask(os.umask(0o077) | 0o027)
 
 
 def told(command: Callable[P, R]) -> Callable[P, R]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
@@ -80,7 +81,7 @@ def write(answer: duckdb.DuckDBPyRelation, form: str, into: Path | None) -> None
     """
     if into is None and form == "parquet" and sys.stdout.isatty():
         raise click.UsageError("Parquet is nothing for a terminal: give --output, or a pipe.")
-    batches = answer.fetch_arrow_reader(_BATCH)
+    batches = _begun(answer.fetch_arrow_reader(_BATCH))
     writer = _WRITERS[form]
     if into is None:
         writer(batches, sys.stdout.buffer, visible if sys.stdout.isatty() else _as_is)
@@ -88,6 +89,16 @@ def write(answer: duckdb.DuckDBPyRelation, form: str, into: Path | None) -> None
         return
     with _whole(into) as out:
         writer(batches, out, _as_is)
+
+
+def _begun(batches: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The same rows, the first of them read: what fails then fails before anything is written."""
+    import pyarrow as pa
+
+    first = next(iter(batches), None)
+    if first is None:
+        return pa.RecordBatchReader.from_batches(batches.schema, [])
+    return pa.RecordBatchReader.from_batches(batches.schema, itertools.chain([first], batches))
 
 
 def echo(text: str, *, newline: bool = True) -> None:

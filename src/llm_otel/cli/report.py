@@ -36,13 +36,9 @@ _FORMATS = ("markdown", "html", "json")
     help="By default what the name of --output ends with, else Markdown.",
 )
 @options.into
-@click.option(
-    "--to",
-    "targets",
-    multiple=True,
-    metavar="ADDRESS",
-    help="Send it: mailto://…, slack://…, pagerduty://… (only what is unusual), any address of "
-    "Apprise, or a webhook's http(s)://…. May be given several times.",
+@options.targets(
+    "Send it: mailto://…, slack://…, pagerduty://… (only what is unusual), any address of "
+    "Apprise, or a webhook's http(s)://…. May be given several times."
 )
 @options.told
 def command(
@@ -53,6 +49,7 @@ def command(
     form: str | None,
     into: Path | None,
     targets: tuple[str, ...],
+    targets_file: Path | None,
 ) -> None:
     """Tell what a day or a week cost, what moved and why, what is unusual and what to do.
 
@@ -60,15 +57,19 @@ def command(
 
     \b
     llm-otel report --period week -o week.html
-    llm-otel report --to mailto://user:password@example.com
+    llm-otel report --to-file addresses.txt
     """
     from llm_otel import digest
     from llm_otel.digest import send
     from llm_otel.stack.config import Config
 
+    targets = options.all_targets(targets, targets_file)
     send.check(targets)
     budgets = Config.load(config).budgets
-    told = digest.compute(options.open_lake(lake), digest.period(period, day), budgets)
+    opened = options.open_lake(lake)
+    told = options.without_damaged(
+        opened, lambda: digest.compute(opened, digest.period(period, day), budgets)
+    )
     if into is not None or not targets:
         text = digest.render(told, form or _format_of(into))
         if into is None:

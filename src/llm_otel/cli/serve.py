@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click import get_current_context
+from click.core import ParameterSource
 
 from llm_otel.cli import options
 from llm_otel.escaping import visible, visible_lines
@@ -54,8 +56,8 @@ _GB = 10**9
     "names",
     multiple=True,
     metavar="NAME",
-    help="A name that the dashboard answers to beside localhost, as that of a proxy in front of "
-    "it; may be given more than once.",
+    help="A name that the dashboard and the receiver answer to beside localhost, as that of a "
+    "proxy in front of them or of this container; may be given more than once.",
 )
 @click.option(
     "--keep-days", type=click.IntRange(min=1), help="Delete what is older; by default all is kept."
@@ -77,9 +79,7 @@ _GB = 10**9
     show_default=True,
     help="When, in UTC.",
 )
-@click.option(
-    "--to", "targets", multiple=True, metavar="ADDRESS", help="Where to; as of `llm-otel report`."
-)
+@options.targets("Where to; as of `llm-otel report`.")
 @options.told
 def command(
     lake: Path,
@@ -98,11 +98,13 @@ def command(
     digest: str | None,
     digest_at: datetime,
     targets: tuple[str, ...],
+    targets_file: Path | None,
 ) -> None:
     """Receive OpenTelemetry, keep it in the lake, and show it on a dashboard.
 
     Programs that call `llm_otel.instrument()` find it without a setting, as any OpenTelemetry
-    exporter with its default address does. What is acknowledged is on the disk.
+    exporter with its default address does. What is acknowledged is on the disk. SIGHUP stores it
+    in the tables at once.
     """
     from llm_otel.lake.upkeep import Retention
     from llm_otel.serve import Places, serve
@@ -122,9 +124,23 @@ def command(
         names,
     )
     retention = Retention(keep_days, None if keep_gb is None else int(keep_gb * _GB))
-    digests = _digests(digest, digest_at, targets, config)
-    serve(lake, places, retention, digests, lambda running: _tell(running, lake, places.token))
-    click.echo("Stopped; everything that was acknowledged is stored.")
+    to = options.all_targets(targets, targets_file)
+    digests = _digests(digest, digest_at, to, config)
+    options.private_files()
+    unstored = serve(
+        lake, places, retention, digests, lambda running: _tell(running, lake, places.token)
+    )
+    click.echo(_farewell(unstored))
+
+
+def _farewell(unstored: list[Path]) -> str:
+    if not unstored:
+        return "Stopped; everything that was acknowledged is stored."
+    files = ", ".join(map(str, unstored))
+    return (
+        "Stopped; a part of what was acknowledged is not in the tables yet and will be at the next "
+        f"start: {files}"
+    )
 
 
 class _OneLine(logging.Formatter):
@@ -140,6 +156,10 @@ class _OneLine(logging.Formatter):
 def _digests(
     kind: str | None, at: datetime, targets: tuple[str, ...], config: Path | None
 ) -> Digests | None:
+    # The variable may be meant for `llm-otel report`.
+    source = get_current_context().get_parameter_source("targets")
+    if kind is None and source is ParameterSource.ENVIRONMENT:
+        return None
     if (kind is None) != (not targets):
         raise click.UsageError("--digest says what to send and --to where: give both, or neither.")
     if kind is None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from llm_otel.cli import options, output
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @click.command()
@@ -37,10 +41,16 @@ def command(query: str, lake: Path, form: str | None, allow_files: bool, into: P
     """
     text = sys.stdin.read() if query == "-" else query
     with output.wrong_queries():
-        answer = options.open_lake(lake).sql(text, files=allow_files)
         if form is None:
             form = "table" if into is None and sys.stdout.isatty() else "csv"
-        if form == "table":
-            output.table(answer)
-        else:
-            output.write(answer, form, into)
+        opened = options.open_lake(lake)
+        options.without_damaged(
+            opened, lambda: _answer(opened.sql(text, files=allow_files), form, into)
+        )
+
+
+def _answer(answer: duckdb.DuckDBPyRelation, form: str, into: Path | None) -> None:
+    if form == "table":
+        output.table(answer)
+    else:
+        output.write(answer, form, into)

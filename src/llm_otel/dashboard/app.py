@@ -23,6 +23,7 @@ from llm_otel.dashboard.site import Site
 from llm_otel.dashboard.state import State as Address
 from llm_otel.escaping import visible
 from llm_otel.lake.queries import choices
+from llm_otel.lake.reading import Lake, without_damaged
 
 logger = logging.getLogger("llm_otel")
 
@@ -48,7 +49,7 @@ def create_app(
     lake: str | os.PathLike[str],
     *,
     token: str | None = None,
-    hosts: tuple[str, ...] = (),
+    hosts: frozenset[str] = frozenset(),
     price: Callable[..., Any] | None = None,
     clock: Callable[[], datetime] | None = None,
     live_ms: int = _LIVE_MS,
@@ -119,7 +120,7 @@ def _connect(application: Dash, site: Site) -> None:
     )
     def draw_frame(path: str | None, search: str | None) -> tuple[Any, Any, bool]:
         page, context = site.context(path, search)
-        chosen = _read(lambda: site.choices(context.now))
+        chosen = _read(site.lake, lambda: site.choices(context.now))
         choices_ = chosen if isinstance(chosen, choices.Choices) else None
         menu = shell.menu(context, pages.PAGES)
         header = shell.header(context, page, choices_)
@@ -134,7 +135,7 @@ def _connect(application: Dash, site: Site) -> None:
     )
     def draw_page(path: str | None, search: str | None, _tick: int | None) -> tuple[Any, str]:
         page, context = site.context(path, search)
-        return plain(_read(lambda: site.content(page, context))), "false"
+        return plain(_read(site.lake, lambda: site.content(page, context))), "false"
 
     @application.callback(
         Output("url", "search"),
@@ -151,10 +152,10 @@ def _connect(application: Dash, site: Site) -> None:
         return after.href("") if changed else no_update
 
 
-def _read(what: Callable[[], Any]) -> Any:
+def _read(lake: Lake, what: Callable[[], Any]) -> Any:
     """The answer, or a card that says why there is none."""
     try:
-        return what()
+        return without_damaged(lake, what)
     except Exception as error:  # noqa: BLE001 whatever it was, the page says so
         return [empty.unreadable(_logged(error))]
 
@@ -175,7 +176,9 @@ def _save(server: flask.Flask, site: Site) -> None:
         address = flask.request.args
         page, context = site.context(address.get("of"), flask.request.query_string.decode())
         try:
-            table = page.tables(context, page.read(context)).get(name)
+            table = without_damaged(
+                site.lake, lambda: page.tables(context, page.read(context)).get(name)
+            )
         except Exception as error:  # noqa: BLE001 as on the page
             said = f"The lake could not be read: {_logged(error)}\n"
             return flask.Response(said, 503, mimetype="text/plain")

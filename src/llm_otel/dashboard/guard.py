@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 import flask
 from dash import Dash
 
+from llm_otel.listening import host_name
+
 _COOKIE: Final = "llm_otel_token"
 _DAYS_30: Final = 30 * 86_400
 _REFUSED: Final = (
@@ -23,7 +25,7 @@ _HEADERS: Final = {
 }
 
 
-def protect(application: Dash, token: str | None, hosts: tuple[str, ...]) -> None:
+def protect(application: Dash, token: str | None, hosts: frozenset[str]) -> None:
     """Ask for the token where there is one, answer only for `hosts`, and load nothing from
     elsewhere."""
     scripts = " ".join(application.csp_hashes())
@@ -35,7 +37,7 @@ def protect(application: Dash, token: str | None, hosts: tuple[str, ...]) -> Non
 
     @application.server.before_request  # type: ignore[untyped-decorator]
     def admit() -> Any:
-        if hosts and _host(flask.request.host).lower() not in hosts:
+        if hosts and host_name(flask.request.host) not in hosts:
             return flask.Response("This name is not one that the dashboard answers to.", 421)
         if token is None or _shown(token, flask.request.cookies.get(_COOKIE)):
             return None
@@ -58,11 +60,6 @@ def protect(application: Dash, token: str | None, hosts: tuple[str, ...]) -> Non
 
 def _shown(token: str, given: str | None) -> bool:
     return given is not None and hmac.compare_digest(token.encode(), given.encode())
-
-
-def _host(text: str) -> str:
-    """The name of a Host header, without its port."""
-    return text.rsplit(":", 1)[0].strip("[]") if text.count(":") == 1 or "]" in text else text
 
 
 def _address(arguments: list[tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from llm_otel import listening
 from llm_otel.dashboard.app import create_app
 from llm_otel.errors import ConfigError
 from llm_otel.listening import in_url, is_loopback
@@ -19,7 +20,6 @@ from llm_otel.listening import in_url, is_loopback
 _THREADS: Final = 8
 _JOIN_S: Final = 5.0
 _LOCAL: Final = "127.0.0.1"
-_LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def run(
@@ -106,8 +106,7 @@ def _listening(
             f"the dashboard on {host} can be read from other machines: give a token, or listen on "
             "127.0.0.1"
         )
-    # A page from elsewhere that has its own name point here brings that name along, but no token.
-    hosts = (*_LOOPBACK_NAMES, host, *map(str.lower, names)) if local or names else ()
+    hosts = listening.names(host, names, local=local)
     application = create_app(lake, token=token, hosts=hosts, **options)
     try:
         return waitress.create_server(

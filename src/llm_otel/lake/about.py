@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_otel.errors import ConfigError
+from llm_otel.lake.failures import first_line
 from llm_otel.lake.schema import VERSION
+from llm_otel.lake.whole import mention
 
 ABOUT: Final = "lake.json"
 
@@ -29,8 +31,16 @@ def read_about(path: Path) -> dict[str, Any]:
             f"the lake {path} has {' '.join(sorted(wrong))} in its path: choose another folder"
         )
     try:
-        about: dict[str, Any] = json.loads((path / ABOUT).read_text())
-    except (OSError, ValueError):
+        about = parsed(path / ABOUT)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        mention(
+            path / ABOUT,
+            "The file %s is damaged (%s) and read without: `llm-otel serve` writes it anew",
+            path / ABOUT,
+            first_line(error),
+        )
         return {}
     version = about.get("version", VERSION)
     if version > VERSION:
@@ -38,4 +48,20 @@ def read_about(path: Path) -> dict[str, Any]:
             f"the lake {path} was written by a newer llm-otel (schema {version}, this one reads "
             f"up to {VERSION}): upgrade llm-otel"
         )
+    return about
+
+
+def parsed(file: Path) -> dict[str, Any]:
+    """What a `lake.json` says.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is damaged.
+    """
+    about = json.loads(file.read_bytes())
+    if not isinstance(about, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 the file is wrong, not the call
+    for key in ("version", "created"):
+        if type(about.get(key, 0)) is not int:
+            raise ValueError(f"its {key} is no number")
     return about

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +17,8 @@ from llm_otel.lake.decode.series import Series
 from llm_otel.lake.decode.traces import decode
 from llm_otel.lake.decode.values import columns
 from llm_otel.lake.delta import Stored
-from llm_otel.lake.log import Record
 from llm_otel.lake.seen import Seen
+from llm_otel.lake.segment import Record
 from llm_otel.lake.state import States
 
 APPLICATION: Final = "llm-otel-log"
@@ -47,8 +48,11 @@ class Batches:
     def resume(self, pending: set[int]) -> None:
         """Begin from what is stored; `pending` are the segments still in the log."""
         done = self._tables["metrics_hourly"].done(APPLICATION)
+        state = self._states.load(lambda n: n <= done or n not in pending)
         self._series = Series(self._created)
-        self._series.load(self._states.load(lambda n: n <= done or n not in pending))
+        if state is None:
+            self._series.lost_before = time.time_ns()
+        self._series.load(state or [])
         for seen in self._seen.values():
             seen.forget()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -32,14 +33,12 @@ from deltalake.transaction import AddAction, RemoveAction
 from deltalake.writer import ColumnProperties
 from pyarrow import parquet
 
+from llm_otel.lake.delta_log import LOG, damage, replay
+from llm_otel.lake.failures import first_line
+from llm_otel.lake.rebuild import create, finish_rebuild, rebuild
 from llm_otel.lake.schema import DAY, Table
+from llm_otel.lake.whole import mention, problem, quick_problem
 
-# Delta keeps what each commit said for this long; the files themselves have a grace of their own.
-_CONFIGURATION: Final = {
-    "delta.logRetentionDuration": "interval 1 hours",
-    "delta.deletedFileRetentionDuration": "interval 1 hours",
-    "delta.checkpointInterval": "50",
-}
 _NO_DICTIONARY: Final = ColumnProperties(dictionary_enabled=False)
 # Nearly as small as whole numbers under zstd, and read twice as fast.
 _SPLIT: Final = ColumnProperties(dictionary_enabled=False, encoding="BYTE_STREAM_SPLIT")
@@ -69,25 +68,41 @@ class Stored:
         self._delta: DeltaTable | None = None
         self._listed = -1
         self._days: dict[date, list[tuple[str, int]]] = {}
+        # Of each file, below the table's folder, that was looked at: why it cannot be read.
+        self._problems: dict[str, str | None] = {}
         if create:
             self._create()
 
     def refresh(self) -> DeltaTable | None:
-        """The newest version of the table, or None where there is none yet."""
+        """The newest version of the table, or None where there is none yet.
+
+        Raises:
+            DeltaError: The log of the table is damaged.
+        """
         try:
-            if self._delta is not None:
+            if self._delta is not None and self._entry(self._delta.version()).exists():
                 self._delta.update_incremental()
                 return self._delta
         except DeltaError:  # the log entries since then are gone, or the whole table is
-            self._delta = None
+            pass
+        self._delta = None
         try:
-            self._delta = DeltaTable(str(self.path))
+            opened = DeltaTable(str(self.path))
         except TableNotFoundError:
+            if any(self.path.glob(f"{DAY}=*/*.parquet")):
+                raise DeltaError(f"{self.path / LOG} is lost") from None
             return None
+        except Exception as error:
+            raise DeltaError(first_line(error)) from error
+        broken = damage(self.path)
+        if broken:
+            raise DeltaError("; ".join(broken))
+        self._delta = opened
         return self._delta
 
     def files(self, since: date | None = None, until: date | None = None) -> list[str]:
-        """The files of the newest version that hold days from `since` to `until`, both included."""
+        """The readable files of the newest version that hold days from `since` to `until`, both
+        included; one that is damaged is left out, and the log says so."""
         return [
             file
             for day, files in self.files_by_day().items()
@@ -96,14 +111,75 @@ class Stored:
         ]
 
     def files_by_day(self) -> dict[date, list[str]]:
-        """The files of the newest version, oldest day first."""
+        """As `files`, oldest day first."""
         return {
-            day: [str(self.path / path) for path, _ in files] for day, files in self.days().items()
+            day: [str(self.path / path) for path, size in files if self._readable(path, size)]
+            for day, files in self.days().items()
         }
 
+    def doubt(self, day: date | None = None) -> bool:
+        """Read the files whole, after a reader failed; whether one is damaged, which it is from now
+        on left out for."""
+        before = self._damaged()
+        for of, files in self.days().items():
+            for path, size in files if day in (None, of) else ():
+                if self._problems.get(path) is None:
+                    self._problems[path] = problem(str(self.path / path), size)
+        return self._damaged() != before
+
+    def log_problems(self) -> list[str]:
+        """A sentence for each damage of the table's log."""
+        try:
+            self.refresh()
+        except DeltaError as error:
+            return replay(self.path).damage or [f"{self.path / LOG}: {first_line(error)}"]
+        return []
+
+    def problems(self) -> Iterator[tuple[Path, int, str]]:
+        """The files of the newest version that cannot be read, the bytes that they must have, and
+        why; reads all of each."""
+        for files in self.days().values():
+            for name, size in files:
+                path = self.path / name
+                reason = problem(str(path), size)
+                if reason is not None:
+                    yield path, size, reason
+
+    def forget_missing(self) -> None:
+        """Take the files out of the table that are not on the disk."""
+        self._existing().repair()
+        self._listed = -1
+
+    def damaged(self, day: date) -> bool:
+        """Whether a file of the day cannot be read."""
+        return any(not self._readable(path, size) for path, size in self.days().get(day, ()))
+
+    def _damaged(self) -> set[str]:
+        return {path for path, reason in self._problems.items() if reason is not None}
+
+    def _readable(self, path: str, size: int) -> bool:
+        if path not in self._problems:
+            self._problems[path] = quick_problem(str(self.path / path), size)
+        reason = self._problems[path]
+        if reason is not None:
+            mention(
+                self.path / path,
+                "The file %s of the lake is damaged and left out (%s): "
+                "`llm-otel lake repair` sets it aside",
+                self.path / path,
+                reason,
+            )
+        return reason is None
+
     def days(self) -> dict[date, list[tuple[str, int]]]:
-        """The files of each day, below the table's folder, with their bytes, oldest day first."""
-        delta = self.refresh()
+        """The files of each day, below the table's folder, with their bytes, oldest day first.
+
+        Where the log is damaged, they are those that can be read from it.
+        """
+        try:
+            delta = self.refresh()
+        except DeltaError as error:
+            return self._replayed(error)
         version = -1 if delta is None else delta.version()
         if delta is not None and version != self._listed:
             actions = pa.table(delta.get_add_actions(flatten=True))
@@ -116,6 +192,26 @@ class Stored:
             self._days = {}
         self._listed = version
         return self._days
+
+    def _replayed(self, error: DeltaError) -> dict[date, list[tuple[str, int]]]:
+        state = replay(self.path)
+        mention(
+            self.path / LOG,
+            "The log of the table %s is damaged (%s) and read without that: `llm-otel serve` and "
+            "`llm-otel lake repair` write it anew",
+            self.table.name,
+            "; ".join(state.damage) or first_line(error),
+        )
+        days: dict[date, list[tuple[str, int]]] = {}
+        for path in sorted(state.files):
+            if (self.path / path).exists():
+                day = date.fromisoformat(path.partition("/")[0].removeprefix(f"{DAY}="))
+                days.setdefault(day, []).append((path, (self.path / path).stat().st_size))
+        self._listed = -1
+        return dict(sorted(days.items()))
+
+    def _entry(self, version: int) -> Path:
+        return self.path / LOG / f"{version:020}.json"
 
     def done(self, application: str) -> int:
         """The last transaction of `application` that the table holds; -1 for none."""
@@ -151,7 +247,12 @@ class Stored:
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
         parquet.write_table(
-            rows, path, compression="zstd", compression_level=1, use_dictionary=self._repeated
+            rows,
+            path,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=self._repeated,
+            write_page_checksum=True,
         )
         times = pc.min_max(rows[self.table.time]).as_py()
         stats = {
@@ -208,18 +309,16 @@ class Stored:
             delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
 
     def _create(self) -> None:
-        """Make the table, or add the columns that an older one lacks."""
-        delta = self.refresh()
+        """Make the table, or add the columns that an older one lacks; write a damaged log anew."""
+        finish_rebuild(self.path)
+        try:
+            delta = self.refresh()
+        except DeltaError as error:
+            mention(self.path / LOG, "%s", rebuild(self.path, self.table, first_line(error)))
+            delta = self.refresh()
         if delta is None:
             self.path.mkdir(parents=True, exist_ok=True)
-            DeltaTable.create(
-                str(self.path),
-                self.table.partitioned,
-                partition_by=[DAY],
-                name=self.table.name,
-                description=self.table.grain,
-                configuration=_CONFIGURATION,
-            )
+            create(self.path, self.table)
             return
         known = {field.name for field in delta.schema().fields}
         added = [field for field in self.table.schema if field.name not in known]
@@ -243,7 +342,7 @@ class Stored:
         """
         folders = set()
         for version in range(before + 1, now + 1):
-            entry = self.path / "_delta_log" / f"{version:020}.json"
+            entry = self._entry(version)
             paths = [entry]
             for line in entry.read_text().splitlines():
                 added = json.loads(line).get("add")

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from llm_otel.closing import Closing
 from llm_otel.lake.batch import Batches
-from llm_otel.lake.log import Log, LogFull, Record, read
+from llm_otel.lake.failures import first_line
+from llm_otel.lake.log import Log, LogFull
+from llm_otel.lake.segment import Record, recover
 from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep
 from llm_otel.lake.writer import Writer
 
 _logger = logging.getLogger("llm_otel.lake")
 
-_SLOWEST_RETRY: Final = 30.0
+_SLOWEST_RETRY: Final = 5.0
+# Seconds after which a batch that could not be stored, or that is being stored, is a problem.
+_FAILING_S: Final = 10.0
+_HANGING_S: Final = 60.0
+# How long what is under way may take when the lake is closed.
+_CLOSE_S: Final = 15.0
+# Errors that pass: no file descriptor is left.
+_PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Limits:
 
     flush_s: float = 1.0
     flush_bytes: int = 8 << 20
-    pending_bytes: int = 32 << 20
+    pending_bytes: int = 64 << 20
     free_bytes: int = 64 << 20
     retry_s: float = 1.0
 
@@ -49,7 +60,8 @@ class Busy(RuntimeError):
     """Nothing more is accepted now; the sender may try again in `retry_after` seconds.
 
     Attributes:
-        full: The disk is full, which will last; else too much waits, which will not.
+        full: Nothing can be stored, as where the disk is full, which will last; else too much
+            waits, which will not.
     """
 
     def __init__(self, reason: str, retry_after: int, *, full: bool = False) -> None:
@@ -83,21 +95,46 @@ class Ingest(Closing):
         self._log: Log[Record] = Log(self._folder, first, limits.flush_bytes)
         self._pending = 0
         self._checked = 0.0
-        self._full = False
+        self._disk: str | None = None
         self._wake = threading.Condition()
         self._closing = False
         self._asked = self._served = 0
+        self._gave_up = False
+        # Since when (monotonic) a batch cannot be stored, and why; since when one is being stored.
+        self._failing_since: float | None = None
+        self._failure = ""
+        self._storing_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="llm-otel-lake", daemon=True)
         self._thread.start()
         self._upkeep = Upkeep(self.writer.path, retention)
+
+    def problem(self) -> str | None:
+        """Why nothing can be acknowledged or stored, as a sentence; None where all is well."""
+        if not self._thread.is_alive() and not self._closing:
+            return f"the thread that writes the lake has ended: {self._failure or 'start it again'}"
+        now = time.monotonic()
+        failing, storing = self._failing_since, self._storing_since
+        if failing is not None and now - failing > _FAILING_S:
+            return f"the lake cannot be written for {now - failing:.0f} s: {self._failure}"
+        if storing is not None and now - storing > _HANGING_S:
+            return f"a batch is being written for {now - storing:.0f} s: is the disk stuck?"
+        return self._log.problem() or self._disk_problem()
+
+    def unstored(self) -> list[Path]:
+        """The segments of the log that are durable and not rows yet."""
+        return [path for _, path in Log.segments(self._folder) if path.stat().st_size]
 
     def accept(self, signal: int, body: bytes) -> Future[None]:
         """Take a request in protobuf, which the caller knows to be valid; done when it is durable.
 
         Raises:
-            Busy: too much waits to be stored, or the disk is full; nothing was taken.
+            Busy: too much waits to be stored, or nothing can be; nothing was taken.
         """
-        self._check_room(len(body))
+        problem = self.problem()
+        if problem is not None:
+            raise Busy(problem, 30, full=True)
+        if self._pending + len(body) > self.limits.pending_bytes:
+            raise Busy("too much waits to be stored: send again later", 1)
         record = Record(signal, time.time_ns(), body)
         try:
             done = self._log.append(record, record)
@@ -115,39 +152,88 @@ class Ingest(Closing):
         """Wait until all that was accepted before is in the tables.
 
         Raises:
-            TimeoutError: it took longer than `timeout` seconds.
+            TimeoutError: it took longer than `timeout` seconds, or cannot be.
         """
         with self._wake:
             self._asked += 1
             ticket = self._asked
             self._wake.notify_all()
-            if not self._wake.wait_for(lambda: self._served >= ticket, timeout):
-                raise TimeoutError(f"the lake did not store all within {timeout} s")
+            self._wake.wait_for(
+                lambda: self._served >= ticket or not self._thread.is_alive(), timeout
+            )
+            if self._served < ticket:
+                reason = self.problem() or f"it takes longer than {timeout} s"
+                raise TimeoutError(f"the lake did not store all: {reason}")
 
     def close(self) -> None:
-        """Store what is there, and let another process write."""
+        """Store what is there, and let another process write.
+
+        What could not be stored stays in the log for the next start.
+        """
         with self._wake:
             self._closing = True
             self._wake.notify_all()
-        self._thread.join()
+        self._upkeep.end()
+        self._thread.join(_CLOSE_S)
+        if self._thread.is_alive():
+            # It may still write: nothing is taken from under it, and the lock ends with it.
+            _logger.warning("The lake does not end: %s", "a batch is still being written")
+            return
         self._upkeep.close()
         self._log.close()
         self.writer.close()
 
-    def _check_room(self, length: int) -> None:
-        if self._pending + length > self.limits.pending_bytes:
-            raise Busy("too much waits to be stored: send again later", 1)
+    def _disk_problem(self) -> str | None:
         now = time.monotonic()
         if now - self._checked > 1:
             self._checked = now
-            self._full = shutil.disk_usage(self.writer.path).free < self.limits.free_bytes
-        if self._full:
-            raise Busy(f"the disk of {self.writer.path} is full: free some space", 30, full=True)
+            path = self.writer.path
+            try:
+                full = shutil.disk_usage(path).free < self.limits.free_bytes
+            except OSError as error:
+                self._disk = f"the lake {path} cannot be reached: {error.strerror}"
+            else:
+                self._disk = f"the disk of {path} is full: free some space" if full else None
+        return self._disk
 
     def _run(self) -> None:
-        self._batches.resume({number for number, _ in self._left})
-        for number, path in self._left:
-            self._store(number, list(read(path)))
+        try:
+            if self._resume():
+                self._work()
+        except BaseException as error:
+            self._failure = first_line(error)
+            _logger.exception("The lake can no longer be written")
+        with self._wake:
+            self._wake.notify_all()
+
+    def _resume(self) -> bool:
+        """Store what an earlier process left in the log; False: closed before it was."""
+        if not self._tries(
+            "The lake could not be read and is tried again",
+            lambda: self._batches.resume({number for number, _ in self._left}),
+        ):
+            return False
+        return all(self._store_left(number, path) for number, path in self._left)
+
+    def _store_left(self, number: int, path: Path) -> bool:
+        records: list[Record] = []
+
+        def load() -> None:
+            try:
+                records[:] = recover(path)
+            except OSError as error:
+                if error.errno in _PASSING:
+                    raise
+                kept = path.with_suffix(".damaged")
+                path.replace(kept)
+                _logger.warning("The log %s cannot be read (%s) and is kept", kept, error.strerror)
+
+        return self._tries(f"The log {path} could not be read", load) and self._store(
+            number, records
+        )
+
+    def _work(self) -> None:
+        """Store what comes, until it is closed."""
         while True:
             with self._wake:
                 self._wake.wait_for(self._due, self.limits.flush_s)
@@ -156,7 +242,8 @@ class Ingest(Closing):
                 with self._wake:
                     self._served = asked
                     self._wake.notify_all()
-            if closing:
+            # `_flush` may have been asked to give up after `closing` was looked at.
+            if closing or self._gave_up:
                 return
 
     def _due(self) -> bool:
@@ -169,33 +256,66 @@ class Ingest(Closing):
         try:
             while segment < newest and (taken := self._log.take()) is not None:
                 segment, records = taken
-                self._store(segment, records)
+                if not self._store(segment, records):
+                    return False
                 with self._wake:
                     self._pending -= sum(len(record.body) for record in records)
         except LogFull as error:
             if not last:
-                _logger.warning("%s; trying again", error)
+                self._fails(error, "The log goes on in its old file and tries again")
                 time.sleep(self.limits.flush_s)
             return False
+        self._failing_since = None
         return True
 
-    def _store(self, segment: int, records: Sequence[Record]) -> None:
-        """Store a segment and forget it; tries until it succeeds or the lake is closed."""
-        wait = 0.0
+    def _store(self, segment: int, records: Sequence[Record]) -> bool:
+        """Store a segment and forget it; False: it could not be, and the lake is closed.
+
+        Nothing may be stored after a segment that could not be: the tables remember the newest.
+        """
+        again = False
+
+        def store() -> None:
+            nonlocal again
+            if again:
+                # A commit may have succeeded before it failed: ask the tables.
+                self._batches.resume({segment})
+            again = True
+            self._batches.store(segment, records)
+            self._log.remove(segment)
+
+        if self._tries("The lake could not store a batch and tries again", store):
+            return True
+        self._gave_up = True
+        _logger.warning("Segment %s stays in the log: %s", segment, self._failure)
+        return False
+
+    def _tries(self, what: str, work: Callable[[], None]) -> bool:
+        """Do `work` again and again until it succeeds, or the lake is closed; whether it did."""
+        wait = self.limits.retry_s
         while True:
+            self._storing_since = time.monotonic()
             try:
-                if wait:
-                    # A commit may have succeeded before it failed: ask the tables.
-                    self._batches.resume({segment})
-                self._batches.store(segment, records)
-                break
-            except Exception as error:
-                if self._closing:
-                    _logger.warning("Segment %s stays in the log: %s", segment, error)
-                    return
-                if not wait:
-                    _logger.exception("The lake could not store a batch and tries again")
-                wait = min(2 * wait or self.limits.retry_s, _SLOWEST_RETRY)
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closing, wait)
-        self._log.remove(segment)
+                work()
+            except BaseException as error:  # noqa: BLE001 panics of the table format, too
+                self._storing_since = None
+                self._fails(error, what)
+            else:
+                self._storing_since = self._failing_since = None
+                return True
+            with self._wake:
+                if self._wake.wait_for(lambda: self._closing, wait):
+                    return False
+            wait = min(2 * wait, _SLOWEST_RETRY)
+
+    def _fails(self, error: BaseException, what: str) -> None:
+        """Remember why, and say it the first time."""
+        self._failure = first_line(error)
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+            _logger.warning("%s: %s", what, self._failure, exc_info=_unexpected(error))
+
+
+def _unexpected(error: BaseException) -> bool:
+    """Whether a traceback helps: not where the system only said what it cannot do."""
+    return not isinstance(error, OSError)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from llm_otel.errors import ConfigError
+from llm_otel.lake.about import ABOUT
 
 try:
     import fcntl
@@ -23,7 +26,7 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         path = folder / "lock"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            _private(folder)
             self._file = path.open("a+")
         except OSError as error:
             raise ConfigError(
@@ -47,3 +50,20 @@ class Lock:
     def release(self) -> None:
         """Let another process write."""
         self._file.close()
+
+
+def _private(folder: Path) -> None:
+    """Make the folder for its owner alone; one that is there loses what all others may do.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        mode = folder.stat().st_mode
+        if not (folder / ABOUT).exists():
+            mode &= ~stat.S_IRWXG
+        with suppress(PermissionError):  # another user's, who decides
+            folder.chmod(stat.S_IMODE(mode) & ~stat.S_IRWXO)

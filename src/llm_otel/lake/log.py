@@ -1,26 +1,26 @@
 """The write-ahead log: what was acknowledged is on the disk before it is a row.
 
-A segment is a file of records, each with its length and checksum; a torn tail (a kill in the
-middle of a write) ends the segment when it is read. Many requests share one sync: while one runs,
-the records of the next gather. A segment lives until its rows are in the tables.
+Many requests share one sync: while one runs, the records of the next gather. A segment
+(`llm_otel.lake.segment`) lives until its rows are in the tables.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import struct
 import threading
-import zlib
+import time
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-_HEADER: Final = struct.Struct("<IIBQ")  # length, checksum of the rest, signal, received (ns)
-_REST: Final = struct.Struct("<BQ")
-LARGEST: Final = 1 << 30
+from llm_otel.lake.segment import Record
+
+# Seconds after which a disk that does not answer is said to be stuck.
+STUCK_S: Final = 10.0
+
+_logger = logging.getLogger("llm_otel.lake")
 
 # fdatasync is enough: a file's new length is flushed with it.
 _sync = getattr(os, "fdatasync", os.fsync)
@@ -28,32 +28,6 @@ _sync = getattr(os, "fdatasync", os.fsync)
 
 class LogFull(OSError):
     """The log could not take a record: the disk is full or broken. Nothing was acknowledged."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One accepted request: `signal` as `llm_otel.lake.decode` numbers them; times in ns."""
-
-    signal: int
-    received: int
-    body: bytes
-
-
-def read(path: Path) -> Iterator[Record]:
-    """The whole records of a segment, up to its end or its torn tail."""
-    with path.open("rb") as file:
-        while len(header := file.read(_HEADER.size)) == _HEADER.size:
-            length, checksum, signal, received = _HEADER.unpack(header)
-            if length > LARGEST:
-                return
-            body = file.read(length)
-            if len(body) < length or _checksum(signal, received, body) != checksum:
-                return
-            yield Record(signal, received, body)
-
-
-def _checksum(signal: int, received: int, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(_REST.pack(signal, received)))
 
 
 Item = TypeVar("Item")
@@ -81,11 +55,16 @@ class Log(Generic[Item]):
         self._largest = largest
         self._lock = threading.Lock()
         self._gathered = threading.Condition(self._lock)
+        # Held during a sync, and while the file is closed; taken after `_lock`.
+        self._syncing = threading.Lock()
         self._waiting: list[Future[None]] = []
         self._items: list[Item] = []
         self._whole: deque[tuple[int, list[Item]]] = deque()
         self._closed = False
         self._broken = False
+        # Since when the disk is waited for (monotonic), for a write and for a sync.
+        self._writing_since: float | None = None
+        self._syncing_since: float | None = None
         self._file = self._begin(segment)
         self._size = 0
         self._thread = threading.Thread(target=self._run, name="llm-otel-log", daemon=True)
@@ -94,7 +73,20 @@ class Log(Generic[Item]):
     @staticmethod
     def segments(folder: Path) -> list[tuple[int, Path]]:
         """The segments in `folder` by number, oldest first."""
-        return sorted((int(path.stem), path) for path in folder.glob("*.log"))
+        return sorted(
+            (int(path.stem), path) for path in folder.glob("*.log") if path.stem.isdecimal()
+        )
+
+    def problem(self) -> str | None:
+        """Why nothing can be acknowledged, as a sentence; None where all is well."""
+        if not self._thread.is_alive() and not self._closed:
+            return "the thread that syncs the log has ended: start llm-otel again"
+        now = time.monotonic()
+        for doing, since in (("written", self._writing_since), ("synced", self._syncing_since)):
+            if since is not None and now - since > STUCK_S:
+                return f"the log {self.folder} is being {doing} for {now - since:.0f} s: is the "\
+                    "disk stuck?"  # fmt: skip
+        return None
 
     def append(self, record: Record, item: Item) -> Future[None]:
         """Write a record; the future is done when it is on the disk, or holds a `LogFull`.
@@ -102,14 +94,16 @@ class Log(Generic[Item]):
         Raises:
             LogFull: it could not be written.
         """
-        body = record.body
-        checksum = _checksum(record.signal, record.received, body)
-        header = _HEADER.pack(len(body), checksum, record.signal, record.received)
+        encoded = record.encoded()
         done: Future[None] = Future()
         with self._lock:
-            if self._broken or self._size >= self._largest:
-                self._next()
-            self._write(header + body)
+            self._writing_since = time.monotonic()
+            try:
+                if self._broken or self._size >= self._largest:
+                    self._next()
+                self._write(encoded)
+            finally:
+                self._writing_since = None
             self._waiting.append(done)
             self._items.append(item)
             self._gathered.notify()
@@ -131,8 +125,9 @@ class Log(Generic[Item]):
     def _next(self) -> None:
         """Close the segment, with all of it on the disk, and begin the next."""
         new = self._begin(self.segment + 1)
-        _settle(self._file.fileno(), self._waiting)
-        self._file.close()
+        with self._syncing:
+            _settle(self._file.fileno(), self._waiting)
+            self._file.close()
         self._whole.append((self.segment, self._items))
         self.segment += 1
         self._file, self._size, self._broken = new, 0, False
@@ -157,11 +152,15 @@ class Log(Generic[Item]):
         """A new segment, its name in the folder on the disk too."""
         try:
             file = self._path(segment).open("wb", buffering=0)
-            folder = os.open(self.folder, os.O_RDONLY)
             try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+                folder = os.open(self.folder, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+            except OSError:
+                file.close()
+                raise
         except OSError as error:
             raise LogFull(f"the log cannot begin a segment: {error.strerror}") from error
         return file
@@ -173,11 +172,14 @@ class Log(Generic[Item]):
             while view:
                 view = view[self._file.write(view) :]
         except OSError as error:
-            # Broken until it is whole again: what follows a torn record cannot be read.
+            # Broken until it is whole again: what follows a torn record is hard to read.
             self._broken = True
-            self._file.truncate(self._size)
-            self._file.seek(self._size)
-            self._broken = False
+            try:
+                self._file.truncate(self._size)
+                self._file.seek(self._size)
+                self._broken = False
+            except OSError:
+                _logger.debug("A torn record stays at the end of a segment", exc_info=True)
             raise LogFull(f"the log cannot be written: {error.strerror}") from error
         self._size += len(data)
 
@@ -190,11 +192,15 @@ class Log(Generic[Item]):
                 if not self._waiting:
                     return
                 waiting, self._waiting = self._waiting, []
-                # A copy of the descriptor: the segment may be rotated away during the sync.
-                descriptor = os.dup(self._file.fileno())
-            # After a failed sync the kernel may drop what it could not write: nothing may follow.
-            self._broken |= not _settle(descriptor, waiting)
-            os.close(descriptor)
+                self._syncing.acquire()
+            self._syncing_since = time.monotonic()
+            try:
+                # After a failed sync the kernel may drop what it could not write: nothing may
+                # follow.
+                self._broken |= not _settle(self._file.fileno(), waiting)
+            finally:
+                self._syncing_since = None
+                self._syncing.release()
 
 
 def _settle(descriptor: int, waiting: list[Future[None]]) -> bool:

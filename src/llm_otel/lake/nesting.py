@@ -73,7 +73,7 @@ def find(
     before = day - timedelta(days=1)
     if before in calls:
         late = f"time >= TIMESTAMP '{day}' - INTERVAL {_OVERLAP.seconds} SECOND"
-        above = f"{calls[before]} WHERE {late}"
+        above = f"SELECT * FROM ({calls[before]}) WHERE {late}"
         told += cursor.execute(_with(_EMITTERS, calls=above)).fetchall()
     if len(set(told)) < 2 and all(scope in _FLAT for scope, _ in told):
         return None

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +23,7 @@ from llm_otel.lake.schema import CALLS, OUTCOMES, SCORES, TABLES
 from llm_otel.lake.verdicts import Verdicts
 
 When = date | datetime | None
+T = TypeVar("T")
 
 _READABLE: Final = frozenset({"SELECT", "RELATION"})
 _EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
@@ -91,6 +92,12 @@ class Lake:
         self._requests = Requests(self._closed)
         self._metering = Metering(self._closed, self._requests)
         self._verdicts = Verdicts(self._closed, self._requests)
+
+    def exclude_damaged(self) -> bool:
+        """Read every file, after a query failed; whether one is damaged, which later queries leave
+        out."""
+        with self._lock:
+            return sum(stored.doubt() for stored in self._stored.values()) > 0
 
     def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
@@ -216,6 +223,20 @@ class Lake:
             connection = self._open().cursor()
             self._put_views(connection, since, until)
         return one_query(connection, text, parameters)
+
+
+def without_damaged(lake: Lake, query: Callable[[], T]) -> T:
+    """The answer of a query; where it meets a damaged file, its answer without that file.
+
+    Raises:
+        Exception: Whatever the query raises for another reason.
+    """
+    try:
+        return query()
+    except duckdb.Error:
+        if not lake.exclude_damaged():
+            raise
+    return query()
 
 
 def one_query(

@@ -95,12 +95,27 @@ class Seen:
         if day not in self._days:
             names = list(self._stored.table.key)
             runs = []
-            for file in self._stored.files(day, day):
-                stored = pq.read_table(file, columns=names, partitioning=None)
-                runs.append(self._keys(stored.drop_null()))
+            for file in self._files(day, names):
+                runs.append(self._keys(file.drop_null()))
             self._days[day] = [np.sort(np.concatenate(runs))] if runs else []
         self._days.move_to_end(day)
         return self._days[day]
+
+    def _files(self, day: date, names: list[str]) -> list[pa.Table]:
+        """The key columns of each readable file of a day."""
+
+        def read() -> list[pa.Table]:
+            return [
+                pq.read_table(file, columns=names, partitioning=None)
+                for file in self._stored.files(day, day)
+            ]
+
+        try:
+            return read()
+        except (OSError, pa.ArrowException):
+            if not self._stored.doubt(day):
+                raise
+            return read()
 
     def _keys(self, rows: pa.Table) -> Keys:
         names = self._stored.table.key

@@ -15,17 +15,20 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 
 from llm_otel.lake.delta import Stored
+from llm_otel.lake.failures import first_line
 from llm_otel.lake.fold import fold
 from llm_otel.lake.schema import METRICS, TABLES
+from llm_otel.lake.whole import mention
 
 _logger = logging.getLogger("llm_otel.lake")
 
 GRACE_HOURS: Final = 1
 ROUND_S: Final = 30.0
 _CLEAN_EVERY: Final = 10
+_CLOSE_S: Final = 10.0
 
 # Size of the files to make, in bytes, and from how many smaller ones on. Two steps, so that a large
 # file is not written again for every few small ones.
@@ -53,6 +56,8 @@ KEEP_ALL: Final = Retention()
 def compact(stored: Stored, today: date) -> None:
     """Join small files of each day; a day that is over ends as few files as it can."""
     for day, files in stored.days().items():
+        if stored.damaged(day):  # joining would take the damaged file out of the table
+            continue
         if day < today - timedelta(days=1):
             _settle(stored, day, files)
             continue
@@ -105,10 +110,14 @@ class Upkeep:
         self._thread = threading.Thread(target=self._run, name="llm-otel-upkeep", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Finish what is under way, and stop."""
+    def end(self) -> None:
+        """Begin nothing new."""
         self._end.set()
-        self._thread.join()
+
+    def close(self) -> None:
+        """Finish what is under way, if it ends soon, and stop: a commit is whole or not there."""
+        self.end()
+        self._thread.join(_CLOSE_S)
 
     def _run(self) -> None:
         turn = 0
@@ -123,14 +132,21 @@ class Upkeep:
         for name, stored in self._tables.items():
             try:
                 compact(stored, today)
-                if clean:
+                # Where a file is missing, one that no version uses may be it.
+                if clean and not any(map(stored.damaged, stored.days())):
                     stored.clean(GRACE_HOURS)
             except CommitFailedError as error:
                 _logger.debug("%s changed during its compaction: %s", name, error)
-            except (DeltaError, OSError) as error:
-                _logger.warning("The upkeep of the table %s failed: %s", name, error)
+            except Exception as error:  # noqa: BLE001 the thread goes on, whatever a library raises
+                stored.doubt()
+                mention(
+                    f"{name}: {type(error)}",
+                    "The upkeep of the table %s failed: %s",
+                    name,
+                    first_line(error),
+                )
         try:
             retain(self._tables, self._retention, today)
-        except (DeltaError, OSError) as error:
-            _logger.warning("The retention of the lake failed: %s", error)
+        except Exception as error:  # noqa: BLE001 as above
+            _logger.warning("The retention of the lake failed: %s", first_line(error))
         _logger.debug("upkeep took %.1f s", time.monotonic() - began)

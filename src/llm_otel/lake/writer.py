@@ -96,7 +96,10 @@ def conform(name: str, given: Rows) -> pa.Table:
 
 def _begin(path: Path) -> int:
     """Write down the schema's version; when the lake began, in ns."""
-    created: int = read_about(path).get("created", time.time_ns())
+    about = read_about(path)
+    created: int = about.get("created", time.time_ns())
+    if not about and (path / ABOUT).exists():
+        (path / ABOUT).replace(path / f"{ABOUT}.damaged")
     temporary = path / f"{ABOUT}.new"
     temporary.write_text(json.dumps({"version": VERSION, "created": created}))
     temporary.replace(path / ABOUT)

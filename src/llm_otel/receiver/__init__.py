@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from llm_otel.closing import Closing
 from llm_otel.errors import ConfigError
 from llm_otel.listening import in_url, is_loopback
+from llm_otel.listening import names as host_names
 
 if TYPE_CHECKING:
     from llm_otel.lake.ingest import Ingest
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 HTTP_PORT: Final = 4318
 GRPC_PORT: Final = 4317
+
+# Both protocols end at the same time, and what hangs is left behind.
+_CLOSE_S: Final = 8.0
 
 
 class Receiver(Closing):
@@ -29,6 +33,8 @@ class Receiver(Closing):
         token: What senders must show as `Authorization: Bearer <token>`.
         trusted: Whoever reaches `host` may send; only where nobody else can, as in a container
             whose ports are published on loopback.
+        names: What senders call it in their Host header beside the machine's own names. Where no
+            token is asked, no other name is answered: browsers send what a page tells them to.
 
     Attributes:
         http_port, grpc_port: The ports that it listens at.
@@ -47,6 +53,7 @@ class Receiver(Closing):
         grpc_port: int | None = GRPC_PORT,
         token: str | None = None,
         trusted: bool = False,
+        names: Sequence[str] = (),
     ) -> None:
         from llm_otel.receiver.service import Service
 
@@ -60,7 +67,8 @@ class Receiver(Closing):
         self._closers: list[Callable[[], object]] = []
         try:
             if http_port is not None:
-                self._serve_http(service, host, http_port)
+                local = trusted or is_loopback(host)
+                self._serve_http(service, host, http_port, host_names(host, names, local=local))
             if grpc_port is not None:
                 self._serve_grpc(service, host, grpc_port)
         except BaseException:
@@ -69,13 +77,17 @@ class Receiver(Closing):
 
     def close(self) -> None:
         """Answer what is under way, and stop."""
-        while self._closers:
-            self._closers.pop()()
+        closing = [threading.Thread(target=close, daemon=True) for close in self._closers]
+        self._closers.clear()
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join(_CLOSE_S)
 
-    def _serve_http(self, service: Service, host: str, port: int) -> None:
+    def _serve_http(self, service: Service, host: str, port: int, names: frozenset[str]) -> None:
         from llm_otel.receiver.http import HttpServer
 
-        server = HttpServer(service, _bind(host, port))
+        server = HttpServer(service, _bind(host, port), names)
         self.http_port = server.server_port
         thread = threading.Thread(target=server.serve_forever, name="llm-otel-http", daemon=True)
         thread.start()
@@ -88,14 +100,13 @@ class Receiver(Closing):
         self._closers.append(close)
 
     def _serve_grpc(self, service: Service, host: str, port: int) -> None:
-        from llm_otel.receiver.grpc import server as build
+        from llm_otel.receiver.grpc import GrpcServer
 
         # gRPC's own words for a taken port help nobody: find out first.
         _bind(host, port).close()
-        server = build(service)
-        self.grpc_port = server.add_insecure_port(f"{in_url(host)}:{port}")
-        server.start()
-        self._closers.append(lambda: server.stop(5).wait())
+        server = GrpcServer(service, f"{in_url(host)}:{port}")
+        self.grpc_port = server.port
+        self._closers.append(server.close)
 
 
 def _bind(host: str, port: int) -> socket.socket:

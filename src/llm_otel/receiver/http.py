@@ -8,12 +8,10 @@ the disk.
 from __future__ import annotations
 
 import json
-import logging
 import socket
-import threading
 import time
-import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as TooSlow
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
@@ -22,6 +20,10 @@ from google.rpc.status_pb2 import Status
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json, from_protobuf
 from llm_otel.lake.ingest import Busy
 from llm_otel.lake.log import LogFull
+from llm_otel.listening import host_name
+from llm_otel.receiver import compression
+from llm_otel.receiver.connections import Connection, ConnectionServer
+from llm_otel.receiver.memory import Account, NoMemory
 from llm_otel.receiver.service import LARGEST_BODY, PATIENCE_S, SYNC_S, Service
 
 PATHS: Final = {"/v1/traces": TRACES, "/v1/metrics": METRICS, "/v1/logs": LOGS}
@@ -29,21 +31,20 @@ HEALTH: Final = "/health"
 
 _PROTOBUF: Final = "application/x-protobuf"
 _JSON: Final = "application/json"
-# For `zlib.decompressobj`: 47 tells gzip and zlib apart by itself; a raw deflate has no header.
-_ENCODINGS: Final = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 
 # The codes of google.rpc.Code that go with a status.
-_CODES: Final = {400: 3, 401: 16, 404: 5, 405: 12, 413: 3, 415: 3, 429: 8, 503: 14}
+_CODES: Final = {
+    400: 3, 401: 16, 404: 5, 405: 12, 408: 4, 413: 3, 415: 3, 421: 3, 429: 8, 503: 14,
+}  # fmt: skip
 
-# Connections at a time; others wait to be accepted. A silent one is closed after some seconds.
-_CONNECTIONS: Final = 256
-_SILENCE_S: Final = 60
-_LAST_ANSWERS_S: Final = 5.0
 _LONGEST_LINE: Final = 1024
-# Of a body that is too large, so many times the limit are read before the refusal.
-_LONGEST_LISTENED: Final = 8
-
-_logger = logging.getLogger("llm_otel.receiver")
+_PIECE: Final = 256 << 10
+# Many clients read no answer before they sent all: so much of a body that is refused is read, of a
+# sender who may send, and of a stranger.
+_LONGEST_LISTENED: Final = 8 * LARGEST_BODY
+_LONGEST_STRANGER: Final = 1 << 20
+# After so long a connection is to be opened anew, as behind a balancer it must.
+_CONNECTION_S: Final = 3600.0
 
 
 class _Refused(Exception):
@@ -55,80 +56,65 @@ class _Refused(Exception):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-class HttpServer(ThreadingHTTPServer):
-    """Serves `service` on a socket that is bound already."""
+class HttpServer(ConnectionServer):
+    """Takes requests for `service` on a socket that is bound already.
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+    Args:
+        service: The lake as an OTLP service.
+        bound: The socket.
+        names: What senders call this server in their Host header; empty: whatever they like.
+    """
 
-    def __init__(self, service: Service, bound: socket.socket) -> None:
+    def __init__(
+        self, service: Service, bound: socket.socket, names: frozenset[str] = frozenset()
+    ) -> None:
         self.service = service
-        self._room = threading.BoundedSemaphore(_CONNECTIONS)
-        self._open: set[socket.socket] = set()
-        self.address_family = bound.family
-        super().__init__(bound.getsockname()[:2], _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = bound
-        self.server_name, self.server_port = bound.getsockname()[:2]
-        self.server_activate()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin a connection, when there is room."""
-        self._room.acquire()
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """One connection, to its end."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._open.discard(request)
-            self._room.release()
-
-    def server_close(self) -> None:
-        """Answer what was read, take nothing more, and close every connection."""
-        super().server_close()
-        for connection in list(self._open):
-            try:
-                connection.shutdown(socket.SHUT_RD)
-            except OSError:
-                pass  # it is closed already
-        until = time.monotonic() + _LAST_ANSWERS_S
-        for _ in range(_CONNECTIONS):
-            self._room.acquire(timeout=max(0.0, until - time.monotonic()))
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """A client that goes away is no error of ours."""
-        _logger.debug("A connection broke", exc_info=True)
+        self.names = names
+        super().__init__(_Handler, bound)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Connection):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
     server_version = "llm-otel"
     sys_version = ""
-    timeout = _SILENCE_S
-    wbufsize = -1
     server: HttpServer
+
+    def setup(self) -> None:
+        """Remember when it began."""
+        super().setup()
+        self._opened = time.monotonic()
+        self._continue = False
+
+    def handle_expect_100(self) -> bool:
+        """Ask for the body when it is known that it is wanted."""
+        self._continue = True
+        return True
 
     def do_GET(self) -> None:
         """The health page; OTLP is only sent by POST."""
-        if self.path == HEALTH:
-            self._answer(200, b'{"status":"ok"}', _JSON)
-        else:
-            self._refuse(self._wrong_method() if self.path in PATHS else _no_such_path(), False)
+        try:
+            self._check_host()
+            if self.path != HEALTH:
+                raise self._wrong_method() if self.path in PATHS else _no_such_path()
+        except _Refused as refused:
+            self._refuse(self._unread(refused), False)
+            return
+        problem = self.server.service.problem()
+        page = {"status": "ok"} if problem is None else {"status": "failing", "reason": problem}
+        self._answer(200 if problem is None else 503, json.dumps(page).encode(), _JSON)
 
     def do_POST(self) -> None:
         """Take a request."""
         kind = (self.headers["content-type"] or "").partition(";")[0].strip().lower()
         as_json = kind == _JSON
         try:
-            message = self._export(kind)
+            with Account(self.server.service.memory, PATIENCE_S) as account:
+                message = self._export(kind, account)
         except _Refused as refused:
             self._refuse(refused, as_json)
+        except TimeoutError:
+            self._refuse(self._last(_Refused(408, "the body comes too slowly")), as_json)
         else:
             self._answer(200, _encoded(message, as_json), _JSON if as_json else _PROTOBUF)
 
@@ -140,63 +126,129 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: a line for each request would be more than the requests say."""
 
-    def _export(self, kind: str) -> Any:
-        body = self._body()
-        signal = PATHS.get(self.path)
-        if signal is None:
-            raise _no_such_path()
+    def _check_host(self) -> None:
+        """Hold that the sender means this server.
+
+        Raises:
+            _Refused: It asks for another name, as a page does that has its name point here.
+        """
+        names, header = self.server.names, self.headers["host"]
+        if not names or header is None:  # every browser sends one
+            return
+        name = host_name(header)
+        # Who knows the very address did not come by a name.
+        if name not in names and name != self.connection.getsockname()[0]:
+            raise _Refused(
+                421,
+                f"the receiver does not answer to the name {name[:100]!r}: "
+                "--host-name adds one that it does",
+            )
+
+    def _check_sender(self, kind: str) -> tuple[int, str]:
+        """The signal and the encoding of a request that may be sent; its body is not read yet.
+
+        Raises:
+            _Refused: It may not.
+        """
+        self._check_host()
         if not self.server.service.allows(self.headers["authorization"]):
             raise _Refused(
                 401,
                 "the token is missing or wrong: send Authorization: Bearer <token>",
                 www_authenticate="Bearer",
             )
+        signal = PATHS.get(self.path)
+        if signal is None:
+            raise _no_such_path()
         if kind not in (_PROTOBUF, _JSON):
             raise _Refused(415, f"the content type is {kind!r}: send {_PROTOBUF} or {_JSON}")
-        body = _plain(body, (self.headers["content-encoding"] or "identity").strip().lower())
+        encoding = (self.headers["content-encoding"] or "identity").strip().lower()
+        if not compression.known(encoding):
+            raise _Refused(415, f"the content encoding is {encoding!r}: send gzip, deflate or none")
+        problem = self.server.service.problem()
+        if problem is not None:
+            raise _Refused(503, problem, retry_after="30")
+        return signal, encoding
+
+    def _export(self, kind: str, account: Account) -> Any:
         try:
-            if kind == _JSON:
-                request = from_json(signal, body)
-                body = request.SerializeToString()
-            else:
-                request = from_protobuf(signal, body)
+            signal, encoding = self._check_sender(kind)
+        except _Refused as refused:
+            raise self._unread(refused) from None
+        try:
+            body = self._body(account)
+            self.request_is_whole()
+            if encoding != "identity":
+                body = compression.decompressed(body, encoding, LARGEST_BODY)
+                account.grow(len(body))
+            with self.server.service.memory.decoding(len(body)):
+                if kind == _JSON:
+                    request = from_json(signal, body)
+                    body = request.SerializeToString()
+                else:
+                    request = from_protobuf(signal, body)
+                response = self.server.service.response(signal, request)
+                del request  # it is many times as large as its bytes
+        except NoMemory as error:
+            raise self._last(_Refused(429, str(error), retry_after="1")) from error
+        except compression.TooLarge as error:
+            raise _too_large() from error
         except BadPayload as error:
             raise _Refused(400, str(error)) from error
-        return self._durable(signal, request, body)
+        self._durable(signal, body)
+        return response
 
-    def _durable(self, signal: int, request: Any, body: bytes) -> Any:
-        """The response, once the request is on the disk."""
+    def _durable(self, signal: int, body: bytes) -> None:
+        """Wait until the request is on the disk."""
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
-                done, response = self.server.service.export(signal, request, body)
-                done.result(SYNC_S)
-                return response
+                self.server.service.accept(signal, body).result(SYNC_S)
+                return
             except Busy as busy:
                 if busy.full or time.monotonic() > until:
                     status = 503 if busy.full else 429
                     raise _Refused(status, str(busy), retry_after=str(busy.retry_after)) from busy
                 time.sleep(0.05)
-            except (LogFull, TimeoutError) as error:
+            except (LogFull, TooSlow) as error:
                 reason = str(error) or "the disk is too slow"
                 raise _Refused(503, reason, retry_after="30") from error
 
-    def _body(self) -> bytes:
+    def _body(self, account: Account) -> bytes:
         """The whole body as it came, within the limit."""
+        if self._continue:
+            self._continue = False
+            self.send_response_only(100)
+            self.end_headers()
+            self.wfile.flush()
         if self.headers["transfer-encoding"]:
-            return self._chunked()
-        length = self.headers["content-length"] or "0"
-        if not length.isdecimal():
-            raise self._last(_Refused(400, f"the content length is {length[:20]!r}"))
-        if int(length) > LARGEST_BODY:
-            raise self._discarded(int(length))
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
-            raise self._last(_Refused(400, "the connection ended before the body did"))
-        return body
+            return self._chunked(account)
+        length = self._length()
+        if length > LARGEST_BODY:
+            raise self._discarded(length, _LONGEST_LISTENED, _too_large())
+        return b"".join(self._pieces(length, account.grow))
 
-    def _chunked(self) -> bytes:
-        chunks, size = [], 0
+    def _length(self) -> int:
+        length = self.headers["content-length"] or "0"
+        if not (length.isascii() and length.isdecimal()):
+            raise self._last(_Refused(400, f"the content length is {length[:20]!r}"))
+        return int(length)
+
+    def _pieces(self, length: int, grow: Callable[[int], None]) -> list[bytes]:
+        """The next `length` bytes, for which memory is taken as they come."""
+        pieces = []
+        while length:
+            piece = self.rfile.read(min(length, _PIECE))
+            if not piece:
+                raise self._last(_Refused(400, "the connection ended before the body did"))
+            grow(len(piece))
+            pieces.append(piece)
+            length -= len(piece)
+        return pieces
+
+    def _chunked(self, account: Account) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
         while True:
             line = self.rfile.readline(_LONGEST_LINE).partition(b";")[0].strip()
             try:
@@ -206,20 +258,29 @@ class _Handler(BaseHTTPRequestHandler):
             size += length
             if length < 0 or size > LARGEST_BODY:
                 raise self._last(_too_large())
-            chunks.append(self.rfile.read(length))
+            pieces += self._pieces(length, account.grow)
             end = self.rfile.readline(_LONGEST_LINE)
             while length == 0 and end.strip():  # trailers
                 end = self.rfile.readline(_LONGEST_LINE)
             if length == 0:
-                return b"".join(chunks)
+                return b"".join(pieces)
 
-    def _discarded(self, length: int) -> _Refused:
-        """Many clients read no answer before they sent all: let them, within reason."""
-        if length > _LONGEST_LISTENED * LARGEST_BODY:
-            return self._last(_too_large())
+    def _unread(self, refused: _Refused) -> _Refused:
+        """A request that is refused before its body is read: of a small one the rest is read."""
+        if self._continue:
+            self._continue = False
+            return self._last(refused)  # it waits with its body, and may send it or not
+        if self.headers["transfer-encoding"]:
+            return self._last(refused)
+        return self._discarded(self._length(), _LONGEST_STRANGER, refused)
+
+    def _discarded(self, length: int, most: int, refused: _Refused) -> _Refused:
+        """Read a body that is not wanted, within reason."""
+        if length > most:
+            return self._last(refused)
         while length > 0 and (read := self.rfile.read(min(length, 1 << 16))):
             length -= len(read)
-        return _too_large()
+        return refused
 
     def _last(self, refused: _Refused) -> _Refused:
         """What was not read of the body would be taken for the next request."""
@@ -230,10 +291,15 @@ class _Handler(BaseHTTPRequestHandler):
         status = Status(code=_CODES[refused.status], message=str(refused))
         kind = _JSON if as_json else _PROTOBUF
         self._answer(refused.status, _encoded(status, as_json), kind, refused.headers)
+        if self.close_connection:
+            self._linger()
 
     def _answer(
         self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None
     ) -> None:
+        self.request_is_whole()
+        if time.monotonic() - self._opened > _CONNECTION_S:
+            self.close_connection = True
         self.send_response(status)
         fields = {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}
         if self.close_connection:
@@ -245,34 +311,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         self.wfile.flush()
 
+    def _linger(self) -> None:
+        """Read a little on: a connection that is closed on unread bytes loses its last answer."""
+        until, left = time.monotonic() + 1.0, _LONGEST_STRANGER
+        try:
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0 and (patience := until - time.monotonic()) > 0:
+                self.connection.settimeout(patience)
+                read = len(self.connection.recv(1 << 16))
+                if not read:
+                    return
+                left -= read
+        except OSError:
+            pass  # it went away, or is silent
+
 
 def _no_such_path() -> _Refused:
     return _Refused(404, f"no such path: OTLP is at {', '.join(PATHS)}")
-
-
-def _plain(body: bytes, encoding: str) -> bytes:
-    if encoding == "identity":
-        return body
-    if encoding not in _ENCODINGS:
-        raise _Refused(415, f"the content encoding is {encoding!r}: send gzip, deflate or none")
-    return _decompressed(body, encoding)
-
-
-def _decompressed(body: bytes, encoding: str) -> bytes:
-    for window in (_ENCODINGS[encoding], -15):
-        inflate = zlib.decompressobj(window)
-        try:
-            plain = inflate.decompress(body, LARGEST_BODY + 1)
-        except zlib.error as error:
-            if encoding == "deflate" and window > 0:
-                continue
-            raise _Refused(400, f"the body is not valid {encoding}: {error}") from error
-        if len(plain) > LARGEST_BODY:
-            raise _too_large()
-        if not inflate.eof:
-            raise _Refused(400, f"the body is not valid {encoding}: it ends too early")
-        return plain
-    raise AssertionError(encoding)
 
 
 def _too_large() -> _Refused:

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from llm_otel.lake.decode import LOGS, METRICS, TRACES
 from llm_otel.lake.decode.spans import acceptable
 from llm_otel.lake.ingest import Ingest
+from llm_otel.receiver.memory import Memory
 
 _RESPONSES: Final[dict[int, Any]] = {
     TRACES: ExportTraceServiceResponse,
@@ -33,10 +34,15 @@ SYNC_S: Final = 60.0
 
 
 class Service:
-    """The lake as an OTLP service; `token` is asked of every sender where it is not None."""
+    """The lake as an OTLP service; `token` is asked of every sender where it is not None.
+
+    Attributes:
+        memory: What the bodies of requests may take.
+    """
 
     def __init__(self, ingest: Ingest, token: str | None) -> None:
         self._ingest = ingest
+        self.memory = Memory()
         self._token = None if token is None else f"bearer {token}".encode()
 
     def allows(self, authorization: str | None) -> bool:
@@ -46,13 +52,20 @@ class Service:
         scheme, _, secret = (authorization or "").partition(" ")
         return hmac.compare_digest(f"{scheme.lower()} {secret}".encode(), self._token)
 
-    def export(self, signal: int, request: Any, body: bytes) -> tuple[Future[None], Any]:
-        """Take a request: done when it is durable; the message to answer it with then.
+    def problem(self) -> str | None:
+        """Why nothing can be stored, as a sentence; None where all is well."""
+        return self._ingest.problem()
+
+    def accept(self, signal: int, body: bytes) -> Future[None]:
+        """Take a request; done when it is durable.
 
         Raises:
-            Busy: nothing was taken.
+            Busy: Nothing was taken.
         """
-        done = self._ingest.accept(signal, body)
+        return self._ingest.accept(signal, body)
+
+    def response(self, signal: int, request: Any) -> Any:
+        """The message to answer a request with, once it is durable: it says what is left out."""
         response = _RESPONSES[signal]()
         rejected = _unacceptable(request) if signal == TRACES else 0
         if rejected:
@@ -61,7 +74,7 @@ class Service:
                 f"{rejected} spans have no valid trace id, span id or start time: "
                 "16 and 8 bytes, not all zero, and nanoseconds since 1970"
             )
-        return done, response
+        return response
 
 
 def _unacceptable(request: Any) -> int:

@@ -47,7 +47,7 @@ class Places:
             trusted.
         trusted: Whoever reaches `host` may send and look: only where nobody else can, as in a
             container whose ports are published on loopback.
-        names: What the dashboard is called in addresses beside localhost, as by a proxy.
+        names: What dashboard and receiver are called beside localhost, as by a proxy.
     """
 
     host: str = "127.0.0.1"
@@ -67,12 +67,15 @@ class Running:
         http, grpc: Addresses for OTLP.
         dashboard: Its address; None where there is none.
         flush: Waits until all that was acknowledged can be read.
+        unstored: Once it has stopped: the files of the log that hold what is acknowledged and not
+            in the tables yet, for the next start.
     """
 
     http: str
     grpc: str
     dashboard: str | None
     flush: Callable[[], None]
+    unstored: Callable[[], list[Path]]
 
 
 def serve(
@@ -81,8 +84,10 @@ def serve(
     retention: Retention | None,
     digests: Digests | None,
     ready: Callable[[Running], None],
-) -> None:
+) -> list[Path]:
     """Receive and show until the process is asked to stop (SIGINT, SIGTERM).
+
+    SIGHUP stores at once what was acknowledged, and goes on.
 
     Args:
         lake: Folder of the lake; made if it is not there.
@@ -91,16 +96,32 @@ def serve(
         digests: What to send when; None: nothing.
         ready: Called once everything answers.
 
+    Returns:
+        Files of the log with what could not be stored: none, where all is well.
+
     Raises:
         ConfigError: A port is taken, another process writes to the lake, or the like.
     """
-    with _asked_to_stop() as stop, running(lake, places, retention) as local, ExitStack() as more:
-        if digests is not None:
-            more.enter_context(digests.running(lake))
-        ready(local)
-        # A signal that comes between Python's last look for one and the wait is seen at its end.
-        while not stop.wait(_LOOK_SECONDS):
-            pass
+    with _Signals() as signals:
+        with running(lake, places, retention) as local, ExitStack() as more:
+            if digests is not None:
+                more.enter_context(digests.running(lake))
+            ready(local)
+            # A signal between Python's last look for one and the wait is seen at its end.
+            while not signals.stop.is_set():
+                signals.any.wait(_LOOK_SECONDS)
+                signals.any.clear()
+                if signals.flush.is_set():
+                    signals.flush.clear()
+                    _flush(local)
+        return local.unstored()
+
+
+def _flush(local: Running) -> None:
+    try:
+        local.flush()
+    except TimeoutError as error:
+        _logger.warning("%s", error)
 
 
 @contextmanager
@@ -126,6 +147,7 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
                 grpc_port=places.grpc_port,
                 token=places.token,
                 trusted=places.trusted,
+                names=places.names,
             )
         )
         host = in_url(places.host)
@@ -134,23 +156,36 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
             f"{host}:{receiver.grpc_port}",
             dashboard.wait() if dashboard is not None else None,
             ingest.flush,
+            ingest.unstored,
         )
 
 
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; their handlers are put back."""
-    stop = threading.Event()
+class _Signals:
+    """What the process is asked for while the block runs; the handlers are put back after it.
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+    Attributes:
+        stop: Set by SIGINT and SIGTERM.
+        flush: Set by SIGHUP, which would end the process otherwise.
+        any: Set by each of them.
+    """
 
-    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    def __init__(self) -> None:
+        self.stop, self.flush, self.any = (threading.Event() for _ in range(3))
+        self._events = {signal.SIGINT: self.stop, signal.SIGTERM: self.stop}
+        if hasattr(signal, "SIGHUP"):
+            self._events[signal.SIGHUP] = self.flush
+
+    def __enter__(self) -> _Signals:
+        self._before = {number: signal.signal(number, self._set) for number in self._events}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _set(self, number: int, _frame: FrameType | None) -> None:
+        self._events[signal.Signals(number)].set()
+        self.any.set()
 
 
 class _Dashboard:
@@ -210,10 +245,23 @@ class _Dashboard:
             if self._stopping.wait(_AGAIN_SECONDS):
                 return
             _logger.warning("The dashboard ended with status %d and is started again", status)
-            with self._lock:
-                if not self._stopping.is_set():
-                    _close_pipes(self._process)
-                    self._process = self._start(port)
+            while not self._restarts(port):
+                if self._stopping.wait(_AGAIN_SECONDS):
+                    return
+
+    def _restarts(self, port: int) -> bool:
+        """Start another process, unless the dashboard is to end; False: none could be."""
+        with self._lock:
+            if self._stopping.is_set():
+                return True
+            try:
+                process = self._start(port)
+            except OSError as error:  # no memory or no file descriptor is left
+                _logger.debug("The dashboard cannot be started: %s", error)
+                return False
+            _close_pipes(self._process)
+            self._process = process
+            return True
 
     def stop(self) -> None:
         with self._lock:

@@ -23,6 +23,8 @@ def main(lake: str, host: str, port: int) -> None:
     guard = json.loads(sys.stdin.readline())
     # Ctrl-C goes to both processes; the other one ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         server.run(lake, host, port, **guard, ready=lambda at: print(at, flush=True))  # noqa: T201

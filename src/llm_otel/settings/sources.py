@@ -27,6 +27,7 @@ RESERVED_VARIABLES: Final = frozenset(
         "LLM_OTEL_HOST",
         "LLM_OTEL_LAKE",
         "LLM_OTEL_TEST_STACK",
+        "LLM_OTEL_TO",
         "LLM_OTEL_TOKEN",
     }
 )

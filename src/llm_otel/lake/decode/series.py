@@ -48,10 +48,13 @@ class Series:
     Attributes:
         created: When the lake began (ns).
         arrived: When the points came that are asked about next (ns).
+        lost_before: What is remembered of processes that began before this (ns) was lost: the
+            first point of one may have counted already, and adds nothing.
     """
 
     def __init__(self, created: int) -> None:
         self.created = self.arrived = created
+        self.lost_before = 0
         # Time of the point, what it held, when it came.
         self._last: dict[str, tuple[int, Amount, int]] = {}
 
@@ -67,7 +70,7 @@ class Series:
             self._last[key] = (time, amount, self.arrived)
             # What is imported is often older than the lake, and begins with its process.
             young = start >= self.created - _BEFORE or time - start <= _BEFORE
-            return amount if young else None
+            return amount if young and start >= self.lost_before else None
         if time <= last[0]:
             return None
         self._last[key] = (time, amount, self.arrived)
@@ -83,7 +86,7 @@ class Series:
     def copy(self) -> Series:
         """The same state, to be moved on by itself."""
         other = Series(self.created)
-        other.arrived = self.arrived
+        other.arrived, other.lost_before = self.arrived, self.lost_before
         other._last = dict(self._last)
         return other
 
