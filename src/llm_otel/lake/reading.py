@@ -97,7 +97,7 @@ class Lake:
         """Read every file, after a query failed; whether one is damaged, which later queries leave
         out."""
         with self._lock:
-            return sum(stored.doubt() for stored in self._stored.values()) > 0
+            return self._doubt()
 
     def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
@@ -136,15 +136,35 @@ class Lake:
             files = self._files()
             if files == seen:
                 return files
-            self._requests.put_view(connection, files, first, last)
-            for table in (SCORES, OUTCOMES):
-                self._verdicts.put_view(connection, table, files, first, last)
+            try:
+                self._put_found(connection, files, first, last)
+            except duckdb.Error:  # a file is damaged where it does not show from outside
+                if not self._doubt():
+                    raise
+                files = self._files()
+                self._put_found(connection, files, first, last)
         for name, table in TABLES.items():
             if table not in (CALLS, SCORES, OUTCOMES):
                 days = within(files[name], first, last)
                 text = views.rows(table, [file for day in days for file in files[name][day]])
                 connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
         return files
+
+    def _put_found(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Files,
+        first: date | None,
+        last: date | None,
+    ) -> None:
+        """Put the views that need a look into the files."""
+        self._requests.put_view(connection, files, first, last)
+        for table in (SCORES, OUTCOMES):
+            self._verdicts.put_view(connection, table, files, first, last)
+
+    def _doubt(self) -> bool:
+        """Read every file; whether one is damaged, which is left out from now on."""
+        return sum(stored.doubt() for stored in self._stored.values()) > 0
 
     def _files(self) -> Files:
         return {name: stored.files_by_day() for name, stored in self._stored.items()}
