@@ -185,8 +185,8 @@ def test_labels_in_links_are_in_the_series() -> None:
 
 # Series without labels beside those that have some: a link from them chooses nothing.
 CONSTANTS = {
-    "projected month", "calls not priced in full", "warning: 120% of the mean day",
-    "critical: 200% of the mean day",
+    "projected month", "calls not priced in full", "warning: 120% of a usual day",
+    "critical: 200% of a usual day",
 }  # fmt: skip
 
 

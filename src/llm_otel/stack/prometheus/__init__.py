@@ -21,6 +21,8 @@ FLAGS: Final = (
     # Without the second a counter that is born at 1 has never increased.
     "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
     "--storage.tsdb.retention.time=400d",
+    # Without it every page that a browser on this machine opens may read all metrics.
+    f"--web.cors.origin={Config().grafana_url}",
 )
 ALERTS: Final[tuple[Alert, ...]] = (
     *calls.ALERTS,
