@@ -204,11 +204,11 @@ def tokens() -> Iterator[Case]:
     yield hour("few", {"58h30m": []}, *((100, 48), (500, 24)))
 
 
-def spending_of(tenant: str, feature: str, *phases: tuple[float, int]) -> dict[str, str]:
+def spending_of(tenant: str, feature: str, *phases: tuple[float | None, int]) -> dict[str, str]:
     """The raw counter of a tenant's cost: `(USD an hour, hours)`, with a value every 10 minutes."""
     labels = {**CALL, "tenant_id": tenant, "feature": feature}
     key = series(semconv.COST, **labels, token_type="input")
-    return {key: counter(*((each / 6, 6 * number) for each, number in phases))}
+    return {key: counter(*((each and each / 6, 6 * number) for each, number in phases))}
 
 
 def budget(case: str, alert: str, **given: Any) -> Case:
@@ -298,6 +298,31 @@ def budgets() -> Iterator[Case]:
         },
     )
     month = f"round({spending.MONTH_TO_DATE}{{scope='total'}}, 0.1)"
+    projected = f"round({spending.MONTH_PROJECTED}{{scope='total'}}, 0.1)"
+    yield budget(
+        "the rest of the month goes at the mean pace of a week, an idle weekend in it",
+        "LLMBudgetProjected",
+        series=spending_of(
+            "acme", "search", *((1, 24),) * 5, (0, 48), *((1, 24),) * 5, (0, 48)
+        ),
+        expect={"10h": [], "240h": []},
+        samples={
+            # one day is known, then three, then all
+            projected.replace("0.1", "1"): ("24h", {'{scope="total"}': 24 * 30}),
+            projected: ("72h", {'{scope="total"}': 24 * 30}),
+            projected + " + 0": ("240h", {'{scope="total"}': round(192 + 120 / 7 * 20, 1)}),
+        },
+    )  # fmt: skip
+    yield budget(
+        "who is gone has no pace, and what they spent stays in the month",
+        "LLMBudgetProjected",
+        series={
+            **spending_of("acme", "search", (1, 24), (None, 300)),
+            **spending_of("zeta", "search", (1, 240)),
+        },
+        expect={"10h": []},
+        samples={projected: ("239h30m", {'{scope="total"}': 743.8})},
+    )
     restarted = {COST: counter((0.1, 60), (RESET, 1), (0.1, 59))}
     yield budget(
         "a process that starts anew under the same name",

@@ -140,8 +140,8 @@ def _budgets(config: Config) -> Panel:
     limits = config.alerts.get("budget_used")
     return gauges(
         "Budget use, this month",
-        "Share of each monthly budget that is spent, and that will be at the pace of the last 24 "
-        "hours. Budgets are set in llm-otel.yaml; months are UTC.",
+        "Share of each monthly budget that is spent, and that will be at the mean pace of the last "
+        "7 days. Budgets are set in llm-otel.yaml; months are UTC.",
         Query(f"{budgets.BUDGET_USED}{{{own}}}", "{{scope}} {{tenant_id}}{{feature}}", True),
         Query(
             f"{budgets.BUDGET_PROJECTED}{{{own}}}",

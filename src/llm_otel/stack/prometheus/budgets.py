@@ -19,12 +19,15 @@ from llm_otel.stack.prometheus.rule import Rule
 BUDGETED: Final = ("scope", TENANT_ID, FEATURE)
 # The longest outage that leaves no hole: a weekend.
 DAYS_BACK: Final = 3
+# How many days' mean the rest of the month is projected by.
+PACE_DAYS: Final = 7
 
 _CALLER: Final = (TENANT_ID, FEATURE)
 _COST: Final = base(semconv.COST)
 # By the UTC day (20261130), without the hour that is not over.
 DAY_COST: Final = f"tenant_feature_day:{_COST}:increase"
 HOUR_COST: Final = f"tenant_feature:{_COST}:increase_since_hour"
+LAST_DAY: Final = f"tenant_feature:{_COST}:increase1d"
 CALLER_MONTH: Final = f"tenant_feature:{_COST}:month_to_date"
 CALLER_PROJECTED: Final = f"tenant_feature:{_COST}:month_projected"
 
@@ -41,6 +44,7 @@ def rules(config: Config) -> Iterator[Rule]:
     yield Rule(DAY_COST, _days())
     yield Rule(HOUR_COST, _since_hour())
     yield Rule(CALLER_MONTH, _month())
+    yield Rule(LAST_DAY, grown(semconv.COST, "1d", _CALLER))
     yield Rule(CALLER_PROJECTED, _projected())
     for scope, label in (("total", ()), ("tenant", (TENANT_ID,)), ("feature", (FEATURE,))):
         yield Rule(MONTH_TO_DATE, total(label, CALLER_MONTH), {"scope": scope})
@@ -96,11 +100,30 @@ def _month() -> str:
 
 
 def _projected() -> str:
+    """What is left of the month at the mean pace of the last seven days, of those that are known.
+
+    Each of the seven is the 24 hours up to this time of day. A day is known when something was
+    recorded at its beginning; today always is.
+    """
+    days, known = [], []
+    for ago in range(PACE_DAYS):
+        then = f"{LAST_DAY} offset {ago}d" if ago else LAST_DAY
+        begun = f" and on () group({LAST_DAY} offset {ago + 1}d)" if ago else ""
+        days.append(_labelled(f"({then}){begun}", ago))
+        known.append(_labelled(f"group({then}){begun}", ago))
+    spent = total(_CALLER, "\n  " + "\n  or ".join(days) + "\n")
+    number = "count(\n  " + "\n  or ".join(known) + "\n)"
     left = (
         "days_in_month(vector(time())) + 1 - day_of_month(vector(time()))"
         " - hour(vector(time())) / 24 - minute(vector(time())) / 1440"
     )
-    return f"{CALLER_MONTH}\n+ {grown(semconv.COST, '1d', _CALLER)} * scalar({left})"
+    pace = f"{spent} / scalar({number})"
+    # a caller of an earlier week has no pace, and still its month
+    return f"{CALLER_MONTH}\n+ ({pace} or 0 * {CALLER_MONTH}) * scalar({left})"
+
+
+def _labelled(vector: str, ago: int) -> str:
+    return f'label_replace({vector}, "days_ago", "{ago}", "", "")'
 
 
 def _limits(scope: str, label: str, budgets: Mapping[str, float]) -> Iterator[Rule]:

@@ -114,7 +114,8 @@ ALERTS: Final[Sequence[Alert]] = (
         _COST,
         panels.BUDGET_USE,
         f"The month of {_WHOSE} will end at {{value}} of its budget",
-        "The month to date (UTC), and what is left of it at the pace of the last 24 hours.",
+        "The month to date (UTC), and what is left of it at the mean pace of the last 7 days."
+        " Of a younger history, at the mean of what is known.",
         _projected,
     ),
     Alert(
