@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from llm_otel import semconv  # noqa: E402
+from llm_otel.stack import prometheus  # noqa: E402
 from llm_otel.stack.config import Budgets, Config  # noqa: E402
 from llm_otel.stack.grafana import files  # noqa: E402
 from llm_otel.stack.prometheus import recording  # noqa: E402
@@ -92,7 +93,7 @@ def build(store: Store, now: int) -> None:
     known = {*_HOURLY, *_OUTCOMES, recording.HOURLY_ERRORS}
     groups = [
         replace(group, rules=tuple(rule for rule in group.rules if rule.record not in known))
-        for group in recording.groups(CONFIG)
+        for group in prometheus.groups(CONFIG)
     ]
     print(f"  rules in {len(levels(groups))} steps", flush=True)
     store.record(groups, now, recent=DAY, since=30 * DAY)

@@ -48,7 +48,9 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("llm_otel.digest", ("llm_otel.digest", "llm_otel.lake", "llm_otel.stack.config", *PUBLIC)),
     ("llm_otel.serve", ("llm_otel.serve", "llm_otel.lake", "llm_otel.receiver", "llm_otel.digest",
                         "llm_otel.dashboard", "llm_otel.stack.config", *PUBLIC)),
-    ("llm_otel.stack", ("llm_otel.stack", "llm_otel.settings", *PUBLIC)),
+    # The Collector and the lake read other people's names by the same tables.
+    ("llm_otel.stack", ("llm_otel.stack", "llm_otel.settings", "llm_otel.lake.decode.names",
+                        "llm_otel.lake.decode.errors", *PUBLIC)),
     # A command imports what it needs when it runs.
     ("llm_otel.cli", ("llm_otel.cli", "llm_otel.stack", *PUBLIC)),
 )  # fmt: skip

@@ -134,6 +134,25 @@ def test_a_service_is_counted_by_metrics_or_by_calls_never_both(tmp_path: Path) 
     assert usage.totals(calls)[0].requests == 3
 
 
+def test_a_service_with_metrics_alone_can_be_chosen(tmp_path: Path) -> None:
+    """Its names are among the choices, and its pages are not empty; what it never said is not."""
+    metric = {"hour": END - timedelta(days=1), "service_name": "meter", "model": "m2"}
+    lake = _by_hand(
+        tmp_path,
+        metrics_hourly=[
+            metric | {"metric": "gen_ai.cost.usd", "tenant_id": "acme", "sum": 4.0},
+            metric | {"metric": "llm_otel.prices.age", "service_name": "aged", "sum": 4.0},
+        ],
+    )
+    found = choices.choices(lake, WEEK.since, WEEK.until)
+    assert (found.service, found.model, found.tenant_id) == (["meter"], ["m2"], ["acme"])
+    assert choices.latest(lake) == metric["hour"]
+    assert choices.any_calls(lake, Filter(WEEK.since, WEEK.until, service=("meter",)))
+    assert not choices.any_calls(lake, Filter(WEEK.since, WEEK.until, service=("aged",)))
+    asked = Filter(WEEK.since, WEEK.until, service=("meter",), user=("ada",))
+    assert not choices.any_calls(lake, asked)
+
+
 def test_an_unknown_cost_is_not_zero(tmp_path: Path) -> None:
     """A model without a price has no cost, and is listed as such."""
     lake = _by_hand(tmp_path, calls=[_call(1), _call(2, model="own", cost_usd=None)])

@@ -124,7 +124,7 @@ def test_the_layers_close_when_in_doubt() -> None:
         transform, redaction = (processors[name] for name in base.REDACTION)
         assert transform["error_mode"] == "propagate"
         groups = [each for kind, at in transform.items() if kind != "error_mode" for each in at]
-        assert len(groups) == 13
+        assert len(groups) == 15
         assert all(each["context"] for each in groups)
         assert redaction["summary"] == "silent"
         assert redaction["redact_all_types"] is ("content" in order)

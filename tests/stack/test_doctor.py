@@ -17,6 +17,7 @@ from llm_otel import semconv
 from llm_otel.cli.group import group
 from llm_otel.stack import panels
 from llm_otel.stack.doctor import endpoints, grafana, pipeline, watching
+from llm_otel.stack.doctor.examination import Question, examine
 from llm_otel.stack.doctor.grafana import DATASOURCES
 from llm_otel.stack.doctor.result import Result as Found
 from llm_otel.stack.doctor.result import State
@@ -250,3 +251,39 @@ def test_a_wrong_address_is_wrong_usage(tmp_path: Path, url: str) -> None:
     assert ran.exit_code == 2, ran.output
     told = " ".join(ran.output.replace("│", " ").split())
     assert "write grafana=http://HOST:PORT" in told or "is none of collector, otlp-grpc" in told
+
+
+def test_to_strangers_nothing_is_sent(
+    stack: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a compose file the owner of a default port gets no signal and no password."""
+    monkeypatch.setattr(pipeline, "check", lambda *_: pytest.fail("a signal was sent"))
+    named = {k: v for k, v in stack.urls.items() if not k.startswith(("otlp", "grafana"))}
+    question = Question(tmp_path, named, password="secret", seconds=20)
+    monkeypatch.setattr(
+        endpoints, "addresses", lambda _, given: {**stack.urls, **given}
+    )  # as if the stack had the default ports
+    before = len(stack.grafana.logins)
+    text = " ".join(each.text for each in examine(question))
+    assert "Nothing was sent: no compose file says" in text
+    assert "always fires" in text
+    assert len(stack.grafana.logins) == before
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("y", True), ("n", False), ("", False)])
+def test_a_terminal_is_asked(
+    stack: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, sent: bool
+) -> None:
+    """Whoever says yes, or gives the flag, has the signals sent."""
+    asked = []
+    monkeypatch.setattr(endpoints, "addresses", lambda *_: stack.urls)
+    monkeypatch.setattr(pipeline, "check", lambda *_: asked.append(True) or iter(()))
+    monkeypatch.setattr("llm_otel.cli.doctor._is_terminal", lambda: True)
+    runner = CliRunner()
+    arguments = ["doctor", "--folder", str(tmp_path)]
+    ran = runner.invoke(group, arguments, input=f"{answer}\n")
+    assert "Send test signals to whatever has the default ports?" in ran.output
+    assert bool(asked) is sent
+    asked.clear()
+    assert "Send test signals" not in runner.invoke(group, [*arguments, "--send"]).output
+    assert asked

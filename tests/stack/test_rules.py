@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 import urllib.error
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,16 @@ import yaml
 from docs.markdown import ROOT, anchors
 from stack import test_rules_cost, test_rules_llm, test_rules_quality, test_rules_telemetry
 from stack.catchers import wait_for
+from stack.dashboards import names, targets
 from stack.parts import Part, fetch, free_port, program
 from stack.rule_cases import Case
 
 from llm_otel import semconv
-from llm_otel.stack import panels, prometheus, render
+from llm_otel.stack import grafana, panels, prometheus, render
 from llm_otel.stack.config import Budgets, Config
 from llm_otel.stack.limits import DEFAULTS, parse
 from llm_otel.stack.prometheus import recording, server
+from llm_otel.stack.prometheus.alerts import Condition
 
 CASES: list[Case] = [
     *test_rules_llm.CASES,
@@ -81,7 +85,7 @@ FOREIGN_LABELS = {
     "job", "instance", "le", "exporter", "receiver", "data_type", "rule_group", "handler", "code",
     "integration", "reason", "otel_metric_overflow",
 }  # fmt: skip
-OWN_LABELS = {"scope", "month", "limit", "what", "why", "program"}
+OWN_LABELS = {"scope", "day", "month", "limit", "what", "why", "program"}
 PROMOTED = {name.replace(".", "_") for name in server.PROMOTED}
 
 
@@ -223,6 +227,46 @@ def test_rules_read_what_is_emitted() -> None:
         assert labels <= known | PROMOTED | FOREIGN_LABELS | OWN_LABELS, (expression, labels)
         read |= names
     assert foreign <= read, sorted(foreign - read)
+
+
+def _other_windows() -> Config:
+    """Every window that an alert has is another, and no two are the same."""
+    windowed = [key for key, limits in DEFAULTS.items() if limits.window]
+    given = {key: {"window": f"{61 + number}m"} for number, key in enumerate(windowed)}
+    return Config(alerts=parse(given, "f"), budgets=Budgets(total=1))
+
+
+@pytest.mark.parametrize("off", [False, True], ids=["on", "off"])
+def test_every_window_that_is_read_is_recorded(off: bool) -> None:
+    """Whatever the windows: alerts read nothing that nobody records, nor do dashboards."""
+    config = _other_windows()
+    kept = {} if off else config.alerts
+    config = replace(config, alerts=kept)
+    recorded = {rule["record"] for rule in rules(config) if "record" in rule}
+    boards = {
+        path: json.loads(text)
+        for path, text in grafana.files(config).items()
+        if path.endswith(".json")
+    }
+    read = {name for rule in rules(config) for name in _read(rule["expr"])[0]}
+    read |= {name for each in targets(boards) for name in names(each.expr)}
+    missing = {name for name in read if ":" in name} - recorded
+    assert not missing, missing
+
+
+def test_a_window_of_a_new_alert_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alert that nobody listed anywhere else has the series that it reads."""
+    read = [
+        recording.requests("47m"), recording.errors("48m"), recording.error_ratio("49m"),
+        recording.latency(99, "51m"), recording.first_chunk(50, "52m"),
+    ]  # fmt: skip
+    known = next(alert for alert in prometheus.ALERTS if alert.key == "errors")
+    added = [replace(known, condition=lambda *_, name=name: Condition(name)) for name in read]
+    monkeypatch.setattr(prometheus, "ALERTS", (*prometheus.ALERTS, *added))
+    recorded = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+    for name in read:
+        needs = {part for part in _read(recorded[name])[0] if ":" in part}
+        assert needs <= recorded.keys(), (name, needs - recorded.keys())
 
 
 def test_limits_are_those_of_the_design() -> None:

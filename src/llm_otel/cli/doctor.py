@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +65,12 @@ def _urls(
     show_default=True,
     help="Seconds that a test signal may take.",
 )
+@click.option(
+    "--send",
+    is_flag=True,
+    help="Send the test signals to the default ports even where no compose file says whose they"
+    " are. Without it a terminal is asked, and any other run only reads.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     folder: Path,
@@ -71,6 +78,7 @@ def command(
     urls: dict[str, str],
     grafana_password_file: Path | None,
     timeout: float,
+    send: bool,
     as_json: bool,
 ) -> None:
     """Check a stack: files, secrets, ports, services, and that a test signal comes out.
@@ -80,7 +88,11 @@ def command(
     from llm_otel.stack.doctor.examination import Question, examine
 
     password = grafana_password_file.read_text().strip() if grafana_password_file else ""
-    question = Question(folder.resolve(), urls, before, password, timeout)
+    question = Question(folder.resolve(), urls, before, password, timeout, send)
+    if question.strangers and not (before or send or as_json) and _is_terminal():
+        click.echo(f"There is no docker-compose.yml in {question.folder}.")
+        allowed = click.confirm("Send test signals to whatever has the default ports?")
+        question = replace(question, send=allowed)
     results = []
     for result in examine(question):
         results.append(result)
@@ -94,6 +106,10 @@ def command(
         warnings = sum(each.state is State.WARNING for each in results)
         click.echo(f"\n{len(results)} checks: {failures} failed, {warnings} worth a look.")
     raise SystemExit(1 if failures else 0)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _line(result: Result) -> str:

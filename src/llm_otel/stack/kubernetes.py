@@ -6,6 +6,7 @@ dashboards are those of the other parts, in the form that each chart or operator
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from textwrap import indent
 from typing import Any, Final
@@ -128,6 +129,7 @@ def _prometheus(config: Config) -> dict[str, Any]:
         "enableRemoteWriteReceiver": "web.enable-remote-write-receiver" in flags,
         "enableFeatures": flags["enable-feature"].split(","),
         "retention": flags["storage.tsdb.retention.time"],
+        "additionalArgs": [{"name": "web.cors.origin", "value": re.escape(config.grafana_url)}],
         "scrapeInterval": times["scrape_interval"],
         "evaluationInterval": times["evaluation_interval"],
         "ruleQueryOffset": times["rule_query_offset"],

@@ -7,7 +7,7 @@ from typing import Final
 
 from llm_otel import semconv
 
-_BY_STATUS: Final = {
+BY_STATUS: Final = {
     401: semconv.AUTHENTICATION,
     402: semconv.INSUFFICIENT_FUNDS,
     403: semconv.PERMISSION,
@@ -19,7 +19,7 @@ _BY_STATUS: Final = {
 }
 
 # Parts of exception names and of providers' codes, without case and underscores; the first wins.
-_BY_WORD: Final = (
+BY_WORD: Final = (
     ("ratelimit", semconv.RATE_LIMIT),
     ("toomanyrequests", semconv.RATE_LIMIT),
     ("quota", semconv.RATE_LIMIT),
@@ -60,13 +60,13 @@ def error_class(error_type: str) -> str:
     if error_type.isdecimal():
         return by_status(int(error_type))
     name = error_type.rpartition(".")[2].replace("_", "").lower()
-    return next((found for word, found in _BY_WORD if word in name), semconv.OTHER)
+    return next((found for word, found in BY_WORD if word in name), semconv.OTHER)
 
 
 def by_status(status: int) -> str:
     """The class of an HTTP status."""
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
+    if status in BY_STATUS:
+        return BY_STATUS[status]
     if status >= 500:
         return semconv.SERVER
     return semconv.INVALID_REQUEST if status >= 400 else semconv.OTHER

@@ -6,21 +6,40 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from llm_otel.lake.queries.filters import Filter
+from llm_otel import semconv
+from llm_otel.lake.queries.filters import HOUR, Filter
 from llm_otel.lake.queries.reader import Connects, Reader
 from llm_otel.lake.queries.usage import One
 
 _CHOOSABLE: Final = ("service", "provider", "model", "feature", "tenant_id")
 _MOST: Final = 200
-_LATEST: Final = "SELECT max(time) AS time FROM calls"
+_LATEST: Final = """
+    SELECT max(time) AS time
+    FROM (
+        SELECT time FROM calls UNION ALL
+        SELECT hour AS time FROM metrics_hourly WHERE list_contains($metrics, metric)
+    )
+"""
 _ANY: Final = "SELECT 1 AS one FROM {calls} LIMIT 1"
+_ANY_METERED: Final = """
+    SELECT 1 AS one FROM {metrics_hourly} WHERE list_contains($metrics, metric) LIMIT 1
+"""
+# The metrics that tell of calls.
+_METRICS: Final = [
+    metric.name
+    for metric in (semconv.REQUEST_DURATION, semconv.TOKENS_CONSUMED, semconv.COST, semconv.ERRORS)
+]
 _VALUES: Final = """
     SELECT list_sort(list_distinct(list(service_name))) AS service,
         list_sort(list_distinct(list(provider))) AS provider,
         list_sort(list_distinct(list(model))) AS model,
         list_sort(list_distinct(list(feature))) AS feature,
         list_sort(list_distinct(list(tenant_id))) AS tenant_id
-    FROM (SELECT DISTINCT service_name, provider, model, feature, tenant_id FROM {calls})
+    FROM (
+        SELECT DISTINCT service_name, provider, model, feature, tenant_id FROM {calls} UNION
+        SELECT DISTINCT service_name, provider, model, feature, tenant_id FROM {metrics_hourly}
+        WHERE list_contains($metrics, metric)
+    )
 """
 
 
@@ -41,17 +60,21 @@ class _Latest:
 
 
 def choices(lake: Connects, since: datetime, until: datetime) -> Choices:
-    """What the calls of a window say."""
-    found = Reader(lake, Filter(since, until), timedelta()).one(_VALUES, Choices)
+    """What the calls and the metrics of a window say; a program may send one of them alone."""
+    found = Reader(lake, Filter(since, until), timedelta()).one(_VALUES, Choices, metrics=_METRICS)
     return Choices(*((getattr(found, name) or [])[:_MOST] for name in _CHOOSABLE))
 
 
 def latest(lake: Connects) -> datetime | None:
-    """When the newest call began; None in an empty lake."""
+    """When the newest call began, or the hour of the newest metric; None in an empty lake."""
     reader = Reader(lake, Filter(datetime.min, datetime.max), timedelta())
-    return reader.one(_LATEST, _Latest).time
+    return reader.one(_LATEST, _Latest, metrics=_METRICS).time
 
 
 def any_calls(lake: Connects, asked: Filter) -> bool:
-    """Whether the filter lets a call through."""
-    return bool(Reader(lake, asked, timedelta()).rows(_ANY, One))
+    """Whether the filter lets a call through, or metrics of calls, where pages read these."""
+    reader = Reader(lake, asked, timedelta())
+    if reader.rows(_ANY, One):
+        return True
+    metered = not asked.only_calls_know and asked.bucket_s >= HOUR
+    return metered and bool(reader.rows(_ANY_METERED, One, metrics=_METRICS))

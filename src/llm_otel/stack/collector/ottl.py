@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from llm_otel import semconv
-from llm_otel.stack.collector import allowed
+from llm_otel.stack.collector import allowed, foreign
 from llm_otel.stack.collector.allowed import (
     CONTENT,
     DATAPOINT,
@@ -72,13 +72,15 @@ def transform(tags: Iterable[str] = (), content: bool = False) -> dict[str, Any]
         "trace_statements": _groups(
             *shared,
             ("span", [*_usual_span(usual), *_span(content)]),
-            ("span", _rebuilt("span", span, extra)),
+            ("span", [*foreign.renamed(), *_rebuilt("span", span, extra)], f"{_UNUSUAL} != nil"),
             ("spanevent", [*_rebuilt("spanevent", SPAN_EVENT), _held("spanevent.name", EXCEPTION)]),
         ),
         "metric_statements": _groups(
             *shared,
             ("metric", _metric()),
+            ("datapoint", foreign.classed(), foreign.unclassed(allowed.ERROR_CLASS)),
             ("datapoint", _rebuilt("datapoint", DATAPOINT)),
+            ("metric", foreign.summed()),
             ("exemplar", ["keep_keys(exemplar.filtered_attributes, [])"]),
         ),
         "log_statements": _groups(*shared, ("log", [*_rebuilt("log", log, extra), *_log()])),
@@ -90,15 +92,18 @@ def unknown_metric() -> str:
     return f"not IsMatch(metric.name, {_anchored(_either(each.name for each in METRICS))})"
 
 
-def _groups(*groups: tuple[str, Iterable[str]]) -> list[dict[str, Any]]:
+def _groups(*groups: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Groups of statements: a context, the statements, and conditions on the record, if any."""
     # Without a `context` the most specific one of all paths would be taken for all statements, and
     # a span without events pass untouched.
-    made: list[dict[str, Any]] = []
-    for context, statements in groups:
-        again = bool(made) and made[-1]["context"] == context
-        conditions = {"conditions": [f"{_UNUSUAL} != nil"]} if again else {}
-        made.append({"context": context, **conditions, "statements": list(statements)})
-    return made
+    return [
+        {
+            "context": context,
+            **({"conditions": conditions} if conditions else {}),
+            "statements": list(statements),
+        }
+        for context, statements, *conditions in groups
+    ]
 
 
 def _usual_span(usual: Mapping[str, Form]) -> list[str]:

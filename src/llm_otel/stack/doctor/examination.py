@@ -30,6 +30,7 @@ class Question:
         before: Look only at what can be seen before the stack is started.
         password: The password of Grafana's admin; empty: look as nobody.
         seconds: How long a test signal may take.
+        send: Send test signals and the password although nothing says whose the addresses are.
     """
 
     folder: Path
@@ -37,6 +38,16 @@ class Question:
     before: bool = False
     password: str = ""
     seconds: float = 60.0
+    send: bool = False
+
+    @property
+    def strangers(self) -> list[str]:
+        """Keys of addresses that something is sent to and that neither file nor user named."""
+        if (self.folder / compose.FILE).exists():
+            return []
+        sent_to = (endpoints.OTLP_GRPC, endpoints.OTLP_HTTP)
+        logged_in = (endpoints.GRAFANA,) if self.password else ()
+        return [each.key for each in (*sent_to, *logged_in) if each.key not in self.urls]
 
 
 def examine(question: Question) -> Iterator[Result]:
@@ -67,8 +78,15 @@ def _running(question: Question, where: Mapping[str, str]) -> Iterator[Result]:
         yield result
         if result.state is State.OK:
             ready.add(endpoint)
-    yield from pipeline.check(where, question.seconds)
+    strangers = [] if question.send else question.strangers
+    if strangers:
+        names = " and ".join(where[key] for key in strangers)
+        text = f"Nothing was sent: no compose file says that {names} belong to this stack"
+        yield warning("pipeline", text, "Give --folder or --url, or allow it with --send.")
+    else:
+        yield from pipeline.check(where, question.seconds)
     yield from watching.check(where, question.seconds)
     if endpoints.GRAFANA in ready:
-        login = web.basic("admin", question.password) if question.password else {}
+        trusted = question.password and endpoints.GRAFANA.key not in strangers
+        login = web.basic("admin", question.password) if trusted else {}
         yield from grafana.check(where["grafana"], login)

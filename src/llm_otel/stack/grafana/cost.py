@@ -39,7 +39,8 @@ from llm_otel.stack.grafana.style import (
     step,
     steps,
 )
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus import budgets, usual
+from llm_otel.stack.prometheus.promql import total
 
 _PERIODS: Final = {"Last 24 hours": "24h", "Last 7 days": "7d", "Last 30 days": "30d"}
 
@@ -101,10 +102,9 @@ def _sums() -> tuple[Panel, ...]:
 
 def _daily(config: Config) -> Panel:
     limits = config.alerts.get("daily_cost")
-    before = f"{cost('7d', ago='1d')} / 7"
-    known = f"count_over_time(({cost('1h')})[7d:1d] offset 1d)"
+    day = total((), promql.of_services(usual.USUAL_DAY))
     lines = [] if limits is None else [
-        Query(f"{before} * {level:g} and {known} >= 2", f"{name}: {level:.0%} of the mean day")
+        Query(f"{day} * {level:g}", f"{name}: {level:.0%} of a usual day")
         for name, level in (("warning", limits.warning), ("critical", limits.critical))
         if level is not None
     ]  # fmt: skip
@@ -116,7 +116,8 @@ def _daily(config: Config) -> Panel:
     return graph(
         "Cost of the last 24 hours",
         "USD spent in the 24 hours before each point, by model. The dashed lines are the alert's: "
-        "multiples of the mean day of the seven before.",
+        "multiples of a usual day (the same weekdays of the two weeks before, or else the days of "
+        "its kind), drawn while services alone are chosen.",
         Query(cost("1d", [MODEL]), "{{model}}"),
         *lines,
         unit="currencyUSD",
@@ -139,11 +140,11 @@ def _budgets(config: Config) -> Panel:
     limits = config.alerts.get("budget_used")
     return gauges(
         "Budget use, this month",
-        "Share of each monthly budget that is spent, and that will be at the pace of the last 24 "
-        "hours. Budgets are set in llm-otel.yaml; months are UTC.",
-        Query(f"{recording.BUDGET_USED}{{{own}}}", "{{scope}} {{tenant_id}}{{feature}}", True),
+        "Share of each monthly budget that is spent, and that will be at the mean pace of the last "
+        "7 days. Budgets are set in llm-otel.yaml; months are UTC.",
+        Query(f"{budgets.BUDGET_USED}{{{own}}}", "{{scope}} {{tenant_id}}{{feature}}", True),
         Query(
-            f"{recording.BUDGET_PROJECTED}{{{own}}}",
+            f"{budgets.BUDGET_PROJECTED}{{{own}}}",
             "{{scope}} {{tenant_id}}{{feature}} projected",
             True,
         ),

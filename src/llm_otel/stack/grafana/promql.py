@@ -59,6 +59,11 @@ def recorded(detailed: str, level: str, *more: str, labels: Collection[str] = VA
     )
 
 
+def of_services(recorded_: str) -> str:
+    """A series that is recorded by service alone; none while another variable chooses."""
+    return f'{{__name__=~"{recorded_}{_lacking((SERVICE,))}", {filters(())}}}'
+
+
 def _lacking(level: Collection[str], labels: Collection[str] = VARIABLES) -> str:
     return "".join(f"${{{name}}}" for name in VARIABLES if name in labels and name not in level)
 
