@@ -38,6 +38,8 @@ _COSTS: Final = {
     semconv.USAGE_UNKNOWN: "unknown, not zero: the provider did not report the usage",
     semconv.USAGE_ESTIMATED: "estimated from the length of the texts",
 }
+# Deeper spans stand no further to the right: their names would leave the page.
+_DEEPEST: Final = 20
 _NO_CONTENT: Final = (
     "Messages were not captured. OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT does that; "
     "see the page on privacy."
@@ -160,9 +162,10 @@ def _row(nested: Nested, length: float) -> Any:
                 html.Span(f"cost {span.cost_status}", className="tone warn")
                 if span.cost_status and span.cost_usd is not None
                 else None,
+                html.Span(nested.fault.value, className="tone warn") if nested.fault else None,
             ],
             className="span-name",
-            style={"paddingInlineStart": f"{nested.depth * 18}px"},
+            style={"paddingInlineStart": f"{min(nested.depth, _DEEPEST) * 18}px"},
         ),
         html.Span(
             html.Span(
