@@ -311,9 +311,7 @@ def nested(spans: list[Span]) -> list[Nested]:
     todo = [(span, 0) for span in reversed(spans) if id(span) in roots]
     while todo:
         span, depth = todo.pop()
-        placed.append(
-            Nested(span, depth, (span.time - began).total_seconds(), roots.get(id(span)))
-        )
+        placed.append(Nested(span, depth, (span.time - began).total_seconds(), roots.get(id(span))))
         # Spans may share an id, as of a client and its server: the first has the children.
         if by_id[span.span_id] is span:
             todo += [(child, depth + 1) for child in reversed(below.get(span.span_id, []))]
