@@ -18,3 +18,15 @@ def is_loopback(host: str) -> bool:
 def in_url(host: str) -> str:
     """`host` as it stands before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def reachable(host: str) -> str:
+    """Where a server that listens at `host` is reached from this machine: at itself, where that is
+    every address there is."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"

@@ -127,17 +127,21 @@ def bloated() -> Panel:
     def tokens(kind: str) -> str:
         return increase(semconv.TOKENS_CONSUMED, "24h", by, chat, f'{TOKEN_TYPE}="{kind}"')
 
-    ratio = f"{tokens(INPUT)} / ({tokens(OUTPUT)} > 0)"
+    ratio = f"({tokens(INPUT)} / ({tokens(OUTPUT)} > 0))"
+    bloat = f"{ratio} > {_BLOATED} and {tokens(INPUT)} > {_MANY_TOKENS}"
+
+    def of_bloated(value: str) -> str:
+        # Each column alone makes a row: the same condition on all of them.
+        return f"{value} and ({bloat})"
+
     return table(
         f"Bloated prompts: more than {_BLOATED} tokens in for one out, 24 hours",
         f"Features that send much more than they get, of at least {_MANY_TOKENS:,} tokens in: "
         "long instructions, whole documents, histories that nobody cuts. Embeddings are left out.",
         {FEATURE: "Feature", MODEL: "Model"},
-        Column(
-            "In / out", f"({ratio}) > {_BLOATED} and {tokens(INPUT)} > {_MANY_TOKENS}", "none", 1
-        ),
-        Column("Tokens in", tokens(INPUT), "short", 1, bar=True),
-        Column("Tokens out", tokens(OUTPUT), "short", 1),
+        Column("In / out", bloat, "none", 1),
+        Column("Tokens in", of_bloated(tokens(INPUT)), "short", 1, bar=True),
+        Column("Tokens out", of_bloated(tokens(OUTPUT)), "short", 1),
         width=8,
         height=10,
     )
