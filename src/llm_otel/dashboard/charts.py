@@ -20,6 +20,7 @@ GOOD: Final = "#17b890"
 BAD: Final = "#e5484d"
 # Of its stretch; the rest is the gap to the next bar.
 _BAR_WIDTH: Final = 0.8
+_HATCH: Final = {"shape": "/", "fillmode": "replace", "size": 6, "solidity": 0.4}
 _DOT: Final = 7
 # Up to so many calls, each is a line of the grid.
 FEW: Final = 5
@@ -89,21 +90,19 @@ def bars(
     width = line.step_s * 1000 * _BAR_WIDTH
     part = width if stacked else width / max(len(series), 1)
     for number, (name, ys) in enumerate(series.items()):
-        made.add_bar(
-            x=line.starts, y=list(ys), name=plotly(name), width=part,
-            offset=0 if stacked else part * number,
-            marker={
-                "color": colours[number % len(colours)],
-                "line": {"width": 0},
-                "pattern": {
-                    "shape": ["" if whole else "/" for whole in line.whole],
-                    "fillmode": "replace",
-                    "size": 6,
-                    "solidity": 0.4,
-                },
-            },
-            hovertemplate=f"%{{y:{FORMATS[unit]['hover']}}}",
-        )  # fmt: skip
+        look = {
+            "name": plotly(name), "legendgroup": plotly(name), "width": part,
+            "offset": 0 if stacked else part * number,
+            "hovertemplate": f"%{{y:{FORMATS[unit]['hover']}}}",
+        }  # fmt: skip
+        solid = {"color": colours[number % len(colours)], "line": {"width": 0}}
+        # Cut ones are a series of their own, so that the legend has the others' look.
+        whole = [y if of_all else None for y, of_all in zip(ys, line.whole)]
+        made.add_bar(x=line.starts, y=whole, marker=solid, **look)
+        cut = [None if of_all else y or None for y, of_all in zip(ys, line.whole)]
+        if any(cut):
+            hatched = {**solid, "pattern": _HATCH}
+            made.add_bar(x=line.starts, y=cut, marker=hatched, showlegend=False, **look)
     columns = [[y or 0 for y in column] for column in zip(*series.values())]
     top = max((sum(column) if stacked else max(column) for column in columns), default=0)
     _frame(made, line, unit, top)

@@ -191,14 +191,14 @@ def _pace(context: Context, data: Costs, total: float, unpriced: int) -> Any:
     if asked.length < day:
         hours = asked.length / timedelta(hours=1)
         return figure_card(
-            "Per hour", formats.cost(total / hours, unpriced), note=f"mean of {hours:.1f} hours"
+            "Per hour", formats.cost(total / hours, unpriced), note=f"mean of {hours:.3g} hours"
         )
     parts = [min(start + day, asked.until) - max(start, asked.since) for start in data.days]
     days = sum(parts, timedelta()) / day
     return figure_card(
         "Per day",
         formats.cost(total / days if days > 0 else None, unpriced),
-        note=f"mean of the {days:.1f} days with calls",
+        note=f"mean of the {days:.3g} days with calls",
     )
 
 

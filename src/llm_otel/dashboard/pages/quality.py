@@ -222,14 +222,15 @@ def _distribution(scores: Quality) -> Any:
     sums = {row.evaluation: row.scores for row in scores.summaries}
     for number, (name, size) in enumerate(sums.items()):
         bins = {round(b.low, 2): b.scores / size for b in scores.bins if b.evaluation == name}
-        xs = [n / 20 for n in range(20)]
+        edges = [n / 20 for n in range(21)]
+        shares = [bins.get(edge, 0) for edge in edges[:-1]]
         made.add_scatter(
-            x=[x + 0.025 for x in xs],
-            y=[bins.get(x, 0) for x in xs],
+            x=edges,
+            y=[*shares, shares[-1]],
             name=escaping.plotly(name),
             mode="lines",
             line={
-                "shape": "hvh",
+                "shape": "hv",
                 "width": 2,
                 "color": charts.PALETTE[number % len(charts.PALETTE)],
             },
