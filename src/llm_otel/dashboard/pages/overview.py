@@ -158,7 +158,9 @@ def _bill(bill: Bill) -> list[Any]:
             # A day that has not begun yet is not a cheap one.
             change=change(bill.today or None, bill.today_last_week),
             good=-1,
-            note=f"{formats.money(bill.today_last_week)} by now a week ago",
+            note=f"{formats.money(bill.today_last_week)} by now a week ago"
+            if bill.today_last_week
+            else "nothing by now a week ago",
         ),
         figure_card(
             "Projected month",
