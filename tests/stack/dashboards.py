@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_otel import semconv
+from llm_otel.stack import prometheus
 from llm_otel.stack.config import Budgets, Config
 from llm_otel.stack.grafana import files
-from llm_otel.stack.prometheus import recording
 
 Json = dict[str, Any]
 CONFIG = Config(budgets=Budgets(total=100, tenants={"acme": 50, "*": 20}, features={"search": 10}))
@@ -114,6 +114,6 @@ def emitted() -> dict[str, set[str]]:
         labels = {*metric.labels, *resource}
         suffixes = ("", "_bucket", "_count", "_sum") if metric.kind == "histogram" else ("",)
         found |= {f"{metric.prometheus}{suffix}": labels for suffix in suffixes}
-    for group in recording.groups(CONFIG):
+    for group in prometheus.groups(CONFIG):
         found |= {rule.record: set[str]() for rule in group.rules}
     return found

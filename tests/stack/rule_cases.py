@@ -117,7 +117,7 @@ def check(case: Case, place: Path) -> None:
         "rule_files": [f"prometheus/alerts/{component}.yaml", *_rule_files(case, component)],
         "evaluation_interval": case.evaluated or case.step,
         "group_eval_order": [
-            *(group.name for group in prometheus.recording.groups(case.config)),
+            *(group.name for group in prometheus.groups(case.config)),
             f"{component}-alerts",
         ],
         "fuzzy_compare": True,

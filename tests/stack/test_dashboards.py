@@ -25,10 +25,11 @@ from stack.dashboards import (
 from stack.parts import ROOT, program
 
 from llm_otel.stack import panels as pinned
+from llm_otel.stack import prometheus
 from llm_otel.stack.config import Config
 from llm_otel.stack.grafana import files
 from llm_otel.stack.limits import DEFAULTS
-from llm_otel.stack.prometheus import ALERTS, recording
+from llm_otel.stack.prometheus import ALERTS
 from llm_otel.stack.prometheus import files as prometheus_files
 from tools.preview.macros import View
 
@@ -281,7 +282,7 @@ def _raw(name: str, config: Config) -> set[str]:
     """The series that a series is made of, down to those that nobody recorded."""
     stems = {name.removesuffix(suffix) for suffix in ("_bucket", "_count", "_sum")}
     found = {min(stems, key=len)} if ":" not in name else set[str]()
-    for group in recording.groups(config):
+    for group in prometheus.groups(config):
         for rule in group.rules:
             if rule.record == name:
                 for part in names(rule.expr) - {name}:
@@ -328,7 +329,7 @@ def test_what_the_dashboards_read_is_recorded(alerts: str, tmp_path: Path) -> No
     path = tmp_path / "llm-otel.yaml"
     path.write_text(f"alerts: {alerts}\n")
     config = Config.load(path)
-    recorded = {rule.record for group in recording.groups(config) for rule in group.rules}
+    recorded = {rule.record for group in prometheus.groups(config) for rule in group.rules}
     missing = {
         f"{each}: {name}"
         for each in targets(dashboards(config))

@@ -24,7 +24,7 @@ from stack.whole import whole
 from llm_otel import semconv
 from llm_otel.stack import panels
 from llm_otel.stack.grafana.promql import BY_TENANT, over_range
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus import budgets, recording
 from tools.preview.api import Prometheus
 from tools.preview.macros import ALL, View, duration
 from tools.preview.page import render
@@ -78,8 +78,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         api = Prometheus(stack.url)
-        budgets = f"count({recording.BUDGET_PROJECTED})"
-        wait_for(lambda: result(api, budgets), "a budget that is recorded", 30)
+        wait_for(
+            lambda: result(api, f"count({budgets.BUDGET_PROJECTED})"),
+            "a budget that is recorded",
+            30,
+        )
         yield api
 
 

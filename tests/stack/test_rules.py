@@ -81,7 +81,7 @@ FOREIGN_LABELS = {
     "job", "instance", "le", "exporter", "receiver", "data_type", "rule_group", "handler", "code",
     "integration", "reason", "otel_metric_overflow",
 }  # fmt: skip
-OWN_LABELS = {"scope", "month", "limit", "what", "why", "program"}
+OWN_LABELS = {"scope", "day", "month", "limit", "what", "why", "program"}
 PROMOTED = {name.replace(".", "_") for name in server.PROMOTED}
 
 

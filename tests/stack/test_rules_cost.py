@@ -11,13 +11,14 @@ from stack.rule_cases import CALL, CALLER, RESET, Case, Fires, check, counter, g
 
 from llm_otel import semconv
 from llm_otel.stack.config import Budgets, Config
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus import budgets as spending
+from llm_otel.stack.prometheus import usual
 
 INFO, WARN, PAGE = "info", "warning", "critical"
 SHOP = {"service_name": "shop"}
-SPENT = series(recording.SERVICE_COST, **SHOP)
-TOKENS = series(recording.SERVICE_TOKENS, **SHOP)
+SPENT = series(usual.SERVICE_COST, **SHOP)
 COST = series(semconv.COST, **CALL, token_type="input")
+MONDAY = "2026-11-02T00:00:00Z"
 NOVEMBER = "2026-11-01T00:00:00Z"
 
 
@@ -25,60 +26,77 @@ def at(severity: str, value: str, **labels: str) -> Fires:
     return Fires(severity, value, {**SHOP, **labels})
 
 
+def days(*spent: float) -> dict[str, str]:
+    """The raw counter of whole days, each of which cost so much; a value every half hour."""
+    return {COST: counter(*((each / 48, 48) for each in spent), start=0)}
+
+
+# Five days at work, and a weekend without any.
+WEEK = (240, 240, 240, 240, 240, 0, 0)
+
+
+def day(case: str, expect: dict[str, list[Fires]], *spent: float, **given: Any) -> Case:
+    """A case on whole days from a Monday on."""
+    usual: dict[str, Any] = {"start": MONDAY, "series": days(*spent), **given}
+    return Case(
+        case,
+        "LLMDailyCostHigh",
+        expect=expect,
+        rules=("services",),
+        step="30m",
+        evaluated="30m",
+        **usual,
+    )
+
+
 def daily() -> Iterator[Case]:
-    name = "LLMDailyCostHigh"
-    yield Case(
+    yield day(
         "waits, warns, pages, resolves when the days are as before",
-        name,
-        {SPENT: hourly((1, 72), (5, 12), (1, 30))},
         {
-            "72h50m": [],
-            "73h10m": [],
-            "73h30m": [at(WARN, "1.3×")],
-            "78h30m": [at(WARN, "2.2×"), at(PAGE, "2.2×")],
-            "112h": [],
+            f"{13 * 24 + 3}h": [],
+            f"{13 * 24 + 7}h": [at(WARN, "1.3×")],
+            f"{13 * 24 + 22}h": [at(WARN, "1.9×")],
+            f"{14 * 24 + 3}h": [at(s, "2.1×") for s in (WARN, PAGE)],
+            f"{16 * 24}h": [],
         },
-        step="5m",
-        evaluated="15m",
+        *(24 for _ in range(13)), 48, 60, 24, 24,
+    )  # fmt: skip
+    yield day(
+        "a usual week",
+        {f"{hours}h": [] for hours in range(1, 24 * 28, 3)},
+        *WEEK * 4,
     )
-    yield Case(
-        "goes on for a while",
-        name,
-        {SPENT: hourly((1, 72), (8, 1), (1, 30))},
+    yield day(
+        "a Monday that costs twice as much as Mondays do",
         {
-            "95h45m": [at(WARN, "1.3×")],
-            "96h": [at(WARN, "1.3×")],
-            "96h30m": [],
+            f"{14 * 24 + 6}h": [],
+            f"{21 * 24}h": [],
+            f"{21 * 24 + 6}h": [at(WARN, "1.8×")],
+            f"{21 * 24 + 23}h": [at(WARN, "2.0×")],
+            f"{23 * 24}h": [],
         },
-        step="5m",
-        evaluated="15m",
-    )
-    yield Case(
-        "a usual day",
-        name,
-        {SPENT: hourly((1, 100))},
-        {"72h30m": [], "99h30m": []},
-        step="5m",
-        evaluated="15m",
-    )
-    yield Case(
-        "history too short",
-        name,
-        {SPENT: hourly((1, 42), (9, 25))},
-        {"66h30m": []},
-        step="5m",
-        evaluated="15m",
-    )
-    yield Case("cents", name, {SPENT: hourly((0.01, 72), (0.03, 24))}, {"95h30m": []}, step="5m")
-    yield Case(
-        "from the raw counter, across a restart and idle hours",
-        name,
-        {COST: counter((0.1, 36 * 12), (RESET, 1), (0.1, 36 * 12), (None, 36), (1, 12 * 12))},
-        {"72h": [], "76h": [], "82h": [at(WARN, "3.5×"), at(PAGE, "3.5×")]},
-        rules=("hourly",),
-        step="5m",
-        evaluated="1h",
-        samples={f"round({recording.SERVICE_COST}, 0.01)": ("74h", {'{service_name="shop"}': 0})},
+        *WEEK * 3, 480, 240, 240,
+    )  # fmt: skip
+    yield day(
+        "a weekend is compared with weekends",
+        {f"{20 * 24}h": [], f"{21 * 24 - 1}h": [at(s, "2.4×") for s in (WARN, PAGE)]},
+        *(24, 24, 24, 24, 24, 10, 10), *(24, 24, 24, 24, 24, 10, 10), *(24, 24, 24, 24, 24, 10, 24),
+    )  # fmt: skip
+    yield day(
+        "a weekday in the first week is compared with weekdays",
+        {"72h": [], "96h": [at(s, "3.0×") for s in (WARN, PAGE)]},
+        24, 24, 24, 72, 24,
+    )  # fmt: skip
+    yield day(
+        "neither the first hour nor the first days",
+        {f"{hours}h": [] for hours in (1, 2, 12, 23, 24, 25, 30, 47, 48, 60)},
+        1, 24, 72,
+    )  # fmt: skip
+    yield day("cents", {"95h30m": []}, 0.24, 0.24, 0.24, 0.72)
+    yield day(
+        "a restart and idle hours",
+        {"72h": [], "96h": [at(s, "3.1×") for s in (WARN, PAGE)]},
+        series={COST: counter((0.5, 60), (RESET, 1), (0.5, 83), (None, 10), (72 / 38, 48))},
     )
 
 
@@ -126,74 +144,82 @@ def spike() -> Iterator[Case]:
     )
 
 
-def tokens() -> Iterator[Case]:
-    name = "LLMTokensUnusual"
+def hours(*phases: tuple[float, int]) -> dict[str, str]:
+    """The raw counter of tokens: `(tokens an hour, hours)`, with a value every ten minutes."""
     raw = series(semconv.TOKENS_CONSUMED, **CALL, token_type="input")
-    week = 7 * 24
-    yield Case(
-        "more than in the same hour a week ago, though it is a busy one",
-        name,
-        {
-            TOKENS: hourly((10_000, 2), (60_000, 3), (10_000, week)),
-            raw: counter((1_000, week * 12 + 24), (20_000, 24)),
-        },
-        {
-            f"{week + 2}h": [],
-            f"{week + 2}h50m": [at(WARN, "3.7×")],
-            f"{week + 3}h30m": [at(WARN, "4.0×"), at(PAGE, "4.0×")],
-        },
-        rules=(),
-        step="5m",
+    return {raw: counter(*((each / 6, 6 * number) for each, number in phases))}
+
+
+def hour(
+    case: str, expect: dict[str, list[Fires]], *phases: tuple[float, int], **given: Any
+) -> Case:
+    """A case on whole hours from a Monday on."""
+    return Case(
+        case,
+        "LLMTokensUnusual",
+        hours(*phases),
+        expect,
+        rules=("services",),
+        step="10m",
         evaluated="10m",
-    )
-    yield Case(
-        "no more than in the same hour a week ago",
-        name,
-        {
-            TOKENS: hourly((10_000, 2), (60_000, 3), (10_000, week)),
-            raw: counter((1_000, week * 12 + 24), (6_000, 24)),
-        },
-        {f"{week + 3}h": [], f"{week + 3}h30m": []},
-        rules=(),
-        step="5m",
-        evaluated="10m",
-    )
-    yield Case(
-        "without a week, against the mean hour",
-        name,
-        {TOKENS: hourly((10_000, 30)), raw: counter((1_000, 300), (2_000, 60))},
-        {"25h": [], "26h10m": [at(WARN, "2.4×")]},
-        step="5m",
-    )
-    yield Case(
-        "history too short",
-        name,
-        {TOKENS: hourly((10_000, 20)), raw: counter((1_000, 200), (9_000, 40))},
-        {"19h50m": []},
-        step="5m",
-    )
-    yield Case(
-        "few",
-        name,
-        {TOKENS: hourly((100, 30)), raw: counter((10, 300), (500, 60))},
-        {"26h10m": []},
-        step="5m",
+        start=MONDAY,
     )
 
 
-def month(scope: str, month: str = "202611", **labels: str) -> str:
-    return series(recording.MONTHLY_COST, scope=scope, month=month, **labels)
+def tokens() -> Iterator[Case]:
+    office = ((100, 9), (60_000, 8), (100, 7))
+    rest = ((100, 24),)
+    week = (*office * 5, *rest * 2)
+    morning = 10 * 60
+    yield hour(
+        "a service that works in office hours, from its first minute on",
+        {f"{minutes}m": [] for minutes in range(30, 24 * 15 * 60, 190)},
+        *week * 2, *office,
+    )  # fmt: skip
+    yield hour(
+        "more than in the same hour of the two weeks before, though it is a busy one",
+        {
+            f"{14 * 24 * 60 + morning}m": [],
+            f"{15 * 24 * 60 + morning}m": [at(WARN, "2.0×")],
+            f"{16 * 24 * 60 + morning}m": [at(s, "4.0×") for s in (WARN, PAGE)],
+            f"{16 * 24 * 60 + morning + 18 * 60}m": [],
+        },
+        *week * 2, *office, (100, 9), (120_000, 8), (100, 7), (100, 9), (240_000, 8), (100, 31),
+    )  # fmt: skip
+    yield hour(
+        "within the first week, against the same hour on the weekdays",
+        {"26h": [], "58h30m": [at(WARN, "2.0×")]},
+        *office * 2, (100, 9), (120_000, 8), (100, 7),
+    )  # fmt: skip
+    yield hour(
+        "at night, though by day it would be usual",
+        {"51h": [at(s, "4.0×") for s in (WARN, PAGE)]},
+        (10_000, 9), (60_000, 8), (10_000, 7), (10_000, 9), (60_000, 8), (10_000, 7), (40_000, 9),
+    )  # fmt: skip
+    yield hour(
+        "the first hour and the first day",
+        {f"{minutes}m": [] for minutes in range(10, 25 * 60, 50)},
+        (20_000, 1), (200_000, 22), (900_000, 2),
+    )  # fmt: skip
+    yield hour("few", {"58h30m": []}, *((100, 48), (500, 24)))
+
+
+def spending_of(tenant: str, feature: str, *phases: tuple[float, int]) -> dict[str, str]:
+    """The raw counter of a tenant's cost: `(USD an hour, hours)`, with a value every 10 minutes."""
+    labels = {**CALL, "tenant_id": tenant, "feature": feature}
+    key = series(semconv.COST, **labels, token_type="input")
+    return {key: counter(*((each / 6, 6 * number) for each, number in phases))}
 
 
 def budget(case: str, alert: str, **given: Any) -> Case:
-    usual: dict[str, Any] = {"rules": ("budgets",), "step": "5m", "evaluated": "30m"}
+    usual: dict[str, Any] = {"rules": ("budgets",), "step": "10m", "evaluated": "30m"}
     return Case(case, alert, start=NOVEMBER, **{**usual, **given})
 
 
 def budgets() -> Iterator[Case]:
     acme = {"scope": "tenant", "tenant_id": "acme"}
     ten = Config(budgets=Budgets(tenants={"acme": 10}))
-    spent = {month("tenant", tenant_id="acme"): hourly((0.1, 110))}
+    spent = spending_of("acme", "search", (0.1, 110))
     yield budget(
         "50, 80, 100 % of a tenant's budget",
         "LLMBudgetUsed",
@@ -201,9 +227,9 @@ def budgets() -> Iterator[Case]:
         config=ten,
         expect={
             "49h": [],
-            "60h30m": [Fires(INFO, "61%", acme)],
-            "85h30m": [Fires(s, "86%", acme) for s in (INFO, WARN)],
-            "101h30m": [Fires(s, "102%", acme) for s in (INFO, WARN, PAGE)],
+            "60h30m": [Fires(INFO, "60.5%", acme)],
+            "85h30m": [Fires(s, "85.5%", acme) for s in (INFO, WARN)],
+            "101h30m": [Fires(s, "101.5%", acme) for s in (INFO, WARN, PAGE)],
         },
     )
     yield budget(
@@ -211,14 +237,14 @@ def budgets() -> Iterator[Case]:
         "LLMBudgetProjected",
         series=spent,
         config=Config(budgets=Budgets(tenants={"acme": 80})),
-        expect={"20h30m": [], "21h30m": [], "26h": [Fires(WARN, "90.13%", acme)]},
+        expect={"20h30m": [], "21h30m": [], "26h": [Fires(WARN, "90%", acme)]},
     )
     yield budget(
         "it will not do",
         "LLMBudgetProjected",
         series=spent,
         config=Config(budgets=Budgets(tenants={"acme": 60})),
-        expect={"26h": [Fires(s, "120.2%", acme) for s in (WARN, PAGE)]},
+        expect={"26h": [Fires(s, "120%", acme) for s in (WARN, PAGE)]},
     )
     yield budget(
         "within its budget", "LLMBudgetProjected", series=spent, expect={"48h": []},
@@ -226,11 +252,9 @@ def budgets() -> Iterator[Case]:
     )  # fmt: skip
     yield budget("no budget", "LLMBudgetUsed", series=spent, expect={"109h": []})
     others = {
-        month("tenant", tenant_id="acme"): hourly((0.1, 20)),
-        month("tenant", tenant_id="zeta"): hourly((0.1, 20)),
-        month("tenant", tenant_id="none"): hourly((0.1, 20)),
-        month("feature", feature="search"): hourly((0.2, 20)),
-        month("total"): hourly((0.3, 20)),
+        **spending_of("acme", "search", (0.1, 20)),
+        **spending_of("zeta", "search", (0.1, 20)),
+        **spending_of("none", "answers", (0.1, 20)),
     }
     yield budget(
         "tenants that are not named, features, everything",
@@ -241,9 +265,9 @@ def budgets() -> Iterator[Case]:
         ),
         expect={
             "19h30m": [
-                *(Fires(s, "200%", {**acme, "tenant_id": "zeta"}) for s in (INFO, WARN, PAGE)),
-                Fires(INFO, "80%", {"scope": "feature", "feature": "search"}),
-                Fires(INFO, "60%", {"scope": "total"}),
+                *(Fires(s, "195%", {**acme, "tenant_id": "zeta"}) for s in (INFO, WARN, PAGE)),
+                Fires(INFO, "78%", {"scope": "feature", "feature": "search"}),
+                Fires(INFO, "58.5%", {"scope": "total"}),
             ]
         },
     )
@@ -262,16 +286,35 @@ def budgets() -> Iterator[Case]:
         start="2026-11-30T12:00:00Z",
         config=Config(budgets=Budgets(tenants={"acme": 12.5})),
         samples={
-            f'round({recording.MONTH_TO_DATE}{{scope="total"}}, 0.01)': (
+            f'round({spending.MONTH_TO_DATE}{{scope="total"}}, 0.01)': (
                 "18h",
                 {'{scope="total"}': 7.2},
             ),
             # Six hours of December are gone: what is left goes at the pace of the last day.
-            f'round({recording.MONTH_PROJECTED}{{scope="total"}}, 0.01)': (
+            f'round({spending.MONTH_PROJECTED}{{scope="total"}}, 0.01)': (
                 "18h",
                 {'{scope="total"}': round(7.2 + 21.6 * 30.75, 2)},
             ),
         },
+    )
+    month = f"round({spending.MONTH_TO_DATE}{{scope='total'}}, 0.1)"
+    restarted = {COST: counter((0.1, 60), (RESET, 1), (0.1, 59))}
+    yield budget(
+        "a process that starts anew under the same name",
+        "LLMBudgetUsed",
+        series=restarted,
+        expect={"19h50m": []},
+        evaluated="10m",
+        # one step lies between the last value of the old and the 0 of the new process
+        samples={month: ("19h50m", {'{scope="total"}': 11.7})},
+    )
+    yield budget(
+        "four hours of which nothing came, and was kept by nobody",
+        "LLMBudgetUsed",
+        series={COST: "0+0.1x65 _x24 9+0.1x29"},
+        expect={"19h50m": []},
+        evaluated="10m",
+        samples={month: ("19h50m", {'{scope="total"}': 11.9})},
     )
 
 

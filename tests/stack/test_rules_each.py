@@ -15,6 +15,7 @@ from llm_otel import semconv
 from llm_otel.stack import prometheus, render
 from llm_otel.stack.config import Config
 from llm_otel.stack.limits import seconds
+from llm_otel.stack.prometheus import budgets
 from llm_otel.stack.prometheus.alerts import rules
 
 CONFIG = Config()
@@ -105,6 +106,8 @@ def test_a_counter_is_read_by_its_growth_alone() -> None:
     for text in prometheus.files(CONFIG).values():
         for group in yaml.safe_load(text).get("groups", ()):
             for rule in group["rules"]:
+                if rule.get("record") in (budgets.DAY_COST, budgets.HOUR_COST):
+                    continue  # these bridge gaps by differences: test_rules_cost has restarts
                 rest = read.sub("", rule["expr"]).replace(heard, "")
                 names = set(re.findall(r"[\w:]+", rest))
                 raw = {name for name in names if name in counters or name.endswith("_total")}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,14 @@ FASTER = {
     r"group_wait: \w+": "group_wait: 1s",
     r"group_interval: \w+": "group_interval: 1s",
 }
+
+
+def faster(path: str, text: str) -> str:
+    """A generated file whose rules and scrapes come every second."""
+    # what is kept by the hour has the hour in its name
+    for slow, fast in {} if "hourly" in path else FASTER.items():
+        text = re.sub(slow, fast, text)
+    return text
 
 
 @dataclass
@@ -86,6 +94,8 @@ def whole(
     overlays: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     targets: Mapping[str, str] | None = None,
+    motion: Callable[[str, str], str] = faster,
+    flags: Sequence[str] = (),
 ) -> Iterator[Whole]:
     """Start everything.
 
@@ -95,6 +105,8 @@ def whole(
         overlays: Names of the Collector's overlays.
         environment: More variables for the Collector: where it sends to.
         targets: What else Prometheus shall scrape: `name:port` in the compose file -> `host:port`.
+        motion: Makes time run faster in a generated file, given its path and text.
+        flags: More of them for Prometheus.
     """
     names = ("grpc", "http", "health", "own", "prometheus", "alertmanager")
     at = {name: f"127.0.0.1:{free_port()}" for name in names}
@@ -105,14 +117,20 @@ def whole(
         stack.callback(thread.join)
         stack.callback(page.shutdown)
         at["notifications"] = f"127.0.0.1:{page.server_port}"
-        _write(folder, config, at, targets or {})
+        _write(folder, config, at, targets or {}, motion)
         stack.enter_context(_alertmanager(folder, at))
-        running = stack.enter_context(_prometheus(folder, at))
+        running = stack.enter_context(_prometheus(folder, at, flags))
         stack.enter_context(_collector(folder, at, overlays, environment or {}))
         yield Whole(config, running, page.inbox, at)
 
 
-def _write(folder: Path, config: Config, at: Mapping[str, str], targets: Mapping[str, str]) -> None:
+def _write(
+    folder: Path,
+    config: Config,
+    at: Mapping[str, str],
+    targets: Mapping[str, str],
+    motion: Callable[[str, str], str],
+) -> None:
     moved = {
         **{f"- {name}": f"- {address}" for name, address in targets.items()},
         "- otel-collector:8888": f"- {at['own']}",
@@ -125,10 +143,7 @@ def _write(folder: Path, config: Config, at: Mapping[str, str], targets: Mapping
         for path, text in part.files(config).items():
             for name, address in moved.items():
                 text = text.replace(name, address)
-            # what is kept by the hour has the hour in its name
-            for slow, fast in {} if "hourly" in path else FASTER.items():
-                text = re.sub(slow, fast, text)
-            found[path] = text
+            found[path] = motion(path, text)
     render.write(folder, found)
 
 
@@ -156,7 +171,7 @@ def _collector(
     )
 
 
-def _prometheus(folder: Path, at: Mapping[str, str]) -> Part:
+def _prometheus(folder: Path, at: Mapping[str, str], flags: Sequence[str]) -> Part:
     return Part(
         "prometheus",
         [
@@ -164,6 +179,7 @@ def _prometheus(folder: Path, at: Mapping[str, str]) -> Part:
             f"--storage.tsdb.path={folder / 'series'}",
             f"--web.listen-address={at['prometheus']}",
             *prometheus.FLAGS,
+            *flags,
         ],
         ready=f"http://{at['prometheus']}/-/ready",
         log=folder / "prometheus.log",

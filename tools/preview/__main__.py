@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from llm_otel.stack import prometheus
 from llm_otel.stack.config import Budgets, Config
 from llm_otel.stack.grafana import files
-from llm_otel.stack.prometheus import recording
 from tools.binaries.build import Unavailable
 from tools.preview.api import Failed, Prometheus
 from tools.preview.history import DAY, HOUR, Incident, Past, fleet
@@ -63,7 +63,7 @@ def _source(url: str | None, config: Config) -> Iterator[tuple[Prometheus, float
         text = store.folder / "past.om"
         Past(fleet(), now, trouble).write(text, recent=26 * HOUR, since=15 * DAY)
         store.load(text)
-        store.record(recording.groups(config), now, recent=25 * HOUR, since=14 * DAY)
+        store.record(prometheus.groups(config), now, recent=25 * HOUR, since=14 * DAY)
         with store.serving() as api:
             yield api, float(now)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_otel.stack.prometheus import FLAGS
-from llm_otel.stack.prometheus.recording import Group, Rule
+from llm_otel.stack.prometheus.rule import Group, Rule
 from tools.binaries.build import find
 from tools.preview.api import Failed, Prometheus
 from tools.preview.macros import duration
@@ -66,16 +66,16 @@ class Store:
         Args:
             groups: The rules.
             end: The last second.
-            recent: How far back the groups go that are evaluated within the hour, in seconds.
-            since: How far back the hourly ones go.
+            recent: How far back the groups go that are evaluated each minute, in seconds.
+            since: How far back the others go, each full hour.
         """
         for number, level in enumerate(levels(groups)):
             text = self.folder / f"level-{number}.om"
             with self.serving() as api, text.open("w", encoding="utf-8") as out:
                 series: dict[str, list[str]] = {}
                 for group, rule in level:
-                    interval = duration(group.interval)
-                    start = end - (since if interval >= 3600 else recent)
+                    often = duration(group.interval) <= 60
+                    interval, start = (60, end - recent) if often else (3600, end - since)
                     for key, samples in _evaluated(api, rule, start, end, interval):
                         series.setdefault(key, []).extend(samples)
                 for key, samples in series.items():
@@ -91,7 +91,12 @@ def levels(groups: Sequence[Group]) -> list[list[tuple[Group, Rule]]]:
     found = []
     while todo:
         names = {rule.record for _, rule in todo}
-        now = [each for each in todo if not names & set(_NAME.findall(each[1].expr))]
+        now = [
+            (group, rule)
+            for group, rule in todo
+            # one that carries its own last value on may do without
+            if not (names - {rule.record}) & set(_NAME.findall(rule.expr))
+        ]
         assert now, f"rules need one another: {names}"
         found.append(now)
         todo = [each for each in todo if each not in now]

@@ -39,7 +39,7 @@ from llm_otel.stack.grafana.style import (
     step,
     steps,
 )
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus import budgets
 
 _PERIODS: Final = {"Last 24 hours": "24h", "Last 7 days": "7d", "Last 30 days": "30d"}
 
@@ -141,9 +141,9 @@ def _budgets(config: Config) -> Panel:
         "Budget use, this month",
         "Share of each monthly budget that is spent, and that will be at the pace of the last 24 "
         "hours. Budgets are set in llm-otel.yaml; months are UTC.",
-        Query(f"{recording.BUDGET_USED}{{{own}}}", "{{scope}} {{tenant_id}}{{feature}}", True),
+        Query(f"{budgets.BUDGET_USED}{{{own}}}", "{{scope}} {{tenant_id}}{{feature}}", True),
         Query(
-            f"{recording.BUDGET_PROJECTED}{{{own}}}",
+            f"{budgets.BUDGET_PROJECTED}{{{own}}}",
             "{{scope}} {{tenant_id}}{{feature}} projected",
             True,
         ),

@@ -8,8 +8,10 @@ from typing import Any, Final
 from llm_otel.stack import panels
 from llm_otel.stack.config import Config
 from llm_otel.stack.generated import HEAD, dump
+from llm_otel.stack.limits import DEFAULTS
 from llm_otel.stack.prometheus import calls, costs, pipeline, quality, recording, server
 from llm_otel.stack.prometheus.alerts import Alert, rules
+from llm_otel.stack.prometheus.rule import Group, Rule
 
 # What the program needs on its command line beside `--config.file` and addresses.
 FLAGS: Final = (
@@ -34,7 +36,7 @@ _INTERVALS: Final = {"llm": "1m", "cost": "5m", "quality": "5m", "telemetry": "1
 def files(config: Config) -> dict[str, str]:
     """The generated files of Prometheus: path -> text."""
     documents: dict[str, Any] = {"prometheus": server.document(config)}
-    for group in recording.groups(config):
+    for group in groups(config):
         documents[f"rules/{group.name.removeprefix('llm-')}"] = _groups(
             group.name, group.interval, [_recorded(rule) for rule in group.rules]
         )
@@ -47,6 +49,16 @@ def files(config: Config) -> dict[str, str]:
         f"prometheus/{name}.{paths[name]}": HEAD + dump(document)
         for name, document in documents.items()
     }
+
+
+def groups(config: Config) -> tuple[Group, ...]:
+    """The recording rules: a window that an alert reads, on or off, is recorded."""
+    conditions = (
+        alert.condition(config, config.alerts.get(alert.key, DEFAULTS[alert.key]))
+        for alert in ALERTS
+    )
+    read = "\n".join(part for found in conditions for part in (found.value, *found.guards))
+    return recording.groups(config, read)
 
 
 def watchdog(config: Config) -> dict[str, Any]:
@@ -75,7 +87,7 @@ def _alerts(config: Config, component: str) -> Iterator[dict[str, Any]]:
         yield watchdog(config)
 
 
-def _recorded(rule: recording.Rule) -> dict[str, Any]:
+def _recorded(rule: Rule) -> dict[str, Any]:
     found: dict[str, Any] = {"record": rule.record, "expr": rule.expr}
     if rule.labels:
         found["labels"] = dict(rule.labels)

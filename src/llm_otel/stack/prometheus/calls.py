@@ -9,7 +9,7 @@ from llm_otel import semconv
 from llm_otel.stack import panels
 from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus import recording, usual
 from llm_otel.stack.prometheus.alerts import Alert, Condition
 from llm_otel.stack.prometheus.promql import SERVICE, matcher, observed, total
 
@@ -70,7 +70,7 @@ def _stuck(_: Config, limits: Limits) -> Condition:
 
 def _traffic(_: Config, limits: Limits) -> Condition:
     now = observed(semconv.REQUEST_DURATION, "1h", (SERVICE,))
-    then = f"min_over_time({recording.SERVICE_REQUESTS}[2h] offset 167h)"
+    then = f"min_over_time({usual.SERVICE_REQUESTS}[2h] offset 167h)"
     return Condition(f"(\n{now}\n)\n/ ({then} > 0)", (f"{then} >= {limits.minimum:g}",))
 
 

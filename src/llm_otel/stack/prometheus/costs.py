@@ -8,8 +8,8 @@ from typing import Final
 from llm_otel import semconv
 from llm_otel.stack import panels
 from llm_otel.stack.config import Config
-from llm_otel.stack.limits import Limits, seconds
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.limits import Limits
+from llm_otel.stack.prometheus import budgets, recording, usual
 from llm_otel.stack.prometheus.alerts import Alert, Condition
 from llm_otel.stack.prometheus.promql import SERVICE, grown, observed
 
@@ -21,48 +21,43 @@ _WHOSE: Final = (
 )
 
 
-def _known(recorded: str, history: str | None, before: str) -> str:
-    """Whether there was a recorded hour for that long; `before` is what is not looked at."""
-    hours = seconds(str(history)) // 3600
-    return f"count_over_time({recorded}[7d] offset {before}) >= {hours}"
+def _known(recorded: str, history: str | None) -> str:
+    """Whether a service was there that long ago."""
+    return f"present_over_time({recorded}[7d] offset {history})"
 
 
 def _daily(_: Config, limits: Limits) -> Condition:
-    recorded = recording.SERVICE_COST
-    day = f"sum_over_time({recorded}[1d])"
+    day = usual.SERVICE_DAY
     return Condition(
-        f"{day}\n/ (24 * avg_over_time({recorded}[7d] offset 1d) > 0)",
-        (f"{day} >= {limits.minimum:g}", _known(recorded, limits.history, "1d")),
+        f"{day}\n/ ({usual.USUAL_DAY} > 0)",
+        (f"{day} >= {limits.minimum:g}", _known(day, limits.history)),
     )
 
 
 def _hourly(_: Config, limits: Limits) -> Condition:
-    recorded = recording.SERVICE_COST
+    recorded = usual.SERVICE_COST
     hour = grown(semconv.COST, "1h", (SERVICE,))
     # The dearest hour, not the mean: a nightly job is no spike.
     return Condition(
         f"{hour}\n/ (max_over_time({recorded}[7d] offset 1h) > 0)",
-        (f"{hour} >= {limits.minimum:g}", _known(recorded, limits.history, "1h")),
+        (f"{hour} >= {limits.minimum:g}", _known(recorded, limits.history)),
     )
 
 
 def _tokens(_: Config, limits: Limits) -> Condition:
-    recorded = recording.SERVICE_TOKENS
     hour = grown(semconv.TOKENS_CONSUMED, "1h", (SERVICE,))
-    # The recorded hours begin at any minute: two of them overlap the same hour a week ago.
-    week_ago = f"max_over_time({recorded}[2h] offset 167h) > 0"
     return Condition(
-        f"{hour}\n/ (({week_ago}) or (avg_over_time({recorded}[7d] offset 1h) > 0))",
-        (f"{hour} >= {limits.minimum:g}", _known(recorded, limits.history, "1h")),
+        f"{hour}\n/ ({usual.USUAL_TOKENS} > 0)",
+        (f"{hour} >= {limits.minimum:g}", _known(usual.SERVICE_TOKENS, limits.history)),
     )
 
 
 def _projected(_: Config, __: Limits) -> Condition:
-    return Condition(recording.BUDGET_PROJECTED)
+    return Condition(budgets.BUDGET_PROJECTED)
 
 
 def _used(_: Config, __: Limits) -> Condition:
-    return Condition(recording.BUDGET_USED)
+    return Condition(budgets.BUDGET_USED)
 
 
 def _unpriced(_: Config, limits: Limits) -> Condition:
@@ -87,8 +82,9 @@ ALERTS: Final[Sequence[Alert]] = (
         _COST,
         panels.DAILY_COST,
         "{service_name}: the last 24 hours cost {value} a usual day",
-        "The mean day of the 7 before, of which {history} at least are known; days below {minimum}"
-        " do not count.",
+        "A usual day is the mean of the same weekday in each of the two weeks before, or else of"
+        " the days of its kind (weekday or weekend) in the last week. At least {history} before are"
+        " known, and days below {minimum} do not count.",
         _daily,
     ),
     Alert(
@@ -107,8 +103,9 @@ ALERTS: Final[Sequence[Alert]] = (
         _COST,
         panels.TOKENS,
         "{service_name}: the last hour took {value} the usual tokens",
-        "Usual is the same hour a week ago, or else the mean hour of at least {history}; hours"
-        " below {minimum} do not count.",
+        "Usual is the mean of the same hour on this weekday in each of the two weeks before, or"
+        " else on the days of its kind (weekday or weekend) in the last week. At least {history}"
+        " before is known, and hours below {minimum} do not count.",
         _tokens,
     ),
     Alert(

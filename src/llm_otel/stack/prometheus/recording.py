@@ -7,13 +7,15 @@ further than a day sums the hourly rules: raw series would be slow, and lost aft
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+import re
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Final
 
 from llm_otel import semconv
 from llm_otel.semconv import FEATURE, MODEL, PROVIDER, TENANT_ID
-from llm_otel.stack.config import ANY, Config
+from llm_otel.stack.config import Config
+from llm_otel.stack.prometheus import budgets, usual
 from llm_otel.stack.prometheus.promql import (
     SERVICE,
     amount,
@@ -25,11 +27,13 @@ from llm_otel.stack.prometheus.promql import (
     total,
     union,
 )
+from llm_otel.stack.prometheus.rule import Group, Rule
 
 CALLER: Final = (SERVICE, MODEL, PROVIDER)
-BUDGETED: Final = ("scope", TENANT_ID, FEATURE)
 QUANTILES: Final = (50, 95, 99)
 SLO_WINDOWS: Final = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+
+_NAME: Final = re.compile(r"[\w:]+")
 
 _DETAIL: Final = (SERVICE, MODEL, PROVIDER, TENANT_ID, FEATURE)
 _DETAILED: Final = "service_model_provider_tenant_feature"
@@ -53,42 +57,11 @@ SUMMARIES: Final = {
     "service_tenant_feature": (SERVICE, TENANT_ID, FEATURE),
 }
 
-# By service alone, without holes: an hour in which a service was silent is there, as 0.
-SERVICE_COST: Final = f"service:{base(semconv.COST)}:increase1h"
-SERVICE_TOKENS: Final = f"service:{base(semconv.TOKENS_CONSUMED)}:increase1h"
-SERVICE_REQUESTS: Final = "service:gen_ai_requests:increase1h"
-
-# By scope total, tenant or feature, with the label of the latter two.
-MONTHLY_COST: Final = f"scope_month:{base(semconv.COST)}:increase1h"
-MONTH_TO_DATE: Final = f"scope:{base(semconv.COST)}:month_to_date"
-MONTH_PROJECTED: Final = f"scope:{base(semconv.COST)}:month_projected"
-BUDGET: Final = "scope:gen_ai_budget_usd:limit"
-BUDGET_USED: Final = "scope:gen_ai_budget:used_ratio"
-BUDGET_PROJECTED: Final = "scope:gen_ai_budget:projected_ratio"
-
 REQUEST_RATE: Final = "service:gen_ai_requests:rate5m"
 ERROR_RATE: Final = f"service:{base(semconv.ERRORS)}:rate5m"
 HEARD: Final = "service:llm_otel_series:count"
 ACTIVE: Final = f"service_model_provider:{base(semconv.REQUESTS_ACTIVE)}:sum"
 HEADROOM: Final = "service_model_provider:gen_ai_ratelimit:remaining_ratio"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One recording rule: its name, its PromQL, labels to add."""
-
-    record: str
-    expr: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Rules that are evaluated one after another, every `interval`."""
-
-    name: str
-    interval: str
-    rules: tuple[Any, ...]
 
 
 def requests(window: str) -> str:
@@ -135,40 +108,51 @@ def slo_ratio(window: str) -> str:
     return f"service:{base(semconv.ERRORS)}:ratio_rate{window}"
 
 
-def groups(config: Config) -> tuple[Group, ...]:
-    """All groups of recording rules."""
+def groups(config: Config, read: str) -> tuple[Group, ...]:
+    """All groups of recording rules.
+
+    Args:
+        config: What the rules are generated from.
+        read: PromQL of all alerts, on or off: the windows that it names are recorded.
+    """
+    names = frozenset(_NAME.findall(read))
     return (
-        Group("llm-calls", "1m", tuple(_calls(config))),
+        Group("llm-calls", "1m", tuple(_calls(names))),
         Group("llm-slo", "1m", tuple(_slo())),
-        Group("llm-hourly", "1h", (*_detailed(), *_summaries(), *_dense(), *_months())),
-        Group("llm-budgets", "5m", tuple(_budgets(config))),
+        Group("llm-hourly", "1h", (*_detailed(), *_summaries())),
+        Group("llm-services", "5m", tuple(usual.rules())),
+        Group("llm-budgets", "5m", tuple(budgets.rules(config))),
     )
 
 
-def _windows(config: Config, *keys: str) -> list[str]:
-    """The windows that these alerts look at, each once."""
-    return sorted({config.window(key) for key in keys})
+def _windows(names: Collection[str], *families: Callable[[str], str]) -> list[str]:
+    """The windows of all names that belong to one of some families, such as `requests`."""
+    patterns = [
+        re.compile(re.escape(name("?")).replace(r"\?", "([0-9]+[a-z])")) for name in families
+    ]
+    found = (pattern.fullmatch(name) for pattern in patterns for name in names)
+    return sorted({match[1] for match in found if match})
 
 
-def _calls(config: Config) -> Iterable[Rule]:
-    shares = ("errors", "rate_limited", "timeouts", "content_filter", "rejected", "key_refused")
-    for window in _windows(config, "latency", "first_chunk", "headroom", "stuck", *shares):
+def _calls(names: Collection[str]) -> Iterable[Rule]:
+    shares = _windows(names, error_ratio)
+    by_error = (*CALLER, semconv.ERROR_TYPE_LABEL)
+    for window in _windows(names, requests, error_ratio):
         yield Rule(requests(window), observed(semconv.REQUEST_DURATION, window, CALLER))
-    for window in _windows(config, *shares, "insufficient_funds"):
-        by = (*CALLER, semconv.ERROR_TYPE_LABEL)
-        yield Rule(errors(window), grown(semconv.ERRORS, window, by))
-    for window in _windows(config, "errors"):
+    for window in _windows(names, errors, error_ratio):
+        yield Rule(errors(window), grown(semconv.ERRORS, window, by_error))
+    for window in shares:
         counted = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
         failed = total(CALLER, f"{errors(window)}{{{counted}}}")
         yield Rule(
             error_ratio(window),
             f"({failed}\nor\n0 * {requests(window)})\n/ ({requests(window)} > 0)",
         )
-    for name, metric, key in (
-        (latency, semconv.REQUEST_DURATION, "latency"),
-        (first_chunk, semconv.TIME_TO_FIRST_CHUNK, "first_chunk"),
+    for name, metric in (
+        (latency, semconv.REQUEST_DURATION),
+        (first_chunk, semconv.TIME_TO_FIRST_CHUNK),
     ):
-        for window in _windows(config, key):
+        for window in _windows(names, *(partial(name, percent) for percent in QUANTILES)):
             classic, native = rates(metric, window)
             buckets = f"rate({metric.prometheus}_bucket[{window}])"
             yield Rule(classic, total((*CALLER, "le"), buckets))
@@ -244,62 +228,3 @@ def _summaries() -> Iterable[Rule]:
         for level in levels:
             by = (*SUMMARIES[level], *more)
             yield Rule(summary(level, detailed), total(by, detailed))
-
-
-def _dense() -> Iterable[Rule]:
-    """A mean over hours must count the idle ones: 0 for each service of the last eight days."""
-    for name, detailed in (
-        (SERVICE_COST, HOURLY_COST),
-        (SERVICE_TOKENS, HOURLY_TOKENS),
-        (SERVICE_REQUESTS, HOURLY_REQUESTS),
-    ):
-        known = f"0 * {total((SERVICE,), f'last_over_time({detailed}[8d])')}"
-        yield Rule(name, f"{total((SERVICE,), detailed)}\nor\n{known}")
-
-
-def _months() -> Iterable[Rule]:
-    """Cost with its month as a label, as no range of PromQL begins with a month.
-
-    An hour belongs to the month that its middle is in.
-    """
-    then = "vector(time() - 1800)"
-    month = f'count_values("month", year({then}) * 100 + month({then}))'
-    for scope, label in (("total", ()), ("tenant", (TENANT_ID,)), ("feature", (FEATURE,))):
-        yield Rule(
-            MONTHLY_COST,
-            f"{total(label, HOURLY_COST)}\n* on () group_left (month) {month}",
-            {"scope": scope},
-        )
-
-
-def _budgets(config: Config) -> Iterable[Rule]:
-    by = ", ".join(BUDGETED)
-    month = 'count_values("month", year() * 100 + month())'
-    left = "days_in_month() + 1 - day_of_month() - hour() / 24 - minute() / 1440"
-    yield Rule(
-        MONTH_TO_DATE,
-        f"sum by ({by}) (sum_over_time({MONTHLY_COST}[32d]) and on (month) {month})",
-    )
-    yield Rule(
-        MONTH_PROJECTED,
-        f"{MONTH_TO_DATE}\n+ on ({by})\n"
-        f"sum by ({by}) (sum_over_time({MONTHLY_COST}[1d])) * scalar({left})",
-    )
-    if config.budgets.total is not None:
-        yield Rule(BUDGET, f"vector({config.budgets.total:g})", {"scope": "total"})
-    for scope, label, budgets in (
-        ("tenant", TENANT_ID, config.budgets.tenants),
-        ("feature", FEATURE, config.budgets.features),
-    ):
-        yield from _limits(scope, label, budgets)
-    for name, spent in ((BUDGET_USED, MONTH_TO_DATE), (BUDGET_PROJECTED, MONTH_PROJECTED)):
-        yield Rule(name, f"{spent} / on ({by}) {BUDGET}")
-
-
-def _limits(scope: str, label: str, budgets: Mapping[str, float]) -> Iterable[Rule]:
-    named = sorted(set(budgets) - {ANY})
-    for key in named:
-        yield Rule(BUDGET, f"vector({budgets[key]:g})", {"scope": scope, label: key})
-    if ANY in budgets:
-        others = "".join(f',{label}!="{key}"' for key in (semconv.NONE, *named))
-        yield Rule(BUDGET, f'0 * {MONTH_TO_DATE}{{scope="{scope}"{others}}} + {budgets[ANY]:g}')

@@ -40,8 +40,9 @@ def document(config: Config) -> dict[str, Any]:
             "keep_identifying_resource_attributes": True,
         },
         "storage": {
-            # As long as the Collector's queue may hold samples back.
-            "tsdb": {"out_of_order_time_window": "30m"},
+            # As long as the Collector's queue may hold samples back: a night. What is older than an
+            # hour is refused without it, as the scrapes after the start are newer.
+            "tsdb": {"out_of_order_time_window": "1d"},
             "exemplars": {"max_exemplars": 100_000},
         },
         "rule_files": ["rules/*.yaml", "alerts/*.yaml"],

@@ -1,0 +1,112 @@
+"""What the month has cost so far, and how much of its budget that is.
+
+A sum of recorded hours lacks every hour at whose end Prometheus was down. These rules read the
+counters instead: each evaluation computes the cost of today and of the days before it anew, and a
+day's label says which day it is. So what was missed, or came late, is there with the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from llm_otel import semconv
+from llm_otel.semconv import FEATURE, TENANT_ID
+from llm_otel.stack.config import ANY, Config
+from llm_otel.stack.prometheus.promql import base, grown, total
+from llm_otel.stack.prometheus.rule import Rule
+
+BUDGETED: Final = ("scope", TENANT_ID, FEATURE)
+# The longest outage that leaves no hole: a weekend.
+DAYS_BACK: Final = 3
+
+_CALLER: Final = (TENANT_ID, FEATURE)
+_COST: Final = base(semconv.COST)
+# By the UTC day (20261130), without the hour that is not over.
+DAY_COST: Final = f"tenant_feature_day:{_COST}:increase"
+HOUR_COST: Final = f"tenant_feature:{_COST}:increase_since_hour"
+CALLER_MONTH: Final = f"tenant_feature:{_COST}:month_to_date"
+CALLER_PROJECTED: Final = f"tenant_feature:{_COST}:month_projected"
+
+# By scope total, tenant or feature, with the label of the latter two.
+MONTH_TO_DATE: Final = f"scope:{_COST}:month_to_date"
+MONTH_PROJECTED: Final = f"scope:{_COST}:month_projected"
+BUDGET: Final = "scope:gen_ai_budget_usd:limit"
+BUDGET_USED: Final = "scope:gen_ai_budget:used_ratio"
+BUDGET_PROJECTED: Final = "scope:gen_ai_budget:projected_ratio"
+
+
+def rules(config: Config) -> Iterator[Rule]:
+    """The cost of days and of the month, then the budgets."""
+    yield Rule(DAY_COST, _days())
+    yield Rule(HOUR_COST, _since_hour())
+    yield Rule(CALLER_MONTH, _month())
+    yield Rule(CALLER_PROJECTED, _projected())
+    for scope, label in (("total", ()), ("tenant", (TENANT_ID,)), ("feature", (FEATURE,))):
+        yield Rule(MONTH_TO_DATE, total(label, CALLER_MONTH), {"scope": scope})
+        yield Rule(MONTH_PROJECTED, total(label, CALLER_PROJECTED), {"scope": scope})
+    if config.budgets.total is not None:
+        yield Rule(BUDGET, f"vector({config.budgets.total:g})", {"scope": "total"})
+    for scope, key, budgets in (
+        ("tenant", TENANT_ID, config.budgets.tenants),
+        ("feature", FEATURE, config.budgets.features),
+    ):
+        yield from _limits(scope, key, budgets)
+    by = ", ".join(BUDGETED)
+    for name, spent in ((BUDGET_USED, MONTH_TO_DATE), (BUDGET_PROJECTED, MONTH_PROJECTED)):
+        yield Rule(name, f"{spent} / on ({by}) {BUDGET}")
+
+
+def _days() -> str:
+    """The cost of each full hour, as the counters have it now, by the day that it belongs to.
+
+    The difference to an hour ago bridges a gap in which nothing arrived. A counter that is new or
+    began anew has none: of that one, what it grew by within the hour.
+    """
+    counter = semconv.COST.prometheus
+    now, hour_ago = f"last_over_time({counter}[1d])", f"last_over_time({counter}[1d] offset 1h)"
+    bridged = f"(({now} - {hour_ago}) >= 0 unless resets({counter}[1h]) > 0)"
+    middle = "vector(time() - 1800)"
+    day = f"year({middle}) * 10000 + month({middle}) * 100 + day_of_month({middle})"
+    hours = (
+        f"{total(_CALLER, f'{bridged} or increase({counter}[1h])')} > 0\n"
+        f'  ) * on () group_left (day) count_values("day", {day})'
+    )
+    return f"sum_over_time((\n  (\n  {hours}\n)[{DAYS_BACK}d:1h])"
+
+
+def _since_hour() -> str:
+    """The cost since the last full hour: a counter's growth since its value then."""
+    counter = semconv.COST.prometheus
+    now = f"last_over_time({counter}[1d])"
+    # A subquery's steps are full hours of the clock: this one has a single step, the last hour's.
+    then = f"last_over_time({now}[1h:1h])"
+    return total(
+        _CALLER,
+        f"\n  ({now} - {then}) >= 0\n  or {now} < {then}\n"
+        f"  or (increase({counter}[1h]) unless {then})\n",
+    )
+
+
+def _month() -> str:
+    """The largest that was recorded of each day, as older days slide out of what is read."""
+    days = f'label_replace(max_over_time({DAY_COST}[32d]), "month", "$1", "day", "(.{{6}}).*")'
+    month = 'count_values("month", year(vector(time())) * 100 + month(vector(time())))'
+    return total(_CALLER, f"\n  ({days} and on (month) {month})\n  or {HOUR_COST}\n")
+
+
+def _projected() -> str:
+    left = (
+        "days_in_month(vector(time())) + 1 - day_of_month(vector(time()))"
+        " - hour(vector(time())) / 24 - minute(vector(time())) / 1440"
+    )
+    return f"{CALLER_MONTH}\n+ {grown(semconv.COST, '1d', _CALLER)} * scalar({left})"
+
+
+def _limits(scope: str, label: str, budgets: Mapping[str, float]) -> Iterator[Rule]:
+    named = sorted(set(budgets) - {ANY})
+    for key in named:
+        yield Rule(BUDGET, f"vector({budgets[key]:g})", {"scope": scope, label: key})
+    if ANY in budgets:
+        others = "".join(f',{label}!="{key}"' for key in (semconv.NONE, *named))
+        yield Rule(BUDGET, f'0 * {MONTH_TO_DATE}{{scope="{scope}"{others}}} + {budgets[ANY]:g}')
