@@ -2,7 +2,7 @@
 
 It is the month to date, and the rest of the month at the mean pace of the last seven days; while
 there are fewer days, of those there are. Days and months are UTC. `promql` is the same for
-Prometheus, whose tests compare the two.
+Prometheus; the tests of its rules compare the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 PACE: Final = timedelta(days=7)
-PACE_WINDOW: Final = f"{PACE.days}d"
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 # So far back a cost is looked for: a service that rests at weekends is older than its last week.
@@ -89,24 +88,19 @@ def project(costs: Iterable[tuple[datetime, float]], until: datetime) -> Project
     return Projection(spent, recent / (basis / _DAY), basis, ends - until)
 
 
-def promql(month_to_date: str, hourly: str, by: str) -> str:
-    """`Projection.usd` as PromQL.
+def promql(month_to_date: str, recent: str, days: str) -> str:
+    """`Projection.usd` as PromQL, of series that have the same labels.
 
     Args:
-        month_to_date: The series of what was spent in the month, by `by`.
-        hourly: The series whose sample is what was spent in the hour before it; may have labels
-            beside `by`.
-        by: Labels, with commas.
+        month_to_date: What was spent in the month.
+        recent: What was spent in the last `PACE`.
+        days: Of how many days `recent` is: `PACE`, or fewer while there are fewer.
     """
-    # A sample stands for the hour before it, so the first one is of an hour before its time.
-    age = f"time() + 3600 - min by ({by}) (min_over_time(timestamp({hourly})[{PACE_WINDOW}:1h]))"
-    days = f"clamp(({age}) / 86400, 1 / 24, {PACE.days})"
-    left = "days_in_month() + 1 - day_of_month() - hour() / 24 - minute() / 1440"
-    return (
-        f"{month_to_date}\n+ on ({by})\n"
-        f"sum by ({by}) (sum_over_time({hourly}[{PACE_WINDOW}]))\n"
-        f"/ on ({by}) {days}\n* scalar({left})"
+    now = "vector(time())"
+    left = (
+        f"days_in_month({now}) + 1 - day_of_month({now}) - hour({now}) / 24 - minute({now}) / 1440"
     )
+    return f"{month_to_date}\n+ {recent} / {days}\n* scalar({left})"
 
 
 def _whole_hour(moment: datetime) -> datetime:
