@@ -87,13 +87,13 @@ class Bill:
 
 
 @dataclass(frozen=True)
-class _Hour:
+class _Spent:
     time: datetime
     cost_usd: float
     unpriced: int
 
 
-_HOURS: Final = """
+_SPENT: Final = """
     SELECT time, coalesce(sum(cost_usd), 0) AS cost_usd,
         coalesce(sum(unpriced), 0)::BIGINT AS unpriced
     FROM usage GROUP BY time
@@ -102,22 +102,28 @@ _HOURS: Final = """
 
 def bill(lake: Connects, asked: Filter, now: datetime) -> Bill:
     """Today's cost and the projected month, whatever the filter's window is."""
-    reader = Reader(lake, asked.over(projected_month.window(now), now), timedelta())
-    usage.keep_window(reader, bucket_s=HOUR)
-    hours = reader.rows(_HOURS, _Hour)
     midnight = datetime.combine(now.date(), time())
-    month = projected_month.project(((hour.time, hour.cost_usd) for hour in hours), now)
     week = timedelta(days=7)
+    # By the hour only where a part of a day is asked about: days are read in a third of the time.
+    last_days = _spent(lake, asked.over(midnight - week, now), HOUR)
+    before = _spent(lake, asked.over(projected_month.window(now), midnight - week), 24 * HOUR)
+    spent = [*before, *last_days]
     then = now - week
-    pace_since = min(now - projected_month.PACE, projected_month.month_of(now)[0])
+    month_since = min(now - projected_month.PACE, projected_month.month_of(now)[0])
     return Bill(
-        sum(hour.cost_usd for hour in hours if hour.time >= midnight),
+        sum(hour.cost_usd for hour in last_days if hour.time >= midnight),
         sum(
             hour.cost_usd * min((then - hour.time) / timedelta(hours=1), 1)
-            for hour in hours
-            if midnight - week <= hour.time < then
+            for hour in last_days
+            if hour.time < then
         ),
-        month,
-        sum(hour.unpriced for hour in hours if hour.time >= midnight),
-        sum(hour.unpriced for hour in hours if hour.time >= pace_since),
+        projected_month.project(((each.time, each.cost_usd) for each in spent), now),
+        sum(hour.unpriced for hour in last_days if hour.time >= midnight),
+        sum(each.unpriced for each in spent if each.time >= month_since),
     )
+
+
+def _spent(lake: Connects, asked: Filter, bucket_s: int) -> list[_Spent]:
+    reader = Reader(lake, asked, timedelta())
+    usage.keep_window(reader, bucket_s=bucket_s)
+    return reader.rows(_SPENT, _Spent)
