@@ -29,8 +29,8 @@ _AXIS: Final = {"showgrid": False, "zeroline": False, "fixedrange": True, "autom
 
 # How a unit is written on an axis and in a hover box (d3-format).
 FORMATS: Final = {
-    "usd": {"tickprefix": "$", "tickformat": ",~r", "hover": "$,.4~f"},
-    "s": {"ticksuffix": " s", "tickformat": "~r", "hover": ".3~f"},
+    "usd": {"tickprefix": "$", "tickformat": ",~r", "hover": "$,.6~r"},
+    "s": {"ticksuffix": " s", "tickformat": "~r", "hover": ".4~r"},
     "share": {"tickformat": ".1~%", "hover": ".2%"},
     "count": {"tickformat": "~s", "hover": ",.0f"},
     "score": {"tickformat": ".2f", "hover": ".3f"},

@@ -251,7 +251,7 @@ def _models(week: _Week) -> Any:
         x=[escaping.plotly(r.model) for r in week.models],
         y=[r.cost_usd for r in week.models],
         marker={"color": colours, "line": {"width": 0}},
-        hovertemplate="%{x}: %{y:$,.2f}<extra></extra>",
+        hovertemplate=f"%{{x}}: %{{y:{charts.FORMATS['usd']['hover']}}}<extra></extra>",
     )
     made.add_hline(
         y=week.usd,
