@@ -11,6 +11,7 @@ import pytest
 from dash import dcc
 
 import llm_otel.lake
+from llm_otel.dashboard.app import create_app
 from llm_otel.dashboard.site import Site
 from llm_otel.dashboard.state import State
 from llm_otel.dashboard.timeline import stretch, timeline
@@ -263,6 +264,16 @@ def test_a_first_call_is_drawn_on_axes_that_it_does_not_shrink(opens: Opens) -> 
 def test_what_an_address_cannot_say_is_named(opens: Opens, query: str, sentence: str) -> None:
     """A filter that filters nothing is not silent."""
     assert sentence in text(content(opens(calls=[call(0)]), f"/traces?{query}"))
+
+
+def test_a_table_of_a_wrong_address_is_not_saved(opens: Opens, tmp_path: Path) -> None:
+    """A file does not say what it was not filtered by, so there is none."""
+    opens(calls=[call(0)])
+    browser = create_app(tmp_path).server.test_client()
+    answer = browser.get("/csv/costs?of=/cost&since=yesterday")
+    assert (answer.status_code, answer.text.count("\n")) == (400, 1)
+    assert answer.text.startswith("From 'yesterday' is no date")
+    assert browser.get("/csv/costs?of=/cost&since=2026-11-01").status_code == 200
 
 
 @pytest.mark.parametrize(
