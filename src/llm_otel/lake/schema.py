@@ -15,7 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
-VERSION: Final = 2
+VERSION: Final = 3
 DAY: Final = "day"
 
 _TEXT: Final = pa.string()
@@ -78,6 +78,9 @@ _WHO: Final = (
     Column("session_id", _TEXT, "`session.id`"),
     Column("conversation_id", _TEXT, "`gen_ai.conversation.id`"),
 )
+_INSTANCE: Final = Column(
+    "instance", _TEXT, "the process that told: `service.instance.id`, else host and pid"
+)
 _EVENT_ID: Final = Column("event_id", _COUNT, "hash of the record: a resend has the same")
 
 CALLS: Final = Table(
@@ -121,6 +124,8 @@ CALLS: Final = Table(
             "NULL: `cost_usd` is the whole cost; incomplete: a part of it; estimated: of tokens "
             "that were counted, not reported; unpriced, unknown: the price or the usage is missing",
         ),
+        Column("scope", _TEXT, "the instrumentation that made the span"),
+        _INSTANCE,
     ),
 )
 
@@ -239,6 +244,7 @@ METRICS: Final = Table(
         Column(
             "buckets", pa.list_(pa.int64()), "histogram: values by bucket, one more than bounds"
         ),
+        _INSTANCE,
     ),
 )
 

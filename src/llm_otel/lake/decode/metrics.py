@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from llm_otel import semconv
 from llm_otel.lake.decode.series import Amount, Series
-from llm_otel.lake.decode.spans import source_of
+from llm_otel.lake.decode.spans import instance_of, source_of
 from llm_otel.lake.decode.values import mapping, text
 
 # Metrics about model calls; all others are accepted and left out.
@@ -49,28 +49,28 @@ class Metrics:
 
     def __init__(self, series: Series) -> None:
         self._series = series
-        self._gains: dict[str, tuple[Row, Row, list[Any]]] = {}
+        self._gains: dict[str, tuple[Row, Row, list[Any], str | None]] = {}
 
     def add(self, request: Any) -> None:
         """Take an ExportMetricsServiceRequest."""
         for resource in request.resource_metrics:
             said = mapping(resource.resource.attributes)
-            source = source_of(said)
+            source, instance = source_of(said), instance_of(said)
             about = sorted(said.items())
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     if metric.name.startswith(PREFIXES):
-                        self._metric(metric, source, [about, scope.scope.name])
+                        self._metric(metric, source, [about, scope.scope.name], instance)
 
     def rows(self) -> list[Row]:
         """The rows of the table `metrics_hourly`, one for each series and hour with a gain."""
         return [
-            (*head, *labels, total, count, bounds or None, buckets or None)
-            for head, labels, (total, count, bounds, buckets) in self._gains.values()
+            (*head, *labels, total, count, bounds or None, buckets or None, instance)
+            for head, labels, (total, count, bounds, buckets), instance in self._gains.values()
             if total or count
         ]
 
-    def _metric(self, metric: Any, source: Row, about: list[Any]) -> None:
+    def _metric(self, metric: Any, source: Row, about: list[Any], instance: str | None) -> None:
         kind, cumulative, points = _points(metric)
         for point, amount, bounds in points:
             attributes = mapping(point.attributes)
@@ -80,13 +80,16 @@ class Metrics:
             gain = self._series.gain(identity, start, time, amount, cumulative=cumulative)
             if gain is not None:
                 head = (time // _HOUR * (_HOUR // 1000), metric.name, kind, *source)
-                self._count(head, _labels(attributes), gain, bounds)
+                self._count(head, _labels(attributes), gain, bounds, instance)
 
-    def _count(self, head: Row, labels: Row, gain: Amount, bounds: list[float]) -> None:
-        key = text([head, labels, bounds])
+    def _count(
+        self, head: Row, labels: Row, gain: Amount, bounds: list[float], instance: str | None
+    ) -> None:
+        key = text([head, labels, bounds, instance])
         known = self._gains.get(key)
         if known is None:
-            self._gains[key] = (head, labels, [gain.sum, gain.count, bounds, list(gain.buckets)])
+            amounts = [gain.sum, gain.count, bounds, list(gain.buckets)]
+            self._gains[key] = (head, labels, amounts, instance)
             return
         held = known[2]
         held[0] += gain.sum

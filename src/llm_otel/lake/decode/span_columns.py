@@ -20,6 +20,7 @@ from llm_otel.lake.decode.spans import (
     ERROR,
     KINDS,
     events_text,
+    instance_of,
     links_text,
     source_of,
     status_of,
@@ -42,6 +43,7 @@ _SHARED: Final = {
     "conversation_id": semconv.CONVERSATION_ID,
 }
 _CONTENTS: Final = dict(zip(("input_messages", "output_messages", "system_instructions"), CONTENT))
+_SOURCES: Final = ("service_name", "environment", "resource", "instance")
 _USERS: Final = (semconv.USER_HASH, semconv.USER_ID)
 
 # What decides the status: the first two mean that it is not ok.
@@ -129,17 +131,17 @@ def none_if_empty(texts: pa.Array) -> pa.Array:
 
 
 def _sources(batch: Batch) -> Columns:
-    """Service, environment and the whole resource; few resources come again and again."""
+    """What the resources tell; few resources come again and again."""
     encoded = batch.resources.dictionary_encode()
     found: list[tuple[Any, ...]] = []
     for wire in encoded.dictionary.to_pylist():
         said = mapping(Resource.FromString(wire).attributes)
-        found.append((*source_of(said), text(said)))
+        found.append((*source_of(said), text(said), instance_of(said)))
     numbers = encoded.indices.take(batch.resource)
-    columns = zip(*found) if found else [()] * 3
+    columns = zip(*found) if found else [()] * len(_SOURCES)
     return {
         name: pa.array([_as_text(value) for value in values], pa.string()).take(numbers)
-        for name, values in zip(("service_name", "environment", "resource"), columns)
+        for name, values in zip(_SOURCES, columns)
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.lake.decode import calls
@@ -18,6 +18,20 @@ _NO_TRACE: Final = bytes(16)
 _NO_SPAN: Final = bytes(8)
 
 Row = tuple[Any, ...]
+
+
+class Origin(NamedTuple):
+    """What a resource tells of the spans below it.
+
+    Attributes:
+        source: As of `source_of`.
+        instance: As of `instance_of`.
+        resource: All of it, as JSON.
+    """
+
+    source: Row
+    instance: str | None
+    resource: str
 
 
 class Spans:
@@ -38,12 +52,12 @@ class Spans:
         """Take the spans of an ExportTraceServiceRequest; those with bad ids are left out."""
         for resource in request.resource_spans:
             said = mapping(resource.resource.attributes)
-            source, about = source_of(said), text(said)
+            origin = Origin(source_of(said), instance_of(said), text(said))
             for scope in resource.scope_spans:
                 name = scope.scope.name or None
                 for span in scope.spans:
                     if acceptable(span):
-                        self._add(span, source, name, about)
+                        self._add(span, origin, name)
 
     def extend(self, other: Spans) -> None:
         """Take the rows of another one."""
@@ -51,13 +65,12 @@ class Spans:
         self.spans += other.spans
         self.calls += other.calls
 
-    def _add(self, span: Any, source: Row, scope: str | None, resource: str) -> None:
+    def _add(self, span: Any, origin: Origin, scope: str | None) -> None:
         attributes = mapping(span.attributes)
         normalise(attributes)
         get = attributes.get
         start = span.start_time_unix_nano
-        length = span.end_time_unix_nano - start
-        duration = length / 1e9 if length >= 0 else None
+        duration = _seconds(start, span.end_time_unix_nano)
         status, error_type = status_of(span.status.code, attributes, span.events)
         what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
         who = (
@@ -67,15 +80,15 @@ class Spans:
             get(semconv.SESSION_ID),
             get(semconv.CONVERSATION_ID),
         )
-        parent = span.parent_span_id.hex() or None
-        head = (start // 1000, span.trace_id.hex(), span.span_id.hex(), parent)
+        ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex() or None)
+        head = (start // 1000, *ids)
         if what[0] in CALLS:
             self.of_call.append(len(self.spans))
             self.calls.append(
                 (
                     *head,
                     get(semconv.RESPONSE_ID),
-                    *source,
+                    *origin.source,
                     span.name,
                     *what,
                     get(semconv.RESPONSE_MODEL),
@@ -87,13 +100,15 @@ class Spans:
                     get(semconv.RESPONSE_FINISH_REASONS),
                     duration,
                     *calls.details(attributes),
+                    scope,
+                    origin.instance,
                 )
             )
         content = [_content(attributes.pop(name, None)) for name in CONTENT]
         self.spans.append(
             (
                 *head,
-                *source,
+                *origin.source,
                 span.name,
                 KINDS[span.kind] if 0 <= span.kind < len(KINDS) else None,
                 duration,
@@ -106,16 +121,32 @@ class Spans:
                 text(attributes),
                 events_text(span.events) if span.events else None,
                 links_text(span.links) if span.links else None,
-                resource,
+                origin.resource,
                 *content,
             )
         )
+
+
+def _seconds(start: int, end: int) -> float | None:
+    return (end - start) / 1e9 if end >= start else None
 
 
 def source_of(resource: Mapping[str, Any]) -> tuple[Any, Any]:
     """Name of the service, and the environment."""
     environment = resource.get("deployment.environment.name")
     return resource.get("service.name"), environment or resource.get("deployment.environment")
+
+
+def instance_of(resource: Mapping[str, Any]) -> str | None:
+    """The process, as far as the resource tells it from others of its service."""
+    instance = resource.get("service.instance.id")
+    if instance:
+        return str(instance)
+    process = resource.get("process.pid")
+    if process is None:
+        return None
+    host = resource.get("host.name") or resource.get("host.id") or resource.get("container.id")
+    return f"{host or ''}/{process}"
 
 
 def acceptable(span: Any) -> bool:

@@ -1,0 +1,93 @@
+"""The view `calls`: each request to a provider once, whatever was sent about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import partial
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from llm_otel.lake import nesting, views
+from llm_otel.lake.daily import DAY, Daily, Files, within
+from llm_otel.lake.nesting import Nested
+from llm_otel.lake.schema import CALLS, SPANS
+
+# The rows of the days with nested calls. What a row of one day took over does not count either
+# where the next day's rows show it to be above another.
+_COUNTED: Final = """
+    SELECT * FROM ({rows}) ANTI JOIN _nested_without USING (trace_id, span_id)
+    UNION ALL BY NAME
+    SELECT * FROM _nested_instead i WHERE NOT EXISTS (
+        SELECT 1 FROM _nested_without w
+        WHERE w.trace_id = i.trace_id AND w.span_id = i.span_id AND w.found_on > i.day
+    )
+"""
+
+
+class Requests:
+    """Makes the view; not for several threads at once.
+
+    Args:
+        database: Where to find out what is nested.
+    """
+
+    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
+        self._database = database
+        self._nested: Daily[Nested | None] = Daily(CALLS.name, SPANS.name)
+
+    def put_view(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Files,
+        first: date | None,
+        last: date | None,
+    ) -> None:
+        """Put the view `calls` of the days from `first` to `last` on a connection."""
+        calls = files[CALLS.name]
+        days = within(calls, first, last)
+        nested = self._of(files, days)
+        changed = {day for each in nested for day in (each, each - DAY)}
+        plain = [file for day in days if day not in changed for file in calls[day]]
+        text = views.rows(CALLS, plain)
+        if nested:
+            others = [file for day in days if day in changed for file in calls[day]]
+            counted = _COUNTED.format(rows=views.rows(CALLS, others))
+            listed = ", ".join(f"DATE '{day}'" for day in days)
+            text += f" UNION ALL BY NAME {counted} AND i.day IN ({listed})"
+            _register(connection, nested)
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW calls AS {text}")
+
+    def _of(self, files: Files, days: Iterable[date]) -> dict[date, Nested]:
+        """What is nested among the calls of some days, by the day of the calls below."""
+        below = {each for day in days for each in (day, day + DAY)}
+        found = {}
+        for day in sorted(below & files[CALLS.name].keys()):
+            nested = self._nested.of(files, day, (day - DAY, day), partial(self._look, files, day))
+            if nested is not None:
+                found[day] = nested
+        return found
+
+    def _look(self, files: Files, day: date) -> Nested | None:
+        calls, spans = (
+            {
+                each: views.rows(table, files[table.name][each])
+                for each in (day - DAY, day)
+                if each in files[table.name]
+            }
+            for table in (CALLS, SPANS)
+        )
+        return nesting.find(self._database.cursor(), day, calls, spans)
+
+
+def _register(connection: duckdb.DuckDBPyConnection, nested: Mapping[date, Nested]) -> None:
+    without = [
+        found.without.append_column("found_on", pa.array([day] * len(found.without), pa.date32()))
+        for day, found in nested.items()
+    ]
+    connection.register("_nested_without", pa.concat_tables(without))
+    connection.register(
+        "_nested_instead", pa.concat_tables([found.instead for found in nested.values()])
+    )
