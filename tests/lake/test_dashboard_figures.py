@@ -221,6 +221,37 @@ def test_costs_are_summed_by_what_the_page_says(
     assert {x: y for x, y in sums.items() if y} == true
 
 
+@pytest.mark.parametrize("window", ["1h", "24h", "7d", "30d", "90d"])
+def test_every_call_of_a_window_is_in_its_charts(opens: Opens, window: str) -> None:
+    """Whatever the stretch, its bars and points are where the queries put the calls."""
+    agos = [timedelta(minutes=20) * 3**n for n in range(9)]
+    worth = [
+        {"time": NOW - ago, "feature": "search", "kind": "k", "success": True, "value_usd": 1.0,
+         "event_id": n}
+        for n, ago in enumerate(agos)
+    ]  # fmt: skip
+    site = opens(calls=[call(n, ago) for n, ago in enumerate(agos)], outcomes=worth)
+    _, context = site.context("/", State.parse(f"range={window}").href(""))
+    size = sum(NOW - ago >= context.filter.since for ago in agos)
+
+    def drawn(path: str, chart: str, *names: str) -> float:
+        data = graphs(content(site, f"{path}?range={window}"))[chart].data
+        return sum(y or 0 for trace in data if trace.name in names for y in trace.y)
+
+    assert drawn("/", "chart-requests", "answered") == size
+    assert drawn("/", "chart-cost", "cost") == size
+    assert drawn("/cost", "chart-cost-by", "gpt-5") == size
+    assert drawn("/roi", "chart-value-and-cost", "value") == size
+    points = graphs(content(site, f"/latency?range={window}"))["chart-over-time"].data[0].y
+    starts = {
+        datetime(2000, 1, 3) + (NOW - ago - datetime(2000, 1, 3)) // step * step
+        for ago in agos
+        if NOW - ago >= context.filter.since
+        and (step := timedelta(seconds=context.filter.bucket_s))
+    }
+    assert sum(y is not None for y in points) == len(starts)
+
+
 def test_stretches_without_calls_are_gaps_and_cut_ones_are_hatched(opens: Opens) -> None:
     """No line is drawn over hours in which nothing was called."""
     site = opens(calls=[call(n, timedelta(hours=h)) for n, h in enumerate((1, 2, 9, 20))])
