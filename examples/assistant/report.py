@@ -75,11 +75,11 @@ def lake_agreement(out: Console, figures: Figures, folder: Path) -> bool:
         ((calls, cost),) = lake.execute("SELECT count(*), sum(cost_usd) FROM calls").fetchall()
     if calls != total.requests or not math.isclose(cost, total.cost, rel_tol=1e-9):
         out.print(
-            f"[bold red]The lake differs:[/] {calls:,} calls and ${cost:.6f}, where the telemetry "
-            f"had {total.requests:,} and ${total.cost:.6f}."
+            f"[bold red]The lake differs:[/] {calls:,} calls and ${cost:.6g}, where the telemetry "
+            f"had {total.requests:,} and ${total.cost:.6g}."
         )
         return False
-    out.print(f"[green]So does the local lake:[/] {calls:,} calls, ${cost:.4f}.")
+    out.print(f"[green]So does the local lake:[/] {calls:,} calls, ${cost:.4g}.")
     return True
 
 

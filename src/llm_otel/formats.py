@@ -7,13 +7,17 @@ from datetime import datetime
 from typing import Final
 
 NOTHING: Final = "–"
-_LEAST_MONEY: Final = 0.0001
+# Smaller amounts of money are written with two digits that count, down to the last one here.
+_SMALL_MONEY: Final = 0.0001
+_LEAST_MONEY: Final = 1e-9
+_LEAST_PERCENT: Final = 0.01
 _STEPS: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 def money(usd: float | None) -> str:
-    """US dollars: two decimals from a dollar on, three digits that count below, no trifles."""
-    if usd is None:
+    """US dollars: two decimals from a dollar on, below it three digits that count, then two; an
+    amount that is not zero never looks like zero."""
+    if usd is None or not math.isfinite(usd):
         return NOTHING
     sign, size = ("−" if usd < 0 else ""), abs(usd)
     if size >= 100_000:
@@ -21,8 +25,9 @@ def money(usd: float | None) -> str:
     if size >= 1 or size == 0:
         return f"{sign}${size:,.2f}"
     if size < _LEAST_MONEY:
-        return f"< ${_LEAST_MONEY:.4f}" if usd > 0 else f"> −${_LEAST_MONEY:.4f}"
-    decimals = 2 - math.floor(math.log10(size))
+        return f"< ${_LEAST_MONEY:.9f}" if usd > 0 else f"> −${_LEAST_MONEY:.9f}"
+    digits = 2 if size >= _SMALL_MONEY else 1
+    decimals = digits - math.floor(math.log10(size))
     return f"{sign}${size:.{decimals}f}"
 
 
@@ -52,14 +57,14 @@ def _three(value: float) -> str:
 
 def count(value: float | None) -> str:
     """A number of things."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:,.0f}" if abs(value) < 100_000 else short(value)
 
 
 def seconds(value: float | None) -> str:
     """A duration: 840 ms, 2.34 s, 3 min 20 s."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return NOTHING
     if value < 0:
         return f"−{seconds(-value)}"
@@ -73,22 +78,26 @@ def seconds(value: float | None) -> str:
 
 def share(value: float | None) -> str:
     """A part of one as per cent."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return NOTHING
     percent = value * 100
     size = abs(percent)
+    if 0 < size < _LEAST_PERCENT:
+        return f"< {_LEAST_PERCENT} %" if percent > 0 else f"> −{_LEAST_PERCENT} %"
     decimals = 0 if size >= 99.95 or percent == 0 else 1 if size >= 0.995 else 2
     return f"{percent:,.{decimals}f} %".replace("-", "−")
 
 
 def ratio(value: float | None) -> str:
     """So many to one."""
-    return NOTHING if value is None else f"{_three(value)} : 1"
+    return NOTHING if value is None or not math.isfinite(value) else f"{_three(value)} : 1"
 
 
 def score(value: float | None) -> str:
     """0 to 1."""
-    return NOTHING if value is None else f"{value:.3f}".replace("-", "−")
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:.3f}".replace("-", "−")
 
 
 def change(now: float | None, before: float | None) -> float | None:
@@ -98,7 +107,7 @@ def change(now: float | None, before: float | None) -> float | None:
 
 def signed(value: float | None) -> str:
     """A change: +12 %."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return NOTHING
     if abs(value) < 0.0005:
         return "±0 %"

@@ -47,3 +47,15 @@ def names(host: str, others: Sequence[str], *, local: bool) -> frozenset[str]:
     if not (local or others):
         return frozenset()
     return frozenset((*LOOPBACK_NAMES, *map(host_name, (host, *others))))
+
+
+def reachable(host: str) -> str:
+    """Where a server that listens at `host` is reached from this machine: at itself, where that is
+    every address there is."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"

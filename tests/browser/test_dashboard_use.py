@@ -135,13 +135,14 @@ def test_what_cannot_be_read_is_told(
         for file in lake.glob("calls/**/*.parquet"):
             file.write_bytes(b"no Parquet")
         page = view(address).open("/")
-        assert "The lake could not be read" in page.get_by_role("alert").inner_text()
+        told = page.get_by_role("alert").inner_text()
+        assert told.startswith("The page Overview could not be drawn"), told
         with pytest.raises(urllib.error.HTTPError, match="503") as refused:
             urllib.request.urlopen(f"{address}/csv/models?of=/")
         refused.value.close()
     lines = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
     assert lines, caplog.records
-    assert all(line.startswith("llm-otel: the dashboard cannot") for line in lines), lines
+    assert all(line.startswith("llm-otel: the dashboard could not draw") for line in lines), lines
 
 
 def test_a_trace_from_the_list_opens(view: Callable[..., View], dashboard: str) -> None:

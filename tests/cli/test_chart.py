@@ -99,3 +99,31 @@ def test_without_a_lake(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "There is no lake in" in done.stderr
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("cost", "--by", "nonsense"),
+            "cannot be split by 'nonsense': use one of model, tenant_id",
+        ),
+        (("cost", "--by", "tag:"), "cannot be split by 'tag:': use one of model, tenant_id"),
+        (("requests", "--by", "model"), "the chart requests has no split: only cost has."),
+    ],
+)
+def test_a_split_that_there_is_not_is_refused(
+    history: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    """With what is possible, and the status of a wrong command."""
+    done = run(history, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = " ".join(done.stderr.replace("│", " ").split())
+    assert sentence in told, told
+
+
+def test_an_address_that_means_nothing_is_no_chart(history: Path) -> None:
+    """A program is not given what it did not ask for."""
+    lake = llm_otel.lake.open(history)
+    with pytest.raises(ConfigError, match="From 'soon' is no date"):
+        figures.chart(lake, "cost", {"since": ("soon",)}, lambda: NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -97,10 +98,40 @@ def test_a_dashboard_that_ends_is_started_again(tmp_path: Path) -> None:
         while str(dashboard) in children.read_text() or not _answers(served.dashboard):
             assert time.monotonic() < until, "no new dashboard answers"
             time.sleep(0.05)
+        assert f"OTEL_EXPORTER_OTLP_ENDPOINT={served.http}" in _content(served.dashboard, "/")
         send(served.http)
         served.stop()
     calls = llm_otel.lake.open(tmp_path / "lake").sql("SELECT count(*) FROM calls").fetchall()
     assert calls == [(1,)]
+
+
+def _content(dashboard: str, path: str) -> str:
+    """What the dashboard's page holds, as it is sent to a browser."""
+    values = {"pathname": path, "search": "", "n_intervals": 0}
+    owners = {"pathname": "url", "search": "url", "n_intervals": "tick"}
+    outputs = [{"id": "content", "property": name} for name in ("children", "aria-busy")]
+    asked = {
+        "output": "..content.children...content.aria-busy..",
+        "outputs": outputs,
+        "inputs": [
+            {"id": owners[name], "property": name, "value": value} for name, value in values.items()
+        ],
+        "changedPropIds": ["url.pathname"],
+    }
+    request = urllib.request.Request(
+        f"{dashboard}/_dash-update-component",
+        json.dumps(asked).encode(),
+        {"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.dumps(json.load(answer))
+
+
+def test_an_empty_page_names_the_port_of_the_running_receiver(tmp_path: Path) -> None:
+    """Not the usual one, which another program may have."""
+    with serving(tmp_path / "lake") as served:
+        assert f"OTEL_EXPORTER_OTLP_ENDPOINT={served.http}" in _content(served.dashboard, "/")
+        served.stop()
 
 
 def _answers(url: str) -> bool:

@@ -31,7 +31,10 @@ def test_figures_of_a_day(tmp_path: Path) -> None:
     assert (found.figure("calls").now, found.figure("calls").before) == (5, 2)
     assert found.figure("input tokens").now == 4000
     assert found.figure("error share").now == pytest.approx(1 / 5)
-    assert found.figure("30 days at this pace").now == 60.0
+    # Three dollars in two days, and ten days of November to come.
+    month = found.figure("projected month")
+    assert (month.now, month.before) == (pytest.approx(18.0), None)
+    assert month.basis == "$3.00 so far, the rest at the mean of the 2 days there are"
     assert found.figure("P50 latency").now == pytest.approx(2.5, abs=0.5)
     assert [(e.error_type, e.now, e.before) for e in found.errors] == [("timeout", 1, 0)]
 
@@ -69,19 +72,23 @@ def test_causes_of_a_week(tmp_path: Path) -> None:
     assert [(c.key, c.amount) for c in found.drivers["tenant_id"]] == [("acme", 10.5)]
 
 
-def test_budget_at_the_pace_of_the_last_day(tmp_path: Path) -> None:
-    """Used is the month to date; projected adds what is left of it at the last day's pace."""
+def test_budget_at_the_pace_of_the_last_week(tmp_path: Path) -> None:
+    """Used is the month to date; projected adds what is left of it at the last week's mean: a day
+    that cost much is not a month of them."""
     rows = [call(day) for day in days(40)]
+    rows.append(call(LAST, 1, tenant_id="globex", cost_usd=7.0))
     limits = Budgets(total=100.0, tenants={"*": 12.0, "quiet": 5.0})
     found = told(tmp_path, limits=limits, calls=rows)
     uses = {(use.scope, use.key): (use.used, use.projected) for use in found.budgets}
     # 20 days of November at 0.50, ten more to come
     assert uses == {
-        ("total", ""): (10.0, 15.0),
+        ("total", ""): (17.0, 32.0),
         ("tenant_id", "acme"): (10.0, 15.0),
+        ("tenant_id", "globex"): (7.0, 77.0),
         ("tenant_id", "quiet"): (0.0, 0.0),
     }
-    assert found.budgets[0].key == "acme", "the fullest first"
+    assert [use.key for use in found.budgets][:2] == ["globex", "acme"], "the fullest first"
+    assert "the rest of it at the mean of the last 7 days" in digest.render(found, "markdown")
 
 
 def test_an_unusual_day_is_told_once(tmp_path: Path) -> None:
@@ -120,6 +127,7 @@ def test_json_holds_all_of_it(tmp_path: Path) -> None:
     found = json.loads(digest.render(told(tmp_path, calls=rows), "json"))
     assert found["figures"][0] == {
         "name": "cost", "unit": "usd", "now": 10.0, "before": 2.0, "unpriced": 0,
+            "basis": "",
     }  # fmt: skip
     assert found["anomalies"][0]["anomaly"]["day"] == "2026-11-20"
 
@@ -131,7 +139,8 @@ def test_a_cost_that_lacks_something_is_the_least(tmp_path: Path) -> None:
     found = told(tmp_path, calls=rows)
     text = digest.render(found, "markdown")
     assert "≥ $0.750 for 3 calls" in text, text
-    assert "≥ $22.50" in text, "30 days at this pace"
+    assert "≥ $8.25" in text, "the month, of which this is the first day there is"
+    assert "$0.750 so far, the rest at the mean of the 24 hours there are" in text, text
     assert json.loads(digest.render(found, "json"))["figures"][0]["unpriced"] == 2
 
 

@@ -157,10 +157,11 @@ def test_every_page_marks_its_sums(opened: Lake, path: str) -> None:
 
 
 def test_what_is_projected_from_a_marked_cost_is_marked(opened: Lake) -> None:
-    """Today's cost and the month at its pace."""
+    """Today's cost, and the month's: six hours of 1.2654 USD, and 10.25 days left at that pace."""
     found = shown(opened, "/").splitlines()
     assert found.count("≥ $1.27") >= 2, "in the window and today"
-    assert "≥ $37.96" in found, found
+    assert "≥ $53.15" in found, found
+    assert "$1.27 so far, the rest at the mean of the 6 hours there are" in found, found
 
 
 def test_a_whole_sum_has_no_mark(tmp_path: Path) -> None:

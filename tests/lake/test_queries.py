@@ -179,9 +179,9 @@ def test_points_of_whole_days_count_what_the_times_say(lake: Lake) -> None:
 
 @pytest.mark.parametrize("hour", [0, 6, 23])
 def test_a_bill_is_what_plain_sql_says(lake: Lake, hour: int) -> None:
-    """Today and a month at today's pace, and the same a week before."""
+    """Today, the same hours a week before, and the month to date with the last week's mean."""
     now = END.replace(hour=hour, minute=30)
-    week, day = timedelta(days=7), timedelta(days=1)
+    week, half = timedelta(days=7), timedelta(minutes=30)
     midnight = now.replace(hour=0, minute=0)
 
     def cost(since: datetime, until: datetime) -> float:
@@ -189,11 +189,18 @@ def test_a_bill_is_what_plain_sql_says(lake: Lake, hour: int) -> None:
         found: float = _ask(lake, text, since, until)[0][0]
         return found
 
-    found = overview.bill(lake, WEEK, now)
+    # By the calls: the metrics of an hour know nothing of its parts, nor of the time now.
+    every = Filter(WEEK.since, WEEK.until, status=("ok", "error", "cancelled"))
+    found = overview.bill(lake, every, now)
     assert found.today == pytest.approx(cost(midnight, now))
-    assert found.today_last_week == pytest.approx(cost(midnight - week, now - week))
-    assert found.month == pytest.approx(30 * cost(now - day, now))
-    assert found.month_last_week == pytest.approx(30 * cost(now - day - week, now - week))
+    # Metrics are by the hour: of the last one, its half.
+    last_week = cost(midnight - week, now - half - week)
+    last_week += cost(now - half - week, now + half - week) / 2
+    assert found.today_last_week == pytest.approx(last_week)
+    assert found.month is not None
+    assert found.month.spent == pytest.approx(cost(now.replace(day=1, hour=0, minute=0), now))
+    pace = cost(now - half - week, now) / ((week + half) / timedelta(days=1))
+    assert found.month.pace == pytest.approx(pace)
 
 
 def test_a_score_is_of_the_call_of_its_own_trace(tmp_path: Path) -> None:

@@ -18,6 +18,24 @@ def test_wilson() -> None:
     assert statistics.wilson(0, 0) is None
 
 
+@pytest.mark.parametrize("size", [1, 7, 20, 263, 9_999, 1_234_567])
+def test_wilson_ends_where_shares_do(size: int) -> None:
+    """None of any number is 0 at the least, all are 1 at the most: not a rounding error off."""
+    none, every = statistics.wilson(0, size), statistics.wilson(size, size)
+    assert none is not None
+    assert every is not None
+    assert (none.low, every.high) == (0.0, 1.0)
+    assert not none.excludes_zero
+
+
+def test_a_mean_of_one_has_no_bounds() -> None:
+    """One score says nothing about the next."""
+    one, two = statistics.mean(0.5, None, 1), statistics.mean(0.5, 0.1, 2)
+    assert one is not None
+    assert two is not None
+    assert (one.value, one.bounded, two.bounded) == (0.5, False, True)
+
+
 def test_newcombe() -> None:
     """Newcombe 1998, table II (a): 56/70 less 48/80 is 0.2, from 0.0524 to 0.3339."""
     interval = statistics.share_difference(48, 80, 56, 70)

@@ -42,6 +42,8 @@ EMPTY = {
     "Top movers by model and provider B": "there is no time before, so no share of change",
     "Top movers by model and provider D": "there is no time before",
     "Bloated prompts: more than 10 tokens in for one out, 24 hours A": "no prompt need be bloated",
+    "Bloated prompts: more than 10 tokens in for one out, 24 hours B": "no prompt need be bloated",
+    "Bloated prompts: more than 10 tokens in for one out, 24 hours C": "no prompt need be bloated",
     "Drift: the last 6h against the week before A": "there is no week before",
     "Drift: the last 6h against the week before C": "there is no week before",
     "Values folded into `other` A": "nothing overflowed",
@@ -136,6 +138,52 @@ def test_a_variable_chooses(filled: Prometheus) -> None:
     assert set(costs(tenant_id="acme")) == {"acme"}
     some = costs(model="gpt-4o")
     assert 0 < some["acme"] < everything["acme"]
+
+
+def test_only_bloated_prompts_are_listed_as_such(filled: Prometheus) -> None:
+    """Every column has the rows of the first one, whose ratio is above ten."""
+    columns = [t for t in targets() if "Bloated prompts: more than" in str(t)]
+    view = now(columns[0].dashboard)
+    ratios, *others = (
+        {(s["metric"]["feature"], s["metric"]["model"]): float(s["value"][1]) for s in found}
+        for found in (answer(filled, each, view) for each in columns)
+    )
+    assert all(ratio > 10 for ratio in ratios.values()), ratios
+    assert all(set(column) == set(ratios) for column in others), others
+
+
+def test_the_projected_month_is_of_what_is_chosen(filled: Prometheus) -> None:
+    """Of everything, of a tenant, of a feature; of a model it is not known, and none is shown."""
+    (each,) = [t for t in targets() if str(t).endswith("Projected month · A")]
+
+    def usd(**variables: str) -> float | None:
+        found = answer(filled, each, now(each.dashboard, **variables))
+        return float(found[0]["value"][1]) if found else None
+
+    everything, tenant, feature = usd(), usd(tenant_id="acme"), usd(feature="support")
+    assert everything is not None
+    assert tenant is not None
+    assert feature is not None
+    assert 0 < tenant < everything
+    assert 0 < feature < everything
+    assert usd(model="gpt-4o") is None
+    assert usd(tenant_id="acme", feature="support") is None
+
+
+def test_the_roi_is_that_of_the_page(filled: Prometheus) -> None:
+    """(value − cost) / cost, by the cost of the features that report outcomes."""
+    board = BY_UID[panels.QUALITY]
+    (each,) = [t for t in targets() if str(t).endswith(" ROI · A")]
+    (roi,) = answer(filled, each, now(board))
+    hour = "increase({}[1h])"
+    value = f"sum({hour.format(semconv.OUTCOME_VALUE_USD.prometheus)})"
+    cost = (
+        f"sum(sum by (feature) ({hour.format(semconv.COST.prometheus)})"
+        f" and on (feature) {semconv.OUTCOMES.prometheus})"
+    )
+    ((true,),) = [[float(s["value"][1]) for s in result(filled, f"({value} - {cost}) / {cost}")]]
+    # The recorded hours and the last hour need not end at the same second.
+    assert float(roi["value"][1]) == pytest.approx(true, rel=0.5)
 
 
 def test_latency_of_all_and_of_a_tenant(filled: Prometheus) -> None:

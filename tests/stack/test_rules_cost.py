@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stack.rule_cases import CALL, CALLER, RESET, Case, Fires, check, counter, gauge, hourly, series
 
-from llm_otel import semconv
+from llm_otel import projected_month, semconv
 from llm_otel.stack.config import Budgets, Config
 from llm_otel.stack.prometheus import budgets as spending
 from llm_otel.stack.prometheus import usual
@@ -250,6 +251,7 @@ def budgets() -> Iterator[Case]:
         "within its budget", "LLMBudgetProjected", series=spent, expect={"48h": []},
         config=Config(budgets=Budgets(tenants={"acme": 100})),
     )  # fmt: skip
+    yield from projections()
     yield budget("no budget", "LLMBudgetUsed", series=spent, expect={"109h": []})
     others = {
         **spending_of("acme", "search", (0.1, 20)),
@@ -290,10 +292,10 @@ def budgets() -> Iterator[Case]:
                 "18h",
                 {'{scope="total"}': 7.2},
             ),
-            # Six hours of December are gone: what is left goes at the pace of the last day.
+            # Six hours of December are gone: what is left goes at the pace of the hours there are.
             f'round({spending.MONTH_PROJECTED}{{scope="total"}}, 0.01)': (
                 "18h",
-                {'{scope="total"}': round(7.2 + 21.6 * 30.75, 2)},
+                {'{scope="total"}': round(7.2 + 28.8 * 30.75, 2)},
             ),
         },
     )
@@ -341,6 +343,33 @@ def budgets() -> Iterator[Case]:
         evaluated="10m",
         samples={month: ("19h50m", {'{scope="total"}': 11.9})},
     )
+
+
+def projections() -> Iterator[Case]:
+    """What Prometheus projects is what the pages and digests project from the same hours."""
+    began = datetime.fromisoformat(NOVEMBER.rstrip("Z"))
+    total = f'round({spending.MONTH_PROJECTED}{{scope="total"}}, 0.1)'
+    for case, phases in {
+        "an even week and more": ((0.1, 24 * 9 + 8),),
+        "one expensive hour": ((0.1, 24 * 8), (40.0, 1), (0.1, 7)),
+        "an idle weekend": ((1.0, 24 * 5), (0.0, 24 * 2), (1.0, 24 + 6)),
+        "the first five hours": ((1.0, 5),),
+        "the first three days": ((0.5, 72),),
+    }.items():
+        hours = [usd for usd, number in phases for _ in range(number)]
+        until = began + timedelta(hours=len(hours))
+        month = projected_month.project(
+            ((began + timedelta(hours=n), usd) for n, usd in enumerate(hours)), until
+        )
+        assert month is not None
+        yield budget(
+            f"the month after {case}",
+            "LLMBudgetProjected",
+            # What was spent in the last ten minutes is told by the next value.
+            series=spending_of("acme", "search", *phases, (0.0, 1)),
+            expect={f"{len(hours)}h": []},
+            samples={total: (f"{len(hours)}h", {'{scope="total"}': round(month.usd, 1)})},
+        )
 
 
 def uncounted() -> Iterator[Case]:

@@ -72,6 +72,22 @@ def test_a_cost_that_is_not_whole_is_marked(
     assert cost in printed, printed
 
 
+@pytest.mark.parametrize(
+    ("amount", "cost"),
+    [(0, " $0 "), (1.5e-5, " $0.000015 "), (3.4e-8, " $0.000000034 "), (12.5, " $12.500000 ")],
+)
+def test_a_small_cost_keeps_its_digits(
+    amount: float, cost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A known cost is never printed as six zeros."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    setup.configure(Settings(console=True), provider, MeterProvider(), LoggerProvider())
+    said = {"gen_ai.operation.name": "chat", "gen_ai.usage.cost.amount": amount, "feature": "f"}
+    provider.get_tracer("app").start_span("chat gpt-5", attributes=said).end()
+    printed = capsys.readouterr().err
+    assert cost in printed, printed
+
+
 class BrokenPipe(io.StringIO):
     """A stream whose reader has gone."""
 

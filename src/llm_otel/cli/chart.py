@@ -42,6 +42,21 @@ def _filters(
     return found
 
 
+def _check_split(name: str, by: str) -> None:
+    """Refuse what the chart cannot be split by; an address of a page would ignore it."""
+    from llm_otel.lake.queries.cost import DIMENSIONS, TAG
+
+    if name != "cost":
+        raise click.BadParameter(
+            f"the chart {name} has no split: only cost has.", param_hint="--by"
+        )
+    if by not in DIMENSIONS and (not by.startswith(TAG) or by == TAG):
+        raise click.BadParameter(
+            f"the cost cannot be split by {by!r}: use one of {', '.join(DIMENSIONS)} or tag:<key>.",
+            param_hint="--by",
+        )
+
+
 @click.command()
 @click.argument("name", type=click.Choice(NAMES))
 @options.lake
@@ -81,6 +96,8 @@ def command(
     """
     from llm_otel.dashboard import figures
 
+    if by:
+        _check_split(name, by)
     options.in_order(since, until)
     window = {"since": since, "until": until or options.now()}
     asked = {key: (when.isoformat(),) for key, when in window.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -14,20 +13,19 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 import llm_otel
 import llm_otel.lake
-from llm_otel.dashboard import pages
+from llm_otel.dashboard import failures, pages
 from llm_otel.dashboard.components import empty, shell
 from llm_otel.dashboard.components.plain import plain
-from llm_otel.dashboard.components.tables import csv_lines
+from llm_otel.dashboard.components.tables import Table, csv_lines
+from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.guard import protect
 from llm_otel.dashboard.site import Site
 from llm_otel.dashboard.state import State as Address
-from llm_otel.escaping import visible
 from llm_otel.lake.queries import choices
-from llm_otel.lake.reading import Lake, without_damaged
-
-logger = logging.getLogger("llm_otel")
+from llm_otel.lake.reading import without_damaged
 
 _LIVE_MS: Final = 15_000
+_TEXT: Final = "text/plain"
 _BUSY: Final[Any] = {"aria-busy": "true"}
 _INDEX: Final = """<!DOCTYPE html>
 <html lang="en">
@@ -52,6 +50,7 @@ def create_app(
     hosts: frozenset[str] = frozenset(),
     price: Callable[..., Any] | None = None,
     clock: Callable[[], datetime] | None = None,
+    receiver: Callable[[], str | None] = lambda: None,
     live_ms: int = _LIVE_MS,
 ) -> Dash:
     """The dashboard over the lake in the folder `lake`; `.server` is its WSGI application.
@@ -63,6 +62,7 @@ def create_app(
             reading a local dashboard by a name that they point at it.
         price: As `llm_otel.cost`, for what models would cost; None: that, at list prices.
         clock: The time now, UTC; None: the machine's.
+        receiver: Where the lake's receiver takes OTLP over HTTP; None: not known (yet).
         live_ms: Milliseconds between two readings of a live page.
 
     Raises:
@@ -83,7 +83,7 @@ def create_app(
         # Dash's own health page and log handler are not needed: serve has its own.
         add_log_handler=False,
     )
-    site = Site(opened, price, clock)
+    site = Site(opened, price, clock, receiver)
     application.layout = _layout(live_ms)
     _connect(application, site)
     _save(application.server, site)
@@ -120,8 +120,11 @@ def _connect(application: Dash, site: Site) -> None:
     )
     def draw_frame(path: str | None, search: str | None) -> tuple[Any, Any, bool]:
         page, context = site.context(path, search)
-        chosen = _read(site.lake, lambda: site.choices(context.now))
-        choices_ = chosen if isinstance(chosen, choices.Choices) else None
+        choices_: choices.Choices | None = None
+        try:
+            choices_ = without_damaged(site.lake, lambda: site.choices(context.now))
+        except Exception as error:  # noqa: BLE001 the page is there without its filters
+            failures.logged("the filters", error)
         menu = shell.menu(context, pages.PAGES)
         header = shell.header(context, page, choices_)
         return plain(menu), plain(header), not context.state.live
@@ -135,7 +138,12 @@ def _connect(application: Dash, site: Site) -> None:
     )
     def draw_page(path: str | None, search: str | None, _tick: int | None) -> tuple[Any, str]:
         page, context = site.context(path, search)
-        return plain(_read(site.lake, lambda: site.content(page, context))), "false"
+        try:
+            content = site.content(page, context)
+        except Exception as error:  # noqa: BLE001 whatever it was, the page says so
+            why = failures.logged(f"the page {page.title}", error)
+            content = [empty.failed(f"The page {page.title}", why)]
+        return plain(content), "false"
 
     @application.callback(
         Output("url", "search"),
@@ -152,21 +160,9 @@ def _connect(application: Dash, site: Site) -> None:
         return after.href("") if changed else no_update
 
 
-def _read(lake: Lake, what: Callable[[], Any]) -> Any:
-    """The answer, or a card that says why there is none."""
-    try:
-        return without_damaged(lake, what)
-    except Exception as error:  # noqa: BLE001 whatever it was, the page says so
-        return [empty.unreadable(_logged(error))]
-
-
-def _logged(error: Exception) -> str:
-    """What went wrong, in one line, which the log has too; its debug level has the stack."""
-    told = visible((str(error).strip().splitlines() or [""])[0])
-    said = f"{type(error).__name__}: {told}" if told else type(error).__name__
-    logger.error("llm-otel: the dashboard cannot show a page: %s", said)
-    logger.debug("llm-otel: the same", exc_info=error)
-    return said
+def _table(page: Page, context: Context, name: str) -> Table | None:
+    tables = page.tables(context, page.read(context))
+    return tables[name]() if name in tables else None
 
 
 def _save(server: flask.Flask, site: Site) -> None:
@@ -175,16 +171,18 @@ def _save(server: flask.Flask, site: Site) -> None:
         """One table of the page whose path is in `of`, as CSV."""
         address = flask.request.args
         page, context = site.context(address.get("of"), flask.request.query_string.decode())
+        mistakes = context.state.mistakes(context.now)
+        if mistakes:
+            lines = "".join(f"{mistake}\n" for mistake in mistakes)
+            return flask.Response(lines, 400, mimetype=_TEXT)
         try:
-            table = without_damaged(
-                site.lake, lambda: page.tables(context, page.read(context)).get(name)
-            )
+            table = without_damaged(site.lake, lambda: _table(page, context, name))
+            if table is None:
+                return flask.Response(f"This page has no table {name!r}.\n", 404, mimetype=_TEXT)
         except Exception as error:  # noqa: BLE001 as on the page
-            said = f"The lake could not be read: {_logged(error)}\n"
-            return flask.Response(said, 503, mimetype="text/plain")
-        if table is None:
-            said = f"This page has no table {name!r}.\n"
-            return flask.Response(said, 404, mimetype="text/plain")
+            what = f"The table {name} of the page {page.title}"
+            why = f"{what} could not be read: {failures.logged(what, error)}\n"
+            return flask.Response(why, 503, mimetype=_TEXT)
         return flask.Response(
             csv_lines(table),
             mimetype="text/csv",

@@ -4,10 +4,12 @@ so that a chart follows the theme without being drawn again; the series' own do 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from llm_otel.dashboard.timeline import Timeline
 from llm_otel.escaping import plotly
 
 PALETTE: Final = (
@@ -16,13 +18,19 @@ PALETTE: Final = (
 REST: Final = "#8b95a5"
 GOOD: Final = "#17b890"
 BAD: Final = "#e5484d"
+# Of its stretch; the rest is the gap to the next bar.
+_BAR_WIDTH: Final = 0.8
+_HATCH: Final = {"shape": "/", "fillmode": "replace", "size": 6, "solidity": 0.4}
+_DOT: Final = 7
+# Up to so many calls, each is a line of the grid.
+FEW: Final = 5
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 _AXIS: Final = {"showgrid": False, "zeroline": False, "fixedrange": True, "automargin": True}
 
 # How a unit is written on an axis and in a hover box (d3-format).
 FORMATS: Final = {
-    "usd": {"tickprefix": "$", "tickformat": ",~r", "hover": "$,.4~f"},
-    "s": {"ticksuffix": " s", "tickformat": "~r", "hover": ".3~f"},
+    "usd": {"tickprefix": "$", "tickformat": ",~r", "hover": "$,.6~r"},
+    "s": {"ticksuffix": " s", "tickformat": "~r", "hover": ".4~r"},
     "share": {"tickformat": ".1~%", "hover": ".2%"},
     "count": {"tickformat": "~s", "hover": ",.0f"},
     "score": {"tickformat": ".2f", "hover": ".3f"},
@@ -54,53 +62,88 @@ def figure(unit: str = "count", *, legend: bool = True, stacked: bool = False) -
     )  # fmt: skip
 
 
-def lines(
-    xs: Sequence[Any], series: Mapping[str, Sequence[Any]], unit: str, *, fill: bool = False
-) -> go.Figure:
-    """Lines over time; `fill` stacks them as areas."""
+def lines(line: Timeline, series: Mapping[str, Sequence[Any]], unit: str) -> go.Figure:
+    """Lines over time. A stretch without a value is a gap; a value alone between gaps is a dot."""
     made = figure(unit, legend=len(series) > 1)
     for number, (name, ys) in enumerate(series.items()):
         colour = PALETTE[number % len(PALETTE)]
         made.add_scatter(
-            x=list(xs), y=list(ys), name=plotly(name), mode="lines",
-            line={"width": 2, "color": colour}, stackgroup="all" if fill else None,
-            fillcolor=_pale(colour) if fill else None,
+            x=line.starts, y=list(ys), name=plotly(name), mode="lines+markers",
+            line={"width": 2, "color": colour},
+            marker={"color": colour, "size": _dots(ys), "line": {"width": 0}},
             hovertemplate=f"%{{y:{FORMATS[unit]['hover']}}}",
         )  # fmt: skip
+    _frame(made, line, unit, max((y for ys in series.values() for y in ys if y), default=0))
     return made
 
 
 def bars(
-    xs: Sequence[Any],
+    line: Timeline,
     series: Mapping[str, Sequence[Any]],
     unit: str,
     colours: Sequence[str] = PALETTE,
+    *,
+    stacked: bool = True,
 ) -> go.Figure:
-    """Stacked bars, one stack for each x."""
-    made = figure(unit, legend=len(series) > 1, stacked=True)
+    """Bars over time, each as wide as its stretch and hatched where the window cuts it."""
+    made = figure(unit, legend=len(series) > 1, stacked=stacked)
+    width = line.step_s * 1000 * _BAR_WIDTH
+    part = width if stacked else width / max(len(series), 1)
     for number, (name, ys) in enumerate(series.items()):
-        made.add_bar(
-            x=list(xs), y=list(ys), name=plotly(name),
-            marker=_solid(colours[number % len(colours)]),
-            hovertemplate=f"%{{y:{FORMATS[unit]['hover']}}}",
-        )  # fmt: skip
+        look = {
+            "name": plotly(name), "legendgroup": plotly(name), "width": part,
+            "offset": 0 if stacked else part * number,
+            "hovertemplate": f"%{{y:{FORMATS[unit]['hover']}}}",
+        }  # fmt: skip
+        solid = {"color": colours[number % len(colours)], "line": {"width": 0}}
+        # Cut ones are a series of their own, so that the legend has the others' look.
+        whole = [y if of_all else None for y, of_all in zip(ys, line.whole)]
+        made.add_bar(x=line.starts, y=whole, marker=solid, **look)
+        cut = [None if of_all else y or None for y, of_all in zip(ys, line.whole)]
+        if any(cut):
+            hatched = {**solid, "pattern": _HATCH}
+            made.add_bar(x=line.starts, y=cut, marker=hatched, showlegend=False, **look)
+    columns = [[y or 0 for y in column] for column in zip(*series.values())]
+    top = max((sum(column) if stacked else max(column) for column in columns), default=0)
+    _frame(made, line, unit, top)
     return made
 
 
-def stacked_by(rows: Sequence[Any], value: str, unit: str, rest: str = "") -> go.Figure:
+def stacked_by(
+    line: Timeline, rows: Sequence[Any], value: str, unit: str, rest: str = ""
+) -> go.Figure:
     """Bars of rows with `time`, `name` and a value; the greatest name first, `rest` last."""
-    xs = sorted({row.time for row in rows})
     sums: dict[str, float] = {}
-    found: dict[tuple[Any, str], float] = {}
+    amounts: dict[tuple[Any, str], float] = {}
     for row in rows:
         name = row.name or "none"
         amount = getattr(row, value) or 0
         sums[name] = sums.get(name, 0) + amount
-        found[(row.time, name)] = amount
+        amounts[(row.time, name)] = amount
     names = sorted(sums, key=lambda name: (name == rest, -sums[name]))
     colours = [REST if name == rest else PALETTE[n % len(PALETTE)] for n, name in enumerate(names)]
-    series = {name: [found.get((x, name), 0) for x in xs] for name in names}
-    return bars(xs, series, unit, colours or PALETTE)
+    series = {name: [amounts.get((x, name), 0) for x in line.starts] for name in names}
+    return bars(line, series, unit, colours or PALETTE)
+
+
+def _dots(ys: Sequence[Any]) -> list[int]:
+    """The size of each point's dot: none where a line leads to or from it."""
+    beside = [None, *ys, None]
+    return [
+        _DOT if before is None and after is None else 0 for before, after in zip(beside, beside[2:])
+    ]
+
+
+def _frame(made: go.Figure, line: Timeline, unit: str, top: float) -> None:
+    """Axes that a single value cannot shrink around itself."""
+    if line.starts:
+        end = line.starts[-1] + timedelta(seconds=line.step_s)
+        made.update_xaxes(range=[min(line.since, line.starts[0]), max(line.until, end)])
+    made.update_xaxes(type="date")
+    if unit == "count" and top <= FEW:
+        # There is no half of a call.
+        made.update_yaxes(dtick=1)
+    made.update_yaxes(range=[0, top * 1.05 if top > 0 else 1])
 
 
 def band(made: go.Figure, xs: Sequence[Any], low: Sequence[Any], high: Sequence[Any],
@@ -110,10 +153,6 @@ def band(made: go.Figure, xs: Sequence[Any], low: Sequence[Any], high: Sequence[
         x=[*xs, *reversed(xs)], y=[*high, *reversed(low)], fill="toself", mode="none",
         fillcolor=_pale(colour), hoverinfo="skip", showlegend=False,
     )  # fmt: skip
-
-
-def _solid(colour: str | Sequence[str]) -> dict[str, Any]:
-    return {"color": colour, "line": {"width": 0}}
 
 
 def _pale(colour: str) -> str:

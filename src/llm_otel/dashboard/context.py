@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,13 +14,20 @@ from llm_otel.lake.queries import Filter, Reader
 from llm_otel.lake.reading import Lake
 
 Component = Any
+# Name -> what makes the table: a table that fails costs no other part of its page.
+Tables = Mapping[str, Callable[[], Table]]
 
 
 @dataclass(frozen=True)
 class Context:
-    """One request: the lake, the address and the time; `subject` is what follows the page's path.
+    """One request: the lake, the address and the time.
 
-    `price` is `llm_otel.cost` or the same of other prices.
+    Attributes:
+        price: `llm_otel.cost` or the same of other prices.
+        path: The page's.
+        subject: What follows it.
+        receiver: Where the lake's receiver takes OTLP over HTTP; None where that is not known.
+        strict: Whether a part that fails is raised, as for a program, and not drawn as a failure.
     """
 
     lake: Lake
@@ -29,6 +36,8 @@ class Context:
     price: Callable[..., Any]
     path: str = "/"
     subject: str = ""
+    receiver: str | None = None
+    strict: bool = False
 
     @cached_property
     def filter(self) -> Filter:
@@ -50,7 +59,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: `read` asks the lake, `tables` holds what can be saved, `show` draws.
+    """A page: `read` asks the lake, `tables` makes what can be saved, `show` draws.
 
     Attributes:
         path: Its address; what follows it is the `subject`.
@@ -63,7 +72,7 @@ class Page:
     title: str
     about: str
     read: Callable[[Context], Any]
-    tables: Callable[[Context, Any], dict[str, Table]]
-    show: Callable[[Context, Any, dict[str, Table]], list[Component]]
+    tables: Callable[[Context, Any], Tables]
+    show: Callable[[Context, Any, Tables], list[Component]]
     in_menu: bool = True
     needs_calls: bool = True

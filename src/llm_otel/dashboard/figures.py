@@ -14,20 +14,20 @@ from llm_otel.dashboard.state import State
 from llm_otel.errors import ConfigError
 from llm_otel.lake.reading import Lake
 
-# Chart -> its page, and which of the page's charts it is. `llm_otel.cli.chart` has the names too.
+# Chart -> its page, and its name there. `llm_otel.cli.chart` has the names too.
 _CHARTS: Final = {
-    "requests": ("/", 0),
-    "percentiles": ("/", 1),
-    "tokens": ("/", 2),
-    "cost": ("/cost", 0),
-    "durations": ("/latency", 0),
-    "users": ("/sessions", 0),
-    "sessions": ("/sessions", 1),
-    "scores": ("/quality", 0),
-    "drift": ("/quality", 1),
-    "models": ("/optimise", 0),
-    "value": ("/roi", 0),
-    "cost-of-success": ("/roi", 1),
+    "requests": ("/", "requests"),
+    "percentiles": ("/", "latency"),
+    "tokens": ("/", "tokens"),
+    "cost": ("/cost", "cost-by"),
+    "durations": ("/latency", "distribution"),
+    "users": ("/sessions", "active-users"),
+    "sessions": ("/sessions", "active-sessions"),
+    "scores": ("/quality", "distribution"),
+    "drift": ("/quality", "drift"),
+    "models": ("/optimise", "on-one-model"),
+    "value": ("/roi", "value-and-cost"),
+    "cost-of-success": ("/roi", "cost-of-a-success"),
 }
 NAMES: Final = tuple(_CHARTS)
 
@@ -47,18 +47,18 @@ def chart(
         clock: The time now, UTC; None: the machine's.
 
     Raises:
-        ConfigError: There is no such chart, or nothing to draw.
+        ConfigError: There is no such chart, nothing to draw, or a parameter says what it cannot.
     """
     if name not in _CHARTS:
         raise ConfigError(f"no chart {name!r}: use one of {', '.join(_CHARTS)}")
     path, place = _CHARTS[name]
-    site = Site(lake, clock=clock)
+    site = Site(lake, clock=clock, strict=True)
     page, context = site.context(path, State(parameters).href(""))
-    found = list(_graphs(site.content(page, context)))
-    if len(found) <= place:
-        raise ConfigError(f"the chart {name} has nothing to draw in this window with these filters")
-    drawn: go.Figure = found[place].figure  # type: ignore[attr-defined]
-    return drawn
+    for graph in _graphs(site.content(page, context)):
+        if graph.id == f"chart-{place}":  # type: ignore[attr-defined]
+            drawn: go.Figure = graph.figure  # type: ignore[attr-defined]
+            return drawn
+    raise ConfigError(f"the chart {name} has nothing to draw in this window with these filters")
 
 
 def _graphs(part: Any) -> Iterator[dcc.Graph]:

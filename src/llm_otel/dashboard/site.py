@@ -10,10 +10,13 @@ from typing import Any, Final
 import llm_otel
 from llm_otel.dashboard import pages
 from llm_otel.dashboard.components import empty
+from llm_otel.dashboard.components.cards import notice
 from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.failures import DamagedLakeError
 from llm_otel.dashboard.state import State as Address
+from llm_otel.errors import ConfigError
 from llm_otel.lake.queries import choices
-from llm_otel.lake.reading import Lake
+from llm_otel.lake.reading import Lake, without_damaged
 
 _CHOICES_FOR_S: Final = 30.0
 _CHOICES_REACH: Final = timedelta(days=90)
@@ -30,6 +33,8 @@ class Site:
         lake: An open lake.
         price: As `llm_otel.cost`, for what models would cost; None: that, at list prices.
         clock: The time now, UTC; None: the machine's.
+        receiver: Where the lake's receiver takes OTLP over HTTP; None: not known (yet).
+        strict: Whether a part of a page that fails is raised, and not drawn as a failure.
     """
 
     def __init__(
@@ -37,10 +42,15 @@ class Site:
         lake: Lake,
         price: Callable[..., Any] | None = None,
         clock: Callable[[], datetime] | None = None,
+        receiver: Callable[[], str | None] = lambda: None,
+        *,
+        strict: bool = False,
     ) -> None:
         self.lake = lake
         self._price = price or llm_otel.cost
         self._clock = clock or _utc_now
+        self._receiver = receiver
+        self._strict = strict
         self._choices: choices.Choices | None = None
         self._chosen_at = 0.0
 
@@ -49,7 +59,16 @@ class Site:
         page, subject = pages.find(path or "/")
         now = self._clock().astimezone(timezone.utc).replace(tzinfo=None)
         address = Address.parse(search)
-        return page, Context(self.lake, address, now, self._price, page.path, subject)
+        return page, Context(
+            self.lake,
+            address,
+            now,
+            self._price,
+            page.path,
+            subject,
+            self._receiver(),
+            self._strict,
+        )
 
     def choices(self, now: datetime) -> choices.Choices:
         """What the filters can be set to."""
@@ -59,11 +78,26 @@ class Site:
         return self._choices
 
     def content(self, page: Page, context: Context) -> list[Any]:
-        """The page, or what to do where it has nothing to show."""
+        """The page, or what to do where it has nothing to show; first what of its address is wrong
+        and therefore ignored.
+
+        Raises:
+            ConfigError: It is, and this site is strict.
+        """
+        mistakes = context.state.mistakes(context.now)
+        if mistakes and self._strict:
+            raise ConfigError(" ".join(mistakes))
+        try:
+            content = without_damaged(self.lake, lambda: self._content(page, context))
+        except DamagedLakeError:
+            content = self._content(page, context)
+        return [*(notice(each, "warn") for each in mistakes), *content]
+
+    def _content(self, page: Page, context: Context) -> list[Any]:
         if page.needs_calls:
             latest = choices.latest(self.lake)
             if latest is None:
-                return [empty.no_data()]
+                return [empty.no_data(context.receiver)]
             if not choices.any_calls(self.lake, context.filter):
                 return [
                     empty.nothing_matches(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -20,6 +20,7 @@ RANGES: Final = {
 }
 DEFAULT_RANGE: Final = "7d"
 SHARED: Final = (*COLUMNS, "tag", "range", "since", "until", "live")
+_NUMBERS: Final = {"cost": "cost", "seconds": "duration"}
 _LONGEST_VALUE: Final = 256
 _MOST_VALUES: Final = 50
 
@@ -50,6 +51,36 @@ class State:
     def all(self, name: str) -> tuple[str, ...]:
         """All values of a parameter."""
         return self.params.get(name, ())
+
+    def mistakes(self, now: datetime) -> list[str]:
+        """What of the address says nothing that can be shown, and is therefore ignored: a sentence
+        each."""
+        found = [
+            f"{label} {self.get(name)!r} is no date and was ignored: write 2026-01-31 or "
+            "2026-01-31T15:30, in UTC."
+            for name, label in (("since", "From"), ("until", "To"))
+            if self.get(name) and _time(self.get(name)) is None
+        ]
+        since, until = _time(self.get("since")), _end(self.get("until"))
+        if since is not None and until is not None and until <= since:
+            found.append("To is not after From and was ignored: the window ends now.")
+        if since is not None and until is None and since >= now:
+            found.append("From is in the future: there is nothing to show yet.")
+        if self.get("range") and self.get("range") not in RANGES:
+            found.append(
+                f"The window {self.get('range')!r} is none and was ignored: use one of "
+                f"{', '.join(RANGES)}."
+            )
+        found += [
+            f"The tag {value!r} was ignored: write key=value."
+            for value in self.all("tag")
+            if "=" not in value
+        ]
+        return found + [
+            f"{self.get(name)!r} is no least {what} and was ignored: write a number."
+            for name, what in _NUMBERS.items()
+            if self.get(name) and self.number(name) is None
+        ]
 
     def number(self, name: str) -> float | None:
         """A parameter as a number of 0 or more; None where it is none."""
@@ -117,12 +148,10 @@ class State:
         return asked.over(since.replace(minute=0, second=0, microsecond=0), until)
 
     def _window(self, now: datetime) -> tuple[datetime, datetime]:
-        since = _time(self.get("since"))
+        since, until = _time(self.get("since")), _end(self.get("until"))
         if since is None:
-            return now - RANGES[self.range][1], now
-        until = _time(self.get("until"))
-        if until is not None and len(self.get("until")) <= len("2026-01-31"):
-            until += timedelta(days=1)
+            until = now if until is None else until
+            return until - RANGES[self.range][1], until
         until = until if until is not None and until > since else max(now, since)
         return since, max(until, since + timedelta(minutes=1))
 
@@ -138,4 +167,14 @@ def _time(text: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found.replace(tzinfo=None) if 1990 < found.year < 2200 else None
+    if not 1990 < found.year < 2200:
+        return None
+    return found if found.tzinfo is None else found.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def _end(text: str) -> datetime | None:
+    """As `_time`; a date alone is that day's end."""
+    found = _time(text)
+    if found is None or len(text) > len("2026-01-31"):
+        return found
+    return found + timedelta(days=1)

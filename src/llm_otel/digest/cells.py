@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from llm_otel.digest.drivers import Use
 from llm_otel.digest.model import DIMENSIONS, NONE
 from llm_otel.lake.queries.reader import Reader
 from llm_otel.lake.queries.usage import keep_usage
+from llm_otel.projected_month import Projection, project
 
 # Eight weeks of weekdays before a week, and the day that completes the first of them.
 HISTORY: Final = timedelta(days=8 * 7 + 7)
@@ -80,6 +81,19 @@ class Cells:
         """The sum of something over all cells."""
         return sum(map(of, self._cells))
 
+    def month(self, until: date) -> Projection | None:
+        """The cost of the calendar month (UTC) of the day before `until`, projected."""
+        return _projected(self.daily(lambda cell: cell.cost), until)
+
+    def months(self, dimension: str, until: date) -> dict[str, Projection]:
+        """The same by model, tenant or feature."""
+        place = DIMENSIONS.index(dimension)
+        daily: dict[str, dict[date, float]] = defaultdict(lambda: defaultdict(float))
+        for cell in self._cells:
+            daily[cell.key[place]][cell.day] += cell.cost
+        months = {key: _projected(costs, until) for key, costs in daily.items()}
+        return {key: month for key, month in months.items() if month is not None}
+
     def uses(self) -> dict[Key, Use]:
         """Calls, tokens and cost by model, tenant and feature, over all days."""
         sums: dict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
@@ -115,3 +129,8 @@ class Cells:
             models, model = found[cell.day], cell.model or NONE
             models[model] = models.get(model, 0.0) + cell.cost
         return found
+
+
+def _projected(daily: Mapping[date, float], until: date) -> Projection | None:
+    costs = ((datetime.combine(day, time()), cost) for day, cost in daily.items())
+    return project(costs, datetime.combine(until, time()))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Final
 
+from llm_otel import formats, projected_month
 from llm_otel.digest import actions, budgets
 from llm_otel.digest.anomalies import unusual
 from llm_otel.digest.cells import HISTORY, Cell, Cells
@@ -23,13 +24,13 @@ from llm_otel.digest.model import (
 from llm_otel.digest.quality import Quality, read_errors, read_p95, read_quality
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
+from llm_otel.projected_month import month_of
 from llm_otel.stack.config import Budgets
 
 PERIODS: Final = {"day": 1, "week": 7}
 
 _LISTED: Final = 5
 _PICTURED_DAYS: Final = 28
-_MONTH_DAYS: Final = 30
 # Of this many of each dimension, the most expensive, the cost is watched.
 _WATCHED: Final = 20
 # Differences smaller than these are of no interest to anybody.
@@ -66,7 +67,7 @@ def compute(lake: Connects, of: Period, limits: Budgets) -> Digest:
     return Digest(
         period=of,
         made=datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0),
-        figures=tuple(_figures(of, now, before, quality, earlier)),
+        figures=tuple(_figures(now, before, quality, earlier, _month(cells, of))),
         causes=add_up(decompose(used_before.get(key), used_now.get(key)) for key in moved),
         drivers={
             name: tuple(
@@ -90,19 +91,31 @@ def _filter(since: date, until: date) -> Filter:
     return Filter(datetime.combine(since, time()), datetime.combine(until, time()))
 
 
+def _month(cells: Cells, of: Period) -> Figure:
+    """The calendar month of the period's last day, projected."""
+    month = cells.month(of.until)
+    if month is None:
+        return Figure("projected month", "usd", None, None)
+    since = min(
+        month_of(datetime.combine(of.until, time()))[0].date(), of.until - projected_month.PACE
+    )
+    lacking = int(cells.within(since, of.until).total(lambda cell: cell.unpriced))
+    basis = f"{formats.money(month.spent)} so far, the rest at the mean of {month.basis_words}"
+    return Figure("projected month", "usd", month.usd, None, lacking, basis)
+
+
 def _figures(
-    of: Period, now: Cells, before: Cells, quality: Quality, earlier: Quality
+    now: Cells, before: Cells, quality: Quality, earlier: Quality, month: Figure
 ) -> Iterator[Figure]:
     known = bool(before.total(_calls))
 
-    def summed(name: str, unit: Unit, value: Callable[[Cell], float], scale: float = 1) -> Figure:
-        earlier = before.total(value) * scale if known else None
+    def summed(name: str, unit: Unit, value: Callable[[Cell], float]) -> Figure:
+        earlier = before.total(value) if known else None
         lacking = int(now.total(lambda cell: cell.unpriced)) if unit == "usd" else 0
-        return Figure(name, unit, now.total(value) * scale, earlier, lacking)
+        return Figure(name, unit, now.total(value), earlier, lacking)
 
     yield summed("cost", "usd", _cost)
-    pace = _MONTH_DAYS / PERIODS[of.kind]
-    yield summed("30 days at this pace", "usd", _cost, pace)
+    yield month
     yield summed("calls", "count", _calls)
     yield summed("input tokens", "count", lambda cell: cell.input_tokens)
     yield summed("output tokens", "count", lambda cell: cell.output_tokens)

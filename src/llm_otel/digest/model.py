@@ -42,6 +42,7 @@ class Figure:
         name, unit: What it is of.
         now, before: Of the two periods.
         unpriced: How many calls a cost lacks now, wholly or in part: at least that was spent.
+        basis: What an estimate is made of, in words.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Figure:
     now: float | None
     before: float | None
     unpriced: int = 0
+    basis: str = ""
 
     @property
     def change(self) -> float | None:
@@ -75,7 +77,8 @@ class BudgetUse:
         scope: `total`, `tenant_id` or `feature`.
         key: Whose; empty for `total`.
         limit, used: USD.
-        projected: USD at the month's end at the pace of the last day; the alert's formula.
+        projected: USD at the month's end, as `llm_otel.projected_month` has it.
+        basis: What the pace of the rest of the month is the mean of, in words.
     """
 
     scope: str
@@ -83,6 +86,7 @@ class BudgetUse:
     limit: float
     used: float
     projected: float
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ def figure(of: Figure) -> str:
     return formats.cost(of.now, of.unpriced) if of.unit == "usd" else number(of.now, of.unit)
 
 
+def name(of: Figure) -> str:
+    """What a figure is of; beside an estimate, what it is made of."""
+    return f"{of.name} ({of.basis})" if of.basis else of.name
+
+
 def signed_usd(value: float) -> str:
     """A change in dollars, with its sign."""
     return usd(value) if value < 0 else f"+{usd(value)}"
@@ -134,9 +139,10 @@ def budget(use: BudgetUse) -> str:
     """A budget's use as a sentence."""
     of = f"{WORDS[use.scope]} {use.key}" if use.key else "the total"
     used, projected = (formats.share(part / use.limit) for part in (use.used, use.projected))
+    basis = f", the rest of it at the mean of {use.basis}" if use.basis else ""
     return (
         f"{of}: {usd(use.used)} of {usd(use.limit)} this month ({used}), "
-        f"on the way to {usd(use.projected)} ({projected})"
+        f"on the way to {usd(use.projected)} ({projected}){basis}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ _attached: WeakSet[Any] = WeakSet()
 
 _DIM, _RED, _PLAIN = "\x1b[2m", "\x1b[31m", "\x1b[0m"
 _UNKNOWN = "-"
+_DIGITS = 6
 _WHO = (semconv.TENANT_ID, semconv.FEATURE)
 _NAMES = (
     semconv.REQUEST_MODEL,
@@ -110,7 +112,15 @@ def _cost(attributes: Mapping[str, Any]) -> str:
     # In ASCII: a terminal may know no other signs.
     incomplete = attributes.get(semconv.COST_STATUS) == semconv.COST_INCOMPLETE
     estimated = attributes.get(semconv.USAGE_SOURCE) == semconv.USAGE_ESTIMATED
-    return f"{'>=' if incomplete else '~' if estimated else ''}${amount:.6f}"
+    return f"{'>=' if incomplete else '~' if estimated else ''}{_usd(amount)}"
+
+
+def _usd(amount: Any) -> str:
+    """Micro-dollars, and as many more digits as two that count need; what is free is `$0`."""
+    size = abs(amount)
+    if size == 0 or not math.isfinite(size):
+        return f"${amount:.0f}"
+    return f"${amount:.{max(_DIGITS, 1 - math.floor(math.log10(size)))}f}"
 
 
 def _painted(text: str, code: str, colour: bool) -> str:

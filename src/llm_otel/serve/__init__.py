@@ -13,14 +13,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from llm_otel.errors import ConfigError
-from llm_otel.listening import in_url
+from llm_otel.listening import in_url, reachable
 from llm_otel.serve.schedule import Digests
 
 if TYPE_CHECKING:
@@ -151,8 +151,12 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
             )
         )
         host = in_url(places.host)
+        http = f"http://{host}:{receiver.http_port}"
+        if dashboard is not None:
+            near = in_url(reachable(places.host))
+            dashboard.name_receiver(f"http://{near}:{receiver.http_port}")
         yield Running(
-            f"http://{host}:{receiver.http_port}",
+            http,
             f"{host}:{receiver.grpc_port}",
             dashboard.wait() if dashboard is not None else None,
             ingest.flush,
@@ -198,6 +202,7 @@ class _Dashboard:
         self._lake, self._places = lake, places
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._receiver: str | None = None
         self._process = self._start(places.dashboard_port)
 
     def _start(self, port: int | None) -> subprocess.Popen[str]:
@@ -216,7 +221,22 @@ class _Dashboard:
         assert process.stdin is not None
         process.stdin.write(f"{json.dumps(guard)}\n")
         process.stdin.flush()
+        self._send_receiver(process)
         return process
+
+    def name_receiver(self, address: str) -> None:
+        """Let it say where the receiver of its lake takes OTLP over HTTP."""
+        with self._lock:
+            self._receiver = address
+            self._send_receiver(self._process)
+
+    def _send_receiver(self, process: subprocess.Popen[str]) -> None:
+        if self._receiver is None or process.stdin is None:
+            return
+        # One that has ended is started again, and gets the address then.
+        with suppress(BrokenPipeError):
+            process.stdin.write(f"{json.dumps({'receiver': self._receiver})}\n")
+            process.stdin.flush()
 
     def wait(self) -> str:
         """Its address, once it answers.
@@ -278,7 +298,9 @@ class _Dashboard:
 def _close_pipes(process: subprocess.Popen[str]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            # What it did not read any more is still in the buffer.
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Its first line on standard input is JSON with who may look: `token`, `trusted` and `names` of
 `llm_otel.dashboard.server.run`; its first line on standard output is the address, once it answers.
-It ends when its standard input does: with the process that started it, however that ended.
+A later line of standard input is JSON with the address of the lake's receiver. It ends when its
+standard input does: with the process that started it, however that ended.
 """
 
 from __future__ import annotations
@@ -25,15 +26,24 @@ def main(lake: str, host: str, port: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    receiver: list[str] = []
+    threading.Thread(target=_listen_to_parent, args=(receiver,), daemon=True).start()
     try:
-        server.run(lake, host, port, **guard, ready=lambda at: print(at, flush=True))  # noqa: T201
+        server.run(
+            lake,
+            host,
+            port,
+            **guard,
+            ready=lambda at: print(at, flush=True),  # noqa: T201
+            receiver=lambda: receiver[-1] if receiver else None,
+        )
     except ConfigError as exc:
         sys.exit(f"llm-otel: {exc}")
 
 
-def _end_with_parent() -> None:
-    sys.stdin.read()
+def _listen_to_parent(receiver: list[str]) -> None:
+    for line in sys.stdin:
+        receiver.append(json.loads(line)["receiver"])
     os._exit(0)
 
 

@@ -111,7 +111,7 @@ DEFAULTS: Final[Mapping[str, Limits]] = MappingProxyType(
             "times", warning=1.5, critical=3, minimum=10_000, counted="tokens",
             history="1d", for_="15m",
         ),
-        "budget_projected": Limits("share", warning=0.8, critical=1, for_="1h"),
+        "budget_projected": Limits("share", warning=0.8, critical=1, history="1d", for_="1h"),
         "budget_used": Limits("share", info=0.5, warning=0.8, critical=1, for_="0s"),
         "unpriced": Limits("calls", warning=0, window="1h", for_="0s"),
         "usage_unknown": Limits("share", warning=0.05, window="1h", minimum=20),

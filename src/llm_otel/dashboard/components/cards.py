@@ -56,19 +56,22 @@ def _tone(direction: float) -> str:
 
 
 def sparkline(values: Sequence[float | None]) -> Any:
-    """A line without axes. It is a mask over the accent colour, so it follows the theme."""
-    known = [value or 0.0 for value in values]
-    top, bottom = max(known), min(0.0, *known)
+    """A line without axes, from one known value to the next. It is a mask over the accent colour,
+    so it follows the theme."""
+    known = [(n, value) for n, value in enumerate(values) if value is not None]
+    heights = [value for _, value in known]
+    top, bottom = max(heights), min(0.0, *heights)
     span = (top - bottom) or 1.0
-    step = _SPARK_WIDTH / (len(known) - 1)
+    step = _SPARK_WIDTH / (len(values) - 1)
     points = " ".join(
         f"{n * step:.1f},{_SPARK_HEIGHT - 2 - (value - bottom) / span * (_SPARK_HEIGHT - 4):.1f}"
-        for n, value in enumerate(known)
+        for n, value in known
     )
+    left, right = known[0][0] * step, known[-1][0] * step
     picture = (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_SPARK_WIDTH} {_SPARK_HEIGHT}' "
-        f"preserveAspectRatio='none'><polygon fill='#000' fill-opacity='.14' points='0,"
-        f"{_SPARK_HEIGHT} {points} {_SPARK_WIDTH},{_SPARK_HEIGHT}'/><polyline fill='none' "
+        f"preserveAspectRatio='none'><polygon fill='#000' fill-opacity='.14' points='{left:.1f},"
+        f"{_SPARK_HEIGHT} {points} {right:.1f},{_SPARK_HEIGHT}'/><polyline fill='none' "
         f"stroke='#000' stroke-width='1.6' vector-effect='non-scaling-stroke' points='{points}'/>"
         "</svg>"
     )
@@ -81,8 +84,13 @@ def sparkline(values: Sequence[float | None]) -> Any:
 
 
 def figures(cards: Sequence[Any]) -> Any:
-    """Figure cards side by side."""
-    return html.Div(list(cards), className="figures")
+    """Figure cards, and lists of them, side by side."""
+    return html.Div(flat(cards), className="figures")
+
+
+def flat(parts: Sequence[Any]) -> list[Any]:
+    """Parts, and lists of them, as one list."""
+    return [each for part in parts for each in (part if isinstance(part, list) else [part])]
 
 
 def chart_card(
@@ -92,16 +100,18 @@ def chart_card(
     *,
     about: str = "",
     extra: Any = None,
+    name: str = "",
     wide: bool = False,
     tall: bool = False,
 ) -> Any:
-    """A chart under its title; `says` tells in words what it shows, for those who do not see it."""
+    """A chart under its title; `says` tells in words what it shows, for those who do not see it.
+    `name` is for a program that asks for it; without, it is the title's."""
     graph = dcc.Graph(
         figure=figure,
         config={"displayModeBar": False, "responsive": True},
         style={"height": _TALL if tall else _HIGH},
         # A graph that is there already is changed, not drawn anew, when the page reads again.
-        id=f"chart-{title.lower().replace(' ', '-')}",
+        id=f"chart-{name or title.lower().replace(' ', '-')}",
     )
     return html.Section(
         [

@@ -10,6 +10,8 @@ _START: Final = (
     ("Instrument a program", "pip install llm-otel\n\nimport llm_otel\nllm_otel.instrument()"),
     ("Or look around with made-up history", "llm-otel demo --history 30d"),
 )
+# Where instrument() looks by itself.
+_USUAL: Final = "http://127.0.0.1:4318"
 # Which page lacks what -> title, sentence, code.
 HINTS: Final = {
     "scores": (
@@ -30,23 +32,29 @@ HINTS: Final = {
 }
 
 
-def no_data() -> Any:
-    """The lake is empty."""
+def no_data(receiver: str | None) -> Any:
+    """The lake is empty.
+
+    Args:
+        receiver: Where its receiver takes OTLP over HTTP; None: there is none that is known here.
+    """
     steps = [
         html.Li([html.H3(title), html.Pre(html.Code(code))], className="step")
         for title, code in _START
     ]
     return html.Section(
-        [
-            html.H2("No calls yet"),
-            html.P(
-                "This page fills itself as soon as a program sends OTLP here: "
-                "http://127.0.0.1:4318, which instrument() finds without any setting."
-            ),
-            html.Ol(steps, className="steps"),
-        ],
+        [html.H2("No calls yet"), html.P(_where(receiver)), html.Ol(steps, className="steps")],
         className="card empty",
     )
+
+
+def _where(receiver: str | None) -> str:
+    fills = "This page fills itself as soon as a program sends OTLP"
+    if receiver is None:
+        return f"{fills} to the receiver of this lake: `llm-otel serve` says where it listens."
+    if receiver == _USUAL:
+        return f"{fills} here: {receiver}, which instrument() finds without any setting."
+    return f"{fills} here: {receiver}. Set OTEL_EXPORTER_OTLP_ENDPOINT={receiver} for that program."
 
 
 def nothing_matches(widen: str, clear: str, filtered: bool) -> Any:
@@ -72,10 +80,14 @@ def hint(name: str) -> Any:
     )
 
 
-def unreadable(why: str) -> Any:
-    """The lake could not be read."""
+def failed(what: str, why: str) -> Any:
+    """A page, or a part of one, could not be drawn."""
     return html.Section(
-        [html.H2("The lake could not be read"), html.P(why)],
+        [
+            html.H2(f"{what} could not be drawn"),
+            html.P(why),
+            html.P("The log of the dashboard says the same.", className="muted"),
+        ],
         className="card empty",
         role="alert",
     )

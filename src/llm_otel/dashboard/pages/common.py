@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import duckdb
+
 from llm_otel import formats, semconv
+from llm_otel.dashboard import failures
+from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import notice
-from llm_otel.dashboard.components.tables import Column, Table, table_card
-from llm_otel.dashboard.context import Context
+from llm_otel.dashboard.components.tables import Column, table_card
+from llm_otel.dashboard.context import Context, Tables
+from llm_otel.dashboard.failures import DamagedLakeError
+from llm_otel.dashboard.timeline import Timeline, timeline
 
 FROM_SPANS: Final = (
     "Figures from the calls alone: metrics know no users, sessions, tags or parts of an hour. "
@@ -45,9 +52,43 @@ def _address(context: Context) -> str:
     return f"{context.path.rstrip('/')}/{context.subject}" if context.subject else context.path
 
 
-def show(context: Context, tables: dict[str, Table], name: str, extra: Any = None) -> Any:
+def part(context: Context, title: str, draw: Callable[[], Any]) -> Any:
+    """A part of a page, or a card that says why it is not there: the others stay."""
+    try:
+        return draw()
+    except DamagedLakeError:
+        raise
+    except Exception as error:
+        if isinstance(error, duckdb.Error) and context.lake.exclude_damaged():
+            raise DamagedLakeError from error
+        if context.strict:
+            raise
+        return empty.failed(title, failures.logged(f"{title} of {context.path}", error))
+
+
+def show(context: Context, tables: Tables, name: str, extra: Any = None) -> Any:
     """A table of the page in its card."""
-    return table_card(tables[name], csv_href(context, name), extra)
+    return part(
+        context,
+        f"The table {name}",
+        lambda: table_card(tables[name](), csv_href(context, name), extra),
+    )
+
+
+def times(context: Context, rows: Sequence[Any], step_s: int | None = None) -> Timeline:
+    """The stretches of time that rows with a `time` are of; None: the filter's."""
+    asked = context.filter
+    return timeline(asked.since, asked.until, step_s or asked.bucket_s, rows)
+
+
+def unknown_choice(context: Context, name: str, allowed: Iterable[str]) -> Any:
+    """A word where the address chooses what there is not."""
+    value = context.state.get(name)
+    if not value or value in allowed:
+        return None
+    return notice(
+        f"There is no {name}={value}, so it was ignored: use one of {', '.join(allowed)}.", "warn"
+    )
 
 
 def from_spans_notice(context: Context, metered: bool) -> Any:

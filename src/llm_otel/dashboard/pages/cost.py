@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 from dash import html
@@ -10,7 +11,7 @@ from llm_otel import formats
 from llm_otel.dashboard import charts
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, notice, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.formats import change
 from llm_otel.lake.queries import cost
@@ -26,6 +27,9 @@ _LABELS: Final = {
     "service": "Service",
 }
 _DAY_S: Final = 86_400
+# More hours than these are drawn as days, more days as weeks.
+_MOST_BARS: Final = 2_500
+_PERIODS: Final = {"hour": "Hourly", "day": "Daily", "week": "Weekly"}
 _LISTED: Final = 100
 
 
@@ -37,18 +41,21 @@ def _by(context: Context) -> str:
 def _per(context: Context) -> str:
     days = context.filter.length.total_seconds() / _DAY_S
     usual = "hour" if days <= 2 else "day" if days <= 60 else "week"
-    return context.state.get("per") if context.state.get("per") in cost.PERIODS else usual
+    chosen = context.state.get("per") if context.state.get("per") in cost.PERIODS else usual
+    wider = [*cost.PERIODS][[*cost.PERIODS].index(chosen) :]
+    length = context.filter.length.total_seconds()
+    return next((per for per in wider if length / cost.PERIODS[per] <= _MOST_BARS), wider[-1])
 
 
 def _read(context: Context) -> Costs:
     return cost.costs(context.reader(), _by(context), _per(context))
 
 
-def _tables(context: Context, data: Costs) -> dict[str, Table]:
+def _tables(context: Context, data: Costs) -> Tables:
     total = sum(row.cost_usd or 0 for row in data.splits)
     by = _by(context)
     return {
-        "costs": Table(
+        "costs": lambda: Table(
             f"Cost by {_label(by).lower()}",
             (
                 word(_label(by), lambda r: r.name or NONE, link=lambda r: _link(context, by, r)),
@@ -65,7 +72,7 @@ def _tables(context: Context, data: Costs) -> dict[str, Table]:
             data.splits[:_LISTED],
             about="Change is against the window of the same length before.",
         ),
-        "unpriced": Table(
+        "unpriced": lambda: Table(
             "Calls whose cost is unknown or incomplete",
             (
                 word("Model", lambda r: r.model),
@@ -110,31 +117,36 @@ def _link(context: Context, by: str, row: Split) -> str:
     return context.here(**{by: row.name or NONE})
 
 
-def _show(context: Context, data: Costs, tables: dict[str, Table]) -> list[Any]:
+def _show(context: Context, data: Costs, tables: Tables) -> list[Any]:
     by, per = _by(context), _per(context)
     options = {**_LABELS, **{f"{cost.TAG}{key}": f"#{key}" for key in data.tag_keys}}
     splits = {name: (context.here(by=key), key == by) for key, name in options.items()}
-    periods = {
-        {"hour": "Hourly", "day": "Daily", "week": "Weekly"}[key]: (
-            context.here(per=key),
-            key == per,
-        )
-        for key in cost.PERIODS
-    }
+    periods = {_PERIODS[key]: (context.here(per=key), key == per) for key in cost.PERIODS}
     total = sum(row.cost_usd or 0 for row in data.splits)
     unpriced = sum(row.unpriced for row in data.splits)
+    line = common.times(context, data.spendings, cost.PERIODS[per])
     return [
+        common.unknown_choice(context, "per", cost.PERIODS),
+        None if by.startswith(cost.TAG) else common.unknown_choice(context, "by", _LABELS),
         common.from_spans_notice(context, data.metered),
         _unpriced_notice(data, unpriced),
-        figures(_cards(context, data, total, unpriced)),
-        chart_card(
-            f"Cost by {_label(by).lower()}",
-            charts.stacked_by(data.spendings, "cost_usd", "usd", cost.OTHERS),
-            f"{formats.cost(total, unpriced)} in all",
-            extra=html.Div(
-                [switch("Split by", splits), switch("Sum by", periods)], className="row"
+        common.part(
+            context, "The figures", lambda: figures(_cards(context, data, total, unpriced))
+        ),
+        common.part(
+            context,
+            "The chart",
+            lambda: chart_card(
+                f"Cost by {_label(by).lower()}",
+                charts.stacked_by(line, data.spendings, "cost_usd", "usd", cost.OTHERS),
+                f"{formats.cost(total, unpriced)} in all",
+                about=line.about,
+                extra=html.Div(
+                    [switch("Split by", splits), switch("Sum by", periods)], className="row"
+                ),
+                name="cost-by",
+                tall=True,
             ),
-            tall=True,
         ),
         common.show(context, tables, "costs"),
         common.show(context, tables, "unpriced") if data.unpriced else None,
@@ -145,7 +157,6 @@ def _cards(context: Context, data: Costs, total: float, unpriced: int) -> list[A
     before = sum(row.before_usd for row in data.splits)
     requests = sum(row.requests for row in data.splits)
     tokens = sum(row.tokens for row in data.splits)
-    days = context.filter.length.total_seconds() / _DAY_S
     top = data.splits[0] if data.splits else None
     share = (top.cost_usd or 0) / total if top is not None and total else None
     return [
@@ -156,11 +167,7 @@ def _cards(context: Context, data: Costs, total: float, unpriced: int) -> list[A
             good=-1,
             note=f"{formats.money(before)} before" if before else "nothing before",
         ),
-        figure_card(
-            "Per day",
-            formats.cost(total / days, unpriced),
-            note=f"mean of {days:.0f} days" if days >= 2 else "at this pace",
-        ),
+        _pace(context, data, total, unpriced),
         figure_card(
             "Per call",
             formats.cost(total / requests if requests else None, unpriced),
@@ -175,6 +182,24 @@ def _cards(context: Context, data: Costs, total: float, unpriced: int) -> list[A
             "Greatest part", formats.share(share), note=formats.text(top.name if top else None)
         ),
     ]
+
+
+def _pace(context: Context, data: Costs, total: float, unpriced: int) -> Any:
+    """The mean of the days that have calls, each as long as its part in the window; of the hours
+    where the window is shorter than a day."""
+    asked, day = context.filter, timedelta(days=1)
+    if asked.length < day:
+        hours = asked.length / timedelta(hours=1)
+        return figure_card(
+            "Per hour", formats.cost(total / hours, unpriced), note=f"mean of {hours:.3g} hours"
+        )
+    parts = [min(start + day, asked.until) - max(start, asked.since) for start in data.days]
+    days = sum(parts, timedelta()) / day
+    return figure_card(
+        "Per day",
+        formats.cost(total / days if days > 0 else None, unpriced),
+        note=f"mean of the {days:.3g} days with calls",
+    )
 
 
 def _unpriced_notice(data: Costs, unpriced: int) -> Any:

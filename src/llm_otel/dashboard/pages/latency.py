@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from llm_otel import formats
 from llm_otel.dashboard import charts
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
 from llm_otel.dashboard.pages import common
+from llm_otel.dashboard.timeline import Timeline
 from llm_otel.formats import change
 from llm_otel.lake.queries import latency
 from llm_otel.lake.queries.durations import NamedPercentiles
 from llm_otel.lake.queries.latency import Latency
+
+_SHOWN: Final = ("P50", "P90", "P95", "P99")
 
 
 def _read(context: Context) -> Latency:
     return latency.latency(context.reader())
 
 
-def _tables(context: Context, data: Latency) -> dict[str, Table]:
+def _tables(context: Context, data: Latency) -> Tables:
     def of_model(row: NamedPercentiles) -> str:
         return context.here(model=row.name)
 
     return {
-        "spans": _percentiles("By span name", "Span", data.spans),
-        "models": _percentiles("By model", "Model", data.models, of_model),
-        "first-chunk": _percentiles(
+        "spans": lambda: _percentiles("By span name", "Span", data.spans),
+        "models": lambda: _percentiles("By model", "Model", data.models, of_model),
+        "first-chunk": lambda: _percentiles(
             "Time to first chunk",
             "Model",
             data.first_chunk,
@@ -61,48 +65,63 @@ def _percentiles(
     )
 
 
-def _show(context: Context, data: Latency, tables: dict[str, Table]) -> list[Any]:
-    points = data.points
-    series = {
-        name: [getattr(p, name.lower()) for p in points] for name in ("P50", "P90", "P95", "P99")
-    }
+def _show(context: Context, data: Latency, tables: Tables) -> list[Any]:
+    line = common.times(context, data.points)
+    series = {name: line.values(data.points, attrgetter(name.lower())) for name in _SHOWN}
     says = ", ".join(
         f"{name} {formats.seconds(getattr(data.all, name.lower()))}" for name in series
     )
+    return [
+        common.part(context, "The figures", lambda: figures(_cards(data, line, series))),
+        grid(
+            [
+                common.part(
+                    context,
+                    "The distribution",
+                    lambda: chart_card(
+                        "Distribution",
+                        _distribution(data),
+                        says,
+                        about="Calls by how long they took",
+                    ),
+                ),
+                common.part(
+                    context,
+                    "The percentiles over time",
+                    lambda: chart_card(
+                        "Over time",
+                        charts.lines(line, series, "s"),
+                        says,
+                        about=f"Percentiles of all calls. {line.about_points}",
+                    ),
+                ),
+            ]
+        ),
+        common.show(context, tables, "spans"),
+        grid([common.show(context, tables, "models"), common.show(context, tables, "first-chunk")]),
+    ]
+
+
+def _cards(data: Latency, line: Timeline, series: dict[str, list[float | None]]) -> list[Any]:
     cards = [
         figure_card(
             name,
             formats.seconds(getattr(data.all, name.lower())),
             good=-1,
             change=change(getattr(data.all, name.lower()), getattr(data.before, name.lower())),
-            spark=values,
+            spark=line.trend(values),
         )
         for name, values in series.items()
     ]
-    cards.append(
+    return [
+        *cards,
         figure_card(
             "First chunk, P95",
             formats.seconds(data.first_chunk_all.p95),
-            note=f"median {formats.seconds(data.first_chunk_all.p50)}, streams only",
-        )
-    )
-    return [
-        figures(cards),
-        grid(
-            [
-                chart_card(
-                    "Distribution", _distribution(data), says, about="Calls by how long they took"
-                ),
-                chart_card(
-                    "Over time",
-                    charts.lines([p.time for p in points], series, "s"),
-                    says,
-                    about="Percentiles of all calls",
-                ),
-            ]
+            note=f"median {formats.seconds(data.first_chunk_all.p50)}, streams only"
+            if data.first_chunk
+            else "no streamed calls",
         ),
-        common.show(context, tables, "spans"),
-        grid([common.show(context, tables, "models"), common.show(context, tables, "first-chunk")]),
     ]
 
 
@@ -118,6 +137,16 @@ def _distribution(data: Latency) -> Any:
     )
     ticks = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
     made.update_layout(hovermode="closest")
+    if max((b.calls for b in data.bins), default=0) <= charts.FEW:
+        made.update_yaxes(dtick=1)
+    if data.bins:
+        # At least the decades around: a single bar alone would have no axis.
+        made.update_xaxes(
+            range=[
+                math.floor(math.log10(data.bins[0].low)) - 0.1,
+                math.ceil(math.log10(data.bins[-1].high)) + 0.1,
+            ]
+        )
     # The axis holds logarithms itself: Plotly places lines and bars of a log axis differently.
     made.update_xaxes(
         tickvals=[math.log10(value) for value in ticks], ticktext=[_tick(value) for value in ticks]

@@ -6,19 +6,18 @@ from typing import Any
 
 from dash import dcc, html
 
-from llm_otel.dashboard.components.tables import Table
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
 
 
 def _read(_context: Context) -> None:
     return None
 
 
-def _tables(_context: Context, _data: None) -> dict[str, Table]:
+def _tables(_context: Context, _data: None) -> Tables:
     return {}
 
 
-def _show(context: Context, _data: None, _tables: dict[str, Table]) -> list[Any]:
+def _show(context: Context, _data: None, _tables: Tables) -> list[Any]:
     link = dcc.Link("Go to the overview", href=context.there("/"), className="button")
     said = html.P(f"There is nothing at {context.subject}.")
     return [html.Section([html.H2("No such page"), said, link], className="card empty")]

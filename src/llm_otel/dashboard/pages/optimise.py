@@ -10,14 +10,15 @@ from dash import html
 
 from llm_otel import escaping, formats
 from llm_otel.dashboard import charts
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, notice
+from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, flat, notice
 from llm_otel.dashboard.components.filters import field
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
 from llm_otel.formats import change
 from llm_otel.lake.queries import Reader, optimise
-from llm_otel.lake.queries.optimise import Mix, Optimise, Prefix, WhatIf
+from llm_otel.lake.queries.optimise import Optimise, Prefix, WhatIf
 
 # Besides the models that are in use: usual ones, named for the price table.
 _OFFERED: Final = (
@@ -36,32 +37,40 @@ _ON: Final = "on"
 
 
 @dataclass(frozen=True)
-class _Data:
-    found: Optimise
-    week: list[Mix]
-    week_usd: float
+class _Week:
+    """The priced chats of the last seven days, and what they would have cost elsewhere."""
+
+    usd: float
     models: list[WhatIf]
+    # The model of the address, where no price is known for it.
     unpriced: str
-    saved: dict[Prefix, float | None]
 
 
-def _read(context: Context) -> _Data:
-    found = optimise.optimise(context.reader())
+class _Data:
+    """What the page shows; each is read when it is first shown."""
+
+    def __init__(self, context: Context) -> None:
+        self.seen = Lazy(lambda: optimise.optimise(context.reader()))
+        self.week = Lazy(lambda: _week(context))
+        self.saved = Lazy(
+            lambda: {
+                row: optimise.caching_saves(row, context.price) for row in self.seen().prefixes
+            }
+        )
+
+
+def _week(context: Context) -> _Week:
     window = context.filter.over(context.now - _WEEK, context.now)
-    week = optimise.mix(Reader(context.lake, window, _NO_TIME))
-    priced = [row for row in week if row.cost_usd]
+    priced = [row for row in optimise.mix(Reader(context.lake, window, _NO_TIME)) if row.cost_usd]
     used = [(row.provider or "", row.model or "") for row in priced]
     asked = context.state.get(_ON)
     own = [_named(asked)] if asked else []
     offered = {model: (provider, model) for provider, model in (*_OFFERED, *used, *own)}
     models = optimise.what_if(priced, offered.values(), context.price)
-    return _Data(
-        found,
-        priced,
+    return _Week(
         sum(row.cost_usd or 0 for row in priced),
         models,
         asked if own and own[0] not in [(row.provider, row.model) for row in models] else "",
-        {row: optimise.caching_saves(row, context.price) for row in found.prefixes},
     )
 
 
@@ -71,16 +80,16 @@ def _named(text: str) -> tuple[str, str]:
     return (provider.strip(), model.strip()) if slash else ("openai", provider.strip())
 
 
-def _tables(context: Context, data: _Data) -> dict[str, Table]:
+def _tables(context: Context, data: _Data) -> Tables:
     return {
-        "what-if": _what_if(data),
-        "bloated": _bloated(context, data),
-        "prefixes": _prefixes(data),
-        "wasted": _wasted(context, data),
+        "what-if": lambda: _what_if(data.week()),
+        "bloated": lambda: _bloated(context, data.seen()),
+        "prefixes": lambda: _prefixes(data.seen(), data.saved()),
+        "wasted": lambda: _wasted(context, data.seen()),
     }
 
 
-def _bloated(context: Context, data: _Data) -> Table:
+def _bloated(context: Context, seen: Optimise) -> Table:
     return Table(
         "Bloated prompts",
         (
@@ -96,13 +105,13 @@ def _bloated(context: Context, data: _Data) -> Table:
             Column("Calls", lambda r: r.calls, formats.count),
             Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
         ),
-        data.found.bloated,
+        seen.bloated,
         "No prompt reads more than ten tokens for one that it writes.",
         "More than ten tokens in for one out: send less context, or cache it.",
     )
 
 
-def _prefixes(data: _Data) -> Table:
+def _prefixes(seen: Optimise, saved: dict[Prefix, float | None]) -> Table:
     return Table(
         "Repeated prefixes",
         (
@@ -117,38 +126,38 @@ def _prefixes(data: _Data) -> Table:
                 lambda r: r.cached_tokens / r.input_tokens if r.input_tokens else None,
                 formats.share,
             ),
-            Column("Caching saves at least", data.saved.get, formats.money, bar=True),
+            Column("Caching saves at least", saved.get, formats.money, bar=True),
         ),
-        data.found.prefixes,
+        seen.prefixes,
         "No repeats were seen. They are only where message content is captured.",
         "Calls that begin with the same 1,024 characters: put what is constant first and let "
         "the provider cache it.",
     )
 
 
-def _what_if(data: _Data) -> Table:
+def _what_if(week: _Week) -> Table:
     return Table(
         "What the last 7 days would have cost",
         (
             word("Model", lambda r: r.model),
             word("Provider", lambda r: r.provider),
             Column("Would have cost", lambda r: r.cost_usd, formats.money, bar=True),
-            Column("Difference", lambda r: r.cost_usd - data.week_usd, formats.money),
+            Column("Difference", lambda r: r.cost_usd - week.usd, formats.money),
             Column(
                 "Change",
-                lambda r: change(r.cost_usd, data.week_usd),
+                lambda r: change(r.cost_usd, week.usd),
                 formats.signed,
-                tone=lambda r: "good" if r.cost_usd < data.week_usd else "bad",
+                tone=lambda r: "good" if r.cost_usd < week.usd else "bad",
             ),
         ),
-        data.models,
+        week.models,
         "No chats with a price in the last 7 days.",
-        f"All priced chats, {formats.money(data.week_usd)} in truth, on one model: the same "
+        f"All priced chats, {formats.money(week.usd)} in truth, on one model: the same "
         "tokens, cached as they were. Tokenizers differ by 10 to 20 %, and so do answers.",
     )
 
 
-def _wasted(context: Context, data: _Data) -> Table:
+def _wasted(context: Context, seen: Optimise) -> Table:
     return Table(
         "Failures and retries paid for",
         (
@@ -163,7 +172,7 @@ def _wasted(context: Context, data: _Data) -> Table:
             Column("Time spent", lambda r: r.seconds, formats.seconds),
             Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
         ),
-        data.found.wasted,
+        seen.wasted,
         "Every call was answered at once.",
     )
 
@@ -172,21 +181,15 @@ def _prompt(name: str | None, version: str | None) -> str | None:
     return f"{name}@{version}" if name and version else name
 
 
-def _show(context: Context, data: _Data, tables: dict[str, Table]) -> list[Any]:
+def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
     return [
-        figures(_cards(data)),
-        notice(f"No price is known for {data.unpriced}: write it as provider/model.", "warn")
-        if data.unpriced
-        else None,
-        chart_card(
-            "The last 7 days on one model",
-            _models(data),
-            "cost by model",
-            about="The dotted line is what they did cost",
-            extra=field(context, _ON, "Add a model", "mistral/mistral-large-latest"),
-        )
-        if data.models
-        else None,
+        figures(
+            [
+                common.part(context, "What was spent", lambda: _cards(data.seen(), data.saved())),
+                common.part(context, "The cheapest model", lambda: _cheapest(data.week())),
+            ]
+        ),
+        *flat([common.part(context, "The other models", lambda: _others(context, data.week()))]),
         common.show(context, tables, "what-if"),
         common.show(context, tables, "bloated"),
         common.show(context, tables, "prefixes"),
@@ -194,45 +197,66 @@ def _show(context: Context, data: _Data, tables: dict[str, Table]) -> list[Any]:
     ]
 
 
-def _cards(data: _Data) -> list[Any]:
-    wasted = sum(row.cost_usd for row in data.found.wasted)
-    bloated = sum(row.cost_usd or 0 for row in data.found.bloated)
-    saved = sum(value or 0 for value in data.saved.values())
-    cheapest = data.models[0] if data.models else None
-    changed = change(cheapest.cost_usd, data.week_usd) if cheapest else None
+def _others(context: Context, week: _Week) -> list[Any]:
+    warning = f"No price is known for {week.unpriced}: write it as provider/model."
+    return [
+        notice(warning, "warn") if week.unpriced else None,
+        chart_card(
+            "The last 7 days on one model",
+            _models(week),
+            "cost by model",
+            about="The dotted line is what they did cost",
+            extra=field(context, _ON, "Add a model", "mistral/mistral-large-latest"),
+            name="on-one-model",
+        )
+        if week.models
+        else None,
+    ]
+
+
+def _cards(seen: Optimise, saved: dict[Prefix, float | None]) -> list[Any]:
     return [
         figure_card(
             "Bloated prompts",
-            formats.money(bloated),
-            note=f"spent on {len(data.found.bloated)} prompts",
+            formats.money(sum(row.cost_usd or 0 for row in seen.bloated)),
+            note=f"spent on {len(seen.bloated)} prompts",
         ),
-        figure_card("Caching would save", formats.money(saved), note="at the least"),
+        figure_card(
+            "Caching would save",
+            formats.money(sum(value or 0 for value in saved.values())),
+            note="at the least",
+        ),
         figure_card(
             "Paid for failures",
-            formats.money(wasted),
-            note=f"{sum(r.calls for r in data.found.wasted):,} calls",
-        ),
-        figure_card(
-            "Cheapest model",
-            formats.signed(changed),
-            note=cheapest.model if cheapest else "no price known",
+            formats.money(sum(row.cost_usd for row in seen.wasted)),
+            note=f"{sum(r.calls for r in seen.wasted):,} calls",
         ),
     ]
 
 
-def _models(data: _Data) -> Any:
+def _cheapest(week: _Week) -> Any:
+    cheapest = week.models[0] if week.models else None
+    changed = change(cheapest.cost_usd, week.usd) if cheapest else None
+    return figure_card(
+        "Cheapest model",
+        formats.signed(changed),
+        note=cheapest.model if cheapest else "no price known",
+    )
+
+
+def _models(week: _Week) -> Any:
     made = charts.figure("usd", legend=False)
-    colours = [charts.GOOD if r.cost_usd < data.week_usd else charts.REST for r in data.models]
+    colours = [charts.GOOD if r.cost_usd < week.usd else charts.REST for r in week.models]
     made.add_bar(
-        x=[escaping.plotly(r.model) for r in data.models],
-        y=[r.cost_usd for r in data.models],
+        x=[escaping.plotly(r.model) for r in week.models],
+        y=[r.cost_usd for r in week.models],
         marker={"color": colours, "line": {"width": 0}},
-        hovertemplate="%{x}: %{y:$,.2f}<extra></extra>",
+        hovertemplate=f"%{{x}}: %{{y:{charts.FORMATS['usd']['hover']}}}<extra></extra>",
     )
     made.add_hline(
-        y=data.week_usd,
+        y=week.usd,
         line={"width": 1.5, "dash": "dot", "color": charts.BAD},
-        annotation_text=f"did cost {formats.money(data.week_usd)}",
+        annotation_text=f"did cost {formats.money(week.usd)}",
         annotation_position="top left",
     )
     # names, even where they look like numbers or dates
@@ -241,4 +265,4 @@ def _models(data: _Data) -> Any:
     return made
 
 
-PAGE = Page("/optimise", "Optimise", "Money that need not be spent", _read, _tables, _show)
+PAGE = Page("/optimise", "Optimise", "Money that need not be spent", _Data, _tables, _show)

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from llm_otel import formats
 from llm_otel.dashboard import charts
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
+from llm_otel.dashboard.timeline import Timeline
 from llm_otel.formats import change
-from llm_otel.lake.queries import overview
+from llm_otel.lake.queries import overview, usage
 from llm_otel.lake.queries.durations import NOTHING
 from llm_otel.lake.queries.overview import Bill, ModelRow, Overview
 from llm_otel.lake.queries.statistics import wilson
 
+# How a call ended that was neither answered nor an error of the service.
+_UNANSWERED: Final = "refused or cancelled"
 # More than this is bad wherever it is; less only where it is more than elsewhere, chance apart.
 _ERRORS_BAD: Final = 0.03
 
 
-@dataclass(frozen=True)
 class _Data:
-    seen: Overview
-    bill: Bill
+    """What the page shows; each is read when it is first shown."""
+
+    def __init__(self, context: Context) -> None:
+        self.seen = Lazy(lambda: overview.overview(context.reader()))
+        self.bill = Lazy(lambda: overview.bill(context.lake, context.filter, context.now))
 
 
-def _read(context: Context) -> _Data:
-    return _Data(
-        overview.overview(context.reader()),
-        overview.bill(context.lake, context.filter, context.now),
-    )
+def _tables(context: Context, data: _Data) -> Tables:
+    return {"models": lambda: _models(context, data.seen())}
 
 
-def _tables(context: Context, data: _Data) -> dict[str, Table]:
-    latency = data.seen.model_latency
+def _models(context: Context, seen: Overview) -> Table:
+    latency = seen.model_latency
 
     def p95(row: ModelRow) -> float | None:
         return latency.get(row.model, NOTHING).p95
@@ -44,86 +48,81 @@ def _tables(context: Context, data: _Data) -> dict[str, Table]:
         interval = wilson(row.errors, row.requests)
         if interval is None:
             return ""
-        unlike = interval.low > (data.seen.now.error_rate or 0)
-        return "bad" if unlike or interval.value > _ERRORS_BAD else ""
+        unlike = interval.low > (seen.now.error_rate or 0)
+        return "bad" if row.errors and (unlike or interval.value > _ERRORS_BAD) else ""
 
-    return {
-        "models": Table(
-            "Models",
-            (
-                word("Model", lambda r: r.model, link=lambda r: context.here(model=r.model)),
-                word("Provider", lambda r: r.provider),
-                Column("Requests", lambda r: r.requests, formats.count, bar=True),
-                Column("Error rate", lambda r: r.error_rate, formats.share, tone=error_tone),
-                Column("P50", lambda r: latency.get(r.model, NOTHING).p50, formats.seconds),
-                Column("P95", p95, formats.seconds),
-                Column("Tokens in", lambda r: r.input_tokens, formats.count),
-                Column("Tokens out", lambda r: r.output_tokens, formats.count),
-                common.cost_column(bar=True),
-                Column(
-                    "Per call", lambda r: r.cost_per_call, formats.money, least=lambda r: r.unpriced
-                ),
-                common.unpriced_column(shown=False),
+    return Table(
+        "Models",
+        (
+            word("Model", lambda r: r.model, link=lambda r: context.here(model=r.model)),
+            word("Provider", lambda r: r.provider),
+            Column("Requests", lambda r: r.requests, formats.count, bar=True),
+            Column("Error rate", lambda r: r.error_rate, formats.share, tone=error_tone),
+            Column("P50", lambda r: latency.get(r.model, NOTHING).p50, formats.seconds),
+            Column("P95", p95, formats.seconds),
+            Column("Tokens in", lambda r: r.input_tokens, formats.count),
+            Column("Tokens out", lambda r: r.output_tokens, formats.count),
+            common.cost_column(bar=True),
+            Column(
+                "Per call", lambda r: r.cost_per_call, formats.money, least=lambda r: r.unpriced
             ),
-            data.seen.models,
+            common.unpriced_column(shown=False),
+        ),
+        seen.models,
+    )
+
+
+def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
+    def card(title: str, draw: Callable[[Overview, Timeline], Any]) -> Any:
+        return common.part(
+            context, title, lambda: draw(data.seen(), common.times(context, data.seen().points))
         )
-    }
 
-
-def _show(context: Context, data: _Data, tables: dict[str, Table]) -> list[Any]:
-    seen, points = data.seen, data.seen.points
     return [
-        common.from_spans_notice(context, seen.metered),
-        figures(_cards(data)),
+        common.part(
+            context,
+            "The source of the figures",
+            lambda: common.from_spans_notice(context, data.seen().metered),
+        ),
+        figures(
+            [
+                card("Figures of the window", _cards),
+                common.part(context, "Today and the month", lambda: _bill(data.bill())),
+            ]
+        ),
         grid(
             [
-                _requests(seen),
-                _latency(seen),
-                chart_card(
-                    "Tokens",
-                    charts.lines(
-                        [p.time for p in points],
-                        {
-                            "in": [p.input_tokens for p in points],
-                            "out": [p.output_tokens for p in points],
-                        },
-                        "count",
-                        fill=True,
-                    ),
-                    f"{formats.count(seen.now.input_tokens)} in, "
-                    f"{formats.count(seen.now.output_tokens)} out",
-                ),
-                chart_card(
-                    "Cost",
-                    charts.bars(
-                        [p.time for p in points], {"cost": [p.cost_usd for p in points]}, "usd"
-                    ),
-                    f"{formats.cost(seen.now.cost_usd, seen.now.unpriced)} in all",
-                ),
+                card("Requests", _requests),
+                card("Latency", lambda seen, _: _latency(context, seen)),
+                card("Tokens", _tokens),
+                card("Cost", _cost),
             ]
         ),
         common.show(context, tables, "models"),
     ]
 
 
-def _cards(data: _Data) -> list[Any]:
-    seen, bill, points = data.seen, data.bill, data.seen.points
-    now, before = seen.now, seen.before
+def _cards(seen: Overview, line: Timeline) -> list[Any]:
+    now, before, points = seen.now, seen.before, seen.points
+
+    def spark(value: Callable[[usage.Point], float | None]) -> list[float | None]:
+        return line.trend(line.sums(points, value))
+
     return [
         figure_card(
             "Requests",
             formats.count(now.requests),
             change=change(now.requests, before.requests),
             note="in this window",
-            spark=[p.requests for p in points],
+            spark=spark(lambda p: p.requests),
         ),
         figure_card(
             "Error rate",
             formats.share(now.error_rate),
             change=change(now.error_rate, before.error_rate),
             good=-1,
-            note=f"{formats.count(now.errors)} errors",
-            spark=[p.error_rate for p in points],
+            note=_failures(now),
+            spark=line.trend(line.values(points, lambda p: p.error_rate)),
         ),
         figure_card(
             "P95 latency",
@@ -131,7 +130,7 @@ def _cards(data: _Data) -> list[Any]:
             change=change(seen.latency.p95, seen.latency_before.p95),
             good=-1,
             note=f"median {formats.seconds(seen.latency.p50)}",
-            spark=[p.p95 for p in seen.latency_points],
+            spark=line.trend(line.values(seen.latency_points, lambda p: p.p95)),
         ),
         figure_card(
             "Cost",
@@ -139,44 +138,75 @@ def _cards(data: _Data) -> list[Any]:
             change=change(now.cost_usd, before.cost_usd),
             good=-1,
             note=formats.missing(now.unpriced) or f"{formats.money(now.cost_per_call)} a call",
-            spark=[p.cost_usd for p in points],
+            spark=spark(lambda p: p.cost_usd),
         ),
+    ]
+
+
+def _failures(now: usage.Totals) -> str:
+    others = f", {formats.count(now.unanswered)} {_UNANSWERED}" if now.unanswered else ""
+    return f"{formats.count(now.errors)} errors{others}"
+
+
+def _bill(bill: Bill) -> list[Any]:
+    month = bill.month
+    basis = f"so far, the rest at the mean of {month.basis_words}" if month else ""
+    return [
         figure_card(
             "Cost today",
             formats.cost(bill.today, bill.today_unpriced),
             # A day that has not begun yet is not a cheap one.
             change=change(bill.today or None, bill.today_last_week),
             good=-1,
-            note=f"{formats.money(bill.today_last_week)} by now a week ago",
+            note=f"{formats.money(bill.today_last_week)} by now a week ago"
+            if bill.today_last_week
+            else "nothing by now a week ago",
         ),
         figure_card(
-            "Per month",
-            formats.cost(bill.month, bill.month_unpriced),
-            change=change(bill.month or None, bill.month_last_week),
-            good=-1,
-            note="at the pace of the last 24 hours",
+            "Projected month",
+            formats.cost(month.usd if month else None, bill.month_unpriced),
+            note=f"{formats.money(month.spent)} {basis}" if month else "",
         ),
     ]
 
 
-def _requests(seen: Overview) -> Any:
-    xs = [p.time for p in seen.points]
+def _requests(seen: Overview, line: Timeline) -> Any:
+    points = seen.points
     series = {
-        "answered": [p.requests - p.errors for p in seen.points],
-        "failed": [p.errors for p in seen.points],
+        "answered": line.sums(points, lambda p: max(p.requests - p.errors - p.unanswered, 0)),
+        "failed": line.sums(points, lambda p: p.errors),
+        _UNANSWERED: line.sums(points, lambda p: p.unanswered),
     }
-    figure = charts.bars(xs, series, "count", (charts.PALETTE[0], charts.BAD))
-    says = f"{formats.count(seen.now.requests)}, of which {formats.count(seen.now.errors)} failed"
-    return chart_card("Requests", figure, says)
+    drawn = {name: values for name, values in series.items() if name == "answered" or any(values)}
+    colours = {"answered": charts.PALETTE[0], "failed": charts.BAD, _UNANSWERED: charts.REST}
+    figure = charts.bars(line, drawn, "count", [colours[name] for name in drawn])
+    says = f"{formats.count(seen.now.requests)}, of which {_failures(seen.now)}"
+    return chart_card("Requests", figure, says, about=line.about)
 
 
-def _latency(seen: Overview) -> Any:
+def _latency(context: Context, seen: Overview) -> Any:
     points = seen.latency_points
+    line = common.times(context, points)
     series = {
-        name: [getattr(p, name.lower()) for p in points] for name in ("P50", "P90", "P95", "P99")
+        name: line.values(points, attrgetter(name.lower())) for name in ("P50", "P90", "P95", "P99")
     }
     says = f"median {formats.seconds(seen.latency.p50)}, P99 {formats.seconds(seen.latency.p99)}"
-    return chart_card("Latency", charts.lines([p.time for p in points], series, "s"), says)
+    return chart_card("Latency", charts.lines(line, series, "s"), says, about=line.about_points)
 
 
-PAGE = Page("/", "Overview", "How much, how well, how fast, for how much", _read, _tables, _show)
+def _tokens(seen: Overview, line: Timeline) -> Any:
+    series = {
+        "in": line.sums(seen.points, lambda p: p.input_tokens),
+        "out": line.sums(seen.points, lambda p: p.output_tokens),
+    }
+    says = f"{formats.count(seen.now.input_tokens)} in, {formats.count(seen.now.output_tokens)} out"
+    return chart_card("Tokens", charts.bars(line, series, "count"), says, about=line.about)
+
+
+def _cost(seen: Overview, line: Timeline) -> Any:
+    costs = line.sums(seen.points, lambda p: p.cost_usd)
+    says = f"{formats.cost(seen.now.cost_usd, seen.now.unpriced)} in all"
+    return chart_card("Cost", charts.bars(line, {"cost": costs}, "usd"), says, about=line.about)
+
+
+PAGE = Page("/", "Overview", "How much, how well, how fast, for how much", _Data, _tables, _show)

@@ -10,12 +10,15 @@ from dash import dcc, html
 from llm_otel import escaping, formats
 from llm_otel.dashboard import charts
 from llm_otel.dashboard.components import empty
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid, switch
+from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, flat, grid, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
+from llm_otel.dashboard.timeline import Timeline, stretch
 from llm_otel.formats import change
-from llm_otel.lake.queries import quality, statistics
+from llm_otel.lake.queries import Reader, quality, statistics
+from llm_otel.lake.queries.filters import NONE
 from llm_otel.lake.queries.quality import Choice, Comparison, Line, Quality, Summary
 from llm_otel.lake.queries.statistics import Interval
 
@@ -25,82 +28,101 @@ _WRITE: Final = {
     "share": formats.share,
     "score": formats.score,
 }
+_TOO_FEW: Final = "too few to tell"
 _DRAWN_MODELS: Final = 5
 _LEAST_SCORES: Final = 5
 
 
 @dataclass(frozen=True)
-class _Data:
-    scores: Quality
+class _Sides:
+    """What can be compared, the two that are, and how they compare."""
+
     choices: list[Choice]
-    sides: tuple[str, str] | None
+    names: tuple[str, str] | None
     comparison: Comparison | None
+
+
+class _Data:
+    """What the page shows; each is read when it is first shown."""
+
+    def __init__(self, context: Context) -> None:
+        reader = Lazy(context.reader)
+        evaluation = context.state.get("evaluation") or None
+        self.scores = Lazy(lambda: quality.quality(reader(), evaluation))
+        self.sides = Lazy(lambda: _compare(context, reader()))
 
 
 def _by(context: Context) -> str:
     return context.state.choice("by", quality.VARIANTS)
 
 
-def _read(context: Context) -> _Data:
-    reader, state, by = context.reader(), context.state, _by(context)
-    scores = quality.quality(reader, state.get("evaluation") or None)
+def _compare(context: Context, reader: Reader) -> _Sides:
+    state, by = context.state, _by(context)
     choices = quality.choices(reader, by)
     names = [choice.name for choice in choices]
     a = state.get("a") if state.get("a") in names else (names[0] if names else "")
     others = [name for name in names if name != a]
     b = state.get("b") if state.get("b") in others else (others[0] if others else "")
     if not (a and b):
-        return _Data(scores, choices, None, None)
-    return _Data(scores, choices, (a, b), quality.compare(reader, by, a, b))
+        return _Sides(choices, None, None)
+    return _Sides(choices, (a, b), quality.compare(reader, by, a, b))
 
 
-def _tables(context: Context, data: _Data) -> dict[str, Table]:
-    before = data.scores.before
+def _tables(context: Context, data: _Data) -> Tables:
+    return {
+        "scores": lambda: _evaluations(context, data.scores()),
+        "comparison": lambda: _comparison(data.sides()),
+    }
 
+
+def _evaluations(context: Context, scores: Quality) -> Table:
     def moved(row: Summary) -> float | None:
-        earlier = before.get(row.evaluation)
+        earlier = scores.before.get(row.evaluation)
         return change(row.mean, earlier.mean if earlier else None)
 
-    a, b = data.sides or ("A", "B")
-    return {
-        "scores": Table(
-            "Evaluations",
-            (
-                word(
-                    "Evaluation",
-                    lambda r: r.evaluation,
-                    link=lambda r: context.here(evaluation=r.evaluation),
-                ),
-                Column("Scores", lambda r: r.scores, formats.count),
-                Column("Mean", lambda r: r.mean, formats.score),
-                word("95 % interval", lambda r: _interval(r.interval, "score")),
-                Column("Change", moved, formats.signed),
-                Column("P10", lambda r: r.p10, formats.score),
-                Column("Median", lambda r: r.p50, formats.score),
+    return Table(
+        "Evaluations",
+        (
+            word(
+                "Evaluation",
+                lambda r: r.evaluation,
+                link=lambda r: context.here(evaluation=r.evaluation),
             ),
-            data.scores.summaries,
+            Column("Scores", lambda r: r.scores, formats.count),
+            Column("Mean", lambda r: r.mean, formats.score),
+            word("95 % interval", lambda r: _interval(r.interval, "score")),
+            Column("Change", moved, formats.signed),
+            Column("P10", lambda r: r.p10, formats.score),
+            Column("Median", lambda r: r.p50, formats.score),
         ),
-        "comparison": Table(
-            "Side by side",
-            (
-                word("Figure", lambda r: r.what),
-                word(a, lambda r: _with_interval(r.a, r.unit)),
-                word(b, lambda r: _with_interval(r.b, r.unit)),
-                word("Difference, 95 %", lambda r: _with_interval(r.difference, r.unit)),
-                word("Verdict", _verdict, tone=_tone),
-            ),
-            data.comparison.lines if data.comparison else [],
-            "There is only one of them in this window.",
-            "Means by Welch, shares by Wilson and Newcombe, percentiles by order statistics; "
-            "scores of prompts are of the last 7 days. "
-            "Nobody drew lots for these calls: a difference may be that of their work.",
+        scores.summaries,
+    )
+
+
+def _comparison(sides: _Sides) -> Table:
+    a, b = sides.names or ("A", "B")
+    return Table(
+        "Side by side",
+        (
+            word("Figure", lambda r: r.what),
+            word(a, lambda r: _with_interval(r.a, r.unit)),
+            word(b, lambda r: _with_interval(r.b, r.unit)),
+            word("Difference, 95 %", lambda r: _with_interval(r.difference, r.unit)),
+            word("Verdict", _verdict, tone=_tone),
         ),
-    }
+        sides.comparison.lines if sides.comparison else [],
+        "There is only one of them in this window.",
+        "Means by Welch, shares by Wilson and Newcombe, percentiles by order statistics; "
+        "scores of prompts are of the last 7 days. "
+        "Calls were not assigned at random: a difference may be that of their work.",
+    )
 
 
 def _interval(interval: Interval | None, unit: str) -> str:
     if interval is None:
         return formats.NOTHING
+    if not interval.bounded:
+        return _TOO_FEW
     return f"{_WRITE[unit](interval.low)} to {_WRITE[unit](interval.high)}"
 
 
@@ -113,8 +135,10 @@ def _with_interval(interval: Interval | None, unit: str) -> str:
 def _verdict(line: Line) -> str:
     difference = line.difference
     if difference is None:
-        apart = line.a and line.b and (line.a.high < line.b.low or line.b.high < line.a.low)
-        return "intervals apart" if apart else "intervals overlap"
+        a, b = line.a, line.b
+        if a is None or b is None or not (a.bounded and b.bounded):
+            return _TOO_FEW
+        return "intervals apart" if a.high < b.low or b.high < a.low else "intervals overlap"
     if not difference.excludes_zero:
         return "no clear difference"
     return "B is better" if difference.value * line.better > 0 else "A is better"
@@ -124,39 +148,62 @@ def _tone(line: Line) -> str:
     return "good" if "better" in _verdict(line) else ""
 
 
-def _show(context: Context, data: _Data, tables: dict[str, Table]) -> list[Any]:
-    scores = data.scores
-    parts: list[Any] = []
-    if scores.summaries:
-        chosen = scores.drift[0].evaluation if scores.drift else ""
-        evaluations = {
-            row.evaluation: (context.here(evaluation=row.evaluation), row.evaluation == chosen)
-            for row in scores.summaries
-        }
-        parts += [
-            figures([_card(row, scores) for row in scores.summaries[:5]]),
-            grid(
-                [
-                    chart_card(
+def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
+    return flat(
+        [
+            common.unknown_choice(context, "by", quality.VARIANTS),
+            common.part(context, "The scores", lambda: _scores(context, data.scores(), tables)),
+            common.part(
+                context,
+                "The comparison",
+                lambda: common.show(context, tables, "comparison", _sides(context, data.sides())),
+            ),
+        ]
+    )
+
+
+def _scores(context: Context, scores: Quality, tables: Tables) -> list[Any]:
+    if not scores.summaries:
+        return [empty.hint("scores")]
+    chosen = scores.drift[0].evaluation if scores.drift else ""
+    evaluations = {
+        row.evaluation: (context.here(evaluation=row.evaluation), row.evaluation == chosen)
+        for row in scores.summaries
+    }
+    return [
+        common.part(
+            context,
+            "The figures",
+            lambda: figures([_card(row, scores) for row in scores.summaries[:5]]),
+        ),
+        grid(
+            [
+                common.part(
+                    context,
+                    "The distribution",
+                    lambda: chart_card(
                         "Distribution",
                         _distribution(scores),
                         "shares of scores by value",
                         about="How the scores are spread",
                     ),
-                    chart_card(
+                ),
+                common.part(
+                    context,
+                    "The drift",
+                    lambda: chart_card(
                         "Drift",
-                        _drift(scores),
+                        _drift(common.times(context, scores.drift, scores.drift_s), scores),
                         f"mean of {chosen} by model over time",
-                        about=f"Mean {chosen} by model, with its 95 % interval",
+                        about=f"Mean {chosen} of {stretch(scores.drift_s)} by model, with its "
+                        f"95 % interval from {_LEAST_SCORES} scores on",
                         extra=switch("Evaluation", evaluations),
                     ),
-                ]
-            ),
-            common.show(context, tables, "scores"),
-        ]
-    else:
-        parts.append(empty.hint("scores"))
-    return [*parts, common.show(context, tables, "comparison", _sides(context, data))]
+                ),
+            ]
+        ),
+        common.show(context, tables, "scores"),
+    ]
 
 
 def _card(row: Summary, scores: Quality) -> Any:
@@ -175,15 +222,15 @@ def _distribution(scores: Quality) -> Any:
     sums = {row.evaluation: row.scores for row in scores.summaries}
     for number, (name, size) in enumerate(sums.items()):
         bins = {round(b.low, 2): b.scores / size for b in scores.bins if b.evaluation == name}
-        xs = [n / 20 for n in range(20)]
+        edges = [n / 20 for n in range(21)]
+        shares = [bins.get(edge, 0) for edge in edges[:-1]]
         made.add_scatter(
-            x=[x + 0.025 for x in xs],
-            y=[bins.get(x, 0) for x in xs],
+            x=edges,
+            y=[*shares, shares[-1]],
             name=escaping.plotly(name),
             mode="lines",
             line={
-                "shape": "spline",
-                "smoothing": 0.6,
+                "shape": "hv",
                 "width": 2,
                 "color": charts.PALETTE[number % len(charts.PALETTE)],
             },
@@ -193,39 +240,37 @@ def _distribution(scores: Quality) -> Any:
     return made
 
 
-def _drift(scores: Quality) -> Any:
-    made = charts.figure("score")
+def _drift(line: Timeline, scores: Quality) -> Any:
     sizes: dict[str, int] = {}
     for row in scores.drift:
-        sizes[row.model or "none"] = sizes.get(row.model or "none", 0) + row.scores
+        sizes[row.model or NONE] = sizes.get(row.model or NONE, 0) + row.scores
     names = sorted(sizes, key=lambda name: -sizes[name])[:_DRAWN_MODELS]
+    rows = {name: [r for r in scores.drift if (r.model or NONE) == name] for name in names}
+    made = charts.lines(
+        line, {name: line.values(rows[name], lambda r: r.mean) for name in names}, "score"
+    )
     for number, name in enumerate(names):
-        rows = [
-            r for r in scores.drift if (r.model or "none") == name and r.scores >= _LEAST_SCORES
+        found = [
+            (row.time, interval)
+            for row in rows[name]
+            if row.scores >= _LEAST_SCORES
+            and (interval := statistics.mean(row.mean, row.deviation, row.scores))
         ]
-        colour = charts.PALETTE[number]
-        found = [statistics.mean(r.mean, r.deviation, r.scores) for r in rows]
-        xs = [r.time for r in rows]
-        charts.band(
-            made,
-            xs,
-            [i.low if i else None for i in found],
-            [i.high if i else None for i in found],
-            colour,
-        )
-        made.add_scatter(
-            x=xs,
-            y=[r.mean for r in rows],
-            name=escaping.plotly(name),
-            mode="lines",
-            hovertemplate="%{y:.3f}",
-            line={"width": 2, "color": colour},
-        )
-    made.update_yaxes(rangemode="normal")
+        if len(found) > 1:
+            charts.band(
+                made,
+                [time for time, _ in found],
+                [interval.low for _, interval in found],
+                [interval.high for _, interval in found],
+                charts.PALETTE[number],
+            )
+    means = [row.mean for row in scores.drift]
+    space = max((max(means, default=0) - min(means, default=0)) * 0.1, 0.02)
+    made.update_yaxes(rangemode="normal", range=[min(means) - space, max(means) + space])
     return made
 
 
-def _sides(context: Context, data: _Data) -> Any:
+def _sides(context: Context, sides: _Sides) -> Any:
     by = _by(context)
     kinds = {
         kind.title() + "s": (context.here(by=kind, a=None, b=None), kind == by)
@@ -244,16 +289,16 @@ def _sides(context: Context, data: _Data) -> Any:
                                 className="option",
                             )
                         )
-                        for choice in data.choices
+                        for choice in sides.choices
                     ],
                     className="popover end",
                 ),
             ],
             className="menu",
         )
-        for side, chosen in zip("ab", data.sides or ())
+        for side, chosen in zip("ab", sides.names or ())
     ]
     return html.Div([switch("Compare", kinds), *menus], className="row")
 
 
-PAGE = Page("/quality", "Quality", "How good the answers are", _read, _tables, _show)
+PAGE = Page("/quality", "Quality", "How good the answers are", _Data, _tables, _show)

@@ -9,19 +9,20 @@ from llm_otel.dashboard import charts
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
 from llm_otel.dashboard.pages import common
+from llm_otel.dashboard.timeline import Timeline
 from llm_otel.formats import change
 from llm_otel.lake.queries import roi
 from llm_otel.lake.queries.filters import NONE
-from llm_otel.lake.queries.roi import Return, Returns
+from llm_otel.lake.queries.roi import Point, Return, Returns
 
 
 def _read(context: Context) -> Returns:
     return roi.roi(context.reader())
 
 
-def _tables(context: Context, data: Returns) -> dict[str, Table]:
+def _tables(context: Context, data: Returns) -> Tables:
     counts = (
         Column("Outcomes", lambda r: r.outcomes, formats.count),
         Column("Success", lambda r: r.success_rate, formats.share),
@@ -47,13 +48,13 @@ def _tables(context: Context, data: Returns) -> dict[str, Table]:
         )
 
     return {
-        "features": Table(
+        "features": lambda: Table(
             "By feature", (named("Feature", "feature"), *counts, *money), data.features
         ),
-        "tenants": Table(
+        "tenants": lambda: Table(
             "By tenant", (named("Tenant", "tenant_id"), *counts, *money), data.tenants
         ),
-        "kinds": Table(
+        "kinds": lambda: Table(
             "By kind of outcome", (word("Kind", lambda r: r.name or NONE), *counts), data.kinds
         ),
     }
@@ -63,33 +64,40 @@ def _tone(row: Return) -> str:
     return "" if row.roi is None else "good" if row.roi > 0 else "bad"
 
 
-def _show(context: Context, data: Returns, tables: dict[str, Table]) -> list[Any]:
+def _show(context: Context, data: Returns, tables: Tables) -> list[Any]:
     now, points = data.now, data.points
     if not now.outcomes:
         return [empty.hint("outcomes")]
-    xs = [p.time for p in points]
-    each = [p.cost_usd / p.successes if p.successes and p.cost_usd else None for p in points]
+    line = common.times(context, points)
+    each = line.values(points, _cost_of_success)
+    sums = {
+        "value": line.sums(points, lambda p: p.value_usd),
+        "cost": line.sums(points, lambda p: p.cost_usd),
+    }
     return [
-        figures(_cards(data, each)),
+        common.part(context, "The figures", lambda: figures(_cards(data, line, each))),
         grid(
             [
-                chart_card(
+                common.part(
+                    context,
                     "Value and cost",
-                    charts.lines(
-                        xs,
-                        {
-                            "value": [p.value_usd for p in points],
-                            "cost": [p.cost_usd for p in points],
-                        },
-                        "usd",
+                    lambda: chart_card(
+                        "Value and cost",
+                        charts.bars(line, sums, "usd", stacked=False),
+                        f"{formats.money(now.value_usd)} for "
+                        f"{formats.cost(now.cost_usd, now.unpriced)}",
+                        about=line.about,
                     ),
-                    f"{formats.money(now.value_usd)} for "
-                    f"{formats.cost(now.cost_usd, now.unpriced)}",
                 ),
-                chart_card(
+                common.part(
+                    context,
                     "Cost of a success",
-                    charts.lines(xs, {"cost": each}, "usd"),
-                    f"{formats.money(now.cost_per_success)} on the whole",
+                    lambda: chart_card(
+                        "Cost of a success",
+                        charts.lines(line, {"cost": each}, "usd"),
+                        f"{formats.money(now.cost_per_success)} on the whole",
+                        about=line.about_points,
+                    ),
                 ),
             ]
         ),
@@ -99,7 +107,11 @@ def _show(context: Context, data: Returns, tables: dict[str, Table]) -> list[Any
     ]
 
 
-def _cards(data: Returns, each: list[float | None]) -> list[Any]:
+def _cost_of_success(point: Point) -> float | None:
+    return point.cost_usd / point.successes if point.successes and point.cost_usd else None
+
+
+def _cards(data: Returns, line: Timeline, each: list[float | None]) -> list[Any]:
     now, before, points = data.now, data.before, data.points
     return [
         figure_card("ROI", formats.share(now.roi), note="(value − cost) / cost"),
@@ -108,7 +120,7 @@ def _cards(data: Returns, each: list[float | None]) -> list[Any]:
             formats.money(now.value_usd),
             good=1,
             change=change(now.value_usd, before.value_usd),
-            spark=[p.value_usd for p in points],
+            spark=line.trend(line.sums(points, lambda p: p.value_usd)),
         ),
         figure_card(
             "Cost",
@@ -116,14 +128,14 @@ def _cards(data: Returns, each: list[float | None]) -> list[Any]:
             good=-1,
             change=change(now.cost_usd, before.cost_usd),
             note=formats.missing(now.unpriced) or "of the features with outcomes",
-            spark=[p.cost_usd for p in points],
+            spark=line.trend(line.sums(points, lambda p: p.cost_usd)),
         ),
         figure_card(
             "Cost of a success",
             formats.cost(now.cost_per_success, now.unpriced),
             good=-1,
             change=change(now.cost_per_success, before.cost_per_success),
-            spark=each,
+            spark=line.trend(each),
         ),
         figure_card(
             "Success rate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llm_otel import formats
@@ -9,10 +10,11 @@ from llm_otel.dashboard import charts
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.formats import change
 from llm_otel.lake.queries import sessions
+from llm_otel.lake.queries.filters import HOUR
 from llm_otel.lake.queries.sessions import Activity
 
 
@@ -20,7 +22,7 @@ def _read(context: Context) -> Activity:
     return sessions.activity(context.reader())
 
 
-def _tables(context: Context, data: Activity) -> dict[str, Table]:
+def _tables(context: Context, data: Activity) -> Tables:
     sums = (
         Column("Calls", lambda r: r.calls, formats.count, bar=True),
         Column("Errors", lambda r: r.errors, formats.count),
@@ -31,7 +33,7 @@ def _tables(context: Context, data: Activity) -> dict[str, Table]:
     tenant = word("Tenant", lambda r: r.tenant_id)
     last = word("Last seen (UTC)", lambda r: r.last_seen, write=formats.when)
     return {
-        "users": Table(
+        "users": lambda: Table(
             "Top users",
             (
                 word(
@@ -45,7 +47,7 @@ def _tables(context: Context, data: Activity) -> dict[str, Table]:
             data.users,
             about="By cost",
         ),
-        "sessions": Table(
+        "sessions": lambda: Table(
             "Latest sessions",
             (
                 word(
@@ -68,26 +70,35 @@ def _tables(context: Context, data: Activity) -> dict[str, Table]:
     }
 
 
-def _show(context: Context, data: Activity, tables: dict[str, Table]) -> list[Any]:
+def _show(context: Context, data: Activity, tables: Tables) -> list[Any]:
     if not data.now.users and not data.now.sessions:
         return [empty.hint("users")]
-    points = data.points
-    xs = [p.time for p in points]
-    users, visits = [p.users for p in points], [p.sessions for p in points]
+    line = common.times(context, data.points, max(context.filter.bucket_s, HOUR))
+    users = line.sums(data.points, lambda p: p.users)
+    visits = line.sums(data.points, lambda p: p.sessions)
+
+    def chart(title: str, name: str, values: list[float], colour: str) -> Any:
+        return common.part(
+            context,
+            title,
+            lambda: chart_card(
+                title,
+                charts.bars(line, {name: values}, "count", (colour,)),
+                f"at most {max(values, default=0):.0f}",
+                about=line.about,
+            ),
+        )
+
     return [
-        figures(_cards(data, users, visits)),
+        common.part(
+            context,
+            "The figures",
+            lambda: figures(_cards(data, line.trend(users), line.trend(visits))),
+        ),
         grid(
             [
-                chart_card(
-                    "Active users",
-                    charts.bars(xs, {"users": users}, "count"),
-                    f"at most {max(users, default=0)}",
-                ),
-                chart_card(
-                    "Active sessions",
-                    charts.bars(xs, {"sessions": visits}, "count", (charts.PALETTE[1],)),
-                    f"at most {max(visits, default=0)}",
-                ),
+                chart("Active users", "users", users, charts.PALETTE[0]),
+                chart("Active sessions", "sessions", visits, charts.PALETTE[1]),
             ]
         ),
         common.show(context, tables, "users"),
@@ -95,7 +106,9 @@ def _show(context: Context, data: Activity, tables: dict[str, Table]) -> list[An
     ]
 
 
-def _cards(data: Activity, users: list[int], visits: list[int]) -> list[Any]:
+def _cards(
+    data: Activity, users: Sequence[float | None], visits: Sequence[float | None]
+) -> list[Any]:
     now, before = data.now, data.before
     cost, calls = _mean(now.cost_usd, now.users), _mean(now.calls, now.sessions)
     visits_of_user = _mean(now.sessions, now.users)

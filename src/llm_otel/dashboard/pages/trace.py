@@ -13,7 +13,7 @@ from llm_otel import formats, semconv
 from llm_otel.dashboard.components.cards import figure_card, figures
 from llm_otel.dashboard.components.spoken import UNHEARD, named
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import traces
 from llm_otel.lake.queries.traces import Nested, Span
@@ -38,6 +38,8 @@ _COSTS: Final = {
     semconv.USAGE_UNKNOWN: "unknown, not zero: the provider did not report the usage",
     semconv.USAGE_ESTIMATED: "estimated from the length of the texts",
 }
+# Deeper spans stand no further to the right: their names would leave the page.
+_DEEPEST: Final = 20
 _NO_CONTENT: Final = (
     "Messages were not captured. OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT does that; "
     "see the page on privacy."
@@ -54,9 +56,9 @@ def _read(context: Context) -> list[Nested]:
     return traces.nested(traces.trace(context.lake, context.subject, near))
 
 
-def _tables(_context: Context, data: list[Nested]) -> dict[str, Table]:
+def _tables(_context: Context, data: list[Nested]) -> Tables:
     return {
-        "spans": Table(
+        "spans": lambda: Table(
             "Spans",
             (
                 word("Span", lambda n: n.span.name),
@@ -83,7 +85,7 @@ def _said(content: str, nested: Nested) -> str | None:
     return "\n\n".join(f"{role}: {text}" for role, text in messages) or None
 
 
-def _show(context: Context, data: list[Nested], _tables: dict[str, Table]) -> list[Any]:
+def _show(context: Context, data: list[Nested], _tables: Tables) -> list[Any]:
     back = dcc.Link("← All traces", href=context.there("/traces"), className="button small")
     if not data:
         said = html.P(
@@ -160,9 +162,10 @@ def _row(nested: Nested, length: float) -> Any:
                 html.Span(f"cost {span.cost_status}", className="tone warn")
                 if span.cost_status and span.cost_usd is not None
                 else None,
+                html.Span(nested.fault.value, className="tone warn") if nested.fault else None,
             ],
             className="span-name",
-            style={"paddingInlineStart": f"{nested.depth * 18}px"},
+            style={"paddingInlineStart": f"{min(nested.depth, _DEEPEST) * 18}px"},
         ),
         html.Span(
             html.Span(

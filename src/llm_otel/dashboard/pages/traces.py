@@ -9,7 +9,7 @@ from dash import html
 from llm_otel import formats
 from llm_otel.dashboard.components.cards import switch
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import traces
 from llm_otel.lake.queries.traces import TraceRow
@@ -38,12 +38,12 @@ def _read(context: Context) -> list[TraceRow]:
     )
 
 
-def _tables(context: Context, data: list[TraceRow]) -> dict[str, Table]:
+def _tables(context: Context, data: list[TraceRow]) -> Tables:
     def of_trace(row: TraceRow) -> str:
         return context.there(f"/traces/{row.trace_id}", at=row.time.isoformat(timespec="seconds"))
 
     return {
-        "traces": Table(
+        "traces": lambda: Table(
             _title(context, len(data)),
             (
                 word("Time (UTC)", lambda r: r.time, write=formats.when, link=of_trace),
@@ -83,10 +83,11 @@ def _title(context: Context, size: int) -> str:
     return f"{size} {what}" if size < _SHOWN else f"The first {_SHOWN} {what}"
 
 
-def _show(context: Context, _data: list[TraceRow], tables: dict[str, Table]) -> list[Any]:
+def _show(context: Context, _data: list[TraceRow], tables: Tables) -> list[Any]:
     order = context.state.choice("sort", traces.ORDERS)
     sorts = {label: (context.here(sort=key), key == order) for key, label in _LABELS.items()}
     return [
+        common.unknown_choice(context, "sort", traces.ORDERS),
         html.Div(
             [
                 switch("Sort by", sorts),

@@ -18,7 +18,7 @@ def render(digest: Digest) -> str:
             ("", "now", "before", "change"),
             (
                 (
-                    f.name,
+                    words.name(f),
                     words.figure(f),
                     words.number(f.before, f.unit),
                     words.change(f),

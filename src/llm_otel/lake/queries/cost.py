@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from llm_otel.lake.queries import marks, usage
@@ -61,9 +62,11 @@ class Unpriced:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the page shows; `metered`: by the services' metrics, not by the spans."""
+    """What the page shows; `metered`: by the services' metrics, not by the spans; `days`: those
+    that have calls, at midnight."""
 
     metered: bool
+    days: list[datetime]
     splits: list[Split]
     spendings: list[Spending]
     unpriced: list[Unpriced]
@@ -96,7 +99,8 @@ _SPLITS: Final = """
 _SPENDINGS: Final = """
     WITH top AS (SELECT name FROM split GROUP BY name ORDER BY sum(cost_usd) DESC NULLS LAST
         LIMIT $top)
-    SELECT time, CASE WHEN name IS NULL THEN 'none' WHEN name IN (SELECT name FROM top) THEN name
+    SELECT time_bucket(to_seconds($period_s), time, TIMESTAMP '2000-01-03') AS time,
+        CASE WHEN name IS NULL THEN 'none' WHEN name IN (SELECT name FROM top) THEN name
         ELSE $others END AS name, coalesce(sum(cost_usd), 0) AS cost_usd
     FROM split GROUP BY ALL ORDER BY time
 """
@@ -107,10 +111,19 @@ _UNPRICED: Final = """
     FROM {calls} WHERE {status} IS NOT NULL
     GROUP BY ALL ORDER BY calls DESC LIMIT 20
 """.replace("{status}", marks.STATUS)
+_DAYS: Final = """
+    SELECT DISTINCT date_trunc('day', time)::TIMESTAMP AS day FROM split
+    WHERE requests > 0 OR cost_usd > 0 ORDER BY day
+"""
 _TAG_KEYS: Final = """
     SELECT DISTINCT unnest(map_keys(tags)) AS key FROM (SELECT tags FROM {calls} LIMIT 20000)
     ORDER BY key LIMIT 20
 """
+
+
+@dataclass(frozen=True)
+class _Day:
+    day: datetime
 
 
 @dataclass(frozen=True)
@@ -134,17 +147,19 @@ def costs(reader: Reader, by: str, period: str) -> Costs:
     tag = by.removeprefix(TAG) if by.startswith(TAG) else None
     if tag is None and by not in DIMENSIONS:
         raise ValueError(f"no dimension {by!r}: use one of {', '.join(DIMENSIONS)} or tag:<key>")
-    metered = by in _METERED and usage.keep_usage(reader, attributed=by in _ATTRIBUTED)
+    bucket_s = min(PERIODS[period], PERIODS["day"])
+    metered = by in _METERED and usage.keep_usage(reader, bucket_s, attributed=by in _ATTRIBUTED)
     name = "tags[$tag]" if tag is not None else DIMENSIONS[by]
     for before in ("", "_before"):
         text = _USAGE if metered else _CALLS
         text = text.replace("FROM usage", f"FROM usage{before}")
         text = text.replace("{calls}", f"{{calls{before}}}").replace("{name}", name)
-        reader.keep(f"split{before}", text, bucket_s=PERIODS[period], tag=tag)
+        reader.keep(f"split{before}", text, bucket_s=bucket_s, tag=tag)
     return Costs(
         metered,
+        [row.day for row in reader.rows(_DAYS, _Day)],
         reader.rows(_SPLITS, Split),
-        reader.rows(_SPENDINGS, Spending, top=_TOP, others=OTHERS),
+        reader.rows(_SPENDINGS, Spending, top=_TOP, others=OTHERS, period_s=PERIODS[period]),
         reader.rows(_UNPRICED, Unpriced),
         [row.key for row in reader.rows(_TAG_KEYS, _Key)],
     )

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from llm_otel.lake.queries import durations, marks, usage
-from llm_otel.lake.queries.filters import Filter
+from llm_otel import projected_month
+from llm_otel.lake.queries import durations, usage
+from llm_otel.lake.queries.filters import HOUR, Filter
 from llm_otel.lake.queries.reader import Connects, Reader
-
-_DAYS_OF_A_MONTH: Final = 30
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class ModelRow(usage.Totals):
 _MODELS: Final = """
     SELECT model, any_value(provider) AS provider,
         coalesce(sum(requests), 0)::BIGINT AS requests,
-        coalesce(sum(errors), 0)::BIGINT AS errors, sum(cost_usd) AS cost_usd,
+        coalesce(sum(errors), 0)::BIGINT AS errors,
+        coalesce(sum(unanswered), 0)::BIGINT AS unanswered, sum(cost_usd) AS cost_usd,
         coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
         coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
         coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,
@@ -69,36 +69,61 @@ def overview(reader: Reader) -> Overview:
 
 @dataclass(frozen=True)
 class Bill:
-    """USD of today (UTC) so far and of the same hours a week ago; of a month at the pace of the
-    last 24 hours, and at that of the same 24 hours a week ago. The cost of so many calls of today
-    and of these 24 hours is unknown, or known in part."""
+    """What is spent, whatever the window of the page is.
+
+    Attributes:
+        today: USD of today (UTC) so far.
+        today_last_week: USD of the same hours a week ago; of the last one its part.
+        month: Of this month; None where nothing is known.
+        today_unpriced, month_unpriced: How many calls of today, and of what the month is projected
+            from, have a cost that is unknown or known in part.
+    """
 
     today: float
     today_last_week: float
-    month: float
-    month_last_week: float
+    month: projected_month.Projection | None
     today_unpriced: int
     month_unpriced: int
+
+
+@dataclass(frozen=True)
+class _Spent:
+    time: datetime
+    cost_usd: float
+    unpriced: int
+
+
+_SPENT: Final = """
+    SELECT time, coalesce(sum(cost_usd), 0) AS cost_usd,
+        coalesce(sum(unpriced), 0)::BIGINT AS unpriced
+    FROM usage GROUP BY time
+"""
 
 
 def bill(lake: Connects, asked: Filter, now: datetime) -> Bill:
     """Today's cost and the projected month, whatever the filter's window is."""
     midnight = datetime.combine(now.date(), time())
-    day, week = timedelta(days=1), timedelta(days=7)
-    reader = Reader(lake, asked.over(now - day - week, now), timedelta())
-    return reader.one(
-        _BILL, Bill, midnight=midnight, day=now - day, days=_DAYS_OF_A_MONTH,
-        midnight_then=midnight - week, then=now - week,
-    )  # fmt: skip
+    week = timedelta(days=7)
+    # By the hour only where a part of a day is asked about: days are read in a third of the time.
+    last_days = _spent(lake, asked.over(midnight - week, now), HOUR)
+    before = _spent(lake, asked.over(projected_month.window(now), midnight - week), 24 * HOUR)
+    spent = [*before, *last_days]
+    then = now - week
+    month_since = min(now - projected_month.PACE, projected_month.month_of(now)[0])
+    return Bill(
+        sum(hour.cost_usd for hour in last_days if hour.time >= midnight),
+        sum(
+            hour.cost_usd * min((then - hour.time) / timedelta(hours=1), 1)
+            for hour in last_days
+            if hour.time < then
+        ),
+        projected_month.project(((each.time, each.cost_usd) for each in spent), now),
+        sum(hour.unpriced for hour in last_days if hour.time >= midnight),
+        sum(each.unpriced for each in spent if each.time >= month_since),
+    )
 
 
-_BILL: Final = """
-    SELECT coalesce(sum(cost_usd) FILTER (time >= $midnight), 0) AS today,
-        coalesce(sum(cost_usd) FILTER (time >= $midnight_then AND time < $then), 0)
-            AS today_last_week,
-        coalesce(sum(cost_usd) FILTER (time >= $day), 0) * $days AS month,
-        coalesce(sum(cost_usd) FILTER (time < $then), 0) * $days AS month_last_week,
-        count(*) FILTER (time >= $midnight AND {unpriced}) AS today_unpriced,
-        count(*) FILTER (time >= $day AND {unpriced}) AS month_unpriced
-    FROM {calls}
-""".replace("{unpriced}", marks.UNPRICED)
+def _spent(lake: Connects, asked: Filter, bucket_s: int) -> list[_Spent]:
+    reader = Reader(lake, asked, timedelta())
+    usage.keep_window(reader, bucket_s=bucket_s)
+    return reader.rows(_SPENT, _Spent)

@@ -182,23 +182,26 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Quality:
-    """What the page shows."""
+    """What the page shows; `drift_s`: seconds that a point of the drift stands for."""
 
     summaries: list[Summary]
     before: dict[str, Summary]
     bins: list[Bin]
     drift: list[Drift]
+    drift_s: int
 
 
 def quality(reader: Reader, evaluation: str | None = None) -> Quality:
     """Read the scores; the drift is of `evaluation`, else of the one with the most scores."""
     summaries = reader.rows(_SUMMARY, Summary)
     chosen = evaluation or (summaries[0].evaluation if summaries else None)
+    drift_s = max(reader.filter.bucket_s, 86_400)
     return Quality(
         summaries,
         {row.evaluation: row for row in reader.rows(_BEFORE, Summary)},
         reader.rows(_BINS, Bin),
-        reader.rows(_DRIFT, Drift, evaluation=chosen, drift_s=max(reader.filter.bucket_s, 86_400)),
+        reader.rows(_DRIFT, Drift, evaluation=chosen, drift_s=drift_s),
+        drift_s,
     )
 
 

@@ -16,7 +16,7 @@ _KEEP: Final = """
 """
 _SUMS: Final = """
     sum(outcomes)::BIGINT AS outcomes, sum(successes)::BIGINT AS successes,
-    coalesce(sum(value_usd), 0) AS value_usd
+    sum(value_usd) AS value_usd
 """
 # A feature without outcomes has neither value nor cost here: nobody said what it is for.
 _BY: Final = """
@@ -28,11 +28,11 @@ _BY: Final = """
         WHERE coalesce(feature, '') IN (SELECT coalesce(feature, '') FROM returned{before})
         GROUP BY ALL
     ) c ON o.name IS NOT DISTINCT FROM c.name
-    ORDER BY value_usd DESC, outcomes DESC
+    ORDER BY value_usd DESC NULLS LAST, outcomes DESC
 """.replace("{sums}", _SUMS)
 _KINDS: Final = """
     SELECT kind AS name, {sums}, NULL AS cost_usd, 0 AS unpriced
-    FROM returned GROUP BY ALL ORDER BY value_usd DESC, outcomes DESC
+    FROM returned GROUP BY ALL ORDER BY value_usd DESC NULLS LAST, outcomes DESC
 """.replace("{sums}", _SUMS)
 _POINTS: Final = """
     SELECT time, sum(value_usd) AS value_usd, sum(cost_usd) AS cost_usd,
@@ -48,13 +48,13 @@ _POINTS: Final = """
 
 @dataclass(frozen=True)
 class Return:
-    """What one feature, tenant or kind of outcome cost and brought; USD. The cost of `unpriced`
-    calls is unknown, or known in part."""
+    """What one feature, tenant or kind of outcome cost and brought; USD. No value where none was
+    reported. The cost of `unpriced` calls is unknown, or known in part."""
 
     name: str | None
     outcomes: int
     successes: int
-    value_usd: float
+    value_usd: float | None
     cost_usd: float | None
     unpriced: int
 
@@ -70,8 +70,10 @@ class Return:
 
     @property
     def roi(self) -> float | None:
-        """(value − cost) / cost; None without a cost."""
-        return (self.value_usd - self.cost_usd) / self.cost_usd if self.cost_usd else None
+        """(value − cost) / cost; None without a cost or a reported value."""
+        if not self.cost_usd or self.value_usd is None:
+            return None
+        return (self.value_usd - self.cost_usd) / self.cost_usd
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,12 @@ def _by(reader: Reader, column: str, before: bool = False) -> list[Return]:
 
 
 def _sum(rows: list[Return]) -> Return:
+    values = [row.value_usd for row in rows if row.value_usd is not None]
     return Return(
         "all",
         sum(row.outcomes for row in rows),
         sum(row.successes for row in rows),
-        sum(row.value_usd for row in rows),
+        sum(values) if values else None,
         sum(row.cost_usd or 0 for row in rows),
         sum(row.unpriced for row in rows),
     )

@@ -26,6 +26,11 @@ class Interval:
         """Whether a difference is more than chance would explain."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the sample was large enough to say anything: a mean of one has no bounds."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
 
 def wilson(hits: int, size: int) -> Interval | None:
     """The share `hits` of `size` (Wilson 1927, JASA 22:209); None of nothing."""
@@ -34,7 +39,10 @@ def wilson(hits: int, size: int) -> Interval | None:
     share, z2 = hits / size, Z * Z
     middle = (share + z2 / (2 * size)) / (1 + z2 / size)
     half = Z / (1 + z2 / size) * math.sqrt(share * (1 - share) / size + z2 / (4 * size * size))
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+    # Exactly 0 and 1 at the ends: rounding would leave a trifle, which is more than nothing.
+    low = max(0.0, middle - half) if hits else 0.0
+    high = min(1.0, middle + half) if hits < size else 1.0
+    return Interval(share, low, high)
 
 
 def share_difference(hits_a: int, size_a: int, hits_b: int, size_b: int) -> Interval | None:
@@ -49,7 +57,7 @@ def share_difference(hits_a: int, size_a: int, hits_b: int, size_b: int) -> Inte
 
 
 def mean(average: float | None, deviation: float | None, size: int) -> Interval | None:
-    """A mean from its sample's standard deviation; normal for what Student's t is at size > 30."""
+    """A mean from its sample's standard deviation, by Student's t; that of one is unbounded."""
     if average is None or size == 0:
         return None
     half = quantile_t(size - 1) * (deviation or 0.0) / math.sqrt(size) if size > 1 else math.inf

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any, Final
 
 from llm_otel.lake.queries import marks
@@ -271,36 +272,73 @@ def trace(lake: Connects, trace_id: str, near: datetime | None = None) -> list[S
     return reader.rows(_SPANS, Span, trace=trace_id, a=window[0], b=window[1])
 
 
+class Parent(Enum):
+    """What is wrong with a span's parent."""
+
+    MISSING = "parent not in the lake"
+    CIRCLE = "parents form a circle"
+
+
 @dataclass(frozen=True)
 class Nested:
-    """A span in its place: `depth` under the root, seconds since the trace began."""
+    """A span in its place: `depth` under its root, seconds since the trace began. `fault` says why
+    a span that names a parent stands at the root."""
 
     span: Span
     depth: int
     offset_s: float
+    fault: Parent | None = None
 
 
 def nested(spans: list[Span]) -> list[Nested]:
-    """Spans in the order of a waterfall; one whose parent is missing stands at the root."""
+    """All spans, each once, in the order of a waterfall.
+
+    A span without a parent is a root. So is one whose parent is not here, and the oldest of spans
+    that are each other's parents in a circle.
+    """
     if not spans:
         return []
-    known = {span.span_id for span in spans}
-    below: dict[str | None, list[Span]] = {}
+    by_id: dict[str, Span] = {}
     for span in spans:
-        parent = span.parent_span_id if span.parent_span_id in known else None
-        below.setdefault(parent, []).append(span)
+        by_id.setdefault(span.span_id, span)
+    roots = _roots(spans, by_id)
+    below: dict[str, list[Span]] = {}
+    for span in spans:
+        if id(span) not in roots:
+            below.setdefault(span.parent_span_id or "", []).append(span)
     began = min(span.time for span in spans)
-    found: list[Nested] = []
-    todo = [(span, 0) for span in reversed(below.get(None, []))]
-    seen: set[str] = set()
+    placed: list[Nested] = []
+    todo = [(span, 0) for span in reversed(spans) if id(span) in roots]
     while todo:
         span, depth = todo.pop()
-        if span.span_id in seen:
-            continue
-        seen.add(span.span_id)
-        found.append(Nested(span, depth, (span.time - began).total_seconds()))
-        todo += [(child, depth + 1) for child in reversed(below.get(span.span_id, []))]
-    return found
+        placed.append(Nested(span, depth, (span.time - began).total_seconds(), roots.get(id(span))))
+        # Spans may share an id, as of a client and its server: the first has the children.
+        if by_id[span.span_id] is span:
+            todo += [(child, depth + 1) for child in reversed(below.get(span.span_id, []))]
+    return placed
+
+
+def _roots(spans: list[Span], by_id: dict[str, Span]) -> dict[int, Parent | None]:
+    """The spans that stand at the root, by their identity, with what is wrong with their parent."""
+    roots: dict[int, Parent | None] = {}
+    settled: set[int] = set()
+    for span in spans:
+        path: dict[int, Span] = {}
+        step = span
+        while id(step) not in settled and id(step) not in path:
+            path[id(step)] = step
+            parent = by_id.get(step.parent_span_id or "")
+            if parent is None:
+                roots[id(step)] = Parent.MISSING if step.parent_span_id else None
+                break
+            step = parent
+        else:
+            if id(step) in path:
+                members = [*path.values()]
+                circle = members[[*path].index(id(step)) :]
+                roots[id(min(circle, key=lambda member: member.time))] = Parent.CIRCLE
+        settled |= path.keys()
+    return roots
 
 
 def messages(text: str | None) -> list[tuple[str, str]]:

@@ -33,6 +33,7 @@ _FROM_CALLS: Final = """
         feature, tenant_id, count(*) AS requests,
         count(*) FILTER (status = 'error' AND (error_type IS NULL
             OR list_contains($slo, error_type))) AS errors,
+        count(*) FILTER (status <> 'ok') - errors AS unanswered,
         sum(cost_usd) AS cost_usd, sum(input_tokens) AS input_tokens,
         sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cached_tokens,
         count(*) FILTER ({unpriced}) AS unpriced, count(*) AS traced
@@ -43,6 +44,7 @@ _OF_METRICS: Final = """
         feature, tenant_id,
         sum(count) FILTER (metric = $duration) AS requests,
         sum(sum) FILTER (metric = $errors AND list_contains($slo, error_type)) AS errors,
+        sum(sum) FILTER (metric = $errors AND NOT list_contains($slo, error_type)) AS unanswered,
         sum(sum) FILTER (metric = $cost) AS cost_usd,
         sum(sum) FILTER (metric = $tokens AND token_type = 'input') AS input_tokens,
         sum(sum) FILTER (metric = $tokens AND token_type = 'output') AS output_tokens,
@@ -70,19 +72,20 @@ _UNPRICED_OF_CALLS: Final = (
 )
 
 
-def keep_usage(reader: Reader, *, attributed: bool = False) -> bool:
+def keep_usage(reader: Reader, bucket_s: int | None = None, *, attributed: bool = False) -> bool:
     """Store the window's sums as the temporary table `usage`, and the earlier one's as
-    `usage_before`, at the filter's bucket.
+    `usage_before`.
 
     Args:
         reader: The filter's.
+        bucket_s: Seconds that a row stands for; None: the filter's bucket.
         attributed: Whether `unpriced` is wanted by feature or tenant.
 
     Returns:
         Whether metrics were asked: no where the filter asks for what only calls know.
     """
-    keep_window(reader, "_before")
-    return keep_window(reader, attributed=attributed)
+    keep_window(reader, "_before", bucket_s)
+    return keep_window(reader, bucket_s=bucket_s, attributed=attributed)
 
 
 def keep_window(
@@ -127,10 +130,13 @@ class One:
 @dataclass(frozen=True)
 class Totals:
     """Sums of a window; `cost_usd` is of what has a price, None where nothing has; the cost of
-    `unpriced` calls is unknown, or known in part; `traced` requests are counted by their spans."""
+    `unpriced` calls is unknown, or known in part; `traced` requests are counted by their spans.
+    `unanswered` calls were refused for what they asked, or cancelled: no answers, and no errors of
+    the service either."""
 
     requests: int
     errors: int
+    unanswered: int
     cost_usd: float | None
     input_tokens: int
     output_tokens: int
@@ -153,7 +159,7 @@ class Totals:
 
 _SUMS: Final = """
     coalesce(sum(requests), 0)::BIGINT AS requests, coalesce(sum(errors), 0)::BIGINT AS errors,
-    coalesce(sum(cost_usd), 0) AS cost_usd,
+    coalesce(sum(unanswered), 0)::BIGINT AS unanswered, coalesce(sum(cost_usd), 0) AS cost_usd,
     coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
     coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
     coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,

@@ -21,7 +21,7 @@ from llm_otel.stack.grafana.cost_tables import (
     tenants,
 )
 from llm_otel.stack.grafana.model import Dashboard, Panel, Query, Row
-from llm_otel.stack.grafana.operations import HOURS_OF_A_MONTH
+from llm_otel.stack.grafana.operations import PROJECTED
 from llm_otel.stack.grafana.promql import (
     ended,
     increase,
@@ -69,7 +69,6 @@ def dashboard(config: Config) -> Dashboard:
 
 def _sums() -> tuple[Panel, ...]:
     hour = increase(semconv.COST, "1h")
-    month = f"{hour} * {HOURS_OF_A_MONTH}"
     return (
         stat("Last hour", "USD spent in the last hour.", hour, unit="currencyUSD"),
         *(
@@ -83,8 +82,8 @@ def _sums() -> tuple[Panel, ...]:
         ),
         stat(
             "Projected month",
-            f"USD that a month of {HOURS_OF_A_MONTH} hours like the last one costs.",
-            month,
+            f"USD that the calendar month will have cost: {PROJECTED}.",
+            promql.projected_month(),
             unit="currencyUSD",
             fixed=ORANGE,
         ),
@@ -140,8 +139,8 @@ def _budgets(config: Config) -> Panel:
     limits = config.alerts.get("budget_used")
     return gauges(
         "Budget use, this month",
-        "Share of each monthly budget that is spent, and that will be at the mean pace of the last "
-        "7 days. Budgets are set in llm-otel.yaml; months are UTC.",
+        "Share of each monthly budget that is spent, and that will be at the mean pace of "
+        "the last 7 days. Budgets are set in llm-otel.yaml; months are UTC.",
         Query(f"{budgets.BUDGET_USED}{{{own}}}", "{{scope}} {{tenant_id}}{{feature}}", True),
         Query(
             f"{budgets.BUDGET_PROJECTED}{{{own}}}",

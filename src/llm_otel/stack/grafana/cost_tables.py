@@ -46,9 +46,9 @@ def _numbers(by: Sequence[str], level: str) -> tuple[Column, ...]:
     spent = over_range(semconv.COST, recording.HOURLY_COST, level, by)
     calls = summed(recorded(recording.HOURLY_REQUESTS, level), "$__range", by)
     return (
-        Column("Cost", spent, "currencyUSD", 2, bar=True),
+        Column("Cost", spent, "currencyUSD", bar=True),
         Column("Calls", calls, "locale", 0),
-        Column("Cost of 1,000 calls", f"1000 * ({spent}) / ({calls} > 0)", "currencyUSD", 2),
+        Column("Cost of 1,000 calls", f"1000 * ({spent}) / ({calls} > 0)", "currencyUSD"),
         Column("Tokens in", tokens(INPUT), "short", 1),
         Column("Tokens out", tokens(OUTPUT), "short", 1),
     )
@@ -90,10 +90,10 @@ def periods(label: str) -> Panel:
         f"USD by {head.lower()} in the last 30 days, 7 days, 24 hours and the last hour.",
         {label: head},
         *(
-            Column(name, cost(window, [label], level), "currencyUSD", 2, bar=name == "Month")
+            Column(name, cost(window, [label], level), "currencyUSD", bar=name == "Month")
             for name, window in windows.items()
         ),
-        Column("Hour", increase(semconv.COST, "1h", [label]), "currencyUSD", 2),
+        Column("Hour", increase(semconv.COST, "1h", [label]), "currencyUSD"),
         width=12,
         height=7,
     )
@@ -110,10 +110,10 @@ def movers(by: Sequence[str]) -> Panel:
         f"Top movers by {words}",
         "The time range against the one of the same length before it. No number under Before: new.",
         heads,
-        Column("Change", change, "currencyUSD", 2),
+        Column("Change", change, "currencyUSD"),
         Column("Change, share", f"({now} - {before}) / ({before} > 0)", "percentunit", 0),
-        Column("Now", now, "currencyUSD", 2),
-        Column("Before", before, "currencyUSD", 2),
+        Column("Now", now, "currencyUSD"),
+        Column("Before", before, "currencyUSD"),
         width=12,
         height=10,
     )
@@ -127,17 +127,21 @@ def bloated() -> Panel:
     def tokens(kind: str) -> str:
         return increase(semconv.TOKENS_CONSUMED, "24h", by, chat, f'{TOKEN_TYPE}="{kind}"')
 
-    ratio = f"{tokens(INPUT)} / ({tokens(OUTPUT)} > 0)"
+    ratio = f"({tokens(INPUT)} / ({tokens(OUTPUT)} > 0))"
+    bloat = f"{ratio} > {_BLOATED} and {tokens(INPUT)} > {_MANY_TOKENS}"
+
+    def of_bloated(value: str) -> str:
+        # Each column alone makes a row: the same condition on all of them.
+        return f"{value} and ({bloat})"
+
     return table(
         f"Bloated prompts: more than {_BLOATED} tokens in for one out, 24 hours",
         f"Features that send much more than they get, of at least {_MANY_TOKENS:,} tokens in: "
         "long instructions, whole documents, histories that nobody cuts. Embeddings are left out.",
         {FEATURE: "Feature", MODEL: "Model"},
-        Column(
-            "In / out", f"({ratio}) > {_BLOATED} and {tokens(INPUT)} > {_MANY_TOKENS}", "none", 1
-        ),
-        Column("Tokens in", tokens(INPUT), "short", 1, bar=True),
-        Column("Tokens out", tokens(OUTPUT), "short", 1),
+        Column("In / out", bloat, "none", 1),
+        Column("Tokens in", of_bloated(tokens(INPUT)), "short", 1, bar=True),
+        Column("Tokens out", of_bloated(tokens(OUTPUT)), "short", 1),
         width=8,
         height=10,
     )

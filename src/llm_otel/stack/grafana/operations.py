@@ -15,7 +15,10 @@ from llm_otel.stack.grafana.model import Dashboard, Panel, Query
 from llm_otel.stack.grafana.promql import increase
 from llm_otel.stack.grafana.style import colour, graph, override, steps
 
-HOURS_OF_A_MONTH: Final = 720
+PROJECTED: Final = (
+    "the month to date (UTC) and the rest at the mean of the last 7 days, or of those there are; "
+    "of everything, or of chosen tenants or features, not of a service, provider or model"
+)
 NOT_PRICED: Final = "calls not priced in full"
 _QUANTILES: Final = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
 DOTTED: Final = {"fill": "dot", "dash": [2, 4]}
@@ -97,11 +100,11 @@ def _tokens() -> Panel:
 def _cost() -> Panel:
     return graph(
         "Cost per hour, projected month",
-        "USD spent in the hour before each point, by model. The line, on the right axis, is what a "
-        f"month of {HOURS_OF_A_MONTH} such hours costs. An estimate from the price table; where "
+        "USD spent in the hour before each point, by model. The line, on the right axis, is what "
+        f"the calendar month will have cost: {PROJECTED}. An estimate from the price table; where "
         f"the legend lists “{NOT_PRICED}”, so many calls are missing in it, wholly or in part.",
         Query(increase(semconv.COST, "1h", [MODEL]), "{{model}}"),
-        Query(f"{increase(semconv.COST, '1h')} * {HOURS_OF_A_MONTH}", "projected month"),
+        Query(promql.projected_month(), "projected month"),
         Query(f"{promql.unpriced('1h')} > 0", NOT_PRICED),
         unit="currencyUSD",
         style="stacked",

@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.semconv import Metric
+from llm_otel.semconv import FEATURE, TENANT_ID, Metric
 from llm_otel.stack.panels import VARIABLES
+from llm_otel.stack.prometheus import budgets
 from llm_otel.stack.prometheus.promql import SERVICE, total
 from llm_otel.stack.prometheus.recording import SUMMARIES, errors, rates, requests, summary
 
@@ -84,6 +85,27 @@ def unpriced(window: str, by: Sequence[str] = ()) -> str:
     names = "|".join(metric.prometheus for metric in metrics)
     matchers = filters(semconv.REQUESTS_UNPRICED.labels)
     return total(by, f'increase({{__name__=~"{names}", {matchers}}}[{window}])')
+
+
+def projected_month() -> str:
+    """What the calendar month will have cost: of everything, or of the tenants or the features that
+    are chosen. It is known of nothing else, so another choice finds nothing.
+
+    A variable at "All" (`.*`) lets the scope's name end where it ends; see `recorded`.
+    """
+    name, own = budgets.MONTH_PROJECTED, {"tenant": TENANT_ID, "feature": FEATURE}
+
+    def chosen(*variables: str) -> str:
+        return "".join(f"${{{name}}}" for name in variables)
+
+    parts = [f'{name}{{scope=~"total{chosen(*VARIABLES)}"}}']
+    for scope, label in own.items():
+        others = chosen(*(each for each in VARIABLES if each != label))
+        parts.append(
+            f'{name}{{scope=~"{scope}{others}", scope!~"{scope}{chosen(label)}", '
+            f'{label}=~"${label}"}}'
+        )
+    return total((), " or ".join(parts))
 
 
 def _offset(ago: str) -> str:

@@ -37,6 +37,8 @@ from llm_otel.stack.grafana.style import (
 from llm_otel.stack.grafana.tables import Column, table
 from llm_otel.stack.prometheus import recording
 
+# As on the page of the same name; see `llm_otel.lake.queries.roi`.
+_ROI: Final = "(value − cost) / cost"
 _OWN: Final = (FEATURE, TENANT_ID)
 _GROUP: Final = (TENANT_ID, FEATURE)
 
@@ -56,7 +58,7 @@ def dashboard(config: Config) -> Dashboard:
         (
             Row("Drift", (_drift(config), _kinds())),
             Row("Cost and value", (cost_per_success(12), _value())),
-            Row("Return by tenant and feature", (_returns(),)),
+            Row("ROI by tenant and feature", (_returns(),)),
         ),
         since="now-7d",
         refresh="5m",
@@ -82,6 +84,16 @@ def _cost_of(by: Sequence[str]) -> str:
     return f"({over_range(semconv.COST, recording.HOURLY_COST, BY_TENANT, by)})"
 
 
+def _cost_of_outcomes() -> str:
+    """Of the features that report outcomes: nobody says what the others are for."""
+    by = (FEATURE,)
+    return f"sum({_cost_of(by)} and on ({FEATURE}) {_outcomes(by)})"
+
+
+def _roi(value: str, cost: str) -> str:
+    return f"({value} - {cost}) / ({cost} > 0)"
+
+
 def _mean_score(window: str, by: Sequence[str], level: str, *, ago: str = "") -> str:
     labels = (*_OWN, MODEL)
     values, count = (
@@ -97,7 +109,7 @@ def _sums(config: Config) -> tuple[Panel, ...]:
     )
     won, all_, cost, value = _outcomes((), SUCCEEDED), _outcomes(()), _cost_of(()), _value_of(())
     good = steps_below(config.alerts.get("success"))
-    paid = [step(None, ORANGE), step(1, GREEN)]
+    paid = [step(None, ORANGE), step(0, GREEN)]
     return (
         stat("Outcomes", "Interactions that were reported as a success or a failure.", all_,
              unit="short"),
@@ -109,8 +121,8 @@ def _sums(config: Config) -> tuple[Panel, ...]:
              f"{cost} / ({won} > 0)", unit="currencyUSD"),
         stat("Value", "USD that outcomes brought, as the application says.", value,
              unit="currencyUSD", fixed=GREEN),
-        stat("Return", "Value for each USD of cost.", f"{value} / ({cost} > 0)",
-             unit="none", decimals=1, levels=paid),
+        stat("ROI", f"{_ROI}; the cost is that of the features that report outcomes.",
+             _roi(value, _cost_of_outcomes()), unit="percentunit", decimals=0, levels=paid),
     )  # fmt: skip
 
 
@@ -180,15 +192,14 @@ def _returns() -> Panel:
     won, all_ = _outcomes(_GROUP, SUCCEEDED), _outcomes(_GROUP)
     value, cost = _value_of(_GROUP), _cost_of(_GROUP)
     return table(
-        "Return by tenant and feature",
-        "The time range. Return is value for each USD of cost; a feature whose application reports "
-        "no value has none.",
+        "ROI by tenant and feature",
+        f"The time range. {_ROI}; a feature whose application reports no value has none.",
         {TENANT_ID: "Tenant", FEATURE: "Feature"},
-        Column("Value", value, "currencyUSD", 2, bar=True),
-        Column("Cost", cost, "currencyUSD", 2),
-        Column("Return", f"{value} / ({cost} > 0)", "none", 1),
+        Column("Value", value, "currencyUSD", bar=True),
+        Column("Cost", cost, "currencyUSD"),
+        Column("ROI", _roi(value, cost), "percentunit", 0),
         Column("Success rate", share(won, all_), "percentunit", 1),
-        Column("Cost per success", f"{cost} / ({won} > 0)", "currencyUSD", 4),
+        Column("Cost per success", f"{cost} / ({won} > 0)", "currencyUSD"),
         width=24,
         height=12,
     )

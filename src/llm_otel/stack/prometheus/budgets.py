@@ -10,26 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from llm_otel import semconv
+from llm_otel import projected_month, semconv
 from llm_otel.semconv import FEATURE, TENANT_ID
 from llm_otel.stack.config import ANY, Config
-from llm_otel.stack.prometheus.promql import base, grown, total
+from llm_otel.stack.prometheus.promql import base, total
 from llm_otel.stack.prometheus.rule import Rule
 
 BUDGETED: Final = ("scope", TENANT_ID, FEATURE)
 # The longest outage that leaves no hole: a weekend.
 DAYS_BACK: Final = 3
-# How many days' mean the rest of the month is projected by.
-PACE_DAYS: Final = 7
 
 _CALLER: Final = (TENANT_ID, FEATURE)
 _COST: Final = base(semconv.COST)
 # By the UTC day (20261130), without the hour that is not over.
 DAY_COST: Final = f"tenant_feature_day:{_COST}:increase"
 HOUR_COST: Final = f"tenant_feature:{_COST}:increase_since_hour"
-LAST_DAY: Final = f"tenant_feature:{_COST}:increase1d"
 CALLER_MONTH: Final = f"tenant_feature:{_COST}:month_to_date"
-CALLER_PROJECTED: Final = f"tenant_feature:{_COST}:month_projected"
+CALLER_WEEK: Final = f"tenant_feature:{_COST}:increase7d"
+# How many of these seven days there are, while the caller is younger.
+CALLER_WEEK_DAYS: Final = f"tenant_feature:{_COST}:days_of_7d"
 
 # By scope total, tenant or feature, with the label of the latter two.
 MONTH_TO_DATE: Final = f"scope:{_COST}:month_to_date"
@@ -44,11 +43,16 @@ def rules(config: Config) -> Iterator[Rule]:
     yield Rule(DAY_COST, _days())
     yield Rule(HOUR_COST, _since_hour())
     yield Rule(CALLER_MONTH, _month())
-    yield Rule(LAST_DAY, grown(semconv.COST, "1d", _CALLER))
-    yield Rule(CALLER_PROJECTED, _projected())
+    yield Rule(CALLER_WEEK, _week())
+    yield Rule(CALLER_WEEK_DAYS, _week_days())
     for scope, label in (("total", ()), ("tenant", (TENANT_ID,)), ("feature", (FEATURE,))):
         yield Rule(MONTH_TO_DATE, total(label, CALLER_MONTH), {"scope": scope})
-        yield Rule(MONTH_PROJECTED, total(label, CALLER_PROJECTED), {"scope": scope})
+        projected = projected_month.promql(
+            total(label, CALLER_MONTH),
+            total(label, CALLER_WEEK),
+            f"max by ({', '.join(label)}) ({CALLER_WEEK_DAYS})",
+        )
+        yield Rule(MONTH_PROJECTED, projected, {"scope": scope})
     if config.budgets.total is not None:
         yield Rule(BUDGET, f"vector({config.budgets.total:g})", {"scope": "total"})
     for scope, key, budgets in (
@@ -71,12 +75,17 @@ def _days() -> str:
     now, hour_ago = f"last_over_time({counter}[1d])", f"last_over_time({counter}[1d] offset 1h)"
     bridged = f"(({now} - {hour_ago}) >= 0 unless resets({counter}[1h]) > 0)"
     middle = "vector(time() - 1800)"
-    day = f"year({middle}) * 10000 + month({middle}) * 100 + day_of_month({middle})"
+    day = _day(middle)
     hours = (
         f"{total(_CALLER, f'{bridged} or increase({counter}[1h])')} > 0\n"
         f'  ) * on () group_left (day) count_values("day", {day})'
     )
     return f"sum_over_time((\n  (\n  {hours}\n)[{DAYS_BACK}d:1h])"
+
+
+def _day(moment: str) -> str:
+    """The UTC day that a moment is in, as a number: 20261130."""
+    return f"year({moment}) * 10000 + month({moment}) * 100 + day_of_month({moment})"
 
 
 def _since_hour() -> str:
@@ -99,31 +108,33 @@ def _month() -> str:
     return total(_CALLER, f"\n  ({days} and on (month) {month})\n  or {HOUR_COST}\n")
 
 
-def _projected() -> str:
-    """What is left of the month at the mean pace of the last seven days, of those that are known.
-
-    Each of the seven is the 24 hours up to this time of day. A day is known when something was
-    recorded at its beginning; today always is.
-    """
-    days, known = [], []
-    for ago in range(PACE_DAYS):
-        then = f"{LAST_DAY} offset {ago}d" if ago else LAST_DAY
-        begun = f" and on () group({LAST_DAY} offset {ago + 1}d)" if ago else ""
-        days.append(_labelled(f"({then}){begun}", ago))
-        known.append(_labelled(f"group({then}){begun}", ago))
-    spent = total(_CALLER, "\n  " + "\n  or ".join(days) + "\n")
-    number = "count(\n  " + "\n  or ".join(known) + "\n)"
-    left = (
-        "days_in_month(vector(time())) + 1 - day_of_month(vector(time()))"
-        " - hour(vector(time())) / 24 - minute(vector(time())) / 1440"
+def _week() -> str:
+    """The last seven times 24 hours: today, six whole days, and the rest of the one before."""
+    days = range(projected_month.PACE.days + 1)
+    rest = "scalar(1 - hour(vector(time())) / 24 - minute(vector(time())) / 1440)"
+    parts = [
+        f'count_values("day", {_day(f"vector(time() - {n * 86_400})")})'
+        + (f" * {rest}" if n == days[-1] else "")
+        for n in days
+    ]
+    named = "\n    or ".join(parts)
+    return total(
+        _CALLER,
+        f"\n  max_over_time({DAY_COST}[{days[-1] + DAYS_BACK}d]) * on (day) group_left () (\n"
+        f"    {named}\n  )\n  or {HOUR_COST}\n",
     )
-    pace = f"{spent} / scalar({number})"
-    # a caller of an earlier week has no pace, and still its month
-    return f"{CALLER_MONTH}\n+ ({pace} or 0 * {CALLER_MONTH}) * scalar({left})"
 
 
-def _labelled(vector: str, ago: int) -> str:
-    return f'label_replace({vector}, "days_ago", "{ago}", "", "")'
+def _week_days() -> str:
+    """Days since the caller's first full hour, of two weeks: who rests at weekends is no younger
+    for that."""
+    reach = projected_month.REACH.days
+    first = f"min_over_time(timestamp({DAY_COST})[{reach}d:1h])"
+    age = f"(time() + 3600 - min by ({', '.join(_CALLER)}) ({first})) / 86400"
+    return (
+        f"clamp({age}, 1 / 24, {projected_month.PACE.days})\n"
+        f"or 0 * {total(_CALLER, HOUR_COST)} + 1 / 24"
+    )
 
 
 def _limits(scope: str, label: str, budgets: Mapping[str, float]) -> Iterator[Rule]:

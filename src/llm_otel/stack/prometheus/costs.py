@@ -22,7 +22,7 @@ _WHOSE: Final = (
 
 
 def _known(recorded: str, history: str | None) -> str:
-    """Whether a service was there that long ago."""
+    """Whether that was there so long ago."""
     return f"present_over_time({recorded}[7d] offset {history})"
 
 
@@ -52,8 +52,9 @@ def _tokens(_: Config, limits: Limits) -> Condition:
     )
 
 
-def _projected(_: Config, __: Limits) -> Condition:
-    return Condition(budgets.BUDGET_PROJECTED)
+def _projected(_: Config, limits: Limits) -> Condition:
+    # The first hours of a tenant say what its month will cost, but nothing that one is woken for.
+    return Condition(budgets.BUDGET_PROJECTED, (_known(budgets.MONTH_TO_DATE, limits.history),))
 
 
 def _used(_: Config, __: Limits) -> Condition:
@@ -114,8 +115,8 @@ ALERTS: Final[Sequence[Alert]] = (
         _COST,
         panels.BUDGET_USE,
         f"The month of {_WHOSE} will end at {{value}} of its budget",
-        "The month to date (UTC), and what is left of it at the mean pace of the last 7 days."
-        " Of a younger history, at the mean of what is known.",
+        "The month to date (UTC), and what is left of it at the mean pace of the last 7 days, of"
+        " which {history} at least is known.",
         _projected,
     ),
     Alert(
