@@ -15,6 +15,7 @@ from typing import Final
 from llm_otel.closing import Closing
 from llm_otel.lake.batch import Batches
 from llm_otel.lake.log import Log, LogFull, Record, read
+from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep
 from llm_otel.lake.writer import Writer
 
@@ -63,6 +64,9 @@ class Ingest(Closing):
 
     What an earlier process acknowledged and did not store is stored first, in the background.
 
+    Attributes:
+        refusals: What came and could not be taken as it was.
+
     Raises:
         ConfigError: as `Writer`.
     """
@@ -75,9 +79,12 @@ class Ingest(Closing):
     ) -> None:
         self.writer = Writer(path)
         self.limits = limits
+        self.refusals = Refusals()
         self._folder = self.writer.path / "log"
         self._left = Log.segments(self._folder)
-        self._batches = Batches(self.writer.path, self.writer.tables, self.writer.created)
+        self._batches = Batches(
+            self.writer.path, self.writer.tables, self.writer.created, self.refusals
+        )
         newest = max([number for number, _ in self._left], default=-1)
         first = max(newest, self._batches.last()) + 1
         self._log: Log[Record] = Log(self._folder, first, limits.flush_bytes)
