@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llm_otel.closing import Closing
+from llm_otel.lake.admission import Window, window
 from llm_otel.lake.batch import Batches
 from llm_otel.lake.log import Log, LogFull, Record, read
 from llm_otel.lake.refusals import Refusals
@@ -96,7 +97,12 @@ class Ingest(Closing):
         self._asked = self._served = 0
         self._thread = threading.Thread(target=self._run, name="llm-otel-lake", daemon=True)
         self._thread.start()
+        self._retention = retention
         self._upkeep = Upkeep(self.writer.path, retention)
+
+    def window(self) -> Window:
+        """The times of records that the lake takes now."""
+        return window(time.time_ns(), self._retention.days)
 
     def accept(self, signal: int, body: bytes) -> Future[None]:
         """Take a request in protobuf, which the caller knows to be valid; done when it is durable.

@@ -23,8 +23,8 @@ class Refusals:
             self._counts[kind] += number
         if first:
             _logger.warning(
-                "Telemetry holds a %s that cannot be right (%s). It is left out of the figures; "
-                "correct the sender. Others of this kind are counted, not logged",
+                "Left out of the figures, as it cannot be right: %s (%s). Correct the sender; "
+                "others of this kind are counted, not logged",
                 kind,
                 example,
             )
