@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -67,18 +68,17 @@ class Seen:
         keys, days = self._keys(rows), self._day_numbers(rows)
         fresh = np.zeros(len(keys), dtype=bool)
         fresh[_first_of_each(keys, days)] = True
-        for number in np.unique(days):
-            here = days == number
-            for run in self._runs(_date(number)):
+        for day, here in self._by_day(days):
+            for run in self._days[day]:
                 fresh[here] &= ~_within(keys[here], run)
         return fresh
 
     def add(self, rows: pa.Table) -> None:
         """Remember rows that were stored."""
         keys, days = self._keys(rows), self._day_numbers(rows)
-        for number in np.unique(days):
-            runs = self._runs(_date(number))
-            runs.append(np.sort(keys[days == number]))
+        for day, here in self._by_day(days):
+            runs = self._days[day]
+            runs.append(np.sort(keys[here]))
             if len(runs) > _RUNS:
                 runs[:] = [np.sort(np.concatenate(runs))]
         while len(self._days) > 1 and self._size() > LARGEST:
@@ -91,16 +91,28 @@ class Seen:
     def _size(self) -> int:
         return sum(len(run) for runs in self._days.values() for run in runs)
 
-    def _runs(self, day: date) -> list[Keys]:
-        if day not in self._days:
-            names = list(self._stored.table.key)
-            runs = []
-            for file in self._stored.files(day, day):
-                stored = pq.read_table(file, columns=names, partitioning=None)
-                runs.append(self._keys(stored.drop_null()))
-            self._days[day] = [np.sort(np.concatenate(runs))] if runs else []
-        self._days.move_to_end(day)
-        return self._days[day]
+    def _by_day(
+        self, numbers: npt.NDArray[np.int32]
+    ) -> Iterator[tuple[date, npt.NDArray[np.int64]]]:
+        """Each day, and which rows are of it; the day's keys are in memory then."""
+        order = np.argsort(numbers, kind="stable")
+        found, starts = np.unique(numbers[order], return_index=True)
+        days = [_date(number) for number in found]
+        # Asked once: there may be thousands of days.
+        files = self._stored.days() if any(day not in self._days for day in days) else {}
+        for day, here in zip(days, np.split(order, starts[1:])):
+            if day not in self._days:
+                self._days[day] = self._read([path for path, _ in files.get(day, ())])
+            self._days.move_to_end(day)
+            yield day, here
+
+    def _read(self, paths: Sequence[str]) -> list[Keys]:
+        names = list(self._stored.table.key)
+        runs = []
+        for path in paths:
+            stored = pq.read_table(self._stored.path / path, columns=names, partitioning=None)
+            runs.append(self._keys(stored.drop_null()))
+        return [np.sort(np.concatenate(runs))] if runs else []
 
     def _keys(self, rows: pa.Table) -> Keys:
         names = self._stored.table.key
