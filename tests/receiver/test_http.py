@@ -420,7 +420,8 @@ def test_wrong_times_are_rejected_with_the_reason(
     assert reason in partial.error_message
     ingest.flush()
     assert count(tmp_path, table) == 1
-    assert sum(ingest.refusals.counts().values()) == 1
+    health = json.loads(post(b"", {}, path="/health", method="GET")[2])
+    assert list(health["refused"].values()) == [1]
 
 
 def test_what_the_retention_would_delete_is_rejected(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The health page; OTLP is only sent by POST."""
         if self.path == HEALTH:
-            self._answer(200, b'{"status":"ok"}', _JSON)
+            self._answer(200, json.dumps(self.server.service.health()).encode(), _JSON)
         else:
             self._refuse(self._wrong_method() if self.path in PATHS else _no_such_path(), False)
 

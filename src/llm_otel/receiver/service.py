@@ -51,6 +51,11 @@ class Service:
         scheme, _, secret = (authorization or "").partition(" ")
         return hmac.compare_digest(f"{scheme.lower()} {secret}".encode(), self._token)
 
+    def health(self) -> dict[str, Any]:
+        """What the health page says: all is well, and how much was refused of each kind."""
+        refused = self._ingest.refusals.counts()
+        return {"status": "ok", **({"refused": refused} if refused else {})}
+
     def export(self, signal: int, request: Any, body: bytes) -> tuple[Future[None], Any]:
         """Take a request: done when it is durable; the message to answer it with then.
 
