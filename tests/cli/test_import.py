@@ -128,3 +128,15 @@ def test_wrong_lines(tmp_path: Path) -> None:
     assert f"{file}, line 2, is left out: it is no OTLP request" in done.stderr, done.stderr
     assert f"{file}, line 4, is left out: it is not valid JSON" in done.stderr, done.stderr
     assert rows(tmp_path / "lake")[0][0] == 2
+
+
+def test_records_with_wrong_times_are_named(tmp_path: Path) -> None:
+    """The line stays, without them."""
+    late = request(1)
+    (span,) = late["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    span["startTimeUnixNano"] = "4070908800000000000"
+    file = tmp_path / "late.json"
+    file.write_text(f"{json.dumps(request(0))}\n{json.dumps(late)}\n")
+    done = run(tmp_path / "lake", file)
+    assert f"{file}, line 2: refused spans: 1 more than a day ahead" in done.stderr, done.stderr
+    assert rows(tmp_path / "lake")[0][0] == 1

@@ -134,17 +134,30 @@ def test_delta_points_of_workers_with_one_identity_all_count(sent: Sent) -> None
     assert sent.one("sum(sum)") == (7.0,)
 
 
+def test_delta_points_of_long_ago_count_once(sent: Sent, clock: Clock) -> None:
+    """Also when points came in many hours since; files of another service still count."""
+    first = points(1.0, temporality=1)
+    sent.send(*first)
+    for hour in range(1, 60):
+        clock.hours = hour
+        at = samples.NOW + hour * 3600 * SECOND
+        sent.send(samples.counter(1.0, time_ns=at, start_ns=at - SECOND, temporality=1))
+    sent.restart()
+    sent.send(*first, *points(1.0, temporality=1, labels={"model": "o3"}))
+    assert sent.one("sum(sum)") == (61.0,)
+
+
 class Clock:
     """Time as the receiver has it."""
 
     monotonic, sleep = staticmethod(time.monotonic), staticmethod(time.sleep)
 
     def __init__(self) -> None:
-        self.days = 0
+        self.days = self.hours = 0
 
     def time_ns(self) -> int:
-        """Now, so many days later."""
-        return samples.NOW + self.days * DAY
+        """Now, so much later."""
+        return samples.NOW + self.days * DAY + self.hours * 3600 * SECOND
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ class Batches:
         self._append("spans", segment, spans.filter(pa.array(fresh)))
 
     def _events(self, segment: int, records: Sequence[Record]) -> None:
-        logs = Logs()
+        logs = Logs(self._refusals)
         for record in records:
             if record.signal == LOGS:
                 self._guarded(segment, record, logs.add, record.received)

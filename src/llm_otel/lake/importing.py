@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from llm_otel.lake.admission import admit
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json
 from llm_otel.lake.ingest import Busy, Ingest
 
@@ -56,8 +57,11 @@ def import_file(ingest: Ingest, path: Path, progress: Callable[[int], None]) -> 
             if not line.strip():
                 continue
             try:
-                waiting.append(_accept(ingest, line))
+                done, refused = _accept(ingest, line)
+                waiting.append(done)
                 found.requests += 1
+                if refused and len(found.wrong) < _NAMED:
+                    found.wrong.append(f"{path}, line {number}: {refused}")
             except BadPayload as exc:
                 found.left_out += 1
                 if len(found.wrong) < _NAMED:
@@ -84,12 +88,14 @@ def _lines(raw: BinaryIO) -> Iterator[bytes]:
     return iter(raw)
 
 
-def _accept(ingest: Ingest, line: bytes) -> Future[None]:
+def _accept(ingest: Ingest, line: bytes) -> tuple[Future[None], str]:
+    """Done when it is durable, and which records of the line were refused."""
     signal = _signal(line)
-    body = from_json(signal, line).SerializeToString()
+    admission = admit(signal, from_json(signal, line), ingest.window())
+    body = admission.request.SerializeToString()
     while True:
         try:
-            return ingest.accept(signal, body)
+            return ingest.accept(signal, body), admission.reason
         except Busy as busy:
             if busy.full:
                 raise OSError(str(busy)) from busy

@@ -62,15 +62,18 @@ class Service:
         Raises:
             Busy: nothing was taken.
         """
+        response, body = self.response(signal, request, body)
+        return self._ingest.accept(signal, body), response
+
+    def response(self, signal: int, request: Any, body: bytes) -> tuple[Any, bytes]:
+        """The message to answer a request with, and what to store of it: what is refused is
+        counted, and said in the message."""
         admission = admit(signal, request, self._ingest.window())
-        if admission.refused:
-            body = admission.request.SerializeToString()
-        done = self._ingest.accept(signal, body)
         response = _RESPONSES[signal]()
+        if not admission.refused:
+            return response, body
         for kind, number in admission.refused.items():
             self._ingest.refusals.add(kind, admission.reason, number)
-        if admission.refused:
-            partial = response.partial_success
-            setattr(partial, _REJECTED[signal], sum(admission.refused.values()))
-            partial.error_message = admission.reason
-        return done, response
+        setattr(response.partial_success, _REJECTED[signal], sum(admission.refused.values()))
+        response.partial_success.error_message = admission.reason
+        return response, admission.request.SerializeToString()

@@ -55,10 +55,7 @@ def parse(body: bytes | str) -> Any:
     """
     if isinstance(body, bytes):
         body = body.decode("utf-8-sig", "replace")
-    try:
-        return json.loads(body, strict=False, parse_int=_integer)
-    except RecursionError:
-        return json.loads(_shallow(body), strict=False, parse_int=_integer)
+    return json.loads(_shallow(body), strict=False, parse_int=_integer)
 
 
 def mended(node: dict[str, Any], message: Descriptor, depth: int = 0) -> dict[str, Any]:

@@ -51,22 +51,29 @@ LIMITS: Final[Mapping[str, Limit]] = {
 
 def amount(value: object, most: float) -> float | None:
     """`value` as a number from 0 to `most`; None for everything else, booleans too."""
-    if type(value) is str and len(value) <= _LONGEST_NUMBER:
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if type(value) is not int and type(value) is not float:
-        return None
-    return float(value) if 0 <= value <= most else None
+    number = _number(value)
+    return float(number) if number is not None and 0 <= number <= most else None
+
+
+def signed(value: object, most: float = MOST_USD) -> float | None:
+    """`value` as a number from -`most` to `most`; None for everything else."""
+    number = _number(value)
+    return float(number) if number is not None and -most <= number <= most else None
 
 
 def count(value: object, most: float = MOST_TOKENS) -> int | None:
     """`value` as a whole number from 0 to `most`; None for everything else."""
-    if type(value) is int:
-        return value if 0 <= value <= most else None
-    number = amount(value, most)
-    return None if number is None else int(number)
+    number = _number(value)
+    return int(number) if number is not None and 0 <= number <= most else None
+
+
+def _number(value: object) -> float | int | None:
+    if type(value) is str and len(value) <= _LONGEST_NUMBER:
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    return value if type(value) is int or type(value) is float else None
 
 
 def numbers(attributes: Mapping[str, Any], refusals: Refusals) -> dict[str, Any]:

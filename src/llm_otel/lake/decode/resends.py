@@ -16,70 +16,79 @@ from typing import Any, Final
 # hours are those in which points came, so that a jump of the clock forgets nothing.
 _HOURS: Final = 48
 _MOST_MARKS: Final = 200_000
+_MOST_SERIES: Final = 100_000
 _HOUR: Final = 3600 * 10**9
 
 
 @dataclass
 class _Hour:
-    """What came in one hour: `newest` is the latest time of a point (ns), `marks` are hashes."""
+    """What came in one hour: hashes of the points, and the latest time (ns) of each series."""
 
-    newest: int = 0
     marks: set[int] = field(default_factory=set)
+    newest: dict[str, int] = field(default_factory=dict)
 
 
 class Resends:
-    """Remembers the points of the last hours.
-
-    Attributes:
-        forgotten: Up to this time (ns) a point may have been counted and forgotten since.
-    """
+    """Remembers the points of the last hours, and of older ones the latest time of each series: a
+    point that is not newer may have been counted."""
 
     def __init__(self) -> None:
-        self.forgotten = 0
         self._hours: dict[int, _Hour] = {}
+        self._forgotten: dict[str, int] = {}
+        # The latest time of the series that are forgotten whole.
+        self._floor = 0
 
-    def is_new(self, mark: int, time: int, arrived: int) -> bool:
+    def is_new(self, series: str, mark: int, time: int, arrived: int) -> bool:
         """Whether a point was not counted yet; from now on it is.
 
         Args:
+            series: A hash of the series.
             mark: A hash of all of the point, with its series.
             time: Of the point, in ns.
             arrived: When it came, in ns.
         """
-        if time <= self.forgotten or any(mark in hour.marks for hour in self._hours.values()):
+        if time <= self._forgotten.get(series, self._floor):
+            return False
+        if any(mark in hour.marks for hour in self._hours.values()):
             return False
         hour = self._hours.setdefault(arrived // _HOUR, _Hour())
-        hour.newest = max(hour.newest, time)
         hour.marks.add(mark)
+        hour.newest[series] = max(hour.newest.get(series, 0), time)
         return True
 
     def forget(self) -> None:
         """Drop the oldest hours beyond what is kept; at least one stays."""
         while len(self._hours) > 1 and (len(self._hours) > _HOURS or self._size() > _MOST_MARKS):
             oldest = self._hours.pop(next(iter(self._hours)))
-            self.forgotten = max(self.forgotten, oldest.newest)
+            for series, time in oldest.newest.items():
+                # Taken out first: the series that came last stand last.
+                self._forgotten[series] = max(self._forgotten.pop(series, 0), time)
+        while len(self._forgotten) > _MOST_SERIES:
+            self._floor = max(self._floor, self._forgotten.pop(next(iter(self._forgotten))))
 
     def copy(self) -> Resends:
         """The same state, to be moved on by itself."""
         other = Resends()
-        other.forgotten = self.forgotten
-        other._hours = {at: _Hour(each.newest, set(each.marks)) for at, each in self._hours.items()}
+        other._hours = {
+            at: _Hour(set(hour.marks), dict(hour.newest)) for at, hour in self._hours.items()
+        }
+        other._forgotten, other._floor = dict(self._forgotten), self._floor
         return other
 
     def dump(self) -> list[Any]:
         """The state as JSON can hold it."""
         hours = [
-            [at, hour.newest, base64.b64encode(array("Q", hour.marks).tobytes()).decode()]
+            [at, base64.b64encode(array("Q", hour.marks).tobytes()).decode(), hour.newest]
             for at, hour in self._hours.items()
         ]
-        return [self.forgotten, hours]
+        return [hours, self._forgotten, self._floor]
 
     def load(self, dumped: list[Any]) -> None:
         """Continue from what `dump` gave."""
-        self.forgotten, hours = dumped
+        hours, self._forgotten, self._floor = dumped
         self._hours = {
-            at: _Hour(newest, set(array("Q", base64.b64decode(marks))))
-            for at, newest, marks in hours
+            at: _Hour(set(array("Q", base64.b64decode(marks))), newest)
+            for at, marks, newest in hours
         }
 
     def _size(self) -> int:

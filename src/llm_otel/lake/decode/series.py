@@ -50,17 +50,18 @@ class Series:
 
     Attributes:
         created: When the lake began (ns).
+        lost_before: What is remembered of processes that began before this (ns), and of delta
+            points from before it, may be lost: they may have counted already, and add nothing.
     """
 
     def __init__(self, created: int) -> None:
         self.created = self._arrived = created
+        self.lost_before = 0
         # Time of the point, what it held, the number of the day on which it came.
         self._last: dict[str, tuple[int, Amount, int]] = {}
         self._resends = Resends()
         # Days on which points came are numbered: a jump of the clock is one day, however far.
         self._day = self._number = 0
-        # A process that began before this time (ns) may have been counted and forgotten since.
-        self._forgotten = 0
 
     def arrive(self, received: int) -> None:
         """The points that are asked about next came at `received` (ns)."""
@@ -74,20 +75,26 @@ class Series:
     ) -> Amount | None:
         """What the point at `time` (ns) adds to what is known; None where that is nothing."""
         if not cumulative:
-            point = [identity, start, time, amount.sum, amount.count, amount.buckets]
-            mark = int.from_bytes(_digest(point)[:8], "little")
-            return amount if self._resends.is_new(mark, time, self._arrived) else None
+            return amount if self._is_new(identity, start, time, amount) else None
         key = _digest([identity, start]).hex()
         last = self._last.get(key)
         if last is None:
             self._last[key] = (time, amount, self._number)
             # What is imported is often older than the lake, and begins with its process.
             young = start >= self.created - _BEFORE or time - start <= _BEFORE
-            return amount if young and start > self._forgotten else None
+            return amount if young and start >= self.lost_before else None
         if time <= last[0]:
             return None
         self._last[key] = (time, amount, self._number)
         return amount.minus(last[1]) or amount
+
+    def _is_new(self, identity: list[Any], start: int, time: int, amount: Amount) -> bool:
+        if time < self.lost_before:
+            return False
+        series = _digest([identity, "delta"]).hex()
+        point = [series, start, time, amount.sum, amount.count, amount.buckets]
+        mark = int.from_bytes(_digest(point)[:8], "little")
+        return self._resends.is_new(series, mark, time, self._arrived)
 
     def copy(self) -> Series:
         """The same state, to be moved on by itself."""
@@ -96,7 +103,7 @@ class Series:
         other._last = dict(self._last)
         other._resends = self._resends.copy()
         other._day, other._number = self._day, self._number
-        other._forgotten = self._forgotten
+        other.lost_before = self.lost_before
         return other
 
     def dump(self) -> list[Any]:
@@ -106,13 +113,13 @@ class Series:
             [key, time, amount.sum, amount.count, amount.buckets, number]
             for key, (time, amount, number) in self._last.items()
         ]
-        days = [self._day, self._number, self._forgotten]
+        days = [self._day, self._number, self.lost_before]
         return [_FORMAT, cumulative, self._resends.dump(), days]
 
     def load(self, dumped: list[Any]) -> None:
         """Continue from what `dump` gave."""
         if dumped and dumped[0] == _FORMAT:
-            _, cumulative, resends, (self._day, self._number, self._forgotten) = dumped
+            _, cumulative, resends, (self._day, self._number, self.lost_before) = dumped
             self._resends.load(resends)
         else:  # as earlier versions wrote it: the time of arrival in the place of the number
             cumulative = [[*row[:-1], 0] for row in dumped]
@@ -126,7 +133,7 @@ class Series:
         oldest = self._number - _KEPT_DAYS
         old = [key for key, (_, _, number) in self._last.items() if number < oldest]
         for key in old:
-            self._forgotten = max(self._forgotten, self._last.pop(key)[0])
+            self.lost_before = max(self.lost_before, self._last.pop(key)[0])
 
 
 def _digest(identity: list[Any]) -> bytes:
