@@ -331,6 +331,15 @@ def test_what_cannot_be_right_is_no_number(
     assert kept in [json.loads(span["attributes"]).get(name) for span in spans]
 
 
+@pytest.mark.parametrize("named", ["today's names", "older names"])
+@pytest.mark.parametrize("end", [0, samples.NOW - 1, samples.NOW + 400 * 86400 * 10**9, 2**64 - 1])
+def test_a_duration_that_cannot_be_right_is_unknown(store: Store, end: int, named: str) -> None:
+    """An end before the start, or more than a year after it, by both ways of decoding."""
+    attributes = samples.CHAT if named == "today's names" else OPENINFERENCE
+    (call,), (span,) = store(attributes, end_time_unix_nano=end)
+    assert (call["duration_s"], span["duration_s"]) == (None, None)
+
+
 def test_refused_values_are_counted_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

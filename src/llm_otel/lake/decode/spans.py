@@ -141,6 +141,10 @@ def _seconds(start: int, end: int) -> float | None:
     return (end - start) / 1e9 if end >= start else None
 
 
+def _seconds(start: int, end: int) -> float | None:
+    return (end - start) / 1e9 if 0 <= end - start <= LONGEST else None
+
+
 def source_of(resource: Mapping[str, Any]) -> tuple[Any, Any]:
     """Name of the service, and the environment."""
     environment = resource.get("deployment.environment.name")
