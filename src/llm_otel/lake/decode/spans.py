@@ -81,13 +81,7 @@ class Spans:
         duration = _seconds(start, span.end_time_unix_nano)
         status, error_type = status_of(span.status.code, attributes, span.events)
         what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
-        who = (
-            get(semconv.TENANT_ID),
-            get(semconv.FEATURE),
-            get(semconv.USER_HASH) or get(semconv.USER_ID),
-            get(semconv.SESSION_ID),
-            get(semconv.CONVERSATION_ID),
-        )
+        who = _who(attributes)
         ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex() or None)
         head = (start // 1000, *ids)
         if what[0] in CALLS:
@@ -137,8 +131,15 @@ class Spans:
         )
 
 
-def _seconds(start: int, end: int) -> float | None:
-    return (end - start) / 1e9 if end >= start else None
+def _who(attributes: Mapping[str, Any]) -> Row:
+    get = attributes.get
+    return (
+        get(semconv.TENANT_ID),
+        get(semconv.FEATURE),
+        get(semconv.USER_HASH) or get(semconv.USER_ID),
+        get(semconv.SESSION_ID),
+        get(semconv.CONVERSATION_ID),
+    )
 
 
 def _seconds(start: int, end: int) -> float | None:
