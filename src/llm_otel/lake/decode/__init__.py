@@ -9,7 +9,7 @@ import base64
 import json
 from typing import Any, Final
 
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import ParseDict
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -80,7 +80,7 @@ def from_json(signal: int, body: bytes | str) -> Any:
         return ParseDict(parsed, kind(), ignore_unknown_fields=True)
     except BadPayload:
         raise
-    except (ParseError, ValueError, TypeError, AttributeError, RecursionError):
+    except Exception:  # noqa: BLE001 protobuf raises whatever comes up, SystemError too
         pass  # the records beside the one that cannot be read are good
     try:
         parsed = json_mending.parse(body)
@@ -91,7 +91,7 @@ def from_json(signal: int, body: bytes | str) -> Any:
     try:
         mended = json_mending.mended(parsed, kind.DESCRIPTOR)
         return ParseDict(mended, kind())
-    except (ParseError, ValueError, TypeError, RecursionError) as error:
+    except Exception as error:
         raise BadPayload(f"the body is not a valid JSON {name}: {error}") from error
 
 

@@ -62,7 +62,7 @@ def mended(node: dict[str, Any], message: Descriptor, depth: int = 0) -> dict[st
     """A JSON object with the values that the fields of `message` can hold, ids in base64.
 
     Raises:
-        Misshapen: one of the upper three levels has something else in the place of a list.
+        Misshapen: the object has something else in the place of its list.
     """
     fields = {**message.fields_by_name, **message.fields_by_camelcase_name}
     found: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def _list(value: Any, field: FieldDescriptor, depth: int) -> list[Any] | None:
         pairs = field.message_type.full_name == _PAIR and "key" not in value
         value = [{"key": k, "value": v} for k, v in value.items()] if pairs else [value]
     if not isinstance(value, list):
-        if depth <= 2:
+        if depth == 0:
             raise Misshapen(f"{field.camelcase_name} is {value!r:.40}, not a list")
         return None
     return [held for each in value if (held := _one(each, field, depth)) is not None]

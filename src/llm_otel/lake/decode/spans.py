@@ -19,6 +19,7 @@ KINDS: Final = (None, "internal", "server", "client", "producer", "consumer")
 ERROR: Final = 2
 _NO_TRACE: Final = bytes(16)
 _NO_SPAN: Final = bytes(8)
+_WHAT: Final = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
 _HIGHEST_STATUS: Final = LIMITS[semconv.HTTP_STATUS_CODE].most
 # The longest span, in ns: a longer one has a wrong time.
 LONGEST: Final = int(MOST_SECONDS * 1e9)
@@ -56,15 +57,29 @@ class Spans:
         self.of_call: list[int] = []
 
     def add(self, request: Any) -> None:
-        """Take the spans of an ExportTraceServiceRequest; those with bad ids are left out."""
+        """Take the spans of an ExportTraceServiceRequest; those with bad ids are left out.
+
+        Raises:
+            Exception: A span could not be taken; all the others were.
+        """
+        failure: Exception | None = None
         for resource in request.resource_spans:
             said = mapping(resource.resource.attributes)
             origin = Origin(source_of(said), instance_of(said), text(said))
             for scope in resource.scope_spans:
                 name = scope.scope.name or None
                 for span in scope.spans:
-                    if acceptable(span):
+                    if not acceptable(span):
+                        continue
+                    before = len(self.spans), len(self.calls)
+                    try:
                         self._add(span, origin, name)
+                    except Exception as error:  # noqa: BLE001 raised when the others are taken
+                        del self.spans[before[0] :], self.calls[before[1] :]
+                        del self.of_call[before[1] :]
+                        failure = error
+        if failure is not None:
+            raise failure
 
     def extend(self, other: Spans) -> None:
         """Take the rows of another one."""
@@ -80,7 +95,7 @@ class Spans:
         start = span.start_time_unix_nano
         duration = _seconds(start, span.end_time_unix_nano)
         status, error_type = status_of(span.status.code, attributes, span.events)
-        what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
+        what = tuple(map(_word, map(get, _WHAT)))
         who = _who(attributes)
         ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex() or None)
         head = (start // 1000, *ids)
@@ -129,6 +144,11 @@ class Spans:
                 *content,
             )
         )
+
+
+def _word(value: Any) -> Any:
+    """A value that can be looked up: lists and maps as text."""
+    return text(value) if isinstance(value, (list, dict)) else value
 
 
 def _who(attributes: Mapping[str, Any]) -> Row:

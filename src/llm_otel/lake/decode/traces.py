@@ -27,8 +27,8 @@ def decode(
 
     Args:
         bodies: Requests, each valid protobuf.
-        failed: Called with the position of a request that cannot be decoded, inside the `except`;
-            the others are.
+        failed: Called with the position of a request of which a span cannot be decoded, inside the
+            `except`; all other spans are.
         refusals: Counts the values that are no numbers.
     """
     refusals = refusals or Refusals()
@@ -55,13 +55,12 @@ def _by_rows(
 ) -> Tables:
     gathered = Spans()
     for number in which:
+        one = Spans(refusals)
         try:
-            one = Spans(refusals)
             one.add(from_protobuf(TRACES, bodies[number]))
         except Exception:  # noqa: BLE001 told by what it calls
             failed(number)
-        else:
-            gathered.extend(one)
+        gathered.extend(one)  # also the spans beside one that failed
     return (
         columns(gathered.spans, SPANS.schema),
         columns(gathered.calls, CALLS.schema),

@@ -28,7 +28,7 @@ TOTALS: Final = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.tok
 _UNCHANGED: Final = frozenset(
     {"gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cache_creation_input_tokens"}
 )
-_BESIDE: Final = frozenset({"anthropic", "aws.bedrock"})
+_BESIDE: Final = ("anthropic", "aws.bedrock")
 
 # Operations whose answer is made of tokens: without their count the usage is not whole.
 GENERATING: Final = (
