@@ -103,7 +103,7 @@ def _scalar(value: Any, field: FieldDescriptor) -> Any:
     if field.cpp_type == _Field.CPPTYPE_STRING:
         if field.type == _Field.TYPE_BYTES:
             return _bytes(value, hexadecimal=field.name in _HEX)
-        return _whole(value) if isinstance(value, str) else text(value)
+        return _text(value)
     if field.cpp_type == _Field.CPPTYPE_BOOL:
         return value if isinstance(value, bool) else _WORDS.get(str(value).lower())
     if isinstance(value, bool):
@@ -149,7 +149,7 @@ def _any(value: Any, level: int) -> dict[str, Any]:
             name, read = kind
             mended_value = read(held, level)
             if mended_value is None:
-                return {"stringValue": _whole(held) if isinstance(held, str) else text(held)}
+                return {"stringValue": _text(held)}
             return {name: mended_value}
     return {}
 
@@ -180,14 +180,14 @@ def _pairs(value: Any, level: int) -> dict[str, Any] | None:
     pairs = [each for each in values if isinstance(each, dict)]
     return {
         "values": [
-            {"key": _whole(str(each.get("key", ""))), "value": _any(each.get("value"), level + 1)}
+            {"key": _text(each.get("key", "")), "value": _any(each.get("value"), level + 1)}
             for each in pairs
         ]
     }
 
 
 def _string(value: Any, _level: int) -> str | None:
-    return _whole(value) if isinstance(value, str) else None
+    return _text(value) if isinstance(value, str) else None
 
 
 def _bool(value: Any, _level: int) -> bool | None:
@@ -220,9 +220,10 @@ _READERS: Final[dict[str, tuple[str, Callable[[Any, int], Any]]]] = {
 _KINDS: Final = {**_READERS, **{kind[0]: kind for kind in _READERS.values()}}
 
 
-def _whole(value: str) -> str:
+def _text(value: Any) -> str:
     """A text that UTF-8 can carry: a half of a surrogate pair becomes U+FFFD."""
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    whole = value if isinstance(value, str) else text(value)
+    return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _integer(digits: str) -> int | str:
