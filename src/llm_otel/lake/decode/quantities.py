@@ -48,6 +48,8 @@ LIMITS: Final[Mapping[str, Limit]] = {
     semconv.HTTP_RESEND_COUNT: Limit("count of retries", _MOST_RETRIES),
 }
 
+_LIMITS: Final = [(name, limit.most, limit.whole) for name, limit in LIMITS.items()]
+
 
 def amount(value: object, most: float) -> float | None:
     """`value` as a number from 0 to `most`; None for everything else, booleans too."""
@@ -79,13 +81,20 @@ def _number(value: object) -> float | int | None:
 def numbers(attributes: Mapping[str, Any], refusals: Refusals) -> dict[str, Any]:
     """The attributes of `LIMITS` that are numbers; `refusals` counts those that are none."""
     found: dict[str, Any] = {}
-    for name in LIMITS.keys() & attributes.keys():
-        limit, value = LIMITS[name], attributes[name]
-        number = count(value, limit.most) if limit.whole else amount(value, limit.most)
+    get = attributes.get
+    for name, most, whole in _LIMITS:
+        value = get(name)
+        if value is None:
+            continue
+        # Nearly all are: this costs less than any call.
+        if type(value) is (int if whole else float) and 0 <= value <= most:
+            found[name] = value
+            continue
+        number = count(value, most) if whole else amount(value, most)
         if number is not None:
             found[name] = number
-        elif value is not None and value != "":
-            refusals.add(limit.kind, f"{name} is {value!r:.80}")
+        elif value != "":
+            refusals.add(LIMITS[name].kind, f"{name} is {value!r:.80}")
     return found
 
 

@@ -19,7 +19,6 @@ KINDS: Final = (None, "internal", "server", "client", "producer", "consumer")
 ERROR: Final = 2
 _NO_TRACE: Final = bytes(16)
 _NO_SPAN: Final = bytes(8)
-_WHAT: Final = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
 _HIGHEST_STATUS: Final = LIMITS[semconv.HTTP_STATUS_CODE].most
 # The longest span, in ns: a longer one has a wrong time.
 LONGEST: Final = int(MOST_SECONDS * 1e9)
@@ -95,11 +94,11 @@ class Spans:
         start = span.start_time_unix_nano
         duration = _seconds(start, span.end_time_unix_nano)
         status, error_type = status_of(span.status.code, attributes, span.events)
-        what = tuple(map(_word, map(get, _WHAT)))
+        what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
         who = _who(attributes)
         ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex() or None)
         head = (start // 1000, *ids)
-        if what[0] in CALLS:
+        if type(what[0]) is str and what[0] in CALLS:
             found = numbers(attributes, self._refusals)
             usage = usage_of(attributes, found, unchanged=unchanged)
             self.of_call.append(len(self.spans))
@@ -144,11 +143,6 @@ class Spans:
                 *content,
             )
         )
-
-
-def _word(value: Any) -> Any:
-    """A value that can be looked up: lists and maps as text."""
-    return text(value) if isinstance(value, (list, dict)) else value
 
 
 def _who(attributes: Mapping[str, Any]) -> Row:

@@ -25,9 +25,8 @@ USAGE: Final = (
 TOTALS: Final = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total")
 
 # Anthropic's own names: who passes these on passes on its way of counting too.
-_UNCHANGED: Final = frozenset(
-    {"gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cache_creation_input_tokens"}
-)
+_UNCHANGED_READ: Final = "gen_ai.usage.cache_read_input_tokens"
+_UNCHANGED_WRITTEN: Final = "gen_ai.usage.cache_creation_input_tokens"
 _BESIDE: Final = ("anthropic", "aws.bedrock")
 
 # Operations whose answer is made of tokens: without their count the usage is not whole.
@@ -41,7 +40,7 @@ GENERATING: Final = (
 
 def is_unchanged(attributes: Mapping[str, Any]) -> bool:
     """Whether a sender passed on the names of Anthropic's usage, before these are renamed."""
-    return not _UNCHANGED.isdisjoint(attributes)
+    return _UNCHANGED_READ in attributes or _UNCHANGED_WRITTEN in attributes
 
 
 def usage_of(

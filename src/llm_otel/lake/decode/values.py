@@ -39,9 +39,8 @@ def plain(value: Any) -> Any:
         return mapping(value.kvlist_value.values)
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value).decode()
-    if kind == "double_value":
-        return finite(value.double_value)
-    return getattr(value, kind)
+    found = getattr(value, kind)
+    return finite(found) if kind == "double_value" else found
 
 
 def finite(value: float) -> float | str:
