@@ -186,3 +186,15 @@ def test_members_and_damage_of_compressed_files(tmp_path: Path) -> None:
     assert named == {"garbage.gz", "cut.gz", "flipped.gz"}, done.stderr
     found = llm_otel.lake.open(tmp_path / "lake").sql("SELECT trace_id FROM calls").fetchall()
     assert {int(trace, 16) - 1 for (trace,) in found} == set(range(6))
+
+
+def test_records_with_wrong_times_are_named(tmp_path: Path) -> None:
+    """The line stays, without them."""
+    late = request(1)
+    (span,) = late["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    span["startTimeUnixNano"] = "4070908800000000000"
+    file = tmp_path / "late.json"
+    file.write_text(f"{json.dumps(request(0))}\n{json.dumps(late)}\n")
+    done = run(tmp_path / "lake", file)
+    assert f"{file}, line 2: refused spans: 1 more than a day ahead" in done.stderr, done.stderr
+    assert rows(tmp_path / "lake")[0][0] == 1

@@ -80,8 +80,12 @@ def spans(
             trace_id=trace_id,
             span_id=source.randbytes(8),
             start_time_unix_nano=time_ns,
-            end_time_unix_nano=time_ns + int(seconds * 1e9),
-            **{"name": "chat gpt-4o", "kind": 3, **fields},
+            **{
+                "name": "chat gpt-4o",
+                "kind": 3,
+                "end_time_unix_nano": time_ns + int(seconds * 1e9),
+                **fields,
+            },
         )
         fill(span.attributes, values)
     return request

@@ -81,3 +81,25 @@ def test_what_has_no_column_is_kept(tmp_path: Path) -> None:
         (True, ticket),
         (False, None),
     ]
+
+
+def test_scores_and_values_that_cannot_be_right_are_unknown(tmp_path: Path) -> None:
+    """The row stays, the value is kept beside it; numbers and truth values as text are read."""
+    name, score = "gen_ai.evaluation.result", "gen_ai.evaluation.score.value"
+    success, value = "llm_otel.outcome.success", "llm_otel.outcome.value_usd"
+    requests = [
+        *(samples.event(name, {**SCORE, score: each}) for each in (float("nan"), 1e300, "0.5")),
+        samples.event("llm_otel.outcome", {**OUTCOME, value: float("inf"), success: "false"}),
+        samples.event("llm_otel.outcome", {**OUTCOME, value: "-2.5"}),
+    ]
+    with Ingest(tmp_path) as ingest:
+        for request in requests:
+            ingest.accept(LOGS, request.SerializeToString()).result(10)
+        ingest.flush()
+        assert ingest.refusals.counts() == {"score or value": 3}
+    lake = llm_otel.lake.open(tmp_path)
+    kept = f"attributes ->> '{score}'"
+    scores = lake.sql(f"SELECT score, {kept} FROM scores ORDER BY 1 NULLS LAST, 2").fetchall()
+    assert scores == [(0.5, None), (None, "1e300"), (None, "NaN")]
+    outcomes = lake.sql("SELECT value_usd, success FROM outcomes ORDER BY 1 NULLS LAST").fetchall()
+    assert outcomes == [(-2.5, True), (None, False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +16,7 @@ from llm_otel.lake.decode import METRICS
 from llm_otel.lake.ingest import Ingest
 
 SECOND = 10**9
+DAY = 86400 * SECOND
 START = samples.NOW - 60 * SECOND
 
 
@@ -114,6 +116,136 @@ def test_delta_points_count_as_they_are_and_once(sent: Sent) -> None:
     first, second = points(1.0, 2.0, temporality=1)
     sent.send(first, second, second)
     assert sent.one("sum(sum)") == (3.0,)
+
+
+def test_delta_points_of_workers_with_one_identity_all_count(sent: Sent) -> None:
+    """In any order, less than a millisecond apart; each once, also after a restart."""
+    gains = [
+        samples.counter(1.0, time_ns=samples.NOW + at, start_ns=START + at, temporality=1)
+        for at in (600_000, 0, 900_000, 300_000)
+    ]
+    sent.send(*gains, gains[1])
+    sent.restart()
+    sent.send(*gains)
+    assert sent.one("sum(sum)") == (4.0,)
+    # The same time and another gain, or another start, is another worker.
+    sent.send(samples.counter(2.0, time_ns=samples.NOW, start_ns=START, temporality=1))
+    sent.send(samples.counter(1.0, time_ns=samples.NOW, start_ns=START + 1, temporality=1))
+    assert sent.one("sum(sum)") == (7.0,)
+
+
+def test_delta_points_of_long_ago_count_once(sent: Sent, clock: Clock) -> None:
+    """Also when points came in many hours since; files of another service still count."""
+    first = points(1.0, temporality=1)
+    sent.send(*first)
+    for hour in range(1, 60):
+        clock.hours = hour
+        at = samples.NOW + hour * 3600 * SECOND
+        sent.send(samples.counter(1.0, time_ns=at, start_ns=at - SECOND, temporality=1))
+    sent.restart()
+    sent.send(*first, *points(1.0, temporality=1, labels={"model": "o3"}))
+    assert sent.one("sum(sum)") == (61.0,)
+
+
+class Clock:
+    """Time as the receiver has it."""
+
+    monotonic, sleep = staticmethod(time.monotonic), staticmethod(time.sleep)
+
+    def __init__(self) -> None:
+        self.days = self.hours = 0
+
+    def time_ns(self) -> int:
+        """Now, so much later."""
+        return samples.NOW + self.days * DAY + self.hours * 3600 * SECOND
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The receiver's clock, set by the test."""
+    clock = Clock()
+    monkeypatch.setattr("llm_otel.lake.ingest.time", clock)
+    return clock
+
+
+def test_a_jump_of_the_clock_counts_nothing_twice(sent: Sent, clock: Clock) -> None:
+    """Two months ahead and back, with a restart: each series goes on where it was."""
+    one, other = points(5.0, 6.0), points(7.0, 8.0, labels={"model": "o3"})
+    delta = points(1.0, temporality=1, labels={"model": "gpt-5"})
+    sent.send(one[0], other[0], *delta)
+    clock.days = 60
+    sent.send(one[1])
+    sent.restart()
+    clock.days = 0
+    sent.send(other[1], *delta)
+    assert sent.one("sum(sum)") == (6.0 + 8.0 + 1.0,)
+
+
+def test_a_series_that_was_silent_for_a_month_is_not_counted_again(
+    sent: Sent, clock: Clock
+) -> None:
+    """Its old value is forgotten; what it gains from now on counts."""
+    silent = points(7.0, 8.0, 10.0, labels={"model": "o3"})
+    sent.send(silent[0])
+    for clock.days in range(1, 34):
+        at = samples.NOW + clock.days * DAY
+        sent.send(samples.counter(float(clock.days), time_ns=at, start_ns=START))
+    sent.restart()
+    sent.send(*silent[1:])
+    assert sent.one("sum(sum)") == (7.0 + 33.0 + 2.0,)
+
+
+WRONG = {
+    "an infinite value": samples.counter(float("inf"), time_ns=samples.NOW, start_ns=START),
+    "no number": samples.counter(float("nan"), time_ns=samples.NOW, start_ns=START),
+    "more than anybody pays": samples.counter(1e300, time_ns=samples.NOW, start_ns=START),
+    "a negative gain": samples.counter(-5.0, time_ns=samples.NOW, start_ns=START, temporality=1),
+    "a negative total": samples.counter(-5.0, time_ns=samples.NOW, start_ns=START),
+    "an infinite sum": samples.histogram(
+        float("inf"), [1, 0, 0], time_ns=samples.NOW, start_ns=START
+    ),
+    "a count of 2^62": samples.histogram(1.0, [2**62, 0, 0], time_ns=samples.NOW, start_ns=START),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_points_that_cannot_be_right_are_left_out(sent: Sent, wrong: str) -> None:
+    """They are counted as refused, the points beside them are taken, and later ones too."""
+    good = {"model": "o3"}
+    sent.send(WRONG[wrong], *points(2.0, labels=good), *points(3.0, 5.0, step=2 * SECOND))
+    assert sent.one("sum(sum)") == (7.0,)
+    assert sum(sent.ingest.refusals.counts().values()) == 1
+
+
+def test_bounds_that_cannot_be_right_cost_the_buckets_alone(sent: Sent) -> None:
+    """Sum and count of the histogram stay."""
+    request = samples.histogram(9.0, [1, 2, 1], time_ns=samples.NOW, start_ns=START)
+    point = request.resource_metrics[0].scope_metrics[0].metrics[0].histogram.data_points[0]
+    point.explicit_bounds[1] = float("nan")
+    sent.send(request)
+    assert sent.one("sum(sum), sum(count), any_value(bounds)") == (9.0, 4, None)
+
+
+def test_points_with_no_recorded_value_are_no_zeros(sent: Sent) -> None:
+    """Of every kind: a series that ends leaves its figures as they are."""
+    later = samples.NOW + 5 * SECOND
+    kinds = {
+        "counter": (*points(4.0), samples.counter(0.0, time_ns=later, start_ns=START)),
+        "gauge": (samples.gauge(8, time_ns=samples.NOW), samples.gauge(0, time_ns=later)),
+        "histogram": (
+            samples.histogram(2.0, [1, 0, 0], time_ns=samples.NOW, start_ns=START),
+            samples.histogram(0.0, [0, 0, 0], time_ns=later, start_ns=START),
+        ),
+    }
+    for value, end in kinds.values():
+        metric = end.resource_metrics[0].scope_metrics[0].metrics[0]
+        getattr(metric, metric.WhichOneof("data")).data_points[0].flags = 1
+        sent.send(value, end)
+    sent.send(*points(4.0, 4.5, step=9 * SECOND))
+    found = sent.lake.sql(
+        "SELECT instrument, sum(sum), sum(count)::INT FROM metrics_hourly GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert found == [("counter", 4.5, None), ("gauge", 8.0, 1), ("histogram", 2.0, 1)]
 
 
 def test_histograms_give_sums_counts_and_buckets(sent: Sent) -> None:

@@ -67,6 +67,25 @@ def test_the_same_ids_on_another_day_are_another_span(tmp_path: Path) -> None:
     assert count(tmp_path) == 2
 
 
+def test_a_request_of_many_days_does_not_hold_up_the_writer(tmp_path: Path) -> None:
+    """Some milliseconds a day, whatever their number; sent again, nothing is stored twice."""
+    request, days = samples.spans(samples.CHAT, seed=0), 600
+    for day in range(1, days):
+        at = samples.NOW - day * 86400 * 10**9
+        request.MergeFrom(samples.spans(samples.CHAT, seed=day, time_ns=at))
+    body = request.SerializeToString()
+    with Ingest(tmp_path) as ingest:
+        ingest.accept(TRACES, samples.spans(samples.CHAT, seed=days).SerializeToString())
+        ingest.flush()
+        began = time.process_time()
+        ingest.accept(TRACES, body).result(10)
+        ingest.flush()
+        spent = time.process_time() - began
+        ingest.accept(TRACES, body).result(10)
+    assert count(tmp_path, "calls") == count(tmp_path) == days + 1
+    assert spent / days < 0.0045, f"{spent / days * 1000:.1f} ms a day"
+
+
 def test_what_an_ended_process_left_in_the_log_is_stored(tmp_path: Path) -> None:
     """The log alone is enough: its records become rows, up to a torn tail."""
     bodies = [samples.spans(samples.CHAT, seed=seed).SerializeToString() for seed in range(3)]

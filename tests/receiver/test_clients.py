@@ -77,7 +77,7 @@ def stub(receiver: Receiver) -> tuple[grpc.Channel, TraceServiceStub]:
 
 
 def test_grpc_answers_like_http(ingest: Ingest, tmp_path: Path) -> None:
-    """The token, partial success, and a body that is none."""
+    """The token, partial success, a text that is no UTF-8, and a body that is none."""
     request = samples.spans(samples.CHAT, samples.CHAT)
     request.resource_spans[0].scope_spans[0].spans[0].span_id = b""
     with Receiver(ingest, http_port=None, grpc_port=0, token="s3cret") as receiver:
@@ -90,12 +90,14 @@ def test_grpc_answers_like_http(ingest: Ingest, tmp_path: Path) -> None:
             answer = client.Export(request, metadata=metadata, compression=grpc.Compression.Gzip)
             assert answer.partial_success.rejected_spans == 1
             raw = channel.unary_unary(f"/{next(iter(module.SERVICES))}/Export")
+            texts = samples.spans({**samples.CHAT, "note": "CUT"}, seed=9).SerializeToString()
+            assert raw(texts.replace(b"CUT", b"\xe2\x82T"), metadata=metadata) == b""
             with pytest.raises(grpc.RpcError) as bad:
                 raw(b"\xff\xff\xff", metadata=metadata)
             assert bad.value.code() == grpc.StatusCode.INVALID_ARGUMENT
             assert "not a valid protobuf" in bad.value.details()
     ingest.flush()
-    assert count(tmp_path) == 1
+    assert count(tmp_path) == 2
 
 
 def test_grpc_says_when_to_come_back(tmp_path: Path) -> None:

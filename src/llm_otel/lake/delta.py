@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,10 @@ from llm_otel.lake.schema import DAY, Table
 from llm_otel.lake.whole import mention, problem, quick_problem
 
 _NO_DICTIONARY: Final = ColumnProperties(dictionary_enabled=False)
+# Rows of a file that is not worth compressing.
+_FEW: Final = 64
+# Files that are forced to the disk at a time.
+_SYNCS: Final = 8
 # Nearly as small as whole numbers under zstd, and read twice as fast.
 _SPLIT: Final = ColumnProperties(dictionary_enabled=False, encoding="BYTE_STREAM_SPLIT")
 
@@ -223,11 +228,8 @@ class Stored:
         """Store `rows` (columns as the schema, without `day`) as one commit, synced to the disk."""
         delta = self._existing()
         before = delta.version()
-        days = pc.cast(rows[self.table.time], pa.date32())
-        found = pc.unique(days)
         added: list[AddAction | RemoveAction] = [
-            self._file(rows if len(found) == 1 else rows.filter(pc.equal(days, day)), day)
-            for day in found
+            self._file(part, day) for day, part in _by_day(rows, self.table.time)
         ]
         delta.create_write_transaction(
             added,
@@ -246,12 +248,15 @@ class Stored:
         name = f"{DAY}={day.as_py().isoformat()}/part-{uuid4()}.parquet"
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
+        # Backfills bring few rows of each of many days: setting up each column is what takes long.
+        many = len(rows) > _FEW
         parquet.write_table(
             rows,
             path,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=self._repeated,
+            compression="zstd" if many else "none",
+            compression_level=1 if many else None,
+            use_dictionary=self._repeated if many else False,
+            write_statistics=many,
             write_page_checksum=True,
         )
         times = pc.min_max(rows[self.table.time]).as_py()
@@ -340,7 +345,10 @@ class Stored:
 
         Delta leaves that to the kernel. Each entry of its log names the files that it adds.
         """
-        folders = set()
+        if now == before:
+            return
+        files: list[Path] = []
+        folders: set[Path] = set()
         for version in range(before + 1, now + 1):
             entry = self._entry(version)
             paths = [entry]
@@ -348,11 +356,25 @@ class Stored:
                 added = json.loads(line).get("add")
                 if added:
                     paths.append(self.path / added["path"])
-            for path in paths:
-                _fsync(path)
+            files += paths
             folders |= {path.parent for path in paths} | {self.path}
-        for folder in folders:
-            _fsync(folder)
+        # Files before the folders that name them; at a time, as a disk forces many as fast as few.
+        for paths in (files, sorted(folders)):
+            with ThreadPoolExecutor(min(len(paths), _SYNCS)) as pool:
+                list(pool.map(_fsync, paths))
+
+
+def _by_day(rows: pa.Table, time: str) -> Iterator[tuple[pa.Scalar, pa.Table]]:
+    """The rows of each day; by one sort, as a request may hold thousands of days."""
+    days = pc.cast(rows[time], pa.date32())
+    found = pc.value_counts(days).sort("ascending")
+    if len(found) == 1:
+        yield found.field("values")[0], rows
+        return
+    rows, start = rows.take(pc.sort_indices(days)), 0
+    for day, count in zip(found.field("values"), found.field("counts").to_pylist()):
+        yield day, rows.slice(start, count)
+        start += count
 
 
 def _date(value: object) -> date:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from llm_otel.lake.admission import admit
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json
 from llm_otel.lake.failures import first_line
 from llm_otel.lake.ingest import Busy, Ingest
@@ -70,8 +71,11 @@ def import_file(ingest: Ingest, path: Path, progress: Callable[[int], None]) -> 
                     if line is None:
                         raise BadPayload(f"it is longer than {LONGEST_LINE >> 20} MiB")
                     if line.strip():
-                        waiting.append(_accept(ingest, line))
+                        done, refused = _accept(ingest, line)
+                        waiting.append(done)
                         result.requests += 1
+                        if refused and len(result.wrong) < _NAMED:
+                            result.wrong.append(f"{path}, line {number}: {refused}")
                 except BadPayload as exc:
                     result.leave_out(f"{path}, line {number}, is left out: {exc}")
                 if len(waiting) >= _WAITING:
@@ -135,12 +139,14 @@ def _lines(content: io.BufferedIOBase | BinaryIO) -> Iterator[bytes | None]:
         yield None
 
 
-def _accept(ingest: Ingest, line: bytes) -> Future[None]:
+def _accept(ingest: Ingest, line: bytes) -> tuple[Future[None], str]:
+    """Done when it is durable, and which records of the line were refused."""
     signal = _signal(line)
-    body = from_json(signal, line).SerializeToString()
+    admission = admit(signal, from_json(signal, line), ingest.window())
+    body = admission.request.SerializeToString()
     while True:
         try:
-            return ingest.accept(signal, body)
+            return ingest.accept(signal, body), admission.reason
         except Busy as busy:
             if busy.full:
                 raise OSError(str(busy)) from busy

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -67,18 +68,17 @@ class Seen:
         keys, days = self._keys(rows), self._day_numbers(rows)
         fresh = np.zeros(len(keys), dtype=bool)
         fresh[_first_of_each(keys, days)] = True
-        for number in np.unique(days):
-            here = days == number
-            for run in self._runs(_date(number)):
+        for day, here in self._by_day(days):
+            for run in self._days[day]:
                 fresh[here] &= ~_within(keys[here], run)
         return fresh
 
     def add(self, rows: pa.Table) -> None:
         """Remember rows that were stored."""
         keys, days = self._keys(rows), self._day_numbers(rows)
-        for number in np.unique(days):
-            runs = self._runs(_date(number))
-            runs.append(np.sort(keys[days == number]))
+        for day, here in self._by_day(days):
+            runs = self._days[day]
+            runs.append(np.sort(keys[here]))
             if len(runs) > _RUNS:
                 runs[:] = [np.sort(np.concatenate(runs))]
         while len(self._days) > 1 and self._size() > LARGEST:
@@ -91,31 +91,36 @@ class Seen:
     def _size(self) -> int:
         return sum(len(run) for runs in self._days.values() for run in runs)
 
-    def _runs(self, day: date) -> list[Keys]:
-        if day not in self._days:
-            names = list(self._stored.table.key)
-            runs = []
-            for file in self._files(day, names):
-                runs.append(self._keys(file.drop_null()))
-            self._days[day] = [np.sort(np.concatenate(runs))] if runs else []
-        self._days.move_to_end(day)
-        return self._days[day]
+    def _by_day(
+        self, numbers: npt.NDArray[np.int32]
+    ) -> Iterator[tuple[date, npt.NDArray[np.int64]]]:
+        """Each day, and which rows are of it; the day's keys are in memory then."""
+        order = np.argsort(numbers, kind="stable")
+        found, starts = np.unique(numbers[order], return_index=True)
+        days = [_date(number) for number in found]
+        # Asked once: there may be thousands of days.
+        files = self._stored.files_by_day() if any(day not in self._days for day in days) else {}
+        for day, here in zip(days, np.split(order, starts[1:])):
+            if day not in self._days:
+                self._days[day] = self._read(day, files.get(day, []))
+            self._days.move_to_end(day)
+            yield day, here
 
-    def _files(self, day: date, names: list[str]) -> list[pa.Table]:
-        """The key columns of each readable file of a day."""
+    def _read(self, day: date, files: Sequence[str]) -> list[Keys]:
+        """The keys of a day, of the files that can be read."""
+        names = list(self._stored.table.key)
 
-        def read() -> list[pa.Table]:
-            return [
-                pq.read_table(file, columns=names, partitioning=None)
-                for file in self._stored.files(day, day)
-            ]
+        def read(files: Sequence[str]) -> list[Keys]:
+            tables = (pq.read_table(file, columns=names, partitioning=None) for file in files)
+            return [self._keys(table.drop_null()) for table in tables]
 
         try:
-            return read()
+            runs = read(files)
         except (OSError, pa.ArrowException):
             if not self._stored.doubt(day):
                 raise
-            return read()
+            runs = read(self._stored.files(day, day))
+        return [np.sort(np.concatenate(runs))] if runs else []
 
     def _keys(self, rows: pa.Table) -> Keys:
         names = self._stored.table.key

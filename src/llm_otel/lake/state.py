@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from llm_otel.lake.decode.series import FORMAT
 from llm_otel.lake.failures import first_line
 from llm_otel.lake.whole import mention
 
@@ -99,9 +100,10 @@ def read(path: Path) -> list[Any]:
             if zlib.crc32(series.encode()) != content["crc32"]:
                 raise Damaged("its checksum is another")
             content = content["series"]
-        # An older llm-otel wrote the list alone.
-        for _key, _time, _total, _count, _buckets, _arrived in content:
-            pass
+        # An older llm-otel wrote the list of series alone, without checksum.
+        if content and content[0] != FORMAT:
+            for _key, _time, _total, _count, _buckets, _arrived in content:
+                pass
     except Damaged:
         raise
     except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -19,7 +19,7 @@ import grpc.aio
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_protobuf
+from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, read_protobuf
 from llm_otel.lake.ingest import Busy
 from llm_otel.lake.log import LogFull
 from llm_otel.receiver.memory import Account, NoMemory
@@ -148,7 +148,9 @@ class GrpcServer:
         with Account(self._service.memory, PATIENCE_S) as account:
             account.grow(len(body))
             with self._service.memory.decoding(len(body)):
-                response = self._service.response(signal, from_protobuf(signal, body))
+                request, body = read_protobuf(signal, body)
+                response, body = self._service.response(signal, request, body)
+                del request  # it is many times as large as its bytes
             until = time.monotonic() + PATIENCE_S
             while True:
                 try:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
 
-from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json, from_protobuf
+from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json, read_protobuf
 from llm_otel.lake.ingest import Busy
 from llm_otel.lake.log import LogFull
 from llm_otel.listening import host_name
@@ -101,8 +101,8 @@ class _Handler(Connection):
             self._refuse(self._unread(refused), False)
             return
         problem = self.server.service.problem()
-        page = {"status": "ok"} if problem is None else {"status": "failing", "reason": problem}
-        self._answer(200 if problem is None else 503, json.dumps(page).encode(), _JSON)
+        page = json.dumps(self.server.service.health(problem)).encode()
+        self._answer(200 if problem is None else 503, page, _JSON)
 
     def do_POST(self) -> None:
         """Take a request."""
@@ -186,8 +186,8 @@ class _Handler(Connection):
                     request = from_json(signal, body)
                     body = request.SerializeToString()
                 else:
-                    request = from_protobuf(signal, body)
-                response = self.server.service.response(signal, request)
+                    request, body = read_protobuf(signal, body)
+                response, body = self.server.service.response(signal, request, body)
                 del request  # it is many times as large as its bytes
         except NoMemory as error:
             raise self._last(_Refused(429, str(error), retry_after="1")) from error

@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from llm_otel.lake.admission import admit
 from llm_otel.lake.decode import LOGS, METRICS, TRACES
-from llm_otel.lake.decode.spans import acceptable
 from llm_otel.lake.ingest import Ingest
 from llm_otel.receiver.memory import Memory
 
@@ -21,6 +21,11 @@ _RESPONSES: Final[dict[int, Any]] = {
     TRACES: ExportTraceServiceResponse,
     METRICS: ExportMetricsServiceResponse,
     LOGS: ExportLogsServiceResponse,
+}
+_REJECTED: Final = {
+    TRACES: "rejected_spans",
+    METRICS: "rejected_data_points",
+    LOGS: "rejected_log_records",
 }
 
 # Above what any exporter sends: the Collector's batches of 8,192 spans are 5 to 30 MB.
@@ -56,6 +61,12 @@ class Service:
         """Why nothing can be stored, as a sentence; None where all is well."""
         return self._ingest.problem()
 
+    def health(self, problem: str | None) -> dict[str, Any]:
+        """What the health page says of a problem, or of none; how much was refused of each kind."""
+        state = {"status": "ok"} if problem is None else {"status": "failing", "reason": problem}
+        refused = self._ingest.refusals.counts()
+        return {**state, **({"refused": refused} if refused else {})}
+
     def accept(self, signal: int, body: bytes) -> Future[None]:
         """Take a request; done when it is durable.
 
@@ -64,23 +75,15 @@ class Service:
         """
         return self._ingest.accept(signal, body)
 
-    def response(self, signal: int, request: Any) -> Any:
-        """The message to answer a request with, once it is durable: it says what is left out."""
+    def response(self, signal: int, request: Any, body: bytes) -> tuple[Any, bytes]:
+        """The message to answer a request with, and what to store of it: what is refused is
+        counted, and said in the message."""
+        admission = admit(signal, request, self._ingest.window())
         response = _RESPONSES[signal]()
-        rejected = _unacceptable(request) if signal == TRACES else 0
-        if rejected:
-            response.partial_success.rejected_spans = rejected
-            response.partial_success.error_message = (
-                f"{rejected} spans have no valid trace id, span id or start time: "
-                "16 and 8 bytes, not all zero, and nanoseconds since 1970"
-            )
-        return response
-
-
-def _unacceptable(request: Any) -> int:
-    return sum(
-        not acceptable(span)
-        for resource in request.resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-    )
+        if not admission.refused:
+            return response, body
+        for kind, number in admission.refused.items():
+            self._ingest.refusals.add(kind, admission.reason, number)
+        setattr(response.partial_success, _REJECTED[signal], sum(admission.refused.values()))
+        response.partial_success.error_message = admission.reason
+        return response, admission.request.SerializeToString()

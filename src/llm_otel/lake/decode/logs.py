@@ -8,20 +8,23 @@ from typing import Any, Final
 
 from llm_otel import semconv
 from llm_otel.lake.decode.names import CONTENT
+from llm_otel.lake.decode.quantities import flag, signed
 from llm_otel.lake.decode.spans import source_of
 from llm_otel.lake.decode.values import mapping, text
+from llm_otel.lake.refusals import Refusals
 
 Row = tuple[Any, ...]
 
 
 class Logs:
-    """Gathers the rows of many requests.
+    """Gathers the rows of many requests; `refusals` counts the values that are no numbers.
 
     Attributes:
         rows: By table.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refusals: Refusals) -> None:
+        self._refusals = refusals
         self.rows: dict[str, list[Row]] = {table: [] for table, _ in _EVENTS.values()}
 
     def add(self, request: Any, received: int) -> None:
@@ -43,6 +46,9 @@ class Logs:
         told = told_of(attributes)
         if told is None:
             return
+        for number in _NUMBERS & attributes.keys():
+            if signed(value := attributes[number]) is None and value is not None:
+                self._refusals.add("score or value", f"{number} is {value!r:.80}")
         time = record.time_unix_nano or record.observed_time_unix_nano or received
         ids = (record.trace_id.hex() or None, record.span_id.hex() or None)
         head = (time // 1000, *ids, attributes.get(semconv.RESPONSE_ID), *source)
@@ -56,7 +62,7 @@ def _score(attributes: dict[str, Any]) -> Row:
     get = attributes.get
     return (
         get(semconv.EVALUATION_NAME),
-        get(semconv.EVALUATION_SCORE_VALUE),
+        signed(get(semconv.EVALUATION_SCORE_VALUE)),
         get(semconv.EVALUATION_SCORE_LABEL),
         *_labels(attributes),
         get(semconv.EVALUATION_EXPLANATION),
@@ -65,8 +71,10 @@ def _score(attributes: dict[str, Any]) -> Row:
 
 
 def _outcome(attributes: dict[str, Any]) -> Row:
-    names = (semconv.OUTCOME_KIND, semconv.OUTCOME_SUCCESS, semconv.OUTCOME_VALUE)
-    return (*map(attributes.get, names), *_labels(attributes), _others(attributes))
+    get = attributes.get
+    success, value = get(semconv.OUTCOME_SUCCESS), signed(get(semconv.OUTCOME_VALUE))
+    success = success if success is None else flag(success)
+    return (get(semconv.OUTCOME_KIND), success, value, *_labels(attributes), _others(attributes))
 
 
 def _messages(attributes: dict[str, Any]) -> Row | None:
@@ -82,7 +90,11 @@ def _labels(attributes: dict[str, Any]) -> Row:
 
 def _others(attributes: dict[str, Any]) -> str | None:
     """What no column of its own holds, as JSON."""
-    others = {name: value for name, value in attributes.items() if name not in _IN_COLUMNS}
+    others = {
+        name: value
+        for name, value in attributes.items()
+        if name not in _IN_COLUMNS or (name in _NUMBERS and signed(value) is None)
+    }
     return text(others) if others else None
 
 
@@ -109,4 +121,5 @@ _IN_COLUMNS: Final = frozenset(
         semconv.FEATURE, semconv.TENANT_ID,
     }
 )  # fmt: skip
+_NUMBERS: Final = frozenset({semconv.EVALUATION_SCORE_VALUE, semconv.OUTCOME_VALUE})
 EVENT_TABLES: Final = tuple(table for table, _ in _EVENTS.values())
