@@ -442,6 +442,7 @@ def test_a_damaged_span_costs_no_other(post: Post, ingest: Ingest, tmp_path: Pat
         (samples.NOW // 1000, "older than what is kept here, which begins at 2010-01-01"),
         (samples.NOW // 10**9, "older than what is kept here"),
     ],
+    ids=("2099", "beyond 64 bits", "in two days", "microseconds", "seconds"),
 )
 @pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
 def test_wrong_times_are_rejected_with_the_reason(
