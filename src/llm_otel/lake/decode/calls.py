@@ -9,6 +9,7 @@ from typing import Any, Final
 import llm_otel
 from llm_otel import semconv
 from llm_otel.lake.decode.names import CONTENT
+from llm_otel.lake.decode.names.providers import maker_of
 from llm_otel.lake.decode.values import text
 
 LOCAL: Final = "local"
@@ -113,7 +114,8 @@ def local_cost(
     if not counts or not isinstance(model, str):
         return NO_COST
     provider = attributes.get(semconv.PROVIDER_NAME)
-    options = {"provider": provider} if isinstance(provider, str) else {}
+    biller = provider if isinstance(provider, str) else maker_of(model)
+    options = {} if biller is None else {"provider": biller}
     try:
         cost = llm_otel.cost(counts, model=model, **options)
     except (ValueError, TypeError):

@@ -66,8 +66,7 @@ class Spans:
         self.calls += other.calls
 
     def _add(self, span: Any, origin: Origin, scope: str | None) -> None:
-        attributes = mapping(span.attributes)
-        normalise(attributes)
+        attributes = normalise(mapping(span.attributes), span.name)
         get = attributes.get
         start = span.start_time_unix_nano
         duration = _seconds(start, span.end_time_unix_nano)

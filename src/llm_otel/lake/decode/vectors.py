@@ -15,10 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llm_otel import semconv
 from llm_otel.lake.decode import call_columns, span_columns, wire
 from llm_otel.lake.decode.attributes import Attributes, Places
 from llm_otel.lake.decode.names import CALLS
-from llm_otel.lake.decode.older import MARKERS
+from llm_otel.lake.decode.names.operations import NAMED
+from llm_otel.lake.decode.older import MARKERS, MODELS, TODAY, TOKENS
 from llm_otel.lake.decode.span_columns import RENAMED, Batch
 from llm_otel.lake.schema import CALLS as CALLS_TABLE
 from llm_otel.lake.schema import SPANS as SPANS_TABLE
@@ -47,7 +49,7 @@ class Decoded:
 def decode(bodies: Sequence[bytes]) -> Decoded:
     """The rows of requests, each valid protobuf."""
     batch, request = _batch(bodies)
-    left = _left(batch.attributes, request)
+    left = _left(batch, request)
     if left:
         others = [body for number, body in enumerate(bodies) if number not in left]
         batch, _ = _batch(others)
@@ -83,12 +85,42 @@ def _batch(bodies: Sequence[bytes]) -> tuple[Batch, Places]:
     return Batch(spans, attributes, names, resources.field("resource"), resource), request
 
 
-def _left(attributes: Attributes, request: Places) -> set[int]:
+def _left(batch: Batch, request: Places) -> set[int]:
     """The requests that are not for us."""
+    attributes = batch.attributes
     kinds = {**span_columns.KINDS_OF_VALUES, **call_columns.KINDS_OF_VALUES}
     rows = [attributes.rows(name) for name in _OLDER.intersection(attributes.names)]
     rows += [attributes.misfits(name, kind) for name, kind in kinds.items()]
+    rows += [_other_words(batch, name) for name in TODAY]
+    rows += [_misnamed(batch), _unnamed(attributes)]
     return {int(number) for each in rows for number in np.unique(request[each])}
+
+
+def _other_words(batch: Batch, name: str) -> Places:
+    """The spans whose operation or provider has a name that is not today's."""
+    words = batch.text(name).dictionary_encode()
+    others = [n for n, word in enumerate(words.dictionary.to_pylist()) if not TODAY[name](word)]
+    return np.flatnonzero(np.isin(words.indices.fill_null(-1).to_numpy(False), others))
+
+
+def _misnamed(batch: Batch) -> Places:
+    """The spans that were made for another step than the call that somebody wrote onto them."""
+    calls = pc.is_in(batch.text(semconv.OPERATION_NAME), _OPERATIONS)
+    steps = batch.attributes.column("gen_ai.workflow.name", "string", pa.string()).is_valid()
+    for name in NAMED:
+        steps = pc.or_(steps, pc.starts_with(batch.spans.field("name"), name))
+    return np.flatnonzero(pc.and_(calls, steps).to_numpy(False))
+
+
+def _unnamed(attributes: Attributes) -> Places:
+    """The spans that name no operation, and have a model and tokens as only calls do."""
+
+    def known(names: tuple[str, ...], field: str, kind: pa.DataType) -> pa.Array:
+        return pc.coalesce(*(attributes.column(name, field, kind) for name in names)).is_valid()
+
+    unnamed = pc.and_(known(MODELS, "string", pa.string()), known(TOKENS, "int", pa.int64()))
+    named = attributes.column(semconv.OPERATION_NAME, "string", pa.string()).is_valid()
+    return np.flatnonzero(pc.and_not(unnamed, named).to_numpy(False))
 
 
 def _acceptable(spans: pa.Array) -> npt.NDArray[np.bool_]:
