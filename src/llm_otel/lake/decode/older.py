@@ -273,7 +273,7 @@ def _cost(attributes: dict[str, Any], plan: _Plan) -> None:
     """
     if semconv.COST_AMOUNT not in attributes or (plan.cost is None and not plan.texts):
         return
-    amount = _amount(attributes[semconv.COST_AMOUNT])
+    amount = amount_of(attributes[semconv.COST_AMOUNT])
     free = amount == 0 and any(attributes.get(name) for name in TOKENS)
     if free and str(attributes.get("litellm.cache_hit")).lower() == "true":
         free = False
@@ -284,7 +284,8 @@ def _cost(attributes: dict[str, Any], plan: _Plan) -> None:
         attributes[semconv.COST_AMOUNT] = amount
 
 
-def _amount(value: Any) -> float | None:
+def amount_of(value: Any) -> float | None:
+    """USD that may be a text; None where it is no amount, negative or more than any call costs."""
     if isinstance(value, bool):
         return None
     try:
