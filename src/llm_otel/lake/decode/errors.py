@@ -18,6 +18,16 @@ _BY_STATUS: Final = {
     504: semconv.TIMEOUT,
 }
 
+# Codes of Node.js and of the system, which are no words of a name.
+_BY_CODE: Final = {
+    "ECONNREFUSED": semconv.CONNECTION,
+    "ECONNRESET": semconv.CONNECTION,
+    "ENOTFOUND": semconv.CONNECTION,
+    "EAI_AGAIN": semconv.CONNECTION,
+    "EPIPE": semconv.CONNECTION,
+    "ETIMEDOUT": semconv.TIMEOUT,
+}
+
 # Parts of exception names and of providers' codes, without case and underscores; the first wins.
 _BY_WORD: Final = (
     ("ratelimit", semconv.RATE_LIMIT),
@@ -36,9 +46,7 @@ _BY_WORD: Final = (
     ("timeout", semconv.TIMEOUT),
     ("timedout", semconv.TIMEOUT),
     ("deadlineexceeded", semconv.TIMEOUT),
-    ("enotfound", semconv.CONNECTION),
     ("connect", semconv.CONNECTION),
-    ("econn", semconv.CONNECTION),
     ("remoteprotocol", semconv.CONNECTION),
     ("readerror", semconv.CONNECTION),
     ("socket", semconv.CONNECTION),
@@ -73,6 +81,8 @@ def error_class(error_type: str) -> str:
     """The class (`semconv.ERROR_CLASSES`) of an `error.type`: a status, a code or a class name."""
     if error_type.isdecimal():
         return by_status(int(error_type))
+    if error_type in _BY_CODE:
+        return _BY_CODE[error_type]
     name = error_type.rpartition(".")[2].replace("_", "").lower()
     return next((found for word, found in _BY_WORD if word in name), semconv.OTHER)
 

@@ -111,6 +111,7 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
     _operation(attributes, span_name, plan.steps)
     _provider(attributes)
     if plan.older:
+        _models(attributes)
         _cost(attributes, plan)
         _reasons(attributes)
         _failure(attributes)
@@ -293,6 +294,13 @@ def amount_of(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return amount if 0 <= amount <= _MOST_USD else None
+
+
+def _models(attributes: dict[str, Any]) -> None:
+    """Micrometer, which Spring AI writes with, has a word for no value."""
+    for name in MODELS:
+        if attributes.get(name) == semconv.NONE:
+            del attributes[name]
 
 
 def _reasons(attributes: dict[str, Any]) -> None:
