@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -71,9 +72,9 @@ def measure(path: Path, name: str) -> None:
     from llm_otel.dashboard.context import Context
     from llm_otel.dashboard.state import State
 
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     llm_otel.cost({"input_tokens": 1}, model="gpt-5-mini")
     lake = llm_otel.lake.open(path)
-    lake.connection().execute(f"SET threads = {THREADS}")
     place, search = PAGES[name]
     (times,) = lake.sql("SELECT min(time), max(time) FROM calls").fetchall()
     now = times[1] + timedelta(seconds=1)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from digest.lakes import LAST, call, days, lake
+from digest.lakes import LAST, NOON, call, days, lake
 
 from llm_otel import digest, semconv
 from llm_otel.digest.model import Digest
@@ -39,7 +39,7 @@ def test_figures_of_a_day(tmp_path: Path) -> None:
 def test_metrics_win_over_sampled_spans(tmp_path: Path) -> None:
     """Where a service sends metrics, cost and calls are theirs: of its spans only some are here."""
     today = days(1)[0]
-    hour = datetime.combine(today, datetime.min.time())
+    hour = datetime.combine(today, NOON)
     series = {"hour": hour, "service_name": "shop", "model": "gpt-4o", "provider": "openai"}
     metrics = [
         {**series, "metric": semconv.REQUEST_DURATION.name, "sum": 10.0, "count": 100},

@@ -122,15 +122,21 @@ def test_metrics_count_where_there_are_any(tmp_path: Path) -> None:
         calls=marked(),
         metrics_hourly=[
             hour | {"metric": "gen_ai.request.duration", "sum": 9.0, "count": 50, **of},
+            *(
+                hour | {"metric": "gen_ai.request.duration", "sum": 1.0, "count": 1, "model": name}
+                for name in ("whole", "priceless", "silent", "counted")
+            ),
             hour | {"metric": "gen_ai.requests.unpriced", "sum": 20.0},
             hour | {"metric": "llm_otel.usage.unknown", "sum": 5.0},
             hour | {"metric": "gen_ai.requests.unpriced", "sum": 20.0, "hour": week_before},
         ],
     )
     by_model = cost.costs(Reader(opened, WEEK), "model", "day").splits
-    assert {row.name: row.unpriced for row in by_model} == {"part": 25}
+    others = dict.fromkeys(("whole", "priceless", "silent", "counted"), 0)
+    assert {row.name: row.unpriced for row in by_model} == {"part": 25, **others}
     by_tenant = cost.costs(Reader(opened, WEEK), "tenant_id", "day").splits
-    assert {row.name: row.unpriced for row in by_tenant} == {"acme": 0, "globex": 3}
+    unpriced = {row.name: row.unpriced for row in by_tenant}
+    assert unpriced == {"acme": 0, "globex": 3, None: 0}
     of_tenant = Filter(WEEK.since, WEEK.until, tenant_id=("globex",))
     assert overview.overview(Reader(opened, WEEK)).now.unpriced == 25
     assert overview.overview(Reader(opened, of_tenant)).now.unpriced == 3

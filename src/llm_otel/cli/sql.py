@@ -19,20 +19,27 @@ from llm_otel.cli import options, output
     type=click.Choice(("table", *output.FORMATS)),
     help="By default a table on a terminal, CSV elsewhere.",
 )
+@click.option(
+    "--allow-files",
+    is_flag=True,
+    help="Let the query read files outside the lake, as with read_csv('prices.csv').",
+)
 @options.into
 @options.told
-def command(query: str, lake: Path, form: str | None, into: Path | None) -> None:
+def command(
+    query: str, lake: Path, form: str | None, allow_files: bool, into: Path | None
+) -> None:
     """Ask the lake one QUERY in DuckDB's SQL; `-` reads it from standard input.
 
     The tables are calls, spans, scores, outcomes, messages and metrics_hourly; `DESCRIBE calls`
-    tells the columns. Nothing can be changed.
+    tells the columns. Nothing can be changed, and no file outside the lake is read.
 
     \b
     llm-otel sql "SELECT model, sum(cost_usd) FROM calls GROUP BY 1 ORDER BY 2 DESC"
     """
     text = sys.stdin.read() if query == "-" else query
     with output.wrong_queries():
-        answer = options.open_lake(lake).sql(text)
+        answer = options.open_lake(lake).sql(text, files=allow_files)
         if form is None:
             form = "table" if into is None and sys.stdout.isatty() else "csv"
         if form == "table":

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final
 
 from llm_otel import semconv
+from llm_otel.lake.queries.metering import ONLY_UNMETERED, keep_unmetered
 from llm_otel.lake.queries.reader import Reader
 
 
@@ -71,17 +72,14 @@ _SCORES: Final = """
     SELECT evaluation, avg(score) AS score FROM {scores}
     WHERE evaluation IS NOT NULL AND score IS NOT NULL GROUP BY 1
 """
-# As with the sums of `lake.queries.usage`: by the metrics of a service and day where there are any.
+# As with the sums of `lake.queries.usage`: by the metrics, where these count the call.
 _ERRORS: Final = """
-    WITH metered AS (
-        SELECT DISTINCT service_name, day FROM metrics_hourly WHERE metric = $duration
-    ), failed AS (
+    WITH failed AS (
         SELECT coalesce(error_type, $other) AS error_type, count(*) AS now, 0 AS before
-        FROM {calls} ANTI JOIN metered USING (service_name, day) WHERE status = 'error' GROUP BY 1
+        FROM {calls} c {only} WHERE status = 'error' GROUP BY 1
         UNION ALL
         SELECT coalesce(error_type, $other), 0, count(*)
-        FROM {calls_before} ANTI JOIN metered USING (service_name, day)
-        WHERE status = 'error' GROUP BY 1
+        FROM {calls_before} c {only} WHERE status = 'error' GROUP BY 1
         UNION ALL
         SELECT coalesce(error_type, $other), sum(sum), 0 FROM {metrics_hourly}
         WHERE metric = $errors GROUP BY 1
@@ -124,10 +122,10 @@ def read_p95(reader: Reader, least: int) -> dict[date, float]:
 def read_errors(reader: Reader) -> list[tuple[str, int, int]]:
     """Class, calls and calls of the window before, the most frequent first; what the caller
     cancelled is no error."""
+    keep_unmetered(reader)
     rows = reader.rows(
-        _ERRORS,
+        _ERRORS.replace("{only}", ONLY_UNMETERED),
         _Errors,
-        duration=semconv.REQUEST_DURATION.name,
         errors=semconv.ERRORS.name,
         other=semconv.OTHER,
         cancelled=semconv.CANCELLED,

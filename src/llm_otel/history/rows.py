@@ -164,6 +164,8 @@ def calls_table(spans: Spans, day: Day) -> pa.Table:
         "prompt_name": arrays.words(prompts, c["feature"], embeds),
         "prompt_version": arrays.words(versions, c["variant"], embeds),
         "prefix_hash": _prefixes(c, embeds),
+        "scope": arrays.words([semconv.SCOPE], np.zeros(size, np.int64)),
+        "instance": arrays.words([f"{f.service}-1" for f in FEATURES], c["feature"]),
         "cost_status": arrays.words(
             [semconv.COST_UNPRICED], np.zeros(size, np.int64), ~unpriced | (c["input_tokens"] == 0)
         ),

@@ -96,12 +96,15 @@ _CALL_LABELS: Final = ("service_name", "environment", "operation", "provider", "
 
 def metrics_table(calls: pa.Table) -> pa.Table:
     """What the services' counters gained in each hour of the day, from its calls."""
-    hours = pc.floor_temporal(calls.column("time"), unit="hour")
+    seconds = pc.cast(pc.round(pc.multiply(calls.column("duration_s"), 1e6)), pa.int64())
+    ends = pc.add(calls.column("time"), pc.cast(seconds, pa.duration("us")))
+    hours = pc.floor_temporal(ends, unit="hour")
     failed = pc.equal(calls.column("status"), "error")
     base = calls.select(
         [
             *_CALL_LABELS,
             "error_type",
+            "instance",
             "duration_s",
             "input_tokens",
             "cost_usd",
@@ -157,7 +160,7 @@ def _summed(
     base: pa.Table, metric: semconv.Metric, column: str | None, more: tuple[str, ...], **labels: str
 ) -> pa.Table:
     """One metric's rows: the sum of `column` (None: the number of rows) by hour and labels."""
-    keys = ["hour", *_CALL_LABELS, *more]
+    keys = ["hour", *_CALL_LABELS, "instance", *more]
     over: list[Any] = (
         [([], "count_all")] if column is None else [(column, "sum"), (column, "count")]
     )

@@ -89,11 +89,17 @@ class Stored:
     def files(self, since: date | None = None, until: date | None = None) -> list[str]:
         """The files of the newest version that hold days from `since` to `until`, both included."""
         return [
-            str(self.path / path)
-            for day, files in self.days().items()
+            file
+            for day, files in self.files_by_day().items()
             if (since is None or day >= since) and (until is None or day <= until)
-            for path, _ in files
+            for file in files
         ]
+
+    def files_by_day(self) -> dict[date, list[str]]:
+        """The files of the newest version, oldest day first."""
+        return {
+            day: [str(self.path / path) for path, _ in files] for day, files in self.days().items()
+        }
 
     def days(self) -> dict[date, list[tuple[str, int]]]:
         """The files of each day, below the table's folder, with their bytes, oldest day first."""

@@ -2,23 +2,68 @@
 
 from __future__ import annotations
 
-import functools
+import re
 import threading
+from collections.abc import Callable
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-from pyarrow import parquet
+import pyarrow as pa
 
 from llm_otel.errors import ConfigError
+from llm_otel.lake import views
 from llm_otel.lake.about import read_about
 from llm_otel.lake.delta import Stored
-from llm_otel.lake.schema import DAY, TABLES, Table
+from llm_otel.lake.requests import Requests
+from llm_otel.lake.schema import CALLS, TABLES
 
 When = date | datetime | None
 
-_READABLE: Final = frozenset({"SELECT", "EXPLAIN", "RELATION"})
+_READABLE: Final = frozenset({"SELECT", "RELATION"})
+_EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
+
+
+class Connection:
+    """A DuckDB connection whose views are the newest rows in every query.
+
+    Everything else is `duckdb.DuckDBPyConnection`'s own.
+    """
+
+    def __init__(
+        self,
+        own: duckdb.DuckDBPyConnection,
+        put_views: Callable[[duckdb.DuckDBPyConnection], None],
+    ) -> None:
+        self._own = own
+        self._put_views = put_views
+        put_views(own)
+
+    def execute(self, *args: Any, **kwargs: Any) -> Connection:
+        """As DuckDB's, of what is stored now."""
+        self._put_views(self._own)
+        self._own.execute(*args, **kwargs)
+        return self
+
+    def cursor(self) -> Connection:
+        """Another connection with views of its own."""
+        return Connection(self._own.cursor(), self._put_views)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _ASKING:
+            self._put_views(self._own)
+        return getattr(self._own, name)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._own.close()
+
+
+# What asks, besides `execute`.
+_ASKING: Final = frozenset({"sql", "query", "from_query", "executemany", "table", "view"})
 
 
 class Lake:
@@ -28,32 +73,55 @@ class Lake:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.resolve()
         read_about(path)
         self._lock = threading.Lock()
-        self._database = duckdb.connect()
-        # A file never changes, so what its footer says may be remembered.
-        self._database.execute(
-            "SET TimeZone = 'UTC'; SET enable_progress_bar = false;"
-            "SET GLOBAL parquet_metadata_cache = true"
-        )
-        _leave_room(self._database)
-        self._stored = {name: Stored(path, table) for name, table in TABLES.items()}
+        self._closed = _database()
+        _shut(self._closed, self.path)
+        self._opened: duckdb.DuckDBPyConnection | None = None
+        self._stored = {name: Stored(self.path, table) for name, table in TABLES.items()}
+        asked = (self._stored[name] for name in ("calls", "spans", "metrics_hourly"))
+        self._requests = Requests(self._closed, *asked)
 
-    def connection(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:
+    def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
 
         With `since` or `until` (UTC) the views hold whole days around them and open no other file:
-        a query still needs its own condition on the time. The views do not change under a
-        connection; a new one sees newer rows.
+        a query still needs its own condition on the time. Every query sees what is stored when it
+        is asked. It may also read other files, and join with them.
         """
+        return Connection(self._open().cursor(), lambda own: self._put_views(own, since, until))
+
+    def snapshot(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:
+        """As `connection`, but all queries see what is stored now, and none can read or write
+        another file."""
+        connection = self._closed.cursor()
+        self._put_views(connection, since, until)
+        return connection
+
+    def unmetered(self, since: When = None, until: When = None) -> pa.Table:
+        """Who sent calls that no metrics count, in the days around a window: the rows of
+        `llm_otel.lake.metering.UNMETERED`."""
+        with self._lock:
+            return self._requests.unmetered(_day(since), _day(until))
+
+    def _put_views(self, connection: duckdb.DuckDBPyConnection, since: When, until: When) -> None:
         first, last = _day(since), _day(until)
-        connection = self._database.cursor()
         for name, table in TABLES.items():
             with self._lock:
+                if table is CALLS:
+                    self._requests.put_view(connection, first, last)
+                    continue
                 files = self._stored[name].files(first, last)
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_view(table, files)}")
-        return connection
+            text = views.rows(table, files)
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        """The database that may read other files, for programs."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = _database()
+            return self._opened
 
     def relation(
         self, name: str, since: When = None, until: When = None
@@ -65,10 +133,7 @@ class Lake:
         """
         if name not in TABLES:
             raise ConfigError(f"no table {name!r} in the lake: use one of {', '.join(TABLES)}")
-        connection = self._database.cursor()
-        with self._lock:
-            files = self._stored[name].files(_day(since), _day(until))
-        relation = connection.sql(_view(TABLES[name], files))
+        relation = self.snapshot(since, until).table(name)
         for sign, when in ((">=", since), ("<", until)):
             if when is not None:
                 text = _utc(when).isoformat(sep=" ")
@@ -105,14 +170,26 @@ class Lake:
         parameters: Any = None,
         since: When = None,
         until: When = None,
+        *,
+        files: bool = False,
     ) -> duckdb.DuckDBPyRelation:
         """The answer to one query over the views; `parameters` fill its `?` or `$name`.
 
+        Args:
+            text: A SELECT, or EXPLAIN of one.
+            parameters: What is bound.
+            since, until: As of `connection`.
+            files: Let the query read files outside the lake, too (`read_csv`, …).
+
         Raises:
             ConfigError: more than one statement, or one that is no query.
-            duckdb.Error: the query is wrong.
+            duckdb.Error: the query is wrong, or reads what it may not.
         """
-        return one_query(self.connection(since, until), text, parameters)
+        connection = self.snapshot(since, until)
+        if files:
+            connection = self._open().cursor()
+            self._put_views(connection, since, until)
+        return one_query(connection, text, parameters)
 
 
 def one_query(
@@ -124,10 +201,40 @@ def one_query(
         ConfigError: more than one statement, or one that is no query.
         duckdb.Error: the query is wrong.
     """
-    statements = connection.extract_statements(text)
-    if len(statements) != 1 or statements[0].type.name not in _READABLE:
+    if not _is_query(connection, text):
         raise ConfigError("the lake is read-only here: give one SELECT, without a semicolon")
     return connection.sql(text, params=parameters)
+
+
+def _is_query(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
+    statements = connection.extract_statements(text)
+    if len(statements) != 1:
+        return False
+    if statements[0].type.name in _READABLE:
+        return True
+    # EXPLAIN ANALYZE runs what it explains.
+    explained = _EXPLAIN.match(text)
+    return explained is not None and _is_query(connection, text[explained.end() :])
+
+
+def _database() -> duckdb.DuckDBPyConnection:
+    database = duckdb.connect()
+    # A file never changes, so what its footer says may be remembered.
+    database.execute(
+        "SET TimeZone = 'UTC'; SET enable_progress_bar = false;"
+        "SET GLOBAL parquet_metadata_cache = true"
+    )
+    _leave_room(database)
+    return database
+
+
+def _shut(database: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Let nothing be read or written outside the lake, whatever a query says."""
+    quoted = str(path).replace("'", "''")
+    database.execute(
+        f"SET allowed_directories = ['{quoted}']; SET enable_external_access = false;"
+        "SET lock_configuration = true"
+    )
 
 
 def _leave_room(database: duckdb.DuckDBPyConnection) -> None:
@@ -136,50 +243,6 @@ def _leave_room(database: duckdb.DuckDBPyConnection) -> None:
     (told,) = database.execute("SELECT current_setting('memory_limit')").fetchall()
     amount, unit = told[0].split()
     database.execute(f"SET memory_limit = '{float(amount) / 2:.3f}{unit}'")
-
-
-def _view(table: Table, files: list[str]) -> str:
-    """Every column of the schema, NULL where a file was written before the column was added."""
-    columns = ", ".join(
-        f"CAST(NULL AS {_sql_type(field.type)}) AS {field.name}" for field in table.partitioned
-    )
-    empty = f"SELECT {columns} WHERE false"
-    if not files:
-        return empty
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    options = f"hive_partitioning = true, hive_types = {{'{DAY}': DATE}}, union_by_name = true"
-    # File names and our own schema: nothing that a user typed.
-    rows = f"read_parquet([{listed}], {options})"
-    # One file with all columns gives them to all. A union keeps DuckDB from taking a condition into
-    # the files, which at ten million rows is a tenth of a second a query: for an older lake only.
-    if _columns(files[-1]).issuperset(table.schema.names):
-        names = ", ".join(f'"{field.name}"' for field in table.partitioned)
-        return f"SELECT {names} FROM {rows}"  # noqa: S608
-    return f"{empty} UNION ALL BY NAME SELECT * FROM {rows}"  # noqa: S608
-
-
-@functools.lru_cache(maxsize=256)
-def _columns(file: str) -> frozenset[str]:
-    return frozenset(parquet.read_schema(file).names)
-
-
-_SQL_TYPES: Final = {
-    "string": "VARCHAR",
-    "int64": "BIGINT",
-    "int32": "INTEGER",
-    "double": "DOUBLE",
-    "bool": "BOOLEAN",
-    "timestamp[us]": "TIMESTAMP",
-    "date32[day]": "DATE",
-    "list<item: string>": "VARCHAR[]",
-    "list<item: double>": "DOUBLE[]",
-    "list<item: int64>": "BIGINT[]",
-    "map<string, string>": "MAP(VARCHAR, VARCHAR)",
-}
-
-
-def _sql_type(arrow: object) -> str:
-    return _SQL_TYPES[str(arrow)]
 
 
 def _utc(when: date) -> datetime:

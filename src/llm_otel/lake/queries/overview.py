@@ -28,7 +28,7 @@ _MODELS: Final = """
         coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
         coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
         coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,
-        coalesce(sum(unpriced), 0)::BIGINT AS unpriced
+        coalesce(sum(unpriced), 0)::BIGINT AS unpriced, coalesce(sum(traced), 0)::BIGINT AS traced
     FROM usage GROUP BY model ORDER BY cost_usd DESC NULLS LAST, requests DESC
 """
 

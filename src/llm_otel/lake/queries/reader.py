@@ -20,8 +20,12 @@ _DAY_S: Final = 86_400
 class Connects(Protocol):
     """What of a `Lake` is needed here."""
 
-    def connection(self, since: datetime | None = None, until: datetime | None = None) -> Any:
+    def snapshot(self, since: datetime | None = None, until: datetime | None = None) -> Any:
         """A DuckDB connection with a view per table."""
+        ...
+
+    def unmetered(self, since: datetime | None = None, until: datetime | None = None) -> Any:
+        """Who sent calls that no metrics count, as an Arrow table."""
         ...
 
 
@@ -42,7 +46,9 @@ class Reader:
     def __init__(self, lake: Connects, asked: Filter, reach: timedelta | None = None) -> None:
         self.filter = asked
         back = asked.length if reach is None else reach
-        self.connection = lake.connection(asked.since - back, asked.until)
+        self._lake = lake
+        self._reach = asked.since - back
+        self.connection = lake.snapshot(self._reach, asked.until)
 
     def rows(self, query: str, kind: type[Row], **values: Any) -> list[Row]:
         """The answer as a list of `kind`, a dataclass whose fields are named as the columns."""
@@ -62,6 +68,10 @@ class Reader:
     def keep(self, name: str, query: str, **values: Any) -> None:
         """Store an answer as the temporary table `name`, for the queries that come after."""
         self._run(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", values)
+
+    def unmetered(self) -> Any:
+        """Who sent calls that no metrics count, of all that it reaches."""
+        return self._lake.unmetered(self._reach, self.filter.until)
 
     def _run(self, query: str, values: dict[str, Any]) -> Any:
         bound: dict[str, Any] = {"bucket_s": self.filter.bucket_s, **values}

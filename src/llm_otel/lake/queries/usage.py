@@ -1,9 +1,9 @@
 """Requests, errors, tokens and cost: by the services' own metrics where there are any.
 
-Spans may be sampled, metrics never are. So for a service and a day with metrics these hours come
-from `metrics_hourly`; for the others the sums of the calls stand in; a service and day is never
-counted by both. Only the calls know users, sessions, tags and parts of an hour: what asks for those
-is answered by the calls alone. `unpriced` counts the calls whose cost is unknown or incomplete.
+Spans may be sampled, metrics never are. So what metrics count is read from `metrics_hourly`, and
+the calls that none count are added (`lake.queries.metering`). Only the calls know users, sessions,
+tags and parts of an hour: what asks for those is answered by the calls alone. `unpriced` counts the
+calls whose cost is unknown or incomplete, `traced` the requests that are counted by their spans.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.queries import marks
+from llm_otel.lake.queries import marks, metering
 from llm_otel.lake.queries.filters import HOUR
 from llm_otel.lake.queries.reader import Reader
 
@@ -35,7 +35,7 @@ _FROM_CALLS: Final = """
             OR list_contains($slo, error_type))) AS errors,
         sum(cost_usd) AS cost_usd, sum(input_tokens) AS input_tokens,
         sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cached_tokens,
-        count(*) FILTER ({unpriced}) AS unpriced
+        count(*) FILTER ({unpriced}) AS unpriced, count(*) AS traced
     FROM {calls} c {only} GROUP BY ALL
 """.replace("{unpriced}", marks.UNPRICED)
 _OF_METRICS: Final = """
@@ -47,7 +47,8 @@ _OF_METRICS: Final = """
         sum(sum) FILTER (metric = $tokens AND token_type = 'input') AS input_tokens,
         sum(sum) FILTER (metric = $tokens AND token_type = 'output') AS output_tokens,
         sum(sum) FILTER (metric = $cached AND cache = 'read') AS cached_tokens,
-        sum(sum) FILTER (metric IN ($unpriced, $unknown)) AS unpriced
+        sum(sum) FILTER (metric IN ($unpriced, $unknown)) AS unpriced,
+        0::BIGINT AS traced
     FROM {metrics_hourly}
     WHERE metric IN ($duration, $errors, $cost, $tokens, $cached{more})
     GROUP BY ALL
@@ -57,26 +58,16 @@ _FROM_METRICS: Final = _OF_METRICS.replace("{more}", ", $unpriced, $unknown")
 _NONE_UNPRICED: Final = _OF_METRICS.replace("{more}", "")
 # The counters of such calls know neither feature nor tenant: where these matter, the calls are
 # counted, though these may be sampled.
-_UNPRICED_OF_CALLS: Final = """
+_UNPRICED_OF_CALLS: Final = (
+    """
     SELECT * EXCLUDE (unpriced) FROM ({from_metrics}) UNION ALL BY NAME
     SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, service_name, provider, model,
         feature, tenant_id, count(*) AS unpriced
-    FROM {calls} c ANTI JOIN unmetered ON c.day = unmetered.day
-        AND c.service_name IS NOT DISTINCT FROM unmetered.service_name
-    WHERE {unpriced} GROUP BY ALL
-""".replace("{unpriced}", marks.UNPRICED).replace("{from_metrics}", _NONE_UNPRICED)
-# A service and a day of which there are calls and no metrics. A service without a name is one too.
-_UNMETERED: Final = """
-    SELECT service_name, day FROM (SELECT DISTINCT service_name, day FROM {calls}) c
-    WHERE NOT EXISTS (
-        SELECT 1 FROM {metrics_hourly} m WHERE m.metric = $duration AND m.day = c.day
-            AND m.service_name IS NOT DISTINCT FROM c.service_name
-    )
-"""
-_ONLY_UNMETERED: Final = """
-    SEMI JOIN unmetered ON c.day = unmetered.day
-        AND c.service_name IS NOT DISTINCT FROM unmetered.service_name
-"""
+    FROM {calls} c {only} WHERE {unpriced} GROUP BY ALL
+""".replace("{unpriced}", marks.UNPRICED)
+    .replace("{from_metrics}", _NONE_UNPRICED)
+    .replace("{only}", metering.ONLY_METERED)
+)
 
 
 def keep_usage(reader: Reader, *, attributed: bool = False) -> bool:
@@ -114,14 +105,14 @@ def keep_window(
     if not metered:
         reader.keep(f"usage{before}", from_calls.replace("{only}", ""), **values)
         return False
-    reader.keep("unmetered", windowed(_UNMETERED), **values)
+    metering.keep_unmetered(reader)
     of_calls = attributed or reader.filter.feature or reader.filter.tenant_id
     # Nobody asks how many there were before.
     chosen = _NONE_UNPRICED if before else _UNPRICED_OF_CALLS if of_calls else _FROM_METRICS
     text = windowed(chosen)
     # Most often there is none, and then the many rows of the calls are not read at all.
     if reader.rows("SELECT 1 AS one FROM unmetered LIMIT 1", One):
-        text = f"{text} UNION ALL BY NAME {from_calls.replace('{only}', _ONLY_UNMETERED)}"
+        text = f"{text} UNION ALL BY NAME {from_calls.replace('{only}', metering.ONLY_UNMETERED)}"
     reader.keep(f"usage{before}", text, **values)
     return True
 
@@ -136,7 +127,7 @@ class One:
 @dataclass(frozen=True)
 class Totals:
     """Sums of a window; `cost_usd` is of what has a price, None where nothing has; the cost of
-    `unpriced` calls is unknown, or known in part."""
+    `unpriced` calls is unknown, or known in part; `traced` requests are counted by their spans."""
 
     requests: int
     errors: int
@@ -145,6 +136,7 @@ class Totals:
     output_tokens: int
     cached_tokens: int
     unpriced: int
+    traced: int
 
     @property
     def error_rate(self) -> float | None:
@@ -165,7 +157,7 @@ _SUMS: Final = """
     coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
     coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
     coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,
-    coalesce(sum(unpriced), 0)::BIGINT AS unpriced
+    coalesce(sum(unpriced), 0)::BIGINT AS unpriced, coalesce(sum(traced), 0)::BIGINT AS traced
 """
 
 

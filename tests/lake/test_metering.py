@@ -1,0 +1,138 @@
+"""Every call counts once, whether its money comes from a metric or from its span."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llm_otel.lake
+from llm_otel import semconv
+from llm_otel.lake.queries import Filter, Reader, usage
+from llm_otel.lake.writer import Writer
+
+HOUR = datetime(2026, 11, 20, 12)
+DAY = Filter(datetime(2026, 11, 20), datetime(2026, 11, 21))
+
+
+def call(number: int, **columns: Any) -> dict[str, Any]:
+    """A call of one dollar in the middle of the hour."""
+    row = {
+        "time": HOUR + timedelta(minutes=30),
+        "trace_id": f"{number:032x}",
+        "span_id": f"{number:016x}",
+        "service_name": "shop",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "status": "ok",
+        "duration_s": 1.0,
+        "input_tokens": 10,
+        "cost_usd": 1.0,
+        "scope": "llm_otel",
+    }
+    return {**row, **columns}
+
+
+def metrics(calls: int, cost: float, **labels: Any) -> list[dict[str, Any]]:
+    """What a process says that it did in the hour."""
+    row = {"hour": HOUR, "service_name": "shop", "provider": "openai", "model": "gpt-4o", **labels}
+    return [
+        {**row, "metric": semconv.REQUEST_DURATION.name, "sum": 1.0, "count": calls},
+        {**row, "metric": semconv.COST.name, "sum": cost, "token_type": "input"},
+    ]
+
+
+def counted(
+    folder: Path, calls: list[dict[str, Any]], gains: list[dict[str, Any]]
+) -> tuple[int, float | None, int]:
+    """Requests and USD of the day, and how many of the requests are counted by their spans."""
+    with Writer(folder) as writer:
+        writer.append(calls=calls, metrics_hourly=gains)
+    reader = Reader(llm_otel.lake.open(folder), DAY)
+    usage.keep_usage(reader)
+    now, _ = usage.totals(reader)
+    return now.requests, now.cost_usd, now.traced
+
+
+@pytest.mark.parametrize(
+    ("calls", "gains", "wanted"),
+    [
+        pytest.param([{}], metrics(10, 10.0), (10, 10.0, 0), id="the spans are a sample"),
+        pytest.param([{}], [], (1, 1.0, 1), id="no metrics"),
+        pytest.param(
+            [{}, {"model": "claude", "provider": "anthropic", "scope": "peer"}],
+            metrics(1, 1.0),
+            (2, 2.0, 1),
+            id="another SDK in one service",
+        ),
+        pytest.param(
+            [{"instance": "a"}, *[{"instance": "b"}] * 3],
+            metrics(1, 1.0, instance="a"),
+            (4, 4.0, 3),
+            id="a worker without metrics",
+        ),
+        pytest.param(
+            [{"time": HOUR - timedelta(hours=n)} for n in range(1, 4)],
+            metrics(5, 5.0),
+            (8, 8.0, 3),
+            id="a roll-out in the middle of a day",
+        ),
+        pytest.param(
+            [{"instance": "a", "time": HOUR - timedelta(hours=5)}],
+            metrics(5, 5.0, instance="a"),
+            (5, 5.0, 0),
+            id="a process that exports counts all its calls",
+        ),
+        pytest.param(
+            [{"instance": "a", "scope": "peer", "provider": "groq"}],
+            metrics(1, 1.0, instance="a"),
+            (1, 1.0, 0),
+            id="a peer's span of the same call, under another name of the provider",
+        ),
+        pytest.param(
+            [{"instance": "a", "model": "m-51"}],
+            metrics(1, 1.0, instance="a", model="other"),
+            (1, 1.0, 0),
+            id="a model beyond the cap of labels",
+        ),
+        pytest.param(
+            [{"model": "gpt", "response_model": "gpt-4o"}],
+            metrics(1, 1.0),
+            (1, 1.0, 0),
+            id="the model that answered",
+        ),
+        pytest.param(
+            [{"time": HOUR - timedelta(seconds=2), "duration_s": 0.5}],
+            metrics(1, 1.0),
+            (1, 1.0, 0),
+            id="exported in the hour after its end",
+        ),
+        pytest.param(
+            [{"time": HOUR - timedelta(minutes=30), "duration_s": 2400.0}],
+            metrics(1, 1.0),
+            (1, 1.0, 0),
+            id="it ended in the hour",
+        ),
+        pytest.param(
+            [{"service_name": None}],
+            metrics(1, 1.0, service_name=None),
+            (1, 1.0, 0),
+            id="a service without a name",
+        ),
+        pytest.param([{"instance": "a"}], metrics(1, 1.0), (1, 1.0, 0), id="metrics of no process"),
+        pytest.param(
+            [{"service_name": "other"}], metrics(1, 1.0), (2, 2.0, 1), id="another service"
+        ),
+    ],
+)
+def test_a_call_counts_once(
+    tmp_path: Path,
+    calls: list[dict[str, Any]],
+    gains: list[dict[str, Any]],
+    wanted: tuple[int, float, int],
+) -> None:
+    """By its metric where that holds it, else by its span."""
+    rows = [call(number, **columns) for number, columns in enumerate(calls, 1)]
+    assert counted(tmp_path, rows, gains) == wanted
