@@ -51,7 +51,9 @@ EXTRAS: list[dict[str, Any]] = [
     {"llm_otel.cost.status": "unpriced", "gen_ai.response.model": "nobody-knows-this-one"},
     {"llm_otel.usage.source": "unknown"},
     {"llm_otel.usage.source": "estimated"},
-    {"gen_ai.usage.cache_read.input_tokens": 2000},
+    {"gen_ai.usage.cache_read.input_tokens": 200},
+    {"gen_ai.usage.total_tokens": 1100},
+    {"gen_ai.usage.input_tokens": None, "gen_ai.usage.cost.amount": None},
 ]
 KINDS: list[dict[str, Any]] = [
     samples.CHAT,
@@ -67,7 +69,16 @@ OLDER: list[dict[str, Any]] = [
     {**samples.CHAT, "gen_ai.usage.input_tokens": "12"},
     {**samples.CHAT, "gen_ai.usage.cost.amount": 1},
     {**samples.CHAT, "tenant_id": 7},
-]
+    {**samples.CHAT, "gen_ai.usage.input_tokens": 2**63 - 1},
+    {**samples.CHAT, "gen_ai.usage.output_tokens": -1},
+    {**samples.CHAT, "gen_ai.usage.cost.amount": float("nan")},
+    {**samples.CHAT, "gen_ai.usage.cost.amount": 1e300},
+    {**samples.CHAT, "gen_ai.response.time_to_first_chunk": float("inf")},
+    {**samples.CHAT, "http.response.status_code": 2**40},
+    {**samples.CHAT, "gen_ai.usage.cache_read.input_tokens": 2000},
+    {**samples.CHAT, "gen_ai.usage.cache_read.input_tokens": 200,
+     "gen_ai.usage.total_tokens": 1300},
+]  # fmt: skip
 
 
 def bodies(seed: int, *, older: bool) -> list[bytes]:

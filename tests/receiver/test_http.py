@@ -14,14 +14,23 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 from lake import samples
 from lake.test_ingest import count, wait
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 import llm_otel.lake
 from llm_otel.errors import ConfigError
 from llm_otel.lake.ingest import Ingest, Limits
+from llm_otel.lake.upkeep import Retention
 from llm_otel.receiver import Receiver
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -143,10 +152,6 @@ BAD = {
     "no JSON": (b"{", JSON, 400, "not valid JSON"),
     "JSON of another kind": (b"[]", JSON, 400, "not a JSON object"),
     "JSON with a wrong field": (b'{"resourceSpans": 3}', JSON, 400, "not a valid JSON Export"),
-    "an id that is not hex": (
-        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}',
-        JSON, 400, "traceId 'xyz' is not hex",
-    ),
     "no gzip": (b"plain", {**PROTOBUF, "content-encoding": "gzip"}, 400, "not valid gzip"),
     "half a gzip": (
         gzip.compress(BODY)[:-12], {**PROTOBUF, "content-encoding": "gzip"}, 400, "ends too early",
@@ -244,6 +249,209 @@ def test_spans_without_ids_are_counted_as_rejected(post: Post) -> None:
     partial = ExportTraceServiceResponse.FromString(body).partial_success
     assert (status, partial.rejected_spans) == (200, 1)
     assert "no valid trace id" in partial.error_message
+
+
+GOOD = hexed(samples.spans(samples.CHAT, seed=1))["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+
+
+def beside_a_good_one(**wrong: Any) -> bytes:
+    """JSON of a good span and of one with other fields, which may stand in it as raw JSON."""
+    raw = {name: value for name, value in wrong.items() if isinstance(value, RawJson)}
+    span = {**GOOD, "spanId": "b7ad6b7169203331", **wrong}
+    for name in raw:
+        span[name] = f"raw {name}"
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [GOOD, span]}]}]})
+    for name, value in raw.items():
+        body = body.replace(f'"raw {name}"', value)
+    return body.encode("latin-1")
+
+
+class RawJson(str):
+    """Text that goes into a body as it is."""
+
+
+def attribute(value: str) -> RawJson:
+    """The attributes of a call, one of which has a value in raw JSON."""
+    return RawJson(f'{json.dumps(GOOD["attributes"])[:-1]}, {{"key": "note", "value": {value}}}]')
+
+
+DEEP = '{"arrayValue": {"values": [' * 5000 + '{"stringValue": "x"}' + "]}}" * 5000
+
+ODD: dict[str, tuple[RawJson | Any, str, Any]] = {
+    "half an emoji": (attribute(r'{"stringValue": "cut \ud83d"}'), "note", "cut \ufffd"),
+    "bytes that are no UTF-8": (attribute('{"stringValue": "caf\xe9"}'), "note", "caf\ufffd"),
+    "a raw control character": (attribute('{"stringValue": "a\nb"}'), "note", "a\nb"),
+    "NaN": (attribute('{"doubleValue": NaN}'), "note", "NaN"),
+    "an endless number": (attribute('{"doubleValue": 1e999}'), "note", "Infinity"),
+    "an integer of 70 bits": (attribute(f'{{"intValue": "{2**70}"}}'), "note", str(2**70)),
+    "an integer of 5000 digits": (attribute(f'{{"intValue": {"9" * 5000}}}'), "note", "9" * 5000),
+    "an integer with a fraction": (attribute('{"intValue": 1.5}'), "note", "1.5"),
+    "a number in the place of a text": (attribute('{"stringValue": 5}'), "note", "5"),
+    "a bare value": (attribute("5"), "note", 5),
+    "two values": (attribute('{"stringValue": "a", "intValue": 1}'), "note", "a"),
+    "deep nesting": (attribute(DEEP), "gen_ai.request.model", "gpt-4o"),
+    "a list of null": (attribute('{"arrayValue": {"values": [null]}}'), "note", [None]),
+    "an unknown kind": ({"kind": "client"}, "gen_ai.request.model", "gpt-4o"),
+    "a kind that is a list": ({"kind": [3]}, "gen_ai.request.model", "gpt-4o"),
+    "a text in the place of a status": ({"status": "ok"}, "gen_ai.request.model", "gpt-4o"),
+    "an end that is no time": ({"endTimeUnixNano": "now"}, "gen_ai.request.model", "gpt-4o"),
+    "an event that is a number": ({"events": [3, None]}, "gen_ai.request.model", "gpt-4o"),
+    "a parent that is not hex": ({"parentSpanId": "root"}, "gen_ai.request.model", "gpt-4o"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_one_odd_value_in_json_costs_no_span(
+    post: Post, ingest: Ingest, tmp_path: Path, case: str
+) -> None:
+    """It is mended or left out; both spans are calls with their usage."""
+    wrong, name, kept = ODD[case]
+    fields = {"attributes": wrong} if isinstance(wrong, RawJson) else wrong
+    assert post(beside_a_good_one(**fields), JSON)[0] == 200
+    ingest.flush()
+    lake = llm_otel.lake.open(tmp_path)
+    assert lake.sql("SELECT sum(input_tokens), sum(cost_usd) FROM calls").fetchall() == [
+        (2000, pytest.approx(0.007))
+    ]
+    found = lake.sql("SELECT attributes FROM spans").fetchall()
+    assert kept in [json.loads(text).get(name) for (text,) in found]
+
+
+def test_a_span_whose_id_is_not_hex_is_rejected_alone(post: Post, ingest: Ingest) -> None:
+    """The one beside it is taken."""
+    status, _, body = post(beside_a_good_one(spanId="xyz"), JSON)
+    assert (status, json.loads(body)["partialSuccess"]["rejectedSpans"]) == (200, "1")
+    assert "no valid trace id" in json.loads(body)["partialSuccess"]["errorMessage"]
+    ingest.flush()
+    assert count(ingest.writer.path, "calls") == 1
+
+
+def framed(number: int, content: bytes) -> bytes:
+    """A field of protobuf with a length."""
+    length, encoded = len(content), bytearray()
+    while length > 0x7F:
+        encoded.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([number << 3 | 2, *encoded, length]) + content
+
+
+def test_texts_that_are_no_utf8_in_protobuf_cost_no_span(
+    post: Post, ingest: Ingest, tmp_path: Path
+) -> None:
+    """In an attribute, in a column, and in the resource."""
+    notes = {"note": "NOTE-1 ", "tenant_id": "NOTE-2 "}
+    request = samples.spans({**samples.CHAT, **notes}, samples.CHAT, resource={"a": "NOTE-3 "})
+    body = request.SerializeToString().replace(b"NOTE-", b"\xe2\x82NOT")
+    with pytest.raises(DecodeError):
+        ExportTraceServiceRequest.FromString(body)
+    assert post(body)[0] == 200
+    ingest.flush()
+    lake = llm_otel.lake.open(tmp_path)
+    found = "attributes ->> 'note', resource ->> 'a', tenant_id"
+    rows = lake.sql(f"SELECT {found} FROM spans ORDER BY tenant_id").fetchall()
+    a = "\ufffdNOT3 "
+    assert rows == [(None, a, "acme"), ("\ufffdNOT1 ", a, "\ufffdNOT2 ")]
+    assert lake.sql("SELECT sum(input_tokens) FROM calls").fetchall() == [(2000,)]
+
+
+def test_deep_nesting_in_protobuf_costs_no_span(post: Post, ingest: Ingest, tmp_path: Path) -> None:
+    """Deeper than protobuf reads: the value is cut, its span and the others are stored."""
+    value = framed(1, b"x")
+    for _ in range(2000):
+        value = framed(5, framed(1, value))
+    (span,) = samples.spans(samples.CHAT, seed=2).resource_spans[0].scope_spans[0].spans
+    deep = span.SerializeToString() + framed(9, framed(1, b"deep") + framed(2, value))
+    body = BODY + framed(1, framed(2, framed(2, deep)))
+    with pytest.raises(DecodeError):
+        ExportTraceServiceRequest.FromString(body)
+    assert post(body)[0] == 200
+    ingest.flush()
+    lake = llm_otel.lake.open(tmp_path)
+    found = lake.sql("SELECT attributes ->> 'deep' FROM spans ORDER BY 1 NULLS LAST").fetchall()
+    assert "nested too deeply" in found[0][0]
+    assert found[1:] == [(None,)]
+    assert lake.sql("SELECT sum(input_tokens) FROM calls").fetchall() == [(2000,)]
+
+
+def test_a_damaged_span_costs_no_other(post: Post, ingest: Ingest, tmp_path: Path) -> None:
+    """What stands before the damage is kept."""
+    request = samples.spans({**samples.CHAT, "note": "DAMAGE"}, samples.CHAT)
+    body = request.SerializeToString().replace(b"\x0a\x06DAMAGE", b"\x0a\x7fDAMAGE")
+    with pytest.raises(DecodeError):
+        ExportTraceServiceRequest.FromString(body)
+    assert post(body)[0] == 200
+    ingest.flush()
+    assert count(tmp_path, "calls") == 2
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "reason"),
+    [
+        (4070908800 * 10**9, "more than a day ahead"),
+        (2**63 + 5, "more than a day ahead"),
+        (samples.NOW + 2 * 86400 * 10**9, "more than a day ahead"),
+        (samples.NOW // 1000, "older than what is kept here, which begins at 2010-01-01"),
+        (samples.NOW // 10**9, "older than what is kept here"),
+    ],
+)
+@pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
+def test_wrong_times_are_rejected_with_the_reason(
+    post: Post, ingest: Ingest, tmp_path: Path, signal: str, time_ns: int, reason: str
+) -> None:
+    """2099, 1970, microseconds and seconds in the place of nanoseconds; the rest is taken."""
+    score = {"gen_ai.evaluation.name": "x", "gen_ai.evaluation.score.value": 1.0}
+    start = samples.NOW - 10**9
+    make: dict[str, Callable[[int], Any]] = {
+        "traces": lambda at: samples.spans(samples.CHAT, seed=at % 1000, time_ns=at),
+        "metrics": lambda at: samples.counter(2.0, time_ns=at, start_ns=start),
+        "logs": lambda at: samples.event("gen_ai.evaluation.result", score, time_ns=at),
+    }
+    request = make[signal](time_ns)
+    request.MergeFrom(make[signal](samples.NOW))
+    status, _, body = post(request.SerializeToString(), path=f"/v1/{signal}")
+    responses = {
+        "traces": (ExportTraceServiceResponse, "rejected_spans", "spans"),
+        "metrics": (ExportMetricsServiceResponse, "rejected_data_points", "metrics_hourly"),
+        "logs": (ExportLogsServiceResponse, "rejected_log_records", "scores"),
+    }
+    response, field, table = responses[signal]
+    partial = response.FromString(body).partial_success  # type: ignore[attr-defined]
+    assert (status, getattr(partial, field)) == (200, 1)
+    assert reason in partial.error_message
+    ingest.flush()
+    assert count(tmp_path, table) == 1
+    assert sum(ingest.refusals.counts().values()) == 1
+
+
+def test_what_the_retention_would_delete_is_rejected(tmp_path: Path) -> None:
+    """A span of the last day that is kept is taken."""
+    day = 86400 * 10**9
+    with (
+        Ingest(tmp_path, retention=Retention(days=3)) as ingest,
+        Receiver(ingest, http_port=0, grpc_port=None) as receiver,
+    ):
+        rejected = []
+        for seed, at in enumerate((samples.NOW, samples.NOW - 2 * day, samples.NOW - 3 * day)):
+            request = samples.spans(samples.CHAT, seed=seed, time_ns=at)
+            _, _, body = poster(receiver)(request.SerializeToString())
+            partial = ExportTraceServiceResponse.FromString(body).partial_success
+            rejected.append(partial.rejected_spans)
+    assert rejected == [0, 0, 1]
+    assert count(tmp_path) == 2
+
+
+def test_a_point_of_a_later_year_leaves_its_series_alone(
+    post: Post, ingest: Ingest, tmp_path: Path
+) -> None:
+    """The points with right times after it count."""
+    start = samples.NOW - 60 * 10**9
+    for value, at in ((7.0, 4070908800 * 10**9), (8.0, samples.NOW), (9.0, samples.NOW + 10**9)):
+        body = samples.counter(value, time_ns=at, start_ns=start).SerializeToString()
+        assert post(body, path="/v1/metrics")[0] == 200
+    ingest.flush()
+    assert llm_otel.lake.open(tmp_path).sql("SELECT sum(sum) FROM metrics_hourly").fetchall() == [
+        (9.0,)
+    ]
 
 
 @pytest.mark.parametrize(

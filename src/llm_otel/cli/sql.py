@@ -26,9 +26,7 @@ from llm_otel.cli import options, output
 )
 @options.into
 @options.told
-def command(
-    query: str, lake: Path, form: str | None, allow_files: bool, into: Path | None
-) -> None:
+def command(query: str, lake: Path, form: str | None, allow_files: bool, into: Path | None) -> None:
     """Ask the lake one QUERY in DuckDB's SQL; `-` reads it from standard input.
 
     The tables are calls, spans, scores, outcomes, messages and metrics_hourly; `DESCRIBE calls`

@@ -18,6 +18,7 @@ from llm_otel.lake.decode.traces import decode
 from llm_otel.lake.decode.values import columns
 from llm_otel.lake.delta import Stored
 from llm_otel.lake.log import Record
+from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.seen import Seen
 from llm_otel.lake.state import States
 
@@ -27,14 +28,18 @@ _logger = logging.getLogger("llm_otel.lake")
 
 
 class Batches:
-    """Stores segments one after another; `created` (ns) is when the lake began.
+    """Stores segments one after another; `created` (ns) is when the lake began, `refusals` counts
+    the values that are no numbers.
 
     The order matters after a kill between two commits: `spans` come last, as which spans are new
     is asked of `spans`, and the calls of a segment must be found new again.
     """
 
-    def __init__(self, path: Path, tables: dict[str, Stored], created: int) -> None:
+    def __init__(
+        self, path: Path, tables: dict[str, Stored], created: int, refusals: Refusals
+    ) -> None:
         self._path = path
+        self._refusals = refusals
         self._tables = tables
         self._created = created
         self._states = States(path / "state")
@@ -69,6 +74,7 @@ class Batches:
         spans, calls, of_call = decode(
             [body for _, body in traces],
             lambda number: self._set_aside(segment, traces[number][0]),
+            self._refusals,
         )
         fresh = self._seen["spans"].fresh(spans)
         self._append("calls", segment, calls.filter(pa.array(fresh[of_call])))
@@ -106,9 +112,9 @@ class Batches:
             return
         # On a copy: where the commit fails, the segment comes again and must find the state before.
         series = self._series.copy()
-        metrics = Metrics(series)
+        metrics = Metrics(series, self._refusals)
         for record in reported:
-            series.arrived = record.received
+            series.arrive(record.received)
             self._guarded(segment, record, metrics.add)
         rows = columns(metrics.rows(), self._tables["metrics_hourly"].table.schema)
         self._states.save(segment, series.dump())

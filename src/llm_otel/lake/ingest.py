@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from llm_otel.closing import Closing
+from llm_otel.lake.admission import Window, window
 from llm_otel.lake.batch import Batches
 from llm_otel.lake.log import Log, LogFull, Record, read
+from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep
 from llm_otel.lake.writer import Writer
 
@@ -63,6 +65,9 @@ class Ingest(Closing):
 
     What an earlier process acknowledged and did not store is stored first, in the background.
 
+    Attributes:
+        refusals: What came and could not be taken as it was.
+
     Raises:
         ConfigError: as `Writer`.
     """
@@ -75,9 +80,12 @@ class Ingest(Closing):
     ) -> None:
         self.writer = Writer(path)
         self.limits = limits
+        self.refusals = Refusals()
         self._folder = self.writer.path / "log"
         self._left = Log.segments(self._folder)
-        self._batches = Batches(self.writer.path, self.writer.tables, self.writer.created)
+        self._batches = Batches(
+            self.writer.path, self.writer.tables, self.writer.created, self.refusals
+        )
         newest = max([number for number, _ in self._left], default=-1)
         first = max(newest, self._batches.last()) + 1
         self._log: Log[Record] = Log(self._folder, first, limits.flush_bytes)
@@ -89,7 +97,12 @@ class Ingest(Closing):
         self._asked = self._served = 0
         self._thread = threading.Thread(target=self._run, name="llm-otel-lake", daemon=True)
         self._thread.start()
+        self._retention = retention
         self._upkeep = Upkeep(self.writer.path, retention)
+
+    def window(self) -> Window:
+        """The times of records that the lake takes now."""
+        return window(time.time_ns(), self._retention.days)
 
     def accept(self, signal: int, body: bytes) -> Future[None]:
         """Take a request in protobuf, which the caller knows to be valid; done when it is durable.

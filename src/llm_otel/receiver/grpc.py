@@ -11,7 +11,7 @@ import grpc
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_protobuf
+from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, read_protobuf
 from llm_otel.lake.ingest import Busy
 from llm_otel.lake.log import LogFull
 from llm_otel.receiver.service import LARGEST_BODY, PATIENCE_S, SYNC_S, Service
@@ -53,7 +53,7 @@ def _export(service: Service, signal: int) -> Callable[[bytes, grpc.ServicerCont
                 "the token is missing or wrong: send the metadata authorization: Bearer <token>",
             )
         try:
-            request = from_protobuf(signal, body)
+            request, body = read_protobuf(signal, body)
         except BadPayload as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return _durable(service, signal, request, body, context)

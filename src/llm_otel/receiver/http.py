@@ -19,7 +19,7 @@ from typing import Any, Final
 from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
 
-from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json, from_protobuf
+from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json, read_protobuf
 from llm_otel.lake.ingest import Busy
 from llm_otel.lake.log import LogFull
 from llm_otel.receiver.service import LARGEST_BODY, PATIENCE_S, SYNC_S, Service
@@ -159,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
                 request = from_json(signal, body)
                 body = request.SerializeToString()
             else:
-                request = from_protobuf(signal, body)
+                request, body = read_protobuf(signal, body)
         except BadPayload as error:
             raise _Refused(400, str(error)) from error
         return self._durable(signal, request, body)

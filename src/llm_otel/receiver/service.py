@@ -12,14 +12,19 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from llm_otel.lake.admission import admit
 from llm_otel.lake.decode import LOGS, METRICS, TRACES
-from llm_otel.lake.decode.spans import acceptable
 from llm_otel.lake.ingest import Ingest
 
 _RESPONSES: Final[dict[int, Any]] = {
     TRACES: ExportTraceServiceResponse,
     METRICS: ExportMetricsServiceResponse,
     LOGS: ExportLogsServiceResponse,
+}
+_REJECTED: Final = {
+    TRACES: "rejected_spans",
+    METRICS: "rejected_data_points",
+    LOGS: "rejected_log_records",
 }
 
 # Above what any exporter sends: the Collector's batches of 8,192 spans are 5 to 30 MB.
@@ -52,22 +57,15 @@ class Service:
         Raises:
             Busy: nothing was taken.
         """
+        admission = admit(signal, request, self._ingest.window())
+        if admission.refused:
+            body = admission.request.SerializeToString()
         done = self._ingest.accept(signal, body)
         response = _RESPONSES[signal]()
-        rejected = _unacceptable(request) if signal == TRACES else 0
-        if rejected:
-            response.partial_success.rejected_spans = rejected
-            response.partial_success.error_message = (
-                f"{rejected} spans have no valid trace id, span id or start time: "
-                "16 and 8 bytes, not all zero, and nanoseconds since 1970"
-            )
+        for kind, number in admission.refused.items():
+            self._ingest.refusals.add(kind, admission.reason, number)
+        if admission.refused:
+            partial = response.partial_success
+            setattr(partial, _REJECTED[signal], sum(admission.refused.values()))
+            partial.error_message = admission.reason
         return done, response
-
-
-def _unacceptable(request: Any) -> int:
-    return sum(
-        not acceptable(span)
-        for resource in request.resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-    )

@@ -17,6 +17,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from llm_otel.lake.decode import json_mending, wire_mending
+
 TRACES: Final = 1
 METRICS: Final = 2
 LOGS: Final = 3
@@ -28,7 +30,9 @@ _REQUESTS: Final[dict[int, Any]] = {
 }
 
 # OTLP's JSON writes these as hex, where protobuf's JSON has base64.
-_HEX: Final = frozenset({"traceId", "spanId", "parentSpanId"})
+_HEX: Final = frozenset(
+    {"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"}
+)
 
 
 class BadPayload(ValueError):
@@ -36,32 +40,67 @@ class BadPayload(ValueError):
 
 
 def from_protobuf(signal: int, body: bytes) -> Any:
-    """The request in a protobuf body."""
+    """The request in a protobuf body, its texts mended where they are no UTF-8.
+
+    Raises:
+        BadPayload: The body is no request of its signal.
+    """
+    return read_protobuf(signal, body)[0]
+
+
+def read_protobuf(signal: int, body: bytes) -> tuple[Any, bytes]:
+    """As `from_protobuf`, and the body to keep: as it came, or mended."""
+    kind = _REQUESTS[signal]
     try:
-        return _REQUESTS[signal].FromString(body)
-    except DecodeError as error:
-        name = _REQUESTS[signal].DESCRIPTOR.name
+        return kind.FromString(body), body
+    except DecodeError:
+        pass  # the records beside the one that cannot be read are good
+    try:
+        body = wire_mending.mended(body, kind.DESCRIPTOR)
+        return kind.FromString(body), body
+    except (DecodeError, wire_mending.Damaged) as error:
+        name = kind.DESCRIPTOR.name
         raise BadPayload(f"the body is not a valid protobuf {name}: {error}") from error
 
 
 def from_json(signal: int, body: bytes | str) -> Any:
-    """The request in a JSON body (OTLP's JSON: ids in hex, enums as numbers)."""
-    name = _REQUESTS[signal].DESCRIPTOR.name
+    """The request in a JSON body (OTLP's JSON: ids in hex, enums as numbers), each value that its
+    field cannot hold mended or left out.
+
+    Raises:
+        BadPayload: The body is no request of its signal.
+    """
+    kind = _REQUESTS[signal]
+    name = kind.DESCRIPTOR.name
     try:
         parsed = json.loads(body)
+        if not isinstance(parsed, dict):
+            raise BadPayload(f"the body is not a JSON object of {name}")
+        _base64_ids(parsed)
+        return ParseDict(parsed, kind(), ignore_unknown_fields=True)
+    except BadPayload:
+        raise
+    except (ParseError, ValueError, TypeError, AttributeError, RecursionError):
+        pass  # the records beside the one that cannot be read are good
+    try:
+        parsed = json_mending.parse(body)
     except (ValueError, RecursionError) as error:
         raise BadPayload(f"the body is not valid JSON: {error}") from error
     if not isinstance(parsed, dict):
         raise BadPayload(f"the body is not a JSON object of {name}")
     try:
-        _base64_ids(parsed)
-        return ParseDict(parsed, _REQUESTS[signal](), ignore_unknown_fields=True)
+        mended = json_mending.mended(parsed, kind.DESCRIPTOR)
+        return ParseDict(mended, kind())
     except (ParseError, ValueError, TypeError, RecursionError) as error:
         raise BadPayload(f"the body is not a valid JSON {name}: {error}") from error
 
 
 def _base64_ids(node: Any) -> None:
-    """Rewrite the ids in place."""
+    """Rewrite the ids in place.
+
+    Raises:
+        ValueError: One is not hex.
+    """
     if isinstance(node, list):
         for each in node:
             _base64_ids(each)
@@ -70,9 +109,6 @@ def _base64_ids(node: Any) -> None:
         return
     for key, value in node.items():
         if key in _HEX and isinstance(value, str):
-            try:
-                node[key] = base64.b64encode(bytes.fromhex(value)).decode()
-            except ValueError as error:
-                raise BadPayload(f"{key} {value[:40]!r} is not hex") from error
+            node[key] = base64.b64encode(bytes.fromhex(value)).decode()
         elif isinstance(value, (dict, list)):
             _base64_ids(value)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 
-from llm_otel.lake.decode.values import plain, text
+from llm_otel.lake.decode.values import finite, plain, text
 
 Places = npt.NDArray[np.int64]
 
@@ -24,10 +24,11 @@ class Attributes:
 
     Attributes:
         names: The keys that occur.
+        count: How many spans there are.
     """
 
     def __init__(self, lists: pa.Array) -> None:
-        self._count = len(lists)
+        self.count = len(lists)
         self._offsets = lists.offsets.to_numpy() - lists.offsets[0].as_py()
         self._parents = pc.list_parent_indices(lists).to_numpy()
         entries = lists.flatten()
@@ -46,6 +47,10 @@ class Attributes:
         rows: Places = self._parents[self._places.get(name, _NOWHERE)]
         return rows
 
+    def among(self, names: Collection[str]) -> list[str]:
+        """Those of `names` that occur."""
+        return [name for name in names if name in self._places]
+
     def misfits(self, name: str, field: str) -> Places:
         """The spans whose attribute has a value of another kind than `field`."""
         places = self._places.get(name, _NOWHERE)
@@ -56,12 +61,21 @@ class Attributes:
         rows: Places = self._parents[places[np.any(others, axis=0)]]
         return rows
 
+    def outside(self, name: str, field: str, most: float) -> Places:
+        """The spans whose attribute is no number from 0 to `most`; `field` says of which kind."""
+        places = self._places.get(name, _NOWHERE)
+        if not len(places):
+            return _NOWHERE
+        numbers = self._values.field(field).take(pa.array(places)).fill_null(0).to_numpy(False)
+        rows: Places = self._parents[places[~((numbers >= 0) & (numbers <= most))]]
+        return rows
+
     def column(self, name: str, field: str, kind: pa.DataType) -> pa.Array:
         """The attribute of each span, NULL where it has none."""
         places = self._places.get(name, _NOWHERE)
         if not len(places):
-            return pa.nulls(self._count, kind)
-        taken = np.full(self._count, -1, np.int64)
+            return pa.nulls(self.count, kind)
+        taken = np.full(self.count, -1, np.int64)
         taken[self._parents[places]] = places
         found = self._values.field(field).take(pa.array(taken, mask=taken < 0))
         return found if found.type == kind else found.cast(kind)
@@ -135,7 +149,7 @@ def _same(value: Any) -> Any:
 _MADE: Final[dict[str, Callable[[Any], Any]]] = {
     "string": _same,
     "int": _same,
-    "double": _same,
+    "double": finite,
     "bool": _same,
     "array": _list,
     "map": _map,

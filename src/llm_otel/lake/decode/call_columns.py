@@ -12,6 +12,7 @@ from llm_otel import semconv
 from llm_otel.lake.decode import calls
 from llm_otel.lake.decode.attributes import Places
 from llm_otel.lake.decode.span_columns import RENAMED, Batch, Columns
+from llm_otel.lake.decode.usage import GENERATING, USAGE
 from llm_otel.lake.decode.values import text
 from llm_otel.lake.schema import CALLS
 
@@ -86,21 +87,33 @@ def _cost(batch: Batch, made: Columns, rows: Places) -> Columns:
         "cost_source": pc.if_else(known, source, pa.scalar(None, pa.string())),
         "incomplete": pc.and_(known, pc.equal(status, semconv.COST_INCOMPLETE).fill_null(False)),
     }
+    partial = _partial(made)
     used = pc.or_(made["input_tokens"].is_valid(), made["output_tokens"].is_valid())
-    mask = pc.and_(amount.is_null(), used)
+    mask = pc.and_not(pc.and_(amount.is_null(), used), partial)
     places = np.flatnonzero(mask.to_numpy(False))
     if len(places):
         costs = zip(*(calls.local_cost(*_usage(batch, row)) for row in rows[places].tolist()))
         for (name, column), values in zip(columns.items(), costs):
             columns[name] = pc.replace_with_mask(column, mask, pa.array(values, column.type))
     columns["cost_status"] = _cost_status(
-        columns["cost_usd"].is_valid(), columns.pop("incomplete"), usage_source, made
+        columns["cost_usd"].is_valid(), columns.pop("incomplete"), usage_source, partial, made
     )
     return columns
 
 
+def _partial(made: Columns) -> pa.Array:
+    """As `usage.is_partial`, of many."""
+    generating = pc.is_in(made["operation"], pa.array(GENERATING))
+    no_input, no_output = (made[name].is_null() for name in ("input_tokens", "output_tokens"))
+    return pc.if_else(no_input, pc.invert(no_output), pc.and_(no_output, generating))
+
+
 def _cost_status(
-    priced: pa.Array, incomplete: pa.Array, usage_source: pa.Array, made: Columns
+    priced: pa.Array,
+    incomplete: pa.Array,
+    usage_source: pa.Array,
+    partial: pa.Array,
+    made: Columns,
 ) -> pa.Array:
     """As `calls.cost_status`, of many."""
     used = (
@@ -111,14 +124,16 @@ def _cost_status(
         for word in (semconv.USAGE_ESTIMATED, semconv.USAGE_UNKNOWN)
     )
     unpriced = pc.invert(priced)
-    cases = {
-        semconv.COST_INCOMPLETE: incomplete,
-        semconv.USAGE_ESTIMATED: pc.and_(estimated, priced),
-        semconv.USAGE_UNKNOWN: pc.and_(unknown, unpriced),
-        semconv.COST_UNPRICED: pc.and_(unpriced, pc.or_(estimated, pc.or_(*used))),
-    }
-    conditions = pa.StructArray.from_arrays(list(cases.values()), names=list(cases))
-    return pc.case_when(conditions, *(pa.scalar(word) for word in cases))
+    cases = (
+        (semconv.COST_INCOMPLETE, incomplete),
+        (semconv.USAGE_ESTIMATED, pc.and_(estimated, priced)),
+        (semconv.COST_UNPRICED, pc.and_(estimated, unpriced)),
+        (semconv.USAGE_UNKNOWN, pc.and_(pc.or_(unknown, partial), unpriced)),
+        (semconv.COST_UNPRICED, pc.and_(unpriced, pc.or_(*used))),
+    )
+    names = [str(number) for number in range(len(cases))]
+    conditions = pa.StructArray.from_arrays([each for _, each in cases], names=names)
+    return pc.case_when(conditions, *(pa.scalar(word) for word, _ in cases))
 
 
 def _usage(batch: Batch, row: int) -> tuple[dict[str, Any], list[Any]]:
@@ -126,7 +141,7 @@ def _usage(batch: Batch, row: int) -> tuple[dict[str, Any], list[Any]]:
     for old, new in RENAMED.items():
         if old in said:
             said.setdefault(new, said[old])
-    return said, [said.get(name) for name in calls.USAGE]
+    return said, [said.get(name) for name in USAGE]
 
 
 def _tags(batch: Batch, rows: Places) -> pa.Array:

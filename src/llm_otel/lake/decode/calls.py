@@ -10,6 +10,8 @@ import llm_otel
 from llm_otel import semconv
 from llm_otel.lake.decode.names import CONTENT
 from llm_otel.lake.decode.names.providers import maker_of
+from llm_otel.lake.decode.quantities import flag
+from llm_otel.lake.decode.usage import USAGE, is_partial
 from llm_otel.lake.decode.values import text
 
 LOCAL: Final = "local"
@@ -17,13 +19,6 @@ NO_COST: Final = (None, None, False)
 PREFIX: Final = 1024
 
 _CUT: Final = len(semconv.TAG_PREFIX)
-USAGE: Final = (
-    semconv.USAGE_INPUT_TOKENS,
-    semconv.USAGE_OUTPUT_TOKENS,
-    semconv.USAGE_CACHE_READ,
-    semconv.USAGE_CACHE_WRITE,
-    semconv.USAGE_REASONING,
-)
 _PRICED: Final = (
     "input_tokens",
     "output_tokens",
@@ -41,50 +36,70 @@ PRICED_BY: Final = frozenset(
         semconv.RESPONSE_MODEL,
         semconv.REQUEST_MODEL,
         semconv.PROVIDER_NAME,
+        semconv.OPERATION_NAME,
     }
 )
 
+_BILLED: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.COST_AMOUNT)
 
-def details(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
+
+def details(
+    attributes: Mapping[str, Any], numbers: Mapping[str, Any], usage: list[int | None]
+) -> tuple[Any, ...]:
     """The columns of a call from `finish_reasons` on that are read from attributes alone:
 
     first_chunk_s, the five token counts, cost_usd, cost_source, streaming, service_tier, retries,
     prompt_name, prompt_version, prefix_hash, cost_status.
+
+    Args:
+        attributes: Of the span, under the names of today.
+        numbers: Those that are numbers, as of `quantities.numbers`.
+        usage: As of `usage.usage_of`.
     """
     get = attributes.get
-    usage = [get(name) for name in USAGE]
-    amount, source = get(semconv.COST_AMOUNT), get(semconv.COST_SOURCE)
+    amount, source = numbers.get(semconv.COST_AMOUNT), get(semconv.COST_SOURCE)
     incomplete = get(semconv.COST_STATUS) == semconv.COST_INCOMPLETE
+    partial = is_partial(usage, get(semconv.OPERATION_NAME)) or any(
+        get(name) not in (None, "") and name not in numbers for name in _BILLED
+    )
     if amount is None:
         amount, source, incomplete = local_cost(attributes, usage)
     elif get(semconv.COST_CURRENCY, "USD") != "USD":
         amount, source, incomplete = NO_COST
     return (
-        get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK),
+        numbers.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK),
         *usage,
         amount,
         source,
-        bool(get(semconv.REQUEST_STREAM)),
+        flag(get(semconv.REQUEST_STREAM)),
         get(semconv.OPENAI_RESPONSE_SERVICE_TIER) or get(semconv.OPENAI_REQUEST_SERVICE_TIER),
-        get(semconv.HTTP_RESEND_COUNT),
+        numbers.get(semconv.HTTP_RESEND_COUNT),
         get(semconv.PROMPT_NAME),
         get(semconv.PROMPT_VERSION),
         prefix_hash(attributes.get(CONTENT[2]), attributes.get(CONTENT[0])),
-        cost_status(amount is not None, incomplete, get(semconv.USAGE_SOURCE), usage),
+        cost_status(amount is not None, incomplete, get(semconv.USAGE_SOURCE), usage, partial),
     )
 
 
 def cost_status(
-    priced: bool, incomplete: bool, usage_source: object, usage: list[Any]
+    priced: bool, incomplete: bool, usage_source: object, usage: list[int | None], partial: bool
 ) -> str | None:
-    """What is wrong with the cost of a call; None where nothing is, or nothing was billed."""
+    """What is wrong with the cost of a call; None where nothing is, or nothing was billed.
+
+    Args:
+        priced: Whether it has a cost.
+        incomplete: Whether a part of the usage has no price.
+        usage_source: Who counted the tokens.
+        usage: The counts.
+        partial: Whether a part of what was billed is missing or cannot be read.
+    """
     if incomplete:
         return semconv.COST_INCOMPLETE
     if usage_source == semconv.USAGE_ESTIMATED:
         return semconv.USAGE_ESTIMATED if priced else semconv.COST_UNPRICED
     if priced:
         return None
-    if usage_source == semconv.USAGE_UNKNOWN:
+    if usage_source == semconv.USAGE_UNKNOWN or partial:
         return semconv.USAGE_UNKNOWN
     return semconv.COST_UNPRICED if usage[0] or usage[1] else None
 
@@ -100,7 +115,7 @@ def tags(attributes: Mapping[str, Any]) -> list[tuple[str, str]] | None:
 
 
 def local_cost(
-    attributes: Mapping[str, Any], usage: list[Any]
+    attributes: Mapping[str, Any], usage: list[int | None]
 ) -> tuple[float | None, str | None, bool]:
     """The cost of the usage by our prices, for a sender that did not say.
 
@@ -108,10 +123,9 @@ def local_cost(
         USD and its source (None: not known), and whether a part of the usage has no price.
     """
     model = attributes.get(semconv.RESPONSE_MODEL) or attributes.get(semconv.REQUEST_MODEL)
-    counts = {
-        name: count for name, count in zip(_PRICED, usage) if type(count) is int and count >= 0
-    }
-    if not counts or not isinstance(model, str):
+    counts = {name: count for name, count in zip(_PRICED, usage) if count is not None}
+    partial = is_partial(usage, attributes.get(semconv.OPERATION_NAME))
+    if not counts or partial or not isinstance(model, str):
         return NO_COST
     provider = attributes.get(semconv.PROVIDER_NAME)
     biller = provider if isinstance(provider, str) else maker_of(model)

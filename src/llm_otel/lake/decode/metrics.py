@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,12 +13,18 @@ from llm_otel.lake.decode.omissions import leave_out
 from llm_otel.lake.decode.series import Amount, Series
 from llm_otel.lake.decode.spans import instance_of, source_of
 from llm_otel.lake.decode.values import mapping, text
+from llm_otel.lake.refusals import Refusals
 
 # Metrics about model calls; all others are accepted and left out, but those of coding agents.
 PREFIXES: Final = ("gen_ai.", "llm_otel.", "llm.")
 
 _HOUR: Final = 3600 * 10**9
 _CUMULATIVE: Final = 2
+_NO_RECORDED_VALUE: Final = 1  # a flag: the series ended, and the value means nothing
+
+# More than any process counts. Sums of these stay far from the limits of the columns.
+_MOST: Final = 10**15
+_MOST_USD: Final = 10**9
 
 # Attribute -> column; the rest goes into `labels`.
 _COLUMNS: Final = (
@@ -51,10 +58,16 @@ Row = tuple[Any, ...]
 
 
 class Metrics:
-    """Gathers the gains of many requests; `series` is the state, which it moves on."""
+    """Gathers the gains of many requests.
 
-    def __init__(self, series: Series) -> None:
+    Args:
+        series: The state, which it moves on.
+        refusals: Counts the points that cannot be right.
+    """
+
+    def __init__(self, series: Series, refusals: Refusals) -> None:
         self._series = series
+        self._refusals = refusals
         self._gains: dict[str, tuple[Row, Row, list[Any], str | None]] = {}
         # Tokens that no metric prices, by what their cost is of.
         self._unpriced: dict[str, tuple[Row, dict[str, Any], dict[str, float], str | None]] = {}
@@ -121,6 +134,11 @@ class Metrics:
         """Kind, time, attributes, gain and bounds of each point that adds anything."""
         kind, cumulative, points = _points(metric)
         for point, amount, bounds in points:
+            if point.flags & _NO_RECORDED_VALUE:
+                continue
+            if fault := _fault(metric.name, kind, amount):
+                self._refusals.add(fault, f"{metric.name} is {amount.sum!r:.40}")
+                continue
             attributes = mapping(point.attributes)
             identity = [about, metric.name, sorted(attributes.items(), key=lambda pair: pair[0])]
             time = point.time_unix_nano
@@ -159,16 +177,35 @@ def _points(metric: Any) -> tuple[str, bool, Iterator[tuple[Any, Amount, list[fl
         return "gauge", False, ((p, Amount(_number(p), 1), []) for p in samples)
     if form == "histogram":
         cumulative = metric.histogram.aggregation_temporality == _CUMULATIVE
-        spread = (
-            (p, Amount(p.sum, p.count, tuple(p.bucket_counts)), list(p.explicit_bounds))
-            for p in metric.histogram.data_points
-        )
-        return "histogram", cumulative, spread
+        return "histogram", cumulative, map(_spread, metric.histogram.data_points)
     if form == "exponential_histogram":
         data = metric.exponential_histogram
         cumulative = data.aggregation_temporality == _CUMULATIVE
         return "histogram", cumulative, ((p, Amount(p.sum, p.count), []) for p in data.data_points)
     return "", False, iter(())
+
+
+def _fault(name: str, kind: str, amount: Amount) -> str | None:
+    """What is wrong with what a point holds, as a kind of refusal; None where nothing is.
+
+    A counter that only rises has no negative value and no negative gain: that is a fault of its
+    sender, not a refund.
+    """
+    most = _MOST_USD if "cost" in name else _MOST
+    if not abs(amount.sum) <= most or (amount.count or 0) > _MOST:
+        return "metric point"
+    if any(number > _MOST for number in amount.buckets):
+        return "metric point"
+    return "counter below zero" if kind == "counter" and amount.sum < 0 else None
+
+
+def _spread(point: Any) -> tuple[Any, Amount, list[float]]:
+    """A point of a histogram; its buckets only where they fit their bounds."""
+    bounds = list(point.explicit_bounds)
+    fits = len(point.bucket_counts) == len(bounds) + 1 and all(map(math.isfinite, bounds))
+    if not fits:
+        return point, Amount(point.sum, point.count), []
+    return point, Amount(point.sum, point.count, tuple(point.bucket_counts)), bounds
 
 
 def _number(point: Any) -> float:

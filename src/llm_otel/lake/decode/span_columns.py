@@ -19,6 +19,7 @@ from llm_otel.lake.decode.names import CONTENT
 from llm_otel.lake.decode.spans import (
     ERROR,
     KINDS,
+    LONGEST,
     events_text,
     instance_of,
     links_text,
@@ -101,7 +102,7 @@ def shared(batch: Batch) -> Columns:
         "span_id": _hex(spans.field("span_id")),
         "parent_span_id": none_if_empty(_hex(spans.field("parent_span_id"))),
         "name": spans.field("name"),
-        "duration_s": pa.array(length / 1e9, mask=length < 0),
+        "duration_s": pa.array(length / 1e9, mask=(length < 0) | (length > LONGEST)),
         "user": batch.first_text(*_USERS),
         **{column: batch.text(name) for column, name in _SHARED.items()},
         **_sources(batch),

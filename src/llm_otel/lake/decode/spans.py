@@ -10,12 +10,18 @@ from llm_otel.lake.decode import calls
 from llm_otel.lake.decode.errors import by_status, error_class
 from llm_otel.lake.decode.names import CALLS, CONTENT
 from llm_otel.lake.decode.older import normalise
+from llm_otel.lake.decode.quantities import LIMITS, MOST_SECONDS, count, numbers, words
+from llm_otel.lake.decode.usage import is_unchanged, usage_of
 from llm_otel.lake.decode.values import mapping, text
+from llm_otel.lake.refusals import Refusals
 
 KINDS: Final = (None, "internal", "server", "client", "producer", "consumer")
 ERROR: Final = 2
 _NO_TRACE: Final = bytes(16)
 _NO_SPAN: Final = bytes(8)
+_HIGHEST_STATUS: Final = LIMITS[semconv.HTTP_STATUS_CODE].most
+# The longest span, in ns: a longer one has a wrong time.
+LONGEST: Final = int(MOST_SECONDS * 1e9)
 
 Row = tuple[Any, ...]
 
@@ -35,7 +41,7 @@ class Origin(NamedTuple):
 
 
 class Spans:
-    """Gathers the rows of many requests.
+    """Gathers the rows of many requests; `refusals` counts the values that are no numbers.
 
     Attributes:
         spans: Rows of the table `spans`, without duplicates taken out.
@@ -43,7 +49,8 @@ class Spans:
         of_call: For each row of `calls`, which row of `spans` it belongs to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refusals: Refusals | None = None) -> None:
+        self._refusals = refusals or Refusals()
         self.spans: list[Row] = []
         self.calls: list[Row] = []
         self.of_call: list[int] = []
@@ -66,7 +73,9 @@ class Spans:
         self.calls += other.calls
 
     def _add(self, span: Any, origin: Origin, scope: str | None) -> None:
-        attributes = normalise(mapping(span.attributes), span.name)
+        sent = mapping(span.attributes)
+        unchanged = is_unchanged(sent)
+        attributes = normalise(sent, span.name)
         get = attributes.get
         start = span.start_time_unix_nano
         duration = _seconds(start, span.end_time_unix_nano)
@@ -82,6 +91,8 @@ class Spans:
         ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex() or None)
         head = (start // 1000, *ids)
         if what[0] in CALLS:
+            found = numbers(attributes, self._refusals)
+            usage = usage_of(attributes, found, unchanged=unchanged)
             self.of_call.append(len(self.spans))
             self.calls.append(
                 (
@@ -95,10 +106,10 @@ class Spans:
                     calls.tags(attributes),
                     status,
                     error_type,
-                    get(semconv.HTTP_STATUS_CODE),
-                    get(semconv.RESPONSE_FINISH_REASONS),
+                    found.get(semconv.HTTP_STATUS_CODE),
+                    words(get(semconv.RESPONSE_FINISH_REASONS)),
                     duration,
-                    *calls.details(attributes),
+                    *calls.details(attributes, found, usage),
                     scope,
                     origin.instance,
                 )
@@ -167,11 +178,11 @@ def status_of(
     said = attributes.get(semconv.ERROR_CLASS)
     kind = attributes.get(semconv.ERROR_TYPE)
     if code != ERROR and said is None and kind is None:
-        reasons = attributes.get(semconv.RESPONSE_FINISH_REASONS)
+        reasons = words(attributes.get(semconv.RESPONSE_FINISH_REASONS))
         return ("cancelled" if reasons == [semconv.CANCELLED] else "ok"), None
-    status = attributes.get(semconv.HTTP_STATUS_CODE)
+    status = count(attributes.get(semconv.HTTP_STATUS_CODE), _HIGHEST_STATUS)
     found = said or (error_class(str(kind)) if kind is not None else semconv.OTHER)
-    if found == semconv.OTHER and type(status) is int and status >= 400:
+    if found == semconv.OTHER and status is not None and status >= 400:
         found = by_status(status)
     if found == semconv.OTHER and kind is None:
         found = _from_exception(events)

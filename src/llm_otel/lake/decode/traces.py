@@ -12,6 +12,7 @@ import pyarrow as pa
 from llm_otel.lake.decode import TRACES, from_protobuf, vectors
 from llm_otel.lake.decode.spans import Spans
 from llm_otel.lake.decode.values import columns
+from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.schema import CALLS, SPANS
 
 _logger = logging.getLogger("llm_otel.lake")
@@ -19,22 +20,26 @@ _logger = logging.getLogger("llm_otel.lake")
 Tables = tuple[pa.Table, pa.Table, npt.NDArray[np.int64]]
 
 
-def decode(bodies: Sequence[bytes], failed: Callable[[int], None]) -> Tables:
+def decode(
+    bodies: Sequence[bytes], failed: Callable[[int], None], refusals: Refusals | None = None
+) -> Tables:
     """Rows of `spans`, rows of `calls`, and to which row of `spans` each of these belongs.
 
     Args:
         bodies: Requests, each valid protobuf.
         failed: Called with the position of a request that cannot be decoded, inside the `except`;
             the others are.
+        refusals: Counts the values that are no numbers.
     """
+    refusals = refusals or Refusals()
     try:
         quick = vectors.decode(bodies)
     except Exception:
         _logger.exception("A batch is decoded one span at a time")
-        return _by_rows(bodies, range(len(bodies)), failed)
+        return _by_rows(bodies, range(len(bodies)), failed, refusals)
     if not quick.left:
         return quick.spans, quick.calls, quick.of_call
-    spans, calls, of_call = _by_rows(bodies, quick.left, failed)
+    spans, calls, of_call = _by_rows(bodies, quick.left, failed, refusals)
     return (
         pa.concat_tables([quick.spans, spans]),
         pa.concat_tables([quick.calls, calls]),
@@ -43,12 +48,15 @@ def decode(bodies: Sequence[bytes], failed: Callable[[int], None]) -> Tables:
 
 
 def _by_rows(
-    bodies: Sequence[bytes], which: Iterable[int], failed: Callable[[int], None]
+    bodies: Sequence[bytes],
+    which: Iterable[int],
+    failed: Callable[[int], None],
+    refusals: Refusals,
 ) -> Tables:
     gathered = Spans()
     for number in which:
         try:
-            one = Spans()
+            one = Spans(refusals)
             one.add(from_protobuf(TRACES, bodies[number]))
         except Exception:  # noqa: BLE001 told by what it calls
             failed(number)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 try:
     import orjson
@@ -26,7 +28,8 @@ def mapping(pairs: Iterable[Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """An OTLP AnyValue as a Python value; bytes as base64 text."""
+    """An OTLP AnyValue as a Python value; bytes as base64 text, what JSON has no number for as a
+    text too."""
     kind = value.WhichOneof("value")
     if kind is None:
         return None
@@ -36,7 +39,16 @@ def plain(value: Any) -> Any:
         return mapping(value.kvlist_value.values)
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value).decode()
+    if kind == "double_value":
+        return finite(value.double_value)
     return getattr(value, kind)
+
+
+def finite(value: float) -> float | str:
+    """A double as it is; NaN and the infinities as protobuf's JSON writes them."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def text(value: Any) -> str:
@@ -50,7 +62,8 @@ def text(value: Any) -> str:
 
 
 def columns(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    """Rows as a table. A value of a wrong type becomes one of the right type, or NULL."""
+    """Rows as a table. A value of a wrong type becomes one of the right type, or NULL; a number
+    that is not finite is NULL."""
     if not rows:
         return schema.empty_table()
     arrays = [_array(values, field.type) for values, field in zip(zip(*rows), schema)]
@@ -59,9 +72,12 @@ def columns(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     try:
-        return pa.array(values, kind)
+        array = pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError):
-        return pa.array([_coerce(value, kind) for value in values], kind)
+        array = pa.array([_coerce(value, kind) for value in values], kind)
+    if pa.types.is_floating(kind):
+        return pc.if_else(pc.is_finite(array), array, pa.scalar(None, kind))
+    return array
 
 
 def _coerce(value: Any, kind: pa.DataType) -> Any:

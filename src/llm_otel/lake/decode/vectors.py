@@ -1,7 +1,7 @@
 """OTLP traces as tables, a column at a time: what `decode.spans` does, several times as fast.
 
-Requests that speak older names, or whose values are of other types than the columns, are left to
-`decode.spans`, which this is also tested against.
+Requests that speak older names, or whose values are of other types than the columns or no numbers
+that can be right, are left to `decode.spans`, which this is also tested against.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from llm_otel.lake.decode.attributes import Attributes, Places
 from llm_otel.lake.decode.names import CALLS
 from llm_otel.lake.decode.names.operations import NAMED
 from llm_otel.lake.decode.older import MARKERS, MODELS, TODAY, TOKENS
+from llm_otel.lake.decode.quantities import LIMITS
 from llm_otel.lake.decode.span_columns import RENAMED, Batch
+from llm_otel.lake.decode.usage import TOTALS
 from llm_otel.lake.schema import CALLS as CALLS_TABLE
 from llm_otel.lake.schema import SPANS as SPANS_TABLE
 
@@ -91,6 +93,11 @@ def _left(batch: Batch, request: Places) -> set[int]:
     kinds = {**span_columns.KINDS_OF_VALUES, **call_columns.KINDS_OF_VALUES}
     rows = [attributes.rows(name) for name in _OLDER.intersection(attributes.names)]
     rows += [attributes.misfits(name, kind) for name, kind in kinds.items()]
+    rows += [
+        attributes.outside(name, kinds[name], LIMITS[RENAMED.get(name, name)].most)
+        for name in (*LIMITS, *RENAMED)
+    ]
+    rows.append(_cached_beside(attributes))
     rows += [_other_words(batch, name) for name in TODAY]
     rows += [_misnamed(batch), _unnamed(attributes)]
     return {int(number) for each in rows for number in np.unique(request[each])}
@@ -121,6 +128,27 @@ def _unnamed(attributes: Attributes) -> Places:
     unnamed = pc.and_(known(MODELS, "string", pa.string()), known(TOKENS, "int", pa.int64()))
     named = attributes.column(semconv.OPERATION_NAME, "string", pa.string()).is_valid()
     return np.flatnonzero(pc.and_not(unnamed, named).to_numpy(False))
+
+
+def _cached_beside(attributes: Attributes) -> Places:
+    """The spans whose cached tokens may stand beside the input, as `usage.usage_of` decides."""
+
+    def column(name: str, missing: int = 0) -> npt.NDArray[np.int64]:
+        found = attributes.column(name, "int", pa.int64()).fill_null(missing)
+        counts: npt.NDArray[np.int64] = found.to_numpy(False)
+        return counts
+
+    names = attributes.among((semconv.USAGE_CACHE_READ, semconv.USAGE_CACHE_WRITE, *RENAMED))
+    cached = sum((column(name) for name in names), np.zeros(attributes.count, np.int64))
+    if not cached.any():
+        return np.flatnonzero(cached)
+    inputs = column(semconv.USAGE_INPUT_TOKENS, -1)
+    beside = cached > inputs
+    whole = inputs + column(semconv.USAGE_OUTPUT_TOKENS)
+    for name in attributes.among(TOTALS):
+        rows = attributes.rows(name)
+        beside[rows] |= column(name)[rows] != whole[rows]
+    return np.flatnonzero(beside & (cached > 0) & (inputs >= 0))
 
 
 def _acceptable(spans: pa.Array) -> npt.NDArray[np.bool_]:
