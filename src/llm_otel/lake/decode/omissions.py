@@ -37,3 +37,9 @@ def leave_out(kind: str, name: str, reason: str) -> None:
         reason,
         " Further kinds are not named." if last else "",
     )
+
+
+def forget() -> None:
+    """Say everything again: for tests, and for a process that opens another lake."""
+    with _lock:
+        _named.clear()
