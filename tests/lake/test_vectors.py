@@ -69,6 +69,16 @@ OLDER: list[dict[str, Any]] = [
     {**samples.CHAT, "gen_ai.usage.input_tokens": "12"},
     {**samples.CHAT, "gen_ai.usage.cost.amount": 1},
     {**samples.CHAT, "tenant_id": 7},
+    # Names of today with words of others.
+    {**samples.CHAT, "gen_ai.operation.name": "chat.completions"},
+    {**samples.CHAT, "gen_ai.provider.name": "openai.chat"},
+    {**samples.CHAT, "gen_ai.provider.name": "langchain"},
+    {**samples.CHAT, "gen_ai.workflow.name": "w"},
+    {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 3},
+    {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o"},
+    {"ai.operationId": "ai.generateText", "ai.usage.promptTokens": 3},
+    {"mlflow.spanType": '"LLM"', "mlflow.spanOutputs": "{}"},
+    {"genkit:type": "util", "genkit:output": "{}"},
     {**samples.CHAT, "gen_ai.usage.input_tokens": 2**63 - 1},
     {**samples.CHAT, "gen_ai.usage.output_tokens": -1},
     {**samples.CHAT, "gen_ai.usage.cost.amount": float("nan")},
@@ -155,6 +165,19 @@ def test_requests_with_older_names_are_mixed_in(seed: int) -> None:
     assert rows(calls) == rows(expected[1])
     span_ids = spans["span_id"].to_pylist()
     assert [span_ids[at] for at in of_call] == calls["span_id"].to_pylist()
+
+
+@pytest.mark.parametrize("older", OLDER)
+def test_what_is_not_of_today_is_left_to_the_slow_way(older: dict[str, Any]) -> None:
+    """Whatever makes it so: a name, a word for an operation or a provider, a value's type."""
+    body = samples.spans(samples.CHAT, older, name="span").SerializeToString()
+    assert vectors.decode([body]).left == [0]
+
+
+def test_a_call_that_was_made_for_another_step_is_left_to_the_slow_way() -> None:
+    """By the name of its span."""
+    body = samples.spans(samples.CHAT, name="invoke_agent helper").SerializeToString()
+    assert vectors.decode([body]).left == [0]
 
 
 @pytest.mark.parametrize("requests", [[], [b""], [samples.spans().SerializeToString()]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ except ImportError:  # a faster reader of JSON, not another one
     _loads = json.loads
 
 TEXTS: Final = frozenset({*FIELDS, *USAGES})
+_FLAT: Final = {path[0]: name for name, paths in COUNTS.items() for path in paths if len(path) == 1}
+_NESTED: Final = {path: name for name, paths in COUNTS.items() for path in paths if len(path) == 2}
 _BESIDE: Final = {
     "read_beside": "input",
     "written_beside": "input",
@@ -49,7 +51,7 @@ def unpack(attributes: dict[str, Any], names: Iterable[str]) -> None:
 def usage(details: Mapping[str, Any]) -> dict[str, int]:
     """The counts of a usage in the shape of any provider or framework, cached tokens inside the
     input and reasoning inside the output."""
-    counts = dict(_counts(details))
+    counts = _counts(details)
     beside = {name: counts[name] for name in _BESIDE if counts.get(name)}
     for name in _beside(counts, beside):
         whole = _BESIDE[name]
@@ -65,15 +67,23 @@ def usage(details: Mapping[str, Any]) -> dict[str, int]:
     return {name: count for name, count in found.items() if count is not None}
 
 
-def _counts(details: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    for name, paths in COUNTS.items():
-        for path in paths:
-            value = _at(details, path)
-            if isinstance(value, float) and value.is_integer():
-                value = int(value)
-            if type(value) is int:
-                yield name, value
-                break
+def _counts(details: Mapping[str, Any]) -> dict[str, int]:
+    """The counts by their names in `COUNTS`."""
+    found: dict[str, int] = {}
+    for key, value in details.items():
+        if isinstance(value, dict):
+            for inner, count in value.items():
+                if (name := _NESTED.get((key, inner))) and (whole := _whole(count)) is not None:
+                    found.setdefault(name, whole)
+        elif (name := _FLAT.get(key)) and (whole := _whole(value)) is not None:
+            found.setdefault(name, whole)
+    return found
+
+
+def _whole(value: Any) -> int | None:
+    if type(value) is int:
+        return value
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 def _beside(counts: Mapping[str, int], beside: Mapping[str, int]) -> tuple[str, ...]:

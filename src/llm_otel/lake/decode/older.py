@@ -50,7 +50,6 @@ MARKERS: Final = frozenset(
         ),
     }
 )
-_PREFIXES: Final = tuple(prefix for prefix, _, _ in INDEXED)
 MODELS: Final = (semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL)
 TOKENS: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS)
 
@@ -60,6 +59,7 @@ FAILURES: Final = {"langfuse.observation.level": "error", "success": "false"}
 _MOST_USD: Final = 100_000.0
 # What an older name becomes where a better one says the same.
 _TWIN: Final = "\0"
+_LONGEST_NUMBER: Final = 10
 _MOST_PLANS: Final = 4096
 
 
@@ -72,7 +72,8 @@ class _Plan(NamedTuple):
         texts: Those that hold JSON to look into.
         steps: Those that say what kind of step the span is.
         contents: Those that are a text of messages.
-        indexed: Whether messages are spread over numbered attributes.
+        failures: Those that may say that the span failed.
+        indexed: Those that are a part of a message: name, list, number of the message, its field.
         cost: The older name of the cost; None where it has today's, or there is none.
         older: Whether anything is older at all.
     """
@@ -82,7 +83,8 @@ class _Plan(NamedTuple):
     texts: tuple[str, ...]
     steps: tuple[str, ...]
     contents: tuple[str, ...]
-    indexed: bool
+    failures: tuple[str, ...]
+    indexed: tuple[tuple[str, str, int, str], ...]
     cost: str | None
     older: bool
 
@@ -114,7 +116,7 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
         _models(attributes)
         _cost(attributes, plan)
         _reasons(attributes)
-        _failure(attributes)
+        _failure(attributes, plan.failures)
         if plan.indexed or plan.contents:
             _messages(attributes, plan)
     return attributes
@@ -137,17 +139,17 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     renamed = tuple(target if best[target := _target(name)] == name else _TWIN for name in names)
     pairs = dict(zip(names, renamed))
     cost = best.get(semconv.COST_AMOUNT)
+    indexed = tuple(part for name in names if (part := _part(name)) is not None)
     return _Plan(
         renamed,
         tuple(pairs[name] for name in ai_sdk.MILLISECONDS if pairs.get(name, _TWIN) != _TWIN),
         tuple(name for name in names if name in json_usage.TEXTS),
         tuple(name for name in STEPS if name in pairs),
         tuple(name for name in TEXTS if name in pairs),
-        any(name.startswith(_PREFIXES) for name in names),
+        tuple(name for name in FAILURES if name in pairs),
+        indexed,
         cost if cost != semconv.COST_AMOUNT else None,
-        renamed != names
-        or not MARKERS.isdisjoint(names)
-        or any(name.startswith(_PREFIXES) for name in names),
+        renamed != names or not MARKERS.isdisjoint(names) or bool(indexed),
     )
 
 
@@ -319,10 +321,10 @@ def _reasons(attributes: dict[str, Any]) -> None:
             attributes[semconv.RESPONSE_FINISH_REASONS] = [_word(each) for each in words]
 
 
-def _failure(attributes: dict[str, Any]) -> None:
+def _failure(attributes: dict[str, Any], names: tuple[str, ...]) -> None:
     """A failure that no status of the span tells: Langfuse's level, Claude Code's success."""
-    for name, failed in FAILURES.items():
-        if str(attributes.get(name)).lower() == failed:
+    for name in names:
+        if str(attributes.get(name)).lower() == FAILURES[name]:
             attributes.setdefault(semconv.ERROR_TYPE, attributes.get("error") or "_OTHER")
 
 
@@ -335,11 +337,13 @@ def _word(reason: Any) -> Any:
 
 def _messages(attributes: dict[str, Any], plan: _Plan) -> None:
     """Messages spread over numbered attributes, or given as one text, as one JSON list."""
-    if plan.indexed:
-        for target, found in _indexed(attributes).items():
-            if target not in attributes:
-                listed = [_message(found[number]) for number in sorted(found)]
-                attributes[target] = text_of(listed)
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    for name, target, number, field in plan.indexed:
+        found.setdefault(target, {}).setdefault(number, {})[field] = attributes.pop(name)
+    for target, messages in found.items():
+        if target not in attributes:
+            listed = [_message(messages[number]) for number in sorted(messages)]
+            attributes[target] = text_of(listed)
     for name in plan.contents:
         text = attributes.pop(name, None)
         role, target = TEXTS[name]
@@ -347,19 +351,14 @@ def _messages(attributes: dict[str, Any], plan: _Plan) -> None:
             attributes[target] = text_of([_message({"role": role, "content": text})])
 
 
-def _indexed(attributes: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
-    """Take the numbered attributes out: list -> number of the message -> its fields."""
-    found: dict[str, dict[int, dict[str, Any]]] = {}
-    for name in [name for name in attributes if name.startswith(_PREFIXES)]:
-        for prefix, inner, target in INDEXED:
-            if name.startswith(prefix):
-                number, _, field = name[len(prefix) :].partition(".")
-                if number.isdecimal():
-                    messages = found.setdefault(target, {})
-                    message = messages.setdefault(int(number), {})
-                    message[field.removeprefix(inner)] = attributes.pop(name)
-                break
-    return found
+def _part(name: str) -> tuple[str, str, int, str] | None:
+    """The part of a message that a numbered attribute is, as of `_Plan.indexed`."""
+    for prefix, inner, target in INDEXED:
+        if name.startswith(prefix):
+            number, _, field = name[len(prefix) :].partition(".")
+            if number.isdecimal() and len(number) < _LONGEST_NUMBER:
+                return name, target, int(number), field.removeprefix(inner)
+    return None
 
 
 def _message(fields: dict[str, Any]) -> dict[str, Any]:

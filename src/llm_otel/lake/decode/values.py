@@ -22,8 +22,8 @@ def mapping(pairs: Iterable[Any]) -> dict[str, Any]:
     found = {}
     for pair in pairs:
         value = pair.value
-        # Most are texts, and asking which kind it is costs as much as all the rest.
-        found[pair.key] = value.string_value or plain(value)
+        # Most are texts or counts, and asking which kind it is costs as much as all the rest.
+        found[pair.key] = value.string_value or value.int_value or plain(value)
     return found
 
 
