@@ -17,6 +17,8 @@ try:
 except ImportError:  # a faster reader of JSON, not another one
     _loads = json.loads
 
+_LARGEST: Final = 2**63
+
 TEXTS: Final = frozenset({*FIELDS, *USAGES})
 _FLAT: Final = {path[0]: name for name, paths in COUNTS.items() for path in paths if len(path) == 1}
 _NESTED: Final = {path: name for name, paths in COUNTS.items() for path in paths if len(path) == 2}
@@ -38,7 +40,7 @@ def unpack(attributes: dict[str, Any], names: Iterable[str]) -> None:
             value = _at(parsed, path)
             if target == name:
                 attributes[name] = value
-            elif value is not None and value != "":
+            elif value not in (None, "") and not (type(value) is int and _whole(value) is None):
                 attributes.setdefault(target, value)
         for path in USAGES.get(name, ()):
             details = _at(parsed, path)
@@ -82,8 +84,8 @@ def _counts(details: Mapping[str, Any]) -> dict[str, int]:
 
 def _whole(value: Any) -> int | None:
     if type(value) is int:
-        return value
-    return int(value) if isinstance(value, float) and value.is_integer() else None
+        return value if abs(value) < _LARGEST else None
+    return _whole(int(value)) if isinstance(value, float) and value.is_integer() else None
 
 
 def _beside(counts: Mapping[str, int], beside: Mapping[str, int]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
@@ -24,6 +25,8 @@ from llm_otel.lake.decode.names.operations import (
     UNNAMED,
 )
 from llm_otel.lake.decode.names.providers import provider_of
+from llm_otel.lake.decode.quantities import flag
+from llm_otel.lake.decode.usage import USAGE
 from llm_otel.lake.decode.values import text as text_of
 
 # Older name -> name of today; the first of those for one name wins.
@@ -60,6 +63,7 @@ _MOST_USD: Final = 100_000.0
 # What an older name becomes where a better one says the same.
 _TWIN: Final = "\0"
 _LONGEST_NUMBER: Final = 10
+_LONGEST_COUNT: Final = 16
 _MOST_PLANS: Final = 4096
 
 
@@ -113,13 +117,19 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
     _operation(attributes, span_name, plan.steps)
     _provider(attributes)
     if plan.older:
-        _models(attributes)
+        _words(attributes)
         _cost(attributes, plan)
         _reasons(attributes)
         _failure(attributes, plan.failures)
         if plan.indexed or plan.contents:
             _messages(attributes, plan)
     return attributes
+
+
+@lru_cache(maxsize=_MOST_PLANS)
+def is_older(name: str) -> bool:
+    """Whether an attribute of this name makes a span one of older names."""
+    return name in MARKERS or name.startswith(PROPERTIES) or _part(name) is not None
 
 
 # By the attribute, whether a word is one of today's.
@@ -298,11 +308,18 @@ def amount_of(value: Any) -> float | None:
     return amount if 0 <= amount <= _MOST_USD else None
 
 
-def _models(attributes: dict[str, Any]) -> None:
-    """Micrometer, which Spring AI writes with, has a word for no value."""
+def _words(attributes: dict[str, Any]) -> None:
+    """Values as texts: counts, whether a stream, and Micrometer's word for no model."""
     for name in MODELS:
         if attributes.get(name) == semconv.NONE:
             del attributes[name]
+    for name in USAGE:
+        value = attributes.get(name)
+        if type(value) is str and value.isdecimal() and len(value) < _LONGEST_COUNT:
+            attributes[name] = int(value)
+    stream = attributes.get(semconv.REQUEST_STREAM)
+    if type(stream) is str:
+        attributes[semconv.REQUEST_STREAM] = flag(stream)
 
 
 def _reasons(attributes: dict[str, Any]) -> None:
