@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from llm_otel.lake.decode.attributes import Places
 from llm_otel.lake.decode.older import normalise
-from llm_otel.lake.decode.values import finite, listed, mapped
+from llm_otel.lake.decode.values import finite, listed, mapped, text
 
 # The kinds of a value that is one of Python's, by its type.
 _KINDS: Final[dict[type, str]] = {str: "string", bool: "bool", int: "int", float: "double"}
@@ -45,6 +45,8 @@ def translated(lists: pa.Array, names: pa.Array, rows: Places) -> pa.Array:
     chosen = pa.array(rows)
     dicts = _dicts(lists.take(chosen))
     made = [normalise(each, name) for each, name in zip(dicts, names.take(chosen).to_pylist())]
+    if len(rows) == len(lists):
+        return _lists(made, lists.type)
     order = np.arange(len(lists))
     order[rows] = len(lists) + np.arange(len(rows))
     return pa.concat_arrays([lists, _lists(made, lists.type)]).take(pa.array(order))
@@ -77,12 +79,19 @@ def _objects(values: list[Any]) -> Any:
     return array
 
 
+def _repeated(values: pa.Array, made: Callable[[bytes], Any]) -> Any:
+    """What is made of each: few different ones come again and again."""
+    encoded = values.dictionary_encode()
+    different = _objects([made(each) for each in encoded.dictionary.to_pylist()])
+    return different[encoded.indices.to_numpy()]
+
+
 _MADE: Final[dict[str, Callable[[pa.Array], Any]]] = {
     "string": lambda found: found.to_numpy(False),
     "int": lambda found: _objects(found.to_numpy(False).tolist()),
     "bool": lambda found: _objects(found.to_pylist()),
     "double": lambda found: _objects([finite(each) for each in found.to_pylist()]),
-    "array": lambda found: _objects([listed(each) for each in found.to_pylist()]),
+    "array": lambda found: _repeated(found, listed),
     "map": lambda found: _objects([mapped(each) for each in found.to_pylist()]),
     "bytes": lambda found: _objects(
         [base64.b64encode(each).decode() for each in found.to_pylist()]
@@ -98,7 +107,11 @@ def _lists(dicts: list[dict[str, Any]], kind: pa.DataType) -> pa.Array:
     codes = np.fromiter(map(_CODES.__getitem__, map(type, values)), np.int8, len(values))
     held = {name: np.flatnonzero(codes == code) for code, name in enumerate(_KINDS.values())}
     parts = {name: values[places] for name, places in held.items()}
-    wires = [(place, *_wire(values[place])) for place in np.flatnonzero(codes == _OTHER)]
+    known: dict[str, tuple[str, Any]] = {}
+    wires = []
+    for place in np.flatnonzero(codes == _OTHER):
+        key = text(values[place])
+        wires.append((place, *(known.get(key) or known.setdefault(key, _wire(values[place])))))
     for name in {name for _, name, _ in wires}:
         here = [(place, wire) for place, field, wire in wires if field == name]
         held[name] = np.array([place for place, _ in here])
