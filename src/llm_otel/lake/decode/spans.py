@@ -81,13 +81,7 @@ class Spans:
         duration = _seconds(start, span.end_time_unix_nano)
         status, error_type = status_of(span.status.code, attributes, span.events)
         what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
-        who = (
-            get(semconv.TENANT_ID),
-            get(semconv.FEATURE),
-            get(semconv.USER_HASH) or get(semconv.USER_ID),
-            get(semconv.SESSION_ID),
-            get(semconv.CONVERSATION_ID),
-        )
+        who = _who(attributes)
         ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex() or None)
         head = (start // 1000, *ids)
         if what[0] in CALLS:
@@ -135,6 +129,18 @@ class Spans:
                 *content,
             )
         )
+
+
+def _who(attributes: Mapping[str, Any]) -> Row:
+    """Tenant, feature, user, session and conversation."""
+    get = attributes.get
+    return (
+        get(semconv.TENANT_ID),
+        get(semconv.FEATURE),
+        get(semconv.USER_HASH) or get(semconv.USER_ID),
+        get(semconv.SESSION_ID),
+        get(semconv.CONVERSATION_ID),
+    )
 
 
 def _seconds(start: int, end: int) -> float | None:
