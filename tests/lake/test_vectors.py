@@ -69,6 +69,16 @@ OLDER: list[dict[str, Any]] = [
     {**samples.CHAT, "gen_ai.usage.input_tokens": "12"},
     {**samples.CHAT, "gen_ai.usage.cost.amount": 1},
     {**samples.CHAT, "tenant_id": 7},
+    # Names of today with words of others.
+    {**samples.CHAT, "gen_ai.operation.name": "chat.completions"},
+    {**samples.CHAT, "gen_ai.provider.name": "openai.chat"},
+    {**samples.CHAT, "gen_ai.provider.name": "langchain"},
+    {**samples.CHAT, "gen_ai.workflow.name": "w"},
+    {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 3},
+    {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o"},
+    {"ai.operationId": "ai.generateText", "ai.usage.promptTokens": 3},
+    {"mlflow.spanType": '"LLM"', "mlflow.spanOutputs": "{}"},
+    {"genkit:type": "util", "genkit:output": "{}"},
     {**samples.CHAT, "gen_ai.usage.input_tokens": 2**63 - 1},
     {**samples.CHAT, "gen_ai.usage.output_tokens": -1},
     {**samples.CHAT, "gen_ai.usage.cost.amount": float("nan")},
@@ -148,13 +158,64 @@ def test_both_ways_give_the_same_tables(seed: int) -> None:
 def test_requests_with_older_names_are_mixed_in(seed: int) -> None:
     """What is left to the slow way comes after the others, with its calls."""
     requests = bodies(seed, older=True)
-    assert 5 < len(vectors.decode(requests).left) <= 9
+    assert len(vectors.decode(requests).left) <= 9
     spans, calls, of_call = traces.decode(requests, pytest.fail)
     expected = slowly(requests)
     assert rows(spans) == rows(expected[0])
     assert rows(calls) == rows(expected[1])
     span_ids = spans["span_id"].to_pylist()
     assert [span_ids[at] for at in of_call] == calls["span_id"].to_pylist()
+
+
+# Content, usage in JSON, twins, values of every kind: all that a translation has to bring over.
+FOREIGN: list[dict[str, Any]] = [
+    {"gen_ai.system": "OpenAI", "llm.request.type": "chat", "gen_ai.prompt.0.role": "user",
+     "gen_ai.prompt.0.content": 'a "b" ž 🐎', "gen_ai.completion.0.finish_reason": "stop",
+     "gen_ai.usage.prompt_tokens": 1000, "gen_ai.usage.completion_tokens": 100,
+     "gen_ai.usage.cache_read_input_tokens": 0, "gen_ai.request.model": "gpt-4o",
+     "traceloop.association.properties.team": "blue", "llm.is_streaming": "True"},
+    {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.token_count.prompt": 3,
+     "llm.token_count.completion": 4, "input.value": "hello", "empty": "", "nothing": None,
+     "numbers": [1, 2.5, True, "x", ["y"]], "negative": -1, "large": 2**62, "flag": False,
+     "nan": float("nan"), "whole": 3.0, "llm_otel.tag.number": 3},
+    {"ai.operationId": "ai.streamText.doStream", "gen_ai.system": "openai.chat",
+     "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 1000,
+     "gen_ai.usage.output_tokens": 100, "ai.usage.inputTokens": 1000,
+     "ai.response.msToFirstChunk": 33.5, "gen_ai.response.finish_reasons": ["stop"]},
+    {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o",
+     "langfuse.observation.usage_details": '{"input": 10, "output": 5}',
+     "langfuse.observation.level": "ERROR"},
+    {"gen_ai.operation.name": "chat", "gen_ai.system": "anthropic",
+     "gen_ai.usage.cache_read_input_tokens": 500, "gen_ai.usage.input_tokens": 1000,
+     "gen_ai.usage.output_tokens": 5, "gen_ai.request.model": "claude-sonnet-4-5"},
+    {"gen_ai.operation.name": "chat", "gen_ai.system": "crewai", "gen_ai.usage.cost": "0.5"},
+    {"traceloop.association.properties.team": "alone"},
+    {"gen_ai.completion.0.finish_reason": "stop"},
+    {"genkit:type": "action", "genkit:metadata:subtype": "model", "genkit:name": "openai/gpt-4o",
+     "genkit:output": '{"usage": {"inputTokens": 99999999999999999999, "outputTokens": 1}}'},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("older", OLDER + FOREIGN)
+@pytest.mark.parametrize("name", ["span", "invoke_agent helper", "claude_code.llm_request"])
+def test_other_names_give_the_same_tables_both_ways(older: dict[str, Any], name: str) -> None:
+    """Beside a span of today, whatever is other: a name, a word, a value's type, a span's name."""
+    requests = [
+        samples.spans(samples.CHAT, older, name=name, seed=1).SerializeToString(),
+        samples.spans(older, samples.CHAT, older, name="chat", seed=2).SerializeToString(),
+    ]
+    spans, calls, of_call = traces.decode(requests, pytest.fail)
+    expected = slowly(requests)
+    assert rows(spans) == rows(expected[0])
+    assert rows(calls) == rows(expected[1])
+    span_ids = spans["span_id"].to_pylist()
+    assert [span_ids[at] for at in of_call] == calls["span_id"].to_pylist()
+
+
+@pytest.mark.parametrize("older", FOREIGN[:4])
+def test_other_names_go_the_quick_way(older: dict[str, Any]) -> None:
+    """None of what emitters send day by day is left to the slow one."""
+    assert vectors.decode([samples.spans(older, name="span").SerializeToString()]).left == []
 
 
 @pytest.mark.parametrize("requests", [[], [b""], [samples.spans().SerializeToString()]])
@@ -174,9 +235,10 @@ def test_a_failure_of_the_quick_way_is_survived(
     assert "one span at a time" in caplog.text
 
 
-def test_nothing_but_older_names() -> None:
-    """A batch of which every request speaks older names is all for the other way."""
-    bodies = [samples.spans(each, seed=n).SerializeToString() for n, each in enumerate(OLDER)]
+def test_nothing_but_what_is_left() -> None:
+    """A batch of which every request is for the other way."""
+    wrong = {**samples.CHAT, "gen_ai.usage.input_tokens": "12"}
+    bodies = [samples.spans(wrong, seed=seed).SerializeToString() for seed in range(3)]
     decoded = vectors.decode(bodies)
-    assert decoded.left == list(range(len(bodies)))
+    assert decoded.left == [0, 1, 2]
     assert (decoded.spans.num_rows, decoded.calls.num_rows) == (0, 0)

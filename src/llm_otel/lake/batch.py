@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from llm_otel.lake.decode import LOGS, METRICS, TRACES, from_protobuf
+from llm_otel.lake.decode import LOGS, METRICS, TRACES, agent_events, from_protobuf
 from llm_otel.lake.decode.logs import EVENT_TABLES, Logs
 from llm_otel.lake.decode.metrics import Metrics
+from llm_otel.lake.decode.names.agents import MARKERS
 from llm_otel.lake.decode.series import Series
 from llm_otel.lake.decode.traces import decode
 from llm_otel.lake.decode.values import columns
@@ -68,17 +69,36 @@ class Batches:
         self._metrics(segment, records)
 
     def _spans(self, segment: int, records: Sequence[Record]) -> None:
-        traces = [record for record in records if record.signal == TRACES]
-        if not traces or self._done("spans", segment):
+        if self._done("spans", segment):
+            return
+        traces = [(record, record.body) for record in records if record.signal == TRACES]
+        traces += self._told_by_events(segment, records)
+        if not traces:
             return
         spans, calls, of_call = decode(
-            [record.body for record in traces],
-            lambda number: self._set_aside(segment, traces[number]),
+            [body for _, body in traces],
+            lambda number: self._set_aside(segment, traces[number][0]),
             self._refusals,
         )
         fresh = self._seen["spans"].fresh(spans)
         self._append("calls", segment, calls.filter(pa.array(fresh[of_call])))
         self._append("spans", segment, spans.filter(pa.array(fresh)))
+
+    def _told_by_events(
+        self, segment: int, records: Sequence[Record]
+    ) -> list[tuple[Record, bytes]]:
+        """Requests to a provider that events tell of, as requests with spans."""
+        made: list[tuple[Record, bytes]] = []
+
+        def add(request: Any, record: Record) -> None:
+            spans = agent_events.spans_of(request, record.received)
+            if spans is not None:
+                made.append((record, spans.SerializeToString()))
+
+        for record in records:
+            if record.signal == LOGS and any(marker in record.body for marker in MARKERS):
+                self._guarded(segment, record, add, record)
+        return made
 
     def _events(self, segment: int, records: Sequence[Record]) -> None:
         logs = Logs(self._refusals)

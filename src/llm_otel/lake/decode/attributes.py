@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from llm_otel.lake.decode.values import finite, plain, text
+from llm_otel.lake.decode.values import finite, listed, mapped, plain, text
 
 Places = npt.NDArray[np.int64]
 
@@ -25,9 +25,11 @@ class Attributes:
     Attributes:
         names: The keys that occur.
         count: How many spans there are.
+        lists_of: What these were made of.
     """
 
     def __init__(self, lists: pa.Array) -> None:
+        self.lists_of = lists
         self.count = len(lists)
         self._offsets = lists.offsets.to_numpy() - lists.offsets[0].as_py()
         self._parents = pc.list_parent_indices(lists).to_numpy()
@@ -83,7 +85,7 @@ class Attributes:
     def lists(self, name: str) -> tuple[pa.Array, list[Any]]:
         """The attribute of each span as a number of a list of the different ones, and these."""
         encoded = self.column(name, "array", pa.binary()).dictionary_encode()
-        return encoded.indices, [_list(each) for each in encoded.dictionary.to_pylist()]
+        return encoded.indices, [listed(each) for each in encoded.dictionary.to_pylist()]
 
     def at(self, row: int, names: Collection[str]) -> dict[str, Any]:
         """Some attributes of one span, as Python's values."""
@@ -134,14 +136,6 @@ class Attributes:
         return None
 
 
-def _list(wire: bytes) -> Any:
-    return plain(AnyValue(array_value=ArrayValue.FromString(wire)))
-
-
-def _map(wire: bytes) -> Any:
-    return plain(AnyValue(kvlist_value=KeyValueList.FromString(wire)))
-
-
 def _same(value: Any) -> Any:
     return value
 
@@ -151,8 +145,8 @@ _MADE: Final[dict[str, Callable[[Any], Any]]] = {
     "int": _same,
     "double": finite,
     "bool": _same,
-    "array": _list,
-    "map": _map,
+    "array": listed,
+    "map": mapped,
     "bytes": lambda value: plain(AnyValue(bytes_value=value)),
 }
 
@@ -168,7 +162,7 @@ def _cast(values: pa.Array) -> pa.Array:
 def _lists(values: pa.Array) -> pa.Array:
     """Few different lists come again and again."""
     encoded = values.dictionary_encode()
-    printed = [text(_list(each)) for each in encoded.dictionary.to_pylist()]
+    printed = [text(listed(each)) for each in encoded.dictionary.to_pylist()]
     return pa.array(printed, pa.string()).take(encoded.indices)
 
 

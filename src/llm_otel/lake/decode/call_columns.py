@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -11,8 +12,8 @@ import pyarrow.compute as pc
 from llm_otel import semconv
 from llm_otel.lake.decode import calls
 from llm_otel.lake.decode.attributes import Places
-from llm_otel.lake.decode.span_columns import RENAMED, Batch, Columns
-from llm_otel.lake.decode.usage import GENERATING, USAGE
+from llm_otel.lake.decode.span_columns import Batch, Columns
+from llm_otel.lake.decode.usage import GENERATING
 from llm_otel.lake.decode.values import text
 from llm_otel.lake.schema import CALLS
 
@@ -92,7 +93,8 @@ def _cost(batch: Batch, made: Columns, rows: Places) -> Columns:
     mask = pc.and_not(pc.and_(amount.is_null(), used), partial)
     places = np.flatnonzero(mask.to_numpy(False))
     if len(places):
-        costs = zip(*(calls.local_cost(*_usage(batch, row)) for row in rows[places].tolist()))
+        read = (made[name].take(pa.array(places)).to_pylist() for name in calls.PRICED_BY)
+        costs = zip(*(calls.local_cost(*known) for known in _priced(read)))
         for (name, column), values in zip(columns.items(), costs):
             columns[name] = pc.replace_with_mask(column, mask, pa.array(values, column.type))
     columns["cost_status"] = _cost_status(
@@ -136,12 +138,10 @@ def _cost_status(
     return pc.case_when(conditions, *(pa.scalar(word) for word, _ in cases))
 
 
-def _usage(batch: Batch, row: int) -> tuple[dict[str, Any], list[Any]]:
-    said = batch.attributes.at(row, calls.PRICED_BY)
-    for old, new in RENAMED.items():
-        if old in said:
-            said.setdefault(new, said[old])
-    return said, [said.get(name) for name in USAGE]
+def _priced(columns: Iterable[list[Any]]) -> Iterator[tuple[Any, Any, Any, list[int | None]]]:
+    """What `calls.local_cost` takes, of each row of the columns of `calls.PRICED_BY`."""
+    for operation, provider, model, response_model, *usage in zip(*columns):
+        yield operation, provider, response_model or model, usage
 
 
 def _tags(batch: Batch, rows: Places) -> pa.Array:

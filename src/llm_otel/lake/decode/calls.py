@@ -9,12 +9,14 @@ from typing import Any, Final
 import llm_otel
 from llm_otel import semconv
 from llm_otel.lake.decode.names import CONTENT
+from llm_otel.lake.decode.names.providers import maker_of
 from llm_otel.lake.decode.quantities import flag
-from llm_otel.lake.decode.usage import USAGE, is_partial
+from llm_otel.lake.decode.usage import is_partial
 from llm_otel.lake.decode.values import text
 
 LOCAL: Final = "local"
 NO_COST: Final = (None, None, False)
+_UNUSED: Final = [None] * 5
 PREFIX: Final = 1024
 
 _CUT: Final = len(semconv.TAG_PREFIX)
@@ -27,17 +29,8 @@ _PRICED: Final = (
 )
 
 
-# What `local_cost` reads, and the name of v1.41 of a part of it.
-PRICED_BY: Final = frozenset(
-    {
-        *USAGE,
-        semconv.USAGE_CACHE_WRITE_V141,
-        semconv.RESPONSE_MODEL,
-        semconv.REQUEST_MODEL,
-        semconv.PROVIDER_NAME,
-        semconv.OPERATION_NAME,
-    }
-)
+# The columns that decide the price of a call.
+PRICED_BY: Final = ("operation", "provider", "model", "response_model", *_PRICED)
 
 _BILLED: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.COST_AMOUNT)
 
@@ -62,7 +55,9 @@ def details(
         get(name) not in (None, "") and name not in numbers for name in _BILLED
     )
     if amount is None:
-        amount, source, incomplete = local_cost(attributes, usage)
+        model = get(semconv.RESPONSE_MODEL) or get(semconv.REQUEST_MODEL)
+        operation, provider = get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME)
+        amount, source, incomplete = local_cost(operation, provider, model, usage)
     elif get(semconv.COST_CURRENCY, "USD") != "USD":
         amount, source, incomplete = NO_COST
     return (
@@ -114,24 +109,28 @@ def tags(attributes: Mapping[str, Any]) -> list[tuple[str, str]] | None:
 
 
 def local_cost(
-    attributes: Mapping[str, Any], usage: list[int | None]
+    operation: object, provider: object, model: object, usage: list[int | None]
 ) -> tuple[float | None, str | None, bool]:
     """The cost of the usage by our prices, for a sender that did not say.
 
     Returns:
         USD and its source (None: not known), and whether a part of the usage has no price.
     """
-    model = attributes.get(semconv.RESPONSE_MODEL) or attributes.get(semconv.REQUEST_MODEL)
-    counts = {name: count for name, count in zip(_PRICED, usage) if count is not None}
-    partial = is_partial(usage, attributes.get(semconv.OPERATION_NAME))
-    if not counts or partial or not isinstance(model, str):
+    if not isinstance(model, str) or usage == _UNUSED or is_partial(usage, operation):
         return NO_COST
-    provider = attributes.get(semconv.PROVIDER_NAME)
-    options = {"provider": provider} if isinstance(provider, str) else {}
-    try:
-        cost = llm_otel.cost(counts, model=model, **options)
-    except (ValueError, TypeError):
+    inputs, outputs, read, written, reasoning = (count or 0 for count in usage)
+    if read > inputs or written > inputs or reasoning > outputs:
         return NO_COST
+    biller = provider if isinstance(provider, str) else maker_of(model)
+    options = {} if biller is None else {"provider": biller}
+    used = llm_otel.Usage(
+        input_tokens=inputs,
+        output_tokens=outputs,
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=reasoning,
+    )
+    cost = llm_otel.cost(used, model=model, **options)
     return NO_COST if cost is None else (cost.total, LOCAL, cost.incomplete)
 
 

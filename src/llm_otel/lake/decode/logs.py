@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names import CONTENT
+from llm_otel.lake.decode.agent_events import event_name
+from llm_otel.lake.decode.names import CONTENT, agents
+from llm_otel.lake.decode.omissions import leave_out
 from llm_otel.lake.decode.quantities import flag, signed
 from llm_otel.lake.decode.spans import source_of
 from llm_otel.lake.decode.values import mapping, text
@@ -34,13 +36,14 @@ class Logs:
             source = source_of(said)
             for scope in resource.scope_logs:
                 for record in scope.log_records:
-                    self._add(record, source, received)
+                    self._add(record, scope.scope.name, source, received)
 
-    def _add(self, record: Any, source: Row, received: int) -> None:
+    def _add(self, record: Any, scope: str, source: Row, received: int) -> None:
         attributes = mapping(record.attributes)
         # Senders from before `event_name` put the name among the attributes.
         name = record.event_name or attributes.get("event.name")
         if name not in _EVENTS:
+            _left_out(event_name(record, attributes, scope))
             return
         table, told_of = _EVENTS[name]
         told = told_of(attributes)
@@ -56,6 +59,17 @@ class Logs:
             text([name, record.time_unix_nano, *ids, source, sorted(attributes.items(), key=str)])
         )
         self.rows[table].append((*head, *told, identity))
+
+
+def _left_out(name: str) -> None:
+    """Say why a record is no row here, unless it is a call."""
+    if not name:
+        leave_out("log record without an event's name", "", "only events about model calls are")
+    elif name.startswith(agents.KNOWN):
+        if name not in agents.EVENTS:
+            leave_out("event", name, "it tells of no request to a provider")
+    else:
+        leave_out("event", name, "it tells of no evaluation, outcome, message or request")
 
 
 def _score(attributes: dict[str, Any]) -> Row:

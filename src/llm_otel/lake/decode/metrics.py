@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from llm_otel import semconv
+from llm_otel.lake.decode import agent_metrics
+from llm_otel.lake.decode.errors import error_class
+from llm_otel.lake.decode.names import agents
+from llm_otel.lake.decode.omissions import leave_out
 from llm_otel.lake.decode.series import Amount, Series
 from llm_otel.lake.decode.spans import instance_of, source_of
 from llm_otel.lake.decode.values import mapping, text
 from llm_otel.lake.refusals import Refusals
 
-# Metrics about model calls; all others are accepted and left out.
+# Metrics about model calls; all others are accepted and left out, but those of coding agents.
 PREFIXES: Final = ("gen_ai.", "llm_otel.", "llm.")
 
 _HOUR: Final = 3600 * 10**9
@@ -48,6 +52,9 @@ _ATTRIBUTES: Final = {
     semconv.EVALUATION_NAME: semconv.EVALUATION,
 }
 
+# What tells the rows of one use of tokens apart.
+_TYPES: Final = (semconv.TOKEN_TYPE, semconv.CACHE)
+
 Row = tuple[Any, ...]
 
 
@@ -63,6 +70,8 @@ class Metrics:
         self._series = series
         self._refusals = refusals
         self._gains: dict[str, tuple[Row, Row, list[Any], str | None]] = {}
+        # Tokens that no metric prices, by what their cost is of.
+        self._unpriced: dict[str, tuple[Row, dict[str, Any], dict[str, float], str | None]] = {}
 
     def add(self, request: Any) -> None:
         """Take an ExportMetricsServiceRequest."""
@@ -72,11 +81,17 @@ class Metrics:
             about = sorted(said.items())
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
+                    identity = [about, scope.scope.name]
                     if metric.name.startswith(PREFIXES):
-                        self._metric(metric, source, [about, scope.scope.name], instance)
+                        self._metric(metric, source, identity, instance)
+                    elif metric.name in agents.METRICS:
+                        self._agent_metric(metric, source, identity, instance)
+                    else:
+                        leave_out("metric", metric.name, "it counts no requests, tokens or money")
 
     def rows(self) -> list[Row]:
         """The rows of the table `metrics_hourly`, one for each series and hour with a gain."""
+        self._price()
         return [
             (*head, *labels, total, count, bounds or None, buckets or None, instance)
             for head, labels, (total, count, bounds, buckets), instance in self._gains.values()
@@ -84,6 +99,40 @@ class Metrics:
         ]
 
     def _metric(self, metric: Any, source: Row, about: list[Any], instance: str | None) -> None:
+        for kind, time, attributes, gain, bounds in self._points(metric, about):
+            self._count(
+                _head(time, metric.name, kind, source), _labels(attributes), gain, bounds, instance
+            )
+
+    def _agent_metric(
+        self, metric: Any, source: Row, about: list[Any], instance: str | None
+    ) -> None:
+        """Count a metric of an agent for those of ours that it stands for."""
+        for _, time, attributes, gain, _ in self._points(metric, about):
+            total = Amount(gain.sum)
+            for name, labels, field in agent_metrics.standing_for(metric.name, attributes):
+                head = _head(time, name, "counter", source)
+                self._count(head, _labels(labels), total, [], instance)
+                if field is not None:
+                    whole = {key: labels[key] for key in labels if key not in _TYPES}
+                    key = text([head[0], source, sorted(whole.items()), instance])
+                    cost = _head(time, semconv.COST.name, "counter", source)
+                    known = self._unpriced.setdefault(key, (cost, whole, {}, instance))
+                    known[2][field] = known[2].get(field, 0) + gain.sum
+
+    def _price(self) -> None:
+        """Count the cost of the tokens that no metric prices."""
+        for head, labels, usage, instance in self._unpriced.values():
+            provider, model = labels.get(semconv.PROVIDER), labels.get(semconv.MODEL)
+            cost = agent_metrics.cost_of(provider, model, usage)
+            if cost is not None:
+                self._count(head, _labels(labels), Amount(cost), [], instance)
+        self._unpriced.clear()
+
+    def _points(
+        self, metric: Any, about: list[Any]
+    ) -> Iterator[tuple[str, int, dict[str, Any], Amount, list[float]]]:
+        """Kind, time, attributes, gain and bounds of each point that adds anything."""
         kind, cumulative, points = _points(metric)
         for point, amount, bounds in points:
             if point.flags & _NO_RECORDED_VALUE:
@@ -97,8 +146,7 @@ class Metrics:
             start = time if kind == "gauge" else point.start_time_unix_nano
             gain = self._series.gain(identity, start, time, amount, cumulative=cumulative)
             if gain is not None:
-                head = (time // _HOUR * (_HOUR // 1000), metric.name, kind, *source)
-                self._count(head, _labels(attributes), gain, bounds, instance)
+                yield kind, time, attributes, gain, bounds
 
     def _count(
         self, head: Row, labels: Row, gain: Amount, bounds: list[float], instance: str | None
@@ -113,6 +161,10 @@ class Metrics:
         held[0] += gain.sum
         held[1] = None if gain.count is None else (held[1] or 0) + gain.count
         held[3] = [one + other for one, other in zip(held[3], gain.buckets)]
+
+
+def _head(time: int, name: str, kind: str, source: Row) -> Row:
+    return (time // _HOUR * (_HOUR // 1000), name, kind, *source)
 
 
 def _points(metric: Any) -> tuple[str, bool, Iterator[tuple[Any, Amount, list[float]]]]:
@@ -170,6 +222,9 @@ def _labels(attributes: dict[str, Any]) -> Row:
         column = _ATTRIBUTES.get(name)
         if column is None:
             others.append((name, word))
+        elif column == semconv.ERROR_TYPE_LABEL and word not in semconv.ERROR_CLASSES:
+            # a program's own counter, by the names of its SDK
+            known[column] = error_class(word)
         elif word != semconv.NONE:
             known[column] = word
     ordered = (known.get(name) for name in ("operation", "provider", "model"))

@@ -1,25 +1,51 @@
-"""Attributes of other instrumentations as the conventions of today name them."""
+"""Attributes of other instrumentations as the conventions of today name them.
+
+Most spans of an emitter have the same attributes. What is to be done with these is decided once for
+each list of names, and kept.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names import (
-    INDEXED,
-    OLDER,
+from llm_otel.lake.decode import json_usage
+from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, openinference
+from llm_otel.lake.decode.names.content import INDEXED, PROPERTIES, TEXTS
+from llm_otel.lake.decode.names.operations import (
+    CALLS,
+    NAMED,
     OPERATIONS,
-    PROPERTIES,
-    PROVIDERS,
-    TEXTS,
+    STEPS,
+    STREAMED_STEPS,
+    STREAMS,
+    UNNAMED,
 )
+from llm_otel.lake.decode.names.providers import provider_of
+from llm_otel.lake.decode.quantities import flag
+from llm_otel.lake.decode.usage import USAGE
+from llm_otel.lake.decode.values import text as text_of
 
-# A span that has none of these speaks the names of today: most spans cost one look.
+# Older name -> name of today; the first of those for one name wins.
+RENAMED: Final = {
+    **conventions.RENAMED,
+    **ai_sdk.RENAMED,
+    **openinference.RENAMED,
+    **json_texts.RENAMED,
+    **ai_sdk.MILLISECONDS,
+}
+_RANKS: Final = {name: rank for rank, name in enumerate(RENAMED)}
+
+# A span that has none of these speaks the names of today.
 MARKERS: Final = frozenset(
     {
-        *OLDER,
-        *(name for name, _, _ in TEXTS),
+        *RENAMED,
+        *STEPS,
+        *TEXTS,
+        *json_usage.TEXTS,
         *(
             f"{prefix}0.{inner}{field}"
             for prefix, inner, _ in INDEXED
@@ -27,50 +53,329 @@ MARKERS: Final = frozenset(
         ),
     }
 )
+MODELS: Final = (semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL)
+TOKENS: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS)
+
+# Attribute -> its value, in lower case, on a span that failed.
+FAILURES: Final = {"langfuse.observation.level": "error", "success": "false"}
+
+_MOST_USD: Final = 100_000.0
+# What an older name becomes where a better one says the same.
+_TWIN: Final = "\0"
+_LONGEST_NUMBER: Final = 10
+_LONGEST_COUNT: Final = 16
+_MOST_PLANS: Final = 4096
 
 
-def normalise(attributes: dict[str, Any]) -> None:
-    """Rename in place; a name of today wins over an older one beside it."""
-    if MARKERS.isdisjoint(attributes):
+class _Plan(NamedTuple):
+    """What is to be done with the attributes of one list of names.
+
+    Attributes:
+        names: What each becomes, in their order.
+        milliseconds: Those, by their new names, that hold milliseconds for seconds.
+        texts: Those that hold JSON to look into.
+        steps: Those that say what kind of step the span is.
+        contents: Those that are a text of messages.
+        failures: Those that may say that the span failed.
+        indexed: Those that are a part of a message: name, list, number of the message, its field.
+        cost: The older name of the cost; None where it has today's, or there is none.
+        older: Whether anything is older at all.
+    """
+
+    names: tuple[str, ...]
+    milliseconds: tuple[str, ...]
+    texts: tuple[str, ...]
+    steps: tuple[str, ...]
+    contents: tuple[str, ...]
+    failures: tuple[str, ...]
+    indexed: tuple[tuple[str, str, int, str], ...]
+    cost: str | None
+    older: bool
+
+
+_plans: dict[tuple[str, ...], _Plan] = {}
+
+
+def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]:
+    """The attributes under the names of today; a name of today wins over an older one beside it."""
+    if span_name == conventions.CLAUDE_CODE_SPAN:
+        attributes = _claude_code(attributes)
+    names = tuple(attributes)
+    plan = _plans.get(names)
+    if plan is None:
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        plan = _plans[names] = _plan(names)
+    if plan.older:
+        attributes = dict(zip(plan.names, attributes.values()))
+        attributes.pop(_TWIN, None)
+        for name in plan.milliseconds:
+            attributes[name] = _seconds(attributes[name])
+        if plan.texts:
+            json_usage.unpack(attributes, plan.texts)
+            _genkit(attributes)
+    _operation(attributes, span_name, plan.steps)
+    _provider(attributes)
+    if plan.older:
+        _words(attributes)
+        _cost(attributes, plan)
+        _reasons(attributes)
+        _failure(attributes, plan.failures)
+        if plan.indexed or plan.contents:
+            _messages(attributes, plan)
+    return attributes
+
+
+@lru_cache(maxsize=_MOST_PLANS)
+def is_older(name: str) -> bool:
+    """Whether an attribute of this name makes a span one of older names."""
+    return name in MARKERS or name.startswith(PROPERTIES) or _part(name) is not None
+
+
+# By the attribute, whether a word is one of today's.
+TODAY: Final[Mapping[str, Callable[[str], bool]]] = {
+    semconv.OPERATION_NAME: lambda word: _operation_of(word) == word,
+    semconv.PROVIDER_NAME: lambda word: provider_of(word) == word,
+}
+
+
+def _plan(names: tuple[str, ...]) -> _Plan:
+    best: dict[str, str] = {}
+    for name in names:
+        target = _target(name)
+        held = best.get(target)
+        if held is None or _rank(name) < _rank(held):
+            best[target] = name
+    renamed = tuple(target if best[target := _target(name)] == name else _TWIN for name in names)
+    pairs = dict(zip(names, renamed))
+    cost = best.get(semconv.COST_AMOUNT)
+    indexed = tuple(part for name in names if (part := _part(name)) is not None)
+    return _Plan(
+        renamed,
+        tuple(pairs[name] for name in ai_sdk.MILLISECONDS if pairs.get(name, _TWIN) != _TWIN),
+        tuple(name for name in names if name in json_usage.TEXTS),
+        tuple(name for name in STEPS if name in pairs),
+        tuple(name for name in TEXTS if name in pairs),
+        tuple(name for name in FAILURES if name in pairs),
+        indexed,
+        cost if cost != semconv.COST_AMOUNT else None,
+        renamed != names or not MARKERS.isdisjoint(names) or bool(indexed),
+    )
+
+
+def _target(name: str) -> str:
+    if name.startswith(PROPERTIES) and name not in RENAMED:
+        return semconv.TAG_PREFIX + name[len(PROPERTIES) :]
+    return RENAMED.get(name, name)
+
+
+def _rank(name: str) -> int:
+    return _RANKS.get(name, -1)
+
+
+def _claude_code(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Claude Code's own names; it counts cached tokens beside the input, as its provider does."""
+    found: dict[str, Any] = {}
+    for name, value in attributes.items():
+        found.setdefault(conventions.CLAUDE_CODE.get(name, name), value)
+    cached = (semconv.USAGE_CACHE_READ, semconv.USAGE_CACHE_WRITE)
+    counts = [count_of(found.get(name)) for name in (semconv.USAGE_INPUT_TOKENS, *cached)]
+    if counts[0] is not None:
+        found[semconv.USAGE_INPUT_TOKENS] = sum(count or 0 for count in counts)
+    found.setdefault(semconv.PROVIDER_NAME, "anthropic")
+    return found
+
+
+def count_of(value: Any) -> int | None:
+    """A count that may be a text or a double; None where it is no count."""
+    try:
+        return int(float(value)) if not isinstance(value, bool) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _seconds(value: Any) -> Any:
+    try:
+        return float(value) / 1000
+    except (TypeError, ValueError):
+        return value
+
+
+def _operation_of(word: str) -> str:
+    if word in CALLS:
+        return word
+    key = word.lower()
+    if key in CALLS:
+        return key
+    return OPERATIONS.get(key) or OPERATIONS.get(key.replace(" ", "_").replace("-", "_"), word)
+
+
+def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...]) -> None:
+    """Say what the span does in the words of today, whoever says it first:
+
+    what its emitter calls the step, a name that can only be that of another step, the operation
+    that somebody named, the name of a span that is always a call, a model and its tokens.
+    """
+    word = attributes.get(semconv.OPERATION_NAME)
+    operation = _operation_of(word) if isinstance(word, str) else None
+    if word in STREAMS:
+        attributes.setdefault(semconv.REQUEST_STREAM, True)
+    step = None
+    for name in steps:
+        kind = attributes[name]
+        if isinstance(kind, str) and (step := STEPS[name].get(kind.lower())) is not None:
+            if kind.lower() in STREAMED_STEPS:
+                attributes.setdefault(semconv.REQUEST_STREAM, True)
+            break
+    if step is not None:
+        if step not in CALLS or operation not in CALLS:
+            operation = step
+    elif operation in CALLS and span_name.startswith(NAMED):
+        operation = span_name.partition(" ")[0]
+    elif operation in CALLS and "gen_ai.workflow.name" in attributes:
+        operation = semconv.INVOKE_WORKFLOW
+    elif operation is None and is_call(attributes):
+        operation = UNNAMED.get(span_name) or _by_model(attributes)
+    if operation is not None:
+        attributes[semconv.OPERATION_NAME] = operation
+
+
+def is_call(attributes: dict[str, Any]) -> bool:
+    """Whether a span that names no operation has a model and what it used, as only calls do."""
+    return (
+        any(attributes.get(name) for name in MODELS)
+        and any(attributes.get(name) is not None for name in TOKENS)
+        and semconv.AGENT_NAME not in attributes
+    )
+
+
+def _by_model(attributes: dict[str, Any]) -> str:
+    model = next(attributes[name] for name in MODELS if attributes.get(name))
+    embeds = "embed" in str(model).lower() and not attributes.get(semconv.USAGE_OUTPUT_TOKENS)
+    return semconv.EMBEDDINGS if embeds else semconv.CHAT
+
+
+def _provider(attributes: dict[str, Any]) -> None:
+    """The provider by today's name. A framework is none: it stays under the older name."""
+    word = attributes.get(semconv.PROVIDER_NAME)
+    if isinstance(word, str):
+        provider = provider_of(word)
+        if provider is None:
+            del attributes[semconv.PROVIDER_NAME]
+            attributes["gen_ai.system"] = word
+        elif provider != word:
+            attributes[semconv.PROVIDER_NAME] = provider
+
+
+def _genkit(attributes: dict[str, Any]) -> None:
+    """Genkit names a model as `provider/model`."""
+    name = attributes.get("genkit:name")
+    if isinstance(name, str) and semconv.REQUEST_MODEL not in attributes:
+        kind = attributes.get("genkit:metadata:subtype")
+        provider, _, model = name.partition("/")
+        if model and STEPS["genkit:metadata:subtype"].get(str(kind)) in CALLS:
+            attributes[semconv.REQUEST_MODEL] = model
+            attributes.setdefault(semconv.PROVIDER_NAME, provider)
+
+
+def _cost(attributes: dict[str, Any], plan: _Plan) -> None:
+    """A cost that somebody else computed: taken where it can be one.
+
+    0 for tokens that were used is what several write where they know no price, and no cost then;
+    an answer from LiteLLM's cache is free.
+    """
+    if semconv.COST_AMOUNT not in attributes or (plan.cost is None and not plan.texts):
         return
-    for old in [name for name in attributes if name in OLDER]:
-        attributes.setdefault(OLDER[old], attributes.pop(old))
-    _values(attributes)
-    _messages(attributes)
-    for name in [name for name in attributes if name.startswith(PROPERTIES)]:
-        tag = semconv.TAG_PREFIX + name[len(PROPERTIES) :]
-        attributes.setdefault(tag, attributes.pop(name))
+    amount = amount_of(attributes[semconv.COST_AMOUNT])
+    free = amount == 0 and any(attributes.get(name) for name in TOKENS)
+    if free and str(attributes.get("litellm.cache_hit")).lower() == "true":
+        free = False
+    if amount is None or free:
+        kept = attributes.pop(semconv.COST_AMOUNT)
+        attributes.setdefault(plan.cost or "cost", kept)
+    else:
+        attributes[semconv.COST_AMOUNT] = amount
 
 
-def _values(attributes: dict[str, Any]) -> None:
-    """The words for operations and providers, and single finish reasons as a list."""
-    for name, words in ((semconv.OPERATION_NAME, OPERATIONS), (semconv.PROVIDER_NAME, PROVIDERS)):
-        word = attributes.get(name)
-        if isinstance(word, str):
-            attributes[name] = words.get(word.lower(), word.lower())
+def amount_of(value: Any) -> float | None:
+    """USD that may be a text; None where it is no amount, negative or more than any call costs."""
+    if isinstance(value, bool):
+        return None
+    try:
+        amount = float(value)
+    except (TypeError, ValueError):
+        return None
+    return amount if 0 <= amount <= _MOST_USD else None
+
+
+def _words(attributes: dict[str, Any]) -> None:
+    """Values as texts: counts, whether a stream, and Micrometer's word for no model."""
+    for name in MODELS:
+        if attributes.get(name) == semconv.NONE:
+            del attributes[name]
+    for name in USAGE:
+        value = attributes.get(name)
+        if type(value) is str and value.isdecimal() and len(value) < _LONGEST_COUNT:
+            attributes[name] = int(value)
+    stream = attributes.get(semconv.REQUEST_STREAM)
+    if type(stream) is str:
+        attributes[semconv.REQUEST_STREAM] = flag(stream)
+
+
+def _reasons(attributes: dict[str, Any]) -> None:
+    """Why the answer ended, as a list; Python's and Spring's enumerations by their plain words."""
     reasons = attributes.get(semconv.RESPONSE_FINISH_REASONS)
     if isinstance(reasons, str):
-        attributes[semconv.RESPONSE_FINISH_REASONS] = [reasons]
+        words: Any = [reasons]
+        if reasons.startswith("["):
+            try:
+                words = json.loads(reasons)
+            except (ValueError, RecursionError):
+                words = reasons.strip("[]").split(",")
+        elif "FinishReason." in reasons:
+            words = reasons.split(",")
+        if isinstance(words, list):
+            attributes[semconv.RESPONSE_FINISH_REASONS] = [_word(each) for each in words]
 
 
-def _messages(attributes: dict[str, Any]) -> None:
+def _failure(attributes: dict[str, Any], names: tuple[str, ...]) -> None:
+    """A failure that no status of the span tells: Langfuse's level, Claude Code's success."""
+    for name in names:
+        if str(attributes.get(name)).lower() == FAILURES[name]:
+            attributes.setdefault(semconv.ERROR_TYPE, attributes.get("error") or "_OTHER")
+
+
+def _word(reason: Any) -> Any:
+    if not isinstance(reason, str):
+        return reason
+    enumeration, _, word = reason.strip().rpartition(".")
+    return word.lower() if enumeration == "FinishReason" else reason.strip()
+
+
+def _messages(attributes: dict[str, Any], plan: _Plan) -> None:
     """Messages spread over numbered attributes, or given as one text, as one JSON list."""
-    for prefix, inner, target in INDEXED:
-        names = [name for name in attributes if name.startswith(prefix)]
-        found: dict[int, dict[str, Any]] = {}
-        for name in names:
-            number, _, field = name[len(prefix) :].partition(".")
-            if number.isdecimal():
-                message = found.setdefault(int(number), {})
-                message[field.removeprefix(inner)] = attributes.pop(name)
-        if found and target not in attributes:
-            listed = [_message(found[number]) for number in sorted(found)]
-            attributes[target] = json.dumps(listed, ensure_ascii=False)
-    for name, role, target in TEXTS:
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    for name, target, number, field in plan.indexed:
+        found.setdefault(target, {}).setdefault(number, {})[field] = attributes.pop(name)
+    for target, messages in found.items():
+        if target not in attributes:
+            listed = [_message(messages[number]) for number in sorted(messages)]
+            attributes[target] = text_of(listed)
+    for name in plan.contents:
         text = attributes.pop(name, None)
-        if text is not None and target not in attributes:
-            message = _message({"role": role, "content": text})
-            attributes[target] = json.dumps([message], ensure_ascii=False)
+        role, target = TEXTS[name]
+        if text not in (None, "", "{}") and target not in attributes:
+            attributes[target] = text_of([_message({"role": role, "content": text})])
+
+
+def _part(name: str) -> tuple[str, str, int, str] | None:
+    """The part of a message that a numbered attribute is, as of `_Plan.indexed`."""
+    for prefix, inner, target in INDEXED:
+        if name.startswith(prefix):
+            number, _, field = name[len(prefix) :].partition(".")
+            if number.isdecimal() and len(number) < _LONGEST_NUMBER:
+                return name, target, int(number), field.removeprefix(inner)
+    return None
 
 
 def _message(fields: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -67,6 +67,7 @@ class Batch:
         scope: The name of each span's scope.
         resources: All resources, on the wire.
         resource: The position of each span's resource among these.
+        unchanged: The spans whose sender passed on the names of Anthropic's usage.
     """
 
     spans: pa.Array
@@ -74,6 +75,18 @@ class Batch:
     scope: pa.Array
     resources: pa.Array
     resource: pa.Array
+    unchanged: Places = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def part(self, rows: Places) -> Batch:
+        """Some of the spans."""
+        chosen = pa.array(rows)
+        return Batch(
+            self.spans.take(chosen),
+            Attributes(self.attributes.lists_of.take(chosen)),
+            self.scope.take(chosen),
+            self.resources,
+            self.resource.take(chosen),
+        )
 
     def text(self, name: str) -> pa.Array:
         """An attribute that is a text, of each span."""

@@ -87,9 +87,9 @@ class Spans:
         self.calls += other.calls
 
     def _add(self, span: Any, origin: Origin, scope: str | None) -> None:
-        attributes = mapping(span.attributes)
-        unchanged = is_unchanged(attributes)
-        normalise(attributes)
+        sent = mapping(span.attributes)
+        unchanged = is_unchanged(sent)
+        attributes = normalise(sent, span.name)
         get = attributes.get
         start = span.start_time_unix_nano
         duration = _seconds(start, span.end_time_unix_nano)
@@ -146,6 +146,7 @@ class Spans:
 
 
 def _who(attributes: Mapping[str, Any]) -> Row:
+    """Tenant, feature, user, session and conversation."""
     get = attributes.get
     return (
         get(semconv.TENANT_ID),

@@ -25,9 +25,10 @@ USAGE: Final = (
 TOTALS: Final = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total")
 
 # Anthropic's own names: who passes these on passes on its way of counting too.
-_UNCHANGED_READ: Final = "gen_ai.usage.cache_read_input_tokens"
-_UNCHANGED_WRITTEN: Final = "gen_ai.usage.cache_creation_input_tokens"
-_BESIDE: Final = ("anthropic", "aws.bedrock")
+UNCHANGED: Final = frozenset(
+    {"gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cache_creation_input_tokens"}
+)
+BESIDE: Final = frozenset({"anthropic", "aws.bedrock"})
 
 # Operations whose answer is made of tokens: without their count the usage is not whole.
 GENERATING: Final = (
@@ -40,7 +41,7 @@ GENERATING: Final = (
 
 def is_unchanged(attributes: Mapping[str, Any]) -> bool:
     """Whether a sender passed on the names of Anthropic's usage, before these are renamed."""
-    return _UNCHANGED_READ in attributes or _UNCHANGED_WRITTEN in attributes
+    return not UNCHANGED.isdisjoint(attributes)
 
 
 def usage_of(
@@ -56,7 +57,7 @@ def usage_of(
     usage = [numbers.get(name) for name in USAGE]
     if usage[0] is not None and (usage[2] or usage[3]):
         total = next((attributes[name] for name in TOTALS if name in attributes), None)
-        by_provider = unchanged and attributes.get(semconv.PROVIDER_NAME) in _BESIDE
+        by_provider = unchanged and attributes.get(semconv.PROVIDER_NAME) in BESIDE
         usage[0] += _beside(usage, count(total), by_provider=by_provider)
     return usage
 

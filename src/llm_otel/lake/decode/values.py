@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 
 try:
     import orjson
@@ -22,8 +23,8 @@ def mapping(pairs: Iterable[Any]) -> dict[str, Any]:
     found = {}
     for pair in pairs:
         value = pair.value
-        # Most are texts, and asking which kind it is costs as much as all the rest.
-        found[pair.key] = value.string_value or plain(value)
+        # Most are texts or counts, and asking which kind it is costs as much as all the rest.
+        found[pair.key] = value.string_value or value.int_value or plain(value)
     return found
 
 
@@ -48,6 +49,16 @@ def finite(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def listed(wire: bytes) -> Any:
+    """An OTLP ArrayValue on the wire as a list."""
+    return plain(AnyValue(array_value=ArrayValue.FromString(wire)))
+
+
+def mapped(wire: bytes) -> Any:
+    """An OTLP KeyValueList on the wire as a dict."""
+    return plain(AnyValue(kvlist_value=KeyValueList.FromString(wire)))
 
 
 def text(value: Any) -> str:

@@ -7,7 +7,7 @@ that can be right, are left to `decode.spans`, which this is also tested against
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,14 +19,16 @@ from llm_otel import semconv
 from llm_otel.lake.decode import call_columns, span_columns, wire
 from llm_otel.lake.decode.attributes import Attributes, Places
 from llm_otel.lake.decode.names import CALLS
-from llm_otel.lake.decode.older import MARKERS
+from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
+from llm_otel.lake.decode.names.operations import NAMED
+from llm_otel.lake.decode.older import MODELS, TODAY, TOKENS, is_older
 from llm_otel.lake.decode.quantities import LIMITS
 from llm_otel.lake.decode.span_columns import RENAMED, Batch
-from llm_otel.lake.decode.usage import TOTALS
+from llm_otel.lake.decode.translation import translated
+from llm_otel.lake.decode.usage import BESIDE, TOTALS, UNCHANGED
 from llm_otel.lake.schema import CALLS as CALLS_TABLE
 from llm_otel.lake.schema import SPANS as SPANS_TABLE
 
-_OLDER: Final = MARKERS - set(RENAMED)
 _OPERATIONS: Final = pa.array(sorted(CALLS))
 
 
@@ -50,10 +52,10 @@ class Decoded:
 def decode(bodies: Sequence[bytes]) -> Decoded:
     """The rows of requests, each valid protobuf."""
     batch, request = _batch(bodies)
-    left = _left(batch.attributes, request)
+    batch = _of_today(batch)
+    left = _left(batch, request)
     if left:
-        others = [body for number, body in enumerate(bodies) if number not in left]
-        batch, _ = _batch(others)
+        batch = batch.part(np.flatnonzero(~np.isin(request, list(left))))
     shared = span_columns.shared(batch)
     spans = {**shared, **span_columns.own(batch)}
     rows = np.flatnonzero(pc.is_in(shared["operation"], _OPERATIONS).to_numpy(False))
@@ -86,17 +88,81 @@ def _batch(bodies: Sequence[bytes]) -> tuple[Batch, Places]:
     return Batch(spans, attributes, names, resources.field("resource"), resource), request
 
 
-def _left(attributes: Attributes, request: Places) -> set[int]:
+def _of_today(batch: Batch) -> Batch:
+    """The spans, those of older names under the names of today."""
+    attributes = batch.attributes
+    names = [name for name in attributes.names if name not in RENAMED and is_older(name)]
+    found = [attributes.rows(name) for name in names]
+    found += [_other_words(batch, name) for name in TODAY]
+    found += [_misnamed(batch), _unnamed(attributes)]
+    older = np.zeros(attributes.count, bool)
+    for each in found:
+        older[each] = True
+    rows = np.flatnonzero(older)
+    if not len(rows):
+        return batch
+    lists = translated(batch.spans.field("attributes"), batch.spans.field("name"), rows)
+    return replace(batch, attributes=Attributes(lists), unchanged=_unchanged(attributes))
+
+
+def _unchanged(attributes: Attributes) -> Places:
+    """As `usage.is_unchanged`, of many."""
+    rows = [attributes.rows(name) for name in attributes.among(UNCHANGED)]
+    return np.unique(np.concatenate(rows)) if rows else np.empty(0, np.int64)
+
+
+def _other_words(batch: Batch, name: str) -> Places:
+    """The spans whose operation or provider has a name that is not today's."""
+    words = batch.text(name).dictionary_encode()
+    others = [n for n, word in enumerate(words.dictionary.to_pylist()) if not TODAY[name](word)]
+    return np.flatnonzero(np.isin(words.indices.fill_null(-1).to_numpy(False), others))
+
+
+def _misnamed(batch: Batch) -> Places:
+    """The spans that were made for another step than the call that somebody wrote onto them, and
+    those whose attributes mean something by the span's name alone."""
+    calls = pc.is_in(batch.text(semconv.OPERATION_NAME), _OPERATIONS)
+    names = batch.spans.field("name")
+    steps = batch.attributes.column("gen_ai.workflow.name", "string", pa.string()).is_valid()
+    for start in NAMED:
+        steps = pc.or_(steps, pc.starts_with(names, start).fill_null(False))
+    claude = pc.equal(names, CLAUDE_CODE_SPAN).fill_null(False)
+    return np.flatnonzero(pc.or_(pc.and_(calls, steps), claude).to_numpy(False))
+
+
+def _unnamed(attributes: Attributes) -> Places:
+    """The spans that name no operation, and have a model and tokens as only calls do."""
+
+    def known(names: tuple[str, ...], field: str, kind: pa.DataType) -> pa.Array:
+        return pc.coalesce(*(attributes.column(name, field, kind) for name in names)).is_valid()
+
+    unnamed = pc.and_(known(MODELS, "string", pa.string()), known(TOKENS, "int", pa.int64()))
+    named = attributes.column(semconv.OPERATION_NAME, "string", pa.string()).is_valid()
+    return np.flatnonzero(pc.and_not(unnamed, named).to_numpy(False))
+
+
+def _left(batch: Batch, request: Places) -> set[int]:
     """The requests that are not for us."""
+    attributes = batch.attributes
     kinds = {**span_columns.KINDS_OF_VALUES, **call_columns.KINDS_OF_VALUES}
-    rows = [attributes.rows(name) for name in _OLDER.intersection(attributes.names)]
-    rows += [attributes.misfits(name, kind) for name, kind in kinds.items()]
+    rows = [attributes.misfits(name, kind) for name, kind in kinds.items()]
     rows += [
         attributes.outside(name, kinds[name], LIMITS[RENAMED.get(name, name)].most)
         for name in (*LIMITS, *RENAMED)
     ]
-    rows.append(_cached_beside(attributes))
-    return {int(number) for each in rows for number in np.unique(request[each])}
+    rows += [_cached_beside(attributes), _by_provider(batch)]
+    return {int(number) for each in rows if len(each) for number in np.unique(request[each])}
+
+
+def _by_provider(batch: Batch) -> Places:
+    """The spans whose provider decides whether cached tokens are beside the input."""
+    cached = [batch.attributes.rows(name) for name in (semconv.USAGE_CACHE_READ, *RENAMED.values())]
+    rows = np.intersect1d(batch.unchanged, np.concatenate(cached))
+    if not len(rows):
+        return rows
+    beside = pc.is_in(batch.text(semconv.PROVIDER_NAME), pa.array(sorted(BESIDE)))
+    found: Places = rows[beside.take(pa.array(rows)).to_numpy(False)]
+    return found
 
 
 def _cached_beside(attributes: Attributes) -> Places:

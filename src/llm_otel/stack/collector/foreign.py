@@ -61,8 +61,11 @@ def _words() -> Iterator[str]:
         at = _at(today)
         yield f'set({at}, ConvertCase({at}, "lower")) where {at} >= ""'
         for word, group in groupby(sorted(words, key=words.__getitem__), words.__getitem__):
-            others = " or ".join(f'{at} == "{each}"' for each in sorted(group))
-            yield f'set({at}, "{word}") where {others}'
+            # the tables have one `_` for a space and a dash
+            others = "|".join(
+                each.replace(".", "[.]").replace("_", "[ _-]") for each in sorted(group)
+            )
+            yield f'set({at}, "{word}") where IsMatch({at}, "^(?:{others})$")'
 
 
 def unclassed(error_class: Form) -> str:

@@ -1,0 +1,107 @@
+"""Vocabularies that put what they know into JSON texts: Langfuse, MLflow, Genkit, Haystack.
+
+Sources: Langfuse 5.0 (`langfuse/_client/attributes.py`), MLflow 3.17
+(`mlflow/tracing/constant.py`), Genkit 1.20 (`js/core/src/tracing`), Haystack 2.20
+(`haystack/tracing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from llm_otel import semconv
+
+# Older name -> name of today, for values that are no JSON.
+RENAMED: Final[Mapping[str, str]] = {
+    "langfuse.observation.model.name": semconv.REQUEST_MODEL,
+    "langfuse.observation.prompt.name": semconv.PROMPT_NAME,
+    "langfuse.observation.prompt.version": semconv.PROMPT_VERSION,
+    "langfuse.user.id": semconv.USER_ID,
+    "langfuse.session.id": semconv.SESSION_ID,
+}
+
+# Path of a value in a JSON text.
+Path = tuple["str | int", ...]
+
+# Attribute -> where its JSON has the value of which attribute; a text that is no JSON is the value.
+FIELDS: Final[Mapping[str, tuple[tuple[Path, str], ...]]] = {
+    "mlflow.spanType": (((), "mlflow.spanType"),),
+    "mlflow.llm.model": (((), semconv.REQUEST_MODEL),),
+    "mlflow.llm.provider": (((), semconv.PROVIDER_NAME),),
+    "mlflow.llm.cost": ((("total_cost",), semconv.COST_AMOUNT),),
+    "mlflow.trace.user": (((), semconv.USER_ID),),
+    "mlflow.trace.session": (((), semconv.SESSION_ID),),
+    "mlflow.spanInputs": ((("model",), semconv.REQUEST_MODEL),),
+    "mlflow.spanOutputs": (
+        (("model",), semconv.RESPONSE_MODEL),
+        (("id",), semconv.RESPONSE_ID),
+    ),
+    "langfuse.observation.cost_details": ((("total",), semconv.COST_AMOUNT),),
+    "langfuse.observation.model.parameters": ((("stream",), semconv.REQUEST_STREAM),),
+    "genkit:output": (
+        (("finishReason",), semconv.RESPONSE_FINISH_REASONS),
+        (("model",), semconv.RESPONSE_MODEL),
+    ),
+    "haystack.component.output": (
+        (("replies", 0, "meta", "model"), semconv.REQUEST_MODEL),
+        (("replies", 0, "_meta", "model"), semconv.REQUEST_MODEL),
+        (("meta", 0, "model"), semconv.REQUEST_MODEL),
+        (("meta", "model"), semconv.REQUEST_MODEL),
+    ),
+    # LiteLLM, where it has no breakdown of the cost.
+    "hidden_params": ((("response_cost",), semconv.COST_AMOUNT),),
+}
+
+# Attribute -> where its JSON has the usage, the first that is there; as of `USAGE`.
+USAGES: Final[Mapping[str, tuple[Path, ...]]] = {
+    "mlflow.chat.tokenUsage": ((),),
+    "mlflow.spanOutputs": (("usage",),),
+    "langfuse.observation.usage_details": ((),),
+    "genkit:output": (("usage",),),
+    "haystack.component.output": (
+        ("replies", 0, "meta", "usage"),
+        ("replies", 0, "_meta", "usage"),
+        ("meta", 0, "usage"),
+        ("meta", "usage"),
+    ),
+}
+
+# What the JSON of providers and frameworks calls each count. `*_inside`: a part of the input or
+# the output in every shape that has it; `*_beside`: apart from them, unless the total says other.
+COUNTS: Final[Mapping[str, tuple[Path, ...]]] = {
+    "input": (
+        ("input",), ("input_tokens",), ("prompt_tokens",), ("inputTokens",), ("promptTokens",),
+        ("prompt_token_count",), ("promptTokenCount",), ("inputTokenCount",),
+    ),
+    "output": (
+        ("output",), ("output_tokens",), ("completion_tokens",), ("outputTokens",),
+        ("completionTokens",), ("candidates_token_count",), ("candidatesTokenCount",),
+        ("outputTokenCount",),
+    ),
+    "total": (
+        ("total",), ("total_tokens",), ("totalTokens",), ("total_token_count",),
+        ("totalTokenCount",),
+    ),
+    "read_inside": (
+        ("prompt_tokens_details", "cached_tokens"), ("input_tokens_details", "cached_tokens"),
+        ("cachedContentTokens",), ("cachedInputTokens",), ("cachedContentTokenCount",),
+        ("cached_content_token_count",), ("prompt_cache_hit_tokens",), ("cached_tokens",),
+    ),
+    "read_beside": (
+        ("input_cached_tokens",), ("input_cache_read",), ("cache_read_input_tokens",),
+        ("input_cache_read_tokens",), ("cacheReadInputTokens",), ("cache_read_tokens",),
+    ),
+    "written_beside": (
+        ("input_cache_creation",), ("cache_creation_input_tokens",), ("input_cache_write",),
+        ("cacheWriteInputTokens",), ("cacheCreationInputTokens",), ("cache_write_tokens",),
+    ),
+    "reasoning_inside": (
+        ("completion_tokens_details", "reasoning_tokens"),
+        ("output_tokens_details", "reasoning_tokens"), ("reasoningTokens",), ("reasoning_tokens",),
+    ),
+    "reasoning_beside": (
+        ("output_reasoning_tokens",), ("output_reasoning",), ("thoughtsTokens",),
+        ("thoughts_token_count",), ("thoughtsTokenCount",),
+    ),
+}  # fmt: skip

@@ -1,0 +1,185 @@
+"""What a span does: the words of each vocabulary, and which of them ask a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from llm_otel import semconv
+
+GENERATE_CONTENT: Final = "generate_content"
+
+# Operations that ask a provider; all others (agents, tools, workflows, stores) are spans only.
+CALLS: Final = frozenset(
+    {
+        semconv.CHAT,
+        semconv.TEXT_COMPLETION,
+        GENERATE_CONTENT,
+        semconv.EMBEDDINGS,
+        semconv.IMAGE_GENERATION,
+        semconv.SPEECH,
+        semconv.TRANSCRIPTION,
+        semconv.MODERATION,
+        semconv.RERANK,
+        semconv.FETCH_RESPONSE,
+        semconv.CANCEL_RESPONSE,
+        semconv.CREATE_BATCH,
+        semconv.FETCH_BATCH,
+        semconv.CANCEL_BATCH,
+    }
+)
+
+# What other vocabularies call an operation, in lower case and with `_` for every space and dash.
+OPERATIONS: Final[Mapping[str, str]] = {
+    # OpenInference, OpenLLMetry, OpenLIT, LangSmith.
+    "llm": semconv.CHAT,
+    "completion": semconv.TEXT_COMPLETION,
+    "embedding": semconv.EMBEDDINGS,
+    "reranker": semconv.RERANK,
+    "image": semconv.IMAGE_GENERATION,
+    "audio": semconv.SPEECH,
+    "text_to_speech": semconv.SPEECH,
+    "speech_to_text": semconv.TRANSCRIPTION,
+    "model_request": semconv.CHAT,
+    "agent": semconv.INVOKE_AGENT,
+    "tool": semconv.EXECUTE_TOOL,
+    "workflow": semconv.INVOKE_WORKFLOW,
+    "chain": semconv.INVOKE_WORKFLOW,
+    "retriever": semconv.RETRIEVAL,
+    # Semantic Kernel before 1.40, in Python and .NET.
+    "chat.completions": semconv.CHAT,
+    "chat.streaming_completions": semconv.CHAT,
+    "text.completions": semconv.TEXT_COMPLETION,
+    "text.streaming_completions": semconv.TEXT_COMPLETION,
+    "text_completions": semconv.TEXT_COMPLETION,
+    # LiteLLM: its functions' names (`litellm.types.utils.CallTypes`).
+    "acompletion": semconv.CHAT,
+    "chat_completion": semconv.CHAT,
+    "text_completion": semconv.TEXT_COMPLETION,
+    "atext_completion": semconv.TEXT_COMPLETION,
+    "responses": semconv.CHAT,
+    "aresponses": semconv.CHAT,
+    "anthropic_messages": semconv.CHAT,
+    "agenerate_content": GENERATE_CONTENT,
+    "generate_content_stream": GENERATE_CONTENT,
+    "agenerate_content_stream": GENERATE_CONTENT,
+    "aembedding": semconv.EMBEDDINGS,
+    "aimage_generation": semconv.IMAGE_GENERATION,
+    "image_edit": semconv.IMAGE_GENERATION,
+    "aimage_edit": semconv.IMAGE_GENERATION,
+    "aspeech": semconv.SPEECH,
+    "atranscription": semconv.TRANSCRIPTION,
+    "amoderation": semconv.MODERATION,
+    "arerank": semconv.RERANK,
+    # Gemini CLI, Amazon Bedrock's own names, and what hand-written spans say.
+    "llm_call": GENERATE_CONTENT,
+    "generate": semconv.CHAT,
+    "generation": semconv.CHAT,
+    "messages": semconv.CHAT,
+    "converse": semconv.CHAT,
+    "converse_stream": semconv.CHAT,
+    "invoke_model": semconv.CHAT,
+    "invoke_model_with_response_stream": semconv.CHAT,
+    "generatecontent": GENERATE_CONTENT,
+    "embed": semconv.EMBEDDINGS,
+    "embed_content": semconv.EMBEDDINGS,
+}
+
+# Words that say that the answer was a stream.
+STREAMS: Final = frozenset(
+    {
+        "chat.streaming_completions", "text.streaming_completions", "generate_content_stream",
+        "agenerate_content_stream", "converse_stream", "invoke_model_with_response_stream",
+    }
+)  # fmt: skip
+
+# Attributes by which an emitter says what kind of step a span is, the first decides. Such a kind
+# wins over the operation's name, which somebody else may have written onto the span. Kinds in
+# lower case; one that is not listed says nothing.
+_AGENT, _TOOL, _FLOW = semconv.INVOKE_AGENT, semconv.EXECUTE_TOOL, semconv.INVOKE_WORKFLOW
+_CHAT, _EMBED, _RERANK = semconv.CHAT, semconv.EMBEDDINGS, semconv.RERANK
+_PLAIN_KINDS: Final = {
+    "llm": _CHAT,
+    "chat_model": _CHAT,
+    "generation": _CHAT,
+    "embedding": _EMBED,
+    "reranker": _RERANK,
+    "agent": _AGENT,
+    "tool": _TOOL,
+    "chain": _FLOW,
+    "workflow": _FLOW,
+    "task": "task",
+    "retriever": semconv.RETRIEVAL,
+    "guardrail": "guardrail",
+    "evaluator": "evaluation",
+    "prompt": "prompt",
+    "parser": "parser",
+    "memory": "memory",
+    "span": "step",
+    "event": "step",
+}
+STEPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "openinference.span.kind": _PLAIN_KINDS,
+    "traceloop.span.kind": _PLAIN_KINDS,
+    "langfuse.observation.type": _PLAIN_KINDS,
+    "mlflow.spanType": _PLAIN_KINDS,
+    "langsmith.span.kind": _PLAIN_KINDS,
+    "lmnr.span.type": _PLAIN_KINDS,
+    # Alibaba's LoongSuite and others who wrote the kind before the conventions had operations.
+    "gen_ai.span.kind": _PLAIN_KINDS,
+    # https://ai-sdk.dev/docs/ai-sdk-core/telemetry: only the `do…` spans are requests.
+    "ai.operationId": {
+        "ai.generatetext.dogenerate": _CHAT,
+        "ai.streamtext.dostream": _CHAT,
+        "ai.generateobject.dogenerate": _CHAT,
+        "ai.streamobject.dostream": _CHAT,
+        "ai.embed.doembed": _EMBED,
+        "ai.embedmany.doembed": _EMBED,
+        "ai.rerank.dorerank": _RERANK,
+        "ai.generatetext": "ai.generateText",
+        "ai.streamtext": "ai.streamText",
+        "ai.generateobject": "ai.generateObject",
+        "ai.streamobject": "ai.streamObject",
+        "ai.embed": "ai.embed",
+        "ai.embedmany": "ai.embedMany",
+        "ai.rerank": "ai.rerank",
+        "ai.toolcall": _TOOL,
+    },
+    # Genkit's actions. https://genkit.dev/docs/observability
+    "genkit:metadata:subtype": {
+        "model": _CHAT,
+        "background-model": _CHAT,
+        "embedder": _EMBED,
+        "reranker": _RERANK,
+        "tool": _TOOL,
+        "flow": _FLOW,
+        "retriever": semconv.RETRIEVAL,
+        "evaluator": "evaluation",
+    },
+    "genkit:type": {"util": "step", "userengagement": "step", "flowstep": "step"},
+    # Claude Code. https://code.claude.com/docs/en/monitoring-usage
+    "span.type": {
+        "llm_request": _CHAT,
+        "interaction": _AGENT,
+        "tool": _TOOL,
+        "tool.execution": "step",
+        "tool.blocked_on_user": "step",
+        "hook": "step",
+    },
+}
+# Kinds whose answer is a stream.
+STREAMED_STEPS: Final = frozenset({"ai.streamtext.dostream", "ai.streamobject.dostream"})
+
+# A span's name that begins with one of these operations was made for it, whatever a callback wrote
+# onto it later as the operation's name.
+NAMED: Final = tuple(
+    f"{operation} " for operation in (_FLOW, _AGENT, _TOOL, "create_agent", semconv.RETRIEVAL)
+)
+
+# Spans that name no operation: by their name, where they name a model or tokens too.
+UNNAMED: Final[Mapping[str, str]] = {
+    "call_llm": GENERATE_CONTENT,  # Google ADK before 2.0
+    "llm_request": _CHAT,  # vLLM
+    "claude_code.llm_request": _CHAT,
+    "litellm_request": _CHAT,
+}
