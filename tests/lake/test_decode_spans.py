@@ -332,7 +332,11 @@ def test_what_cannot_be_right_is_no_number(
 
 
 @pytest.mark.parametrize("named", ["today's names", "older names"])
-@pytest.mark.parametrize("end", [0, samples.NOW - 1, samples.NOW + 400 * 86400 * 10**9, 2**64 - 1])
+@pytest.mark.parametrize(
+    "end",
+    [0, samples.NOW - 1, samples.NOW + 400 * 86400 * 10**9, 2**64 - 1],
+    ids=("none", "before its start", "after 400 days", "beyond 64 bits"),
+)
 def test_a_duration_that_cannot_be_right_is_unknown(store: Store, end: int, named: str) -> None:
     """An end before the start, or more than a year after it, by both ways of decoding."""
     attributes = samples.CHAT if named == "today's names" else OPENINFERENCE

@@ -222,10 +222,12 @@ def _labels(attributes: dict[str, Any]) -> Row:
         column = _ATTRIBUTES.get(name)
         if column is None:
             others.append((name, word))
+        elif word == semconv.NONE:
+            continue
         elif column == semconv.ERROR_TYPE_LABEL and word not in semconv.ERROR_CLASSES:
             # a program's own counter, by the names of its SDK
             known[column] = error_class(word)
-        elif word != semconv.NONE:
+        else:
             known[column] = word
     ordered = (known.get(name) for name in ("operation", "provider", "model"))
     return (*ordered, *(known.get(name) for name in _COLUMNS[3:]), others or None)
