@@ -123,6 +123,19 @@ def counted(
         ),
         pytest.param([{"instance": "a"}], metrics(1, 1.0), (1, 1.0, 0), id="metrics of no process"),
         pytest.param(
+            [{"time": HOUR + timedelta(minutes=58)}, {}],
+            [{**row, "hour": HOUR + timedelta(hours=1)} for row in metrics(1, 1.0)],
+            (2, 2.0, 1),
+            id="the late call of an hour is in the next one's metrics",
+        ),
+        pytest.param([{}, {}], metrics(0, 2.5)[1:], (2, 2.5, 2), id="metrics hold the money alone"),
+        pytest.param(
+            [{"instance": "a"}, {"instance": "b"}],
+            metrics(0, 2.5, instance="a")[1:],
+            (2, 3.5, 2),
+            id="metrics hold the money of one process",
+        ),
+        pytest.param(
             [{"service_name": "other"}], metrics(1, 1.0), (2, 2.0, 1), id="another service"
         ),
     ],

@@ -24,17 +24,22 @@ from llm_otel.lake.schema import CALLS, METRICS, SPANS
 # After its end a call is in the metrics of its process as soon as these are exported.
 _EXPORTED_S: Final = 300
 
-# The hour in which a call ended; none takes longer than a day.
+# The hour in which a call ends; none takes longer than a day.
 _SECONDS: Final = "least(coalesce(duration_s, 0), 86400)"
-END: Final = f"date_trunc('hour', time + to_microseconds(({_SECONDS} * 1e6)::BIGINT))"
+_END: Final = f"date_trunc('hour', time + to_microseconds(({_SECONDS} * 1e6)::BIGINT))"
+# The hours in whose metrics a call can be, by name: SQL for the columns of `calls`.
+HOURS: Final = {
+    "hour": _END,
+    "next_hour": _END.replace(_SECONDS, f"({_SECONDS} + {_EXPORTED_S})"),
+}
 
 # Columns of `calls`: what tells one who sends them from another.
 SENDER: Final = ("day", "service_name", "instance", "provider", "model", "response_model", "scope")
 
-# Who sent calls, and the hours in which the metrics of such a call can be.
+# Who sent calls, and the hours.
 _SENDERS: Final = f"""
     SELECT DISTINCT {", ".join(SENDER)}, coalesce(scope = '{semconv.SCOPE}', false) AS own,
-        {END} AS hour, {END.replace(_SECONDS, f"({_SECONDS} + {_EXPORTED_S})")} AS next_hour
+        {", ".join(f"{text} AS {name}" for name, text in HOURS.items())}
     FROM calls
 """
 
@@ -47,30 +52,35 @@ _LABELLED: Final = f"""
 """
 _METERED: Final = f"""
     SELECT DISTINCT service_name, instance, coalesce(provider, '{semconv.NONE}') AS provider,
-        coalesce(model, '{semconv.NONE}') AS label, hour
-    FROM metrics_hourly WHERE metric = '{semconv.REQUEST_DURATION.name}'
+        coalesce(model, '{semconv.NONE}') AS label, hour,
+        metric = '{semconv.REQUEST_DURATION.name}' AS durations
+    FROM metrics_hourly WHERE metric IN ('{semconv.REQUEST_DURATION.name}',
+        '{semconv.COST.name}', '{semconv.TOKENS_CONSUMED.name}')
 """
+# Senders of the view `calls` whose requests the view `metrics_hourly` does not count; `paid`: their
+# tokens and their cost it does, as of coding agents, which have no metric for requests.
+#
 # A label that is missing excludes nothing. Another instrumentation may name the provider otherwise
 # than we do, so that within one process the model alone decides about its spans.
-
-# Senders of the view `calls` of whose calls the view `metrics_hourly` holds none.
 UNMETERED: Final = f"""
     WITH numbered AS (SELECT *, row_number() OVER () AS n FROM ({_SENDERS})),
     labelled AS ({_LABELLED}),
     metered AS ({_METERED}),
-    processes AS (SELECT DISTINCT service_name, instance, provider, label FROM metered),
-    counted AS (
-        SELECT n FROM labelled l JOIN processes m ON m.instance = l.instance AND m.label = l.label
+    processes AS (SELECT DISTINCT service_name, instance, provider, label, durations FROM metered),
+    told AS (
+        SELECT n, durations FROM labelled l
+        JOIN processes m ON m.instance = l.instance AND m.label = l.label
             AND m.service_name IS NOT DISTINCT FROM l.service_name
             AND (m.provider IN (l.provider, '{semconv.NONE}') OR NOT l.own)
         UNION
-        SELECT n FROM labelled l JOIN metered m ON m.label = l.label
+        SELECT n, durations FROM labelled l JOIN metered m ON m.label = l.label
             AND (m.provider IN (l.provider, '{semconv.NONE}') OR l.provider = '{semconv.NONE}')
             AND m.service_name IS NOT DISTINCT FROM l.service_name
             AND m.hour IN (l.hour, l.next_hour)
         WHERE l.instance IS NULL OR m.instance IS NULL
     )
-    SELECT * EXCLUDE (n, next_hour) FROM numbered ANTI JOIN counted USING (n)
+    SELECT * EXCLUDE (n), n IN (SELECT n FROM told) AS paid FROM numbered
+    ANTI JOIN (SELECT n FROM told WHERE durations) USING (n)
 """
 
 

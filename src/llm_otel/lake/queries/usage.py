@@ -39,6 +39,10 @@ _FROM_CALLS: Final = """
         count(*) FILTER ({unpriced}) AS unpriced, count(*) AS traced
     FROM {calls} c {only} GROUP BY ALL
 """.replace("{unpriced}", marks.UNPRICED)
+# Of calls whose money the metrics hold.
+_COUNTS: Final = """
+    SELECT * EXCLUDE (cost_usd, input_tokens, output_tokens, cached_tokens, unpriced) FROM ({})
+"""
 _OF_METRICS: Final = """
     SELECT time_bucket(to_seconds($bucket_s), hour) AS time, service_name, provider, model,
         feature, tenant_id,
@@ -115,7 +119,9 @@ def keep_window(
     text = windowed(chosen)
     # Most often there is none, and then the many rows of the calls are not read at all.
     if reader.rows("SELECT 1 AS one FROM unmetered LIMIT 1", One):
-        text = f"{text} UNION ALL BY NAME {from_calls.replace('{only}', metering.ONLY_UNMETERED)}"
+        whole = from_calls.replace("{only}", metering.ONLY_UNPAID)
+        counted = from_calls.replace("{only}", metering.ONLY_PAID)
+        text = f"{text} UNION ALL BY NAME {whole} UNION ALL BY NAME {_COUNTS.format(counted)}"
     reader.keep(f"usage{before}", text, **values)
     return True
 
