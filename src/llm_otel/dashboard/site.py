@@ -11,11 +11,14 @@ import llm_otel
 from llm_otel.dashboard import pages
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import notice
+from llm_otel.dashboard.components.tables import table_card
 from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.failures import DamagedLakeError
+from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.state import State as Address
 from llm_otel.errors import ConfigError
 from llm_otel.lake.queries import choices
+from llm_otel.lake.queries.callless import callless
 from llm_otel.lake.reading import Lake, without_damaged
 
 _CHOICES_FOR_S: Final = 30.0
@@ -93,11 +96,21 @@ class Site:
             content = self._content(page, context)
         return [*(notice(each, "warn") for each in mistakes), *content]
 
+    def _callless(self, context: Context) -> Any:
+        """What is stored all the same, and why it is no call."""
+
+        def card() -> Any:
+            rows = callless(context.reader())
+            href = "/csv/callless?of=/traces"
+            return table_card(common.callless_table(rows), href) if rows else None
+
+        return common.part(context, "The spans without a call", card)
+
     def _content(self, page: Page, context: Context) -> list[Any]:
         if page.needs_calls:
             latest = choices.latest(self.lake)
             if latest is None:
-                return [empty.no_data(context.receiver)]
+                return [empty.no_data(context.receiver), self._callless(context)]
             if not choices.any_calls(self.lake, context.filter):
                 return [
                     empty.nothing_matches(

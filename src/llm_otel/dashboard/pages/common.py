@@ -12,10 +12,11 @@ from llm_otel import formats, semconv
 from llm_otel.dashboard import failures
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import notice
-from llm_otel.dashboard.components.tables import Column, table_card
+from llm_otel.dashboard.components.tables import Column, Table, table_card, word
 from llm_otel.dashboard.context import Context, Tables
 from llm_otel.dashboard.failures import DamagedLakeError
 from llm_otel.dashboard.timeline import Timeline, timeline
+from llm_otel.lake.queries.callless import Callless
 
 FROM_SPANS: Final = (
     "Figures from the calls alone: metrics know no users, sessions, tags or parts of an hour. "
@@ -91,6 +92,40 @@ def unknown_choice(context: Context, name: str, allowed: Iterable[str]) -> Any:
     )
 
 
-def from_spans_notice(context: Context, metered: bool) -> Any:
-    """A word where the figures may be of a sample."""
-    return None if metered or not context.filter.only_calls_know else notice(FROM_SPANS)
+def callless_table(rows: list[Callless]) -> Table:
+    """The spans that hold no model call, by the reason."""
+    return Table(
+        f"{formats.count(sum(row.spans for row in rows))} spans hold no model call",
+        (
+            word("Instrumentation", lambda r: r.scope or "none"),
+            Column("Spans", lambda r: r.spans, formats.count, bar=True),
+            word("Why", lambda r: r.why),
+        ),
+        rows,
+        "Every span holds one.",
+        whole=True,
+    )
+
+
+def source_notice(context: Context, metered: bool, requests: int, traced: int) -> Any:
+    """What the figures are made of, where that is not the metrics alone.
+
+    Args:
+        context: The request.
+        metered: Metrics were asked.
+        requests: All of the window.
+        traced: Those that are counted by their spans.
+    """
+    if not metered:
+        return notice(FROM_SPANS) if context.filter.only_calls_know else None
+    if not traced:
+        return None
+    if traced < requests:
+        return notice(
+            f"{formats.count(traced)} of the {formats.count(requests)} requests are counted by "
+            "their spans, as no metrics hold them; the others by their services' metrics."
+        )
+    return notice(
+        "Figures from spans alone: no metrics came. If a service samples its spans, they are less "
+        "than the whole."
+    )

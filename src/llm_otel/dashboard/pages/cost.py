@@ -128,7 +128,7 @@ def _show(context: Context, data: Costs, tables: Tables) -> list[Any]:
     return [
         common.unknown_choice(context, "per", cost.PERIODS),
         None if by.startswith(cost.TAG) else common.unknown_choice(context, "by", _LABELS),
-        common.from_spans_notice(context, data.metered),
+        common.source_notice(context, data.metered, data.made.requests, data.made.traced),
         _unpriced_notice(data, unpriced),
         common.part(
             context, "The figures", lambda: figures(_cards(context, data, total, unpriced))

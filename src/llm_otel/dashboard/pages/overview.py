@@ -82,7 +82,9 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
         common.part(
             context,
             "The source of the figures",
-            lambda: common.from_spans_notice(context, data.seen().metered),
+            lambda: common.source_notice(
+                context, data.seen().metered, data.seen().now.requests, data.seen().now.traced
+            ),
         ),
         figures(
             [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dash import html
@@ -10,8 +11,10 @@ from llm_otel import formats
 from llm_otel.dashboard.components.cards import switch
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import traces
+from llm_otel.lake.queries.callless import Callless, callless
 from llm_otel.lake.queries.traces import TraceRow
 
 _LABELS: Final = {
@@ -27,24 +30,33 @@ _SHOWN: Final = 50
 _TONES: Final = {"error": "bad", "cancelled": "warn"}
 
 
-def _read(context: Context) -> list[TraceRow]:
+@dataclass(frozen=True)
+class _Data:
+    """What the page shows; the second is read when it is drawn."""
+
+    traces: list[TraceRow]
+    callless: Lazy[list[Callless]]
+
+
+def _read(context: Context) -> _Data:
     state = context.state
-    return traces.traces(
+    rows = traces.traces(
         context.reader(),
         state.choice("sort", traces.ORDERS),
         _SHOWN,
         state.number("cost"),
         state.number("seconds"),
     )
+    return _Data(rows, Lazy(lambda: callless(context.reader())))
 
 
-def _tables(context: Context, data: list[TraceRow]) -> Tables:
+def _tables(context: Context, data: _Data) -> Tables:
     def of_trace(row: TraceRow) -> str:
         return context.there(f"/traces/{row.trace_id}", at=row.time.isoformat(timespec="seconds"))
 
     return {
         "traces": lambda: Table(
-            _title(context, len(data)),
+            _title(context, len(data.traces)),
             (
                 word("Time (UTC)", lambda r: r.time, write=formats.when, link=of_trace),
                 word("Trace", lambda r: r.name or r.trace_id[:12], link=of_trace),
@@ -71,10 +83,11 @@ def _tables(context: Context, data: list[TraceRow]) -> Tables:
                     link=lambda r: context.here(session=r.session_id),
                 ),
             ),
-            data,
+            data.traces,
             "No trace has a call like that. Lower the cost or the time asked for.",
             whole=True,
-        )
+        ),
+        "callless": lambda: common.callless_table(data.callless()),
     }
 
 
@@ -83,7 +96,7 @@ def _title(context: Context, size: int) -> str:
     return f"{size} {what}" if size < _SHOWN else f"The first {_SHOWN} {what}"
 
 
-def _show(context: Context, _data: list[TraceRow], tables: Tables) -> list[Any]:
+def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
     order = context.state.choice("sort", traces.ORDERS)
     sorts = {label: (context.here(sort=key), key == order) for key, label in _LABELS.items()}
     return [
@@ -97,6 +110,11 @@ def _show(context: Context, _data: list[TraceRow], tables: Tables) -> list[Any]:
             className="row controls",
         ),
         common.show(context, tables, "traces"),
+        common.part(
+            context,
+            "The spans without a call",
+            lambda: common.show(context, tables, "callless") if data.callless() else None,
+        ),
     ]
 
 

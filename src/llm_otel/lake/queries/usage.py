@@ -64,16 +64,12 @@ _FROM_METRICS: Final = _OF_METRICS.replace("{more}", ", $unpriced, $unknown")
 _NONE_UNPRICED: Final = _OF_METRICS.replace("{more}", "")
 # The counters of such calls know neither feature nor tenant: where these matter, the calls are
 # counted, though these may be sampled.
-_UNPRICED_OF_CALLS: Final = (
-    """
+_UNPRICED_OF_CALLS: Final = """
     SELECT * EXCLUDE (unpriced) FROM ({from_metrics}) UNION ALL BY NAME
     SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, service_name, provider, model,
         feature, tenant_id, count(*) AS unpriced
     FROM {calls} c {only} WHERE {unpriced} GROUP BY ALL
-""".replace("{unpriced}", marks.UNPRICED)
-    .replace("{from_metrics}", _NONE_UNPRICED)
-    .replace("{only}", metering.ONLY_METERED)
-)
+""".replace("{unpriced}", marks.UNPRICED).replace("{from_metrics}", _NONE_UNPRICED)
 
 
 def keep_usage(reader: Reader, bucket_s: int | None = None, *, attributed: bool = False) -> bool:
@@ -116,14 +112,20 @@ def keep_window(
     of_calls = attributed or reader.filter.feature or reader.filter.tenant_id
     # Nobody asks how many there were before.
     chosen = _NONE_UNPRICED if before else _UNPRICED_OF_CALLS if of_calls else _FROM_METRICS
-    text = windowed(chosen)
     # Most often there is none, and then the many rows of the calls are not read at all.
-    if reader.rows("SELECT 1 AS one FROM unmetered LIMIT 1", One):
-        whole = from_calls.replace("{only}", metering.ONLY_UNPAID)
-        counted = from_calls.replace("{only}", metering.ONLY_PAID)
-        text = f"{text} UNION ALL BY NAME {whole} UNION ALL BY NAME {_COUNTS.format(counted)}"
+    senders = reader.rows("SELECT DISTINCT paid FROM unmetered", _Sender)
+    text = windowed(chosen).replace("{only}", metering.ONLY_METERED if senders else "")
+    for sender in senders:
+        only = metering.ONLY_PAID if sender.paid else metering.ONLY_UNPAID
+        part = from_calls.replace("{only}", only)
+        text += f" UNION ALL BY NAME {_COUNTS.format(part) if sender.paid else part}"
     reader.keep(f"usage{before}", text, **values)
     return True
+
+
+@dataclass(frozen=True)
+class _Sender:
+    paid: bool
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,23 @@ class One:
     """A row is there."""
 
     one: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """The requests of a window, and those of them that are counted by their spans."""
+
+    requests: int
+    traced: int
+
+
+def made(reader: Reader) -> Made:
+    """What the window is made of; after `keep_usage`."""
+    return reader.one(
+        "SELECT coalesce(sum(requests), 0)::BIGINT AS requests, "
+        "coalesce(sum(traced), 0)::BIGINT AS traced FROM usage",
+        Made,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""Pages say what their figures are made of, and what is stored and counts nowhere."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llm_otel.lake
+from llm_otel import semconv
+from llm_otel.dashboard.site import Site
+from llm_otel.lake.writer import Writer
+
+NOW = datetime(2026, 11, 20, 18, tzinfo=timezone.utc)
+HOUR = datetime(2026, 11, 20, 12)
+IDS = {"trace_id": "ab" * 16, "span_id": "cd" * 8}
+CALL = {**IDS, "time": HOUR, "service_name": "shop", "provider": "openai", "model": "gpt-4o",
+        "operation": "chat", "status": "ok", "duration_s": 1.0, "cost_usd": 1.0}  # fmt: skip
+GAIN = {"hour": HOUR, "service_name": "shop", "provider": "openai", "model": "gpt-4o",
+        "metric": semconv.REQUEST_DURATION.name, "sum": 1.0, "count": 5}  # fmt: skip
+
+
+def page(folder: Path, path: str, **tables: list[dict[str, Any]]) -> str:
+    """The text of a page over a lake of these rows."""
+    with Writer(folder) as writer:
+        writer.append(**tables)
+    site = Site(llm_otel.lake.open(folder), clock=lambda: NOW)
+    return str(site.content(*site.context(path, "")))
+
+
+@pytest.mark.parametrize("path", ["/", "/cost"])
+@pytest.mark.parametrize(
+    ("calls", "gains", "words"),
+    [
+        ([CALL], [GAIN], None),
+        ([CALL], [], "Figures from spans alone"),
+        (
+            [CALL, {**CALL, "span_id": "ef" * 8, "model": "claude"}],
+            [GAIN],
+            "1 of the 6 requests are counted by their spans",
+        ),
+    ],
+    ids=["metrics", "spans", "both"],
+)
+def test_a_page_says_what_its_figures_are_made_of(
+    tmp_path: Path, path: str, calls: list[Any], gains: list[Any], words: str | None
+) -> None:
+    """Nothing where metrics count all."""
+    text = page(tmp_path, path, calls=calls, metrics_hourly=gains)
+    if words is None:
+        assert "spans alone" not in text
+        assert "counted by" not in text
+    else:
+        assert words in text
+
+
+def test_spans_that_are_no_calls_are_listed_with_the_reason(tmp_path: Path) -> None:
+    """Below the traces, and where there is no call at all."""
+    spans = [
+        {"time": HOUR, "trace_id": "ab" * 16, "span_id": f"{n:016x}", "scope": "crewai", **of}
+        for n, of in enumerate(
+            [{"operation": "chat", "name": "chat"}, {"operation": "invoke_agent", "name": "a"},
+             {"operation": "invoke_agent", "name": "b"}, {"name": "GET /users"}]
+        )
+    ]  # fmt: skip
+    for path, calls in (("/traces", [CALL]), ("/", [])):
+        text = page(tmp_path / path.strip("/"), path, calls=calls, spans=spans)
+        for words in ("3 spans hold no model call", "an agent: its model calls", "an HTTP request"):
+            assert words in text, (path, words)
