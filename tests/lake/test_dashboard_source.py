@@ -69,3 +69,14 @@ def test_spans_that_are_no_calls_are_listed_with_the_reason(tmp_path: Path) -> N
         text = page(tmp_path / path.strip("/"), path, calls=calls, spans=spans)
         for words in ("3 spans hold no model call", "an agent: its model calls", "an HTTP request"):
             assert words in text, (path, words)
+
+
+def test_a_trace_says_which_span_counts_below(tmp_path: Path) -> None:
+    """Two spans of one request: the upper one has no figures, and says why."""
+    upper = {**CALL, "scope": "framework", "input_tokens": 1, "output_tokens": 1}
+    lower = {**upper, "span_id": "ef" * 8, "parent_span_id": IDS["span_id"], "scope": "sdk"}
+    spans = [{name: row[name] for name in ("time", "trace_id", "span_id", "operation", "scope")}
+             | {"name": "chat", "parent_span_id": row.get("parent_span_id")}
+             for row in (upper, lower)]  # fmt: skip
+    text = page(tmp_path, f"/traces/{IDS['trace_id']}", calls=[upper, lower], spans=spans)
+    assert text.count("counts below") == 1, text

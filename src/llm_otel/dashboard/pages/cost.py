@@ -54,15 +54,17 @@ def _read(context: Context) -> Costs:
 def _tables(context: Context, data: Costs) -> Tables:
     total = sum(row.cost_usd or 0 for row in data.splits)
     by = _by(context)
+
+    def share(row: Split) -> float | None:
+        return row.cost_usd / total if total and row.cost_usd is not None else None
+
     return {
         "costs": lambda: Table(
             f"Cost by {_label(by).lower()}",
             (
                 word(_label(by), lambda r: r.name or NONE, link=lambda r: _link(context, by, r)),
                 common.cost_column(bar=True),
-                Column(
-                    "Share", lambda r: (r.cost_usd or 0) / total if total else None, formats.share
-                ),
+                Column("Share", share, formats.share),
                 Column("Change", _change, formats.signed, tone=_tone),
                 Column("Requests", lambda r: r.requests, formats.count),
                 Column("Tokens", lambda r: r.tokens, formats.count),

@@ -163,6 +163,7 @@ def _row(nested: Nested, length: float) -> Any:
                 if span.cost_status and span.cost_usd is not None
                 else None,
                 html.Span(nested.fault.value, className="tone warn") if nested.fault else None,
+                html.Span("counts below", className="tone") if span.repeats else None,
             ],
             className="span-name",
             style={"paddingInlineStart": f"{min(nested.depth, _DEEPEST) * 18}px"},

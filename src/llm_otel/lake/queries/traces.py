@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final
 
+from llm_otel.lake.decode.names import CALLS
 from llm_otel.lake.queries import marks
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
@@ -199,7 +200,8 @@ def _with_root(row: TraceRow, root: _Root | None) -> TraceRow:
 
 @dataclass(frozen=True)
 class Span:
-    """One span of a trace; tokens and cost where it is a provider call."""
+    """One span of a trace; tokens and cost where it is a provider call. `repeats`: it tells of a
+    call that a span below it tells of, too, and counts there."""
 
     time: datetime
     span_id: str
@@ -230,6 +232,7 @@ class Span:
     cost_status: str | None
     first_chunk_s: float | None
     retries: int | None
+    repeats: bool
 
 
 _SPANS: Final = """
@@ -238,7 +241,8 @@ _SPANS: Final = """
             coalesce(s.output_messages, m.output_messages) AS output_messages,
             coalesce(s.system_instructions, m.system_instructions) AS system_instructions
         ), c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cost_usd, c.cost_status,
-        c.first_chunk_s, c.retries
+        c.first_chunk_s, c.retries,
+        c.trace_id IS NULL AND coalesce(list_contains($calls, s.operation), false) AS repeats
     FROM (SELECT * FROM spans WHERE trace_id = $trace AND time BETWEEN $a AND $b) s
     LEFT JOIN (
         SELECT * REPLACE ({status} AS cost_status) FROM calls
@@ -269,7 +273,8 @@ def trace(lake: Connects, trace_id: str, near: datetime | None = None) -> list[S
         near = found[0].time
     window = near - _AROUND, near + _AROUND
     reader = Reader(lake, Filter(*window), timedelta())
-    return reader.rows(_SPANS, Span, trace=trace_id, a=window[0], b=window[1])
+    bound = {"trace": trace_id, "a": window[0], "b": window[1], "calls": sorted(CALLS)}
+    return reader.rows(_SPANS, Span, **bound)
 
 
 class Parent(Enum):
