@@ -26,6 +26,7 @@ def call(number: int, **columns: Any) -> dict[str, Any]:
         "service_name": "shop",
         "provider": "openai",
         "model": "gpt-4o",
+        "operation": "chat",
         "status": "ok",
         "duration_s": 1.0,
         "input_tokens": 10,
@@ -80,10 +81,36 @@ def counted(
             id="a roll-out in the middle of a day",
         ),
         pytest.param(
-            [{"instance": "a", "time": HOUR - timedelta(hours=5)}],
+            [{"instance": "a", "time": HOUR + timedelta(hours=5)}],
             metrics(5, 5.0, instance="a"),
             (5, 5.0, 0),
             id="a process that exports counts all its calls",
+        ),
+        pytest.param(
+            [{"instance": "web-0", "time": HOUR - timedelta(hours=n)} for n in (2, 3, 4)],
+            metrics(1, 1.0, instance="web-0"),
+            (4, 4.0, 3),
+            id="a name that an older process had before",
+        ),
+        pytest.param(
+            [{"instance": "a", "model": "brand-new", "scope": "peer"}],
+            metrics(1, 1.0, instance="a", model="other"),
+            (2, 2.0, 1),
+            id="a peer's model beside labels beyond their cap",
+        ),
+        pytest.param(
+            [
+                {"instance": "a"},
+                {
+                    "service_name": "gateway",
+                    "scope": "peer",
+                    "parent_span_id": f"{1:016x}",
+                    "trace_id": f"{1:032x}",
+                },
+            ],
+            metrics(1, 1.0, instance="a"),
+            (1, 1.0, 0),
+            id="an application with metrics above its gateway",
         ),
         pytest.param(
             [{"instance": "a", "scope": "peer", "provider": "groq"}],

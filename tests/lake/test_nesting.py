@@ -105,6 +105,13 @@ def test_the_call_below_counts(
             {}, {"operation": "embeddings", "output_tokens": None}, id="another operation"
         ),
         pytest.param({}, {"input_tokens": 5000, "output_tokens": 7}, id="nothing in common"),
+        pytest.param({}, {"input_tokens": 300}, id="one count in common"),
+        pytest.param({"output_tokens": 0}, {"input_tokens": 200}, id="no output"),
+        pytest.param(
+            {"operation": "embeddings", "output_tokens": None, "input_tokens": 5000},
+            {"operation": "embeddings", "output_tokens": None, "input_tokens": 200},
+            id="two embeddings",
+        ),
         pytest.param({}, {"parent_span_id": None}, id="beside it"),
         pytest.param({}, {"trace_id": "77" * 16}, id="another trace"),
         pytest.param({}, {"parent_span_id": "e" * 16}, id="below a span that never came"),

@@ -87,3 +87,14 @@ def test_a_call_that_comes_after_its_verdict_is_found(tmp_path: Path) -> None:
     with Writer(tmp_path) as writer:
         writer.append(calls=[call(1)])
     assert opened.sql("SELECT model FROM scores").fetchall() == [("gpt-4o",)]
+
+
+@pytest.mark.parametrize("known", [{"span_id": f"{9:016x}"}, {"response_id": "gateway-9"}])
+def test_a_verdict_of_a_span_above_is_of_the_call_that_counts(
+    tmp_path: Path, known: dict[str, Any]
+) -> None:
+    """Whoever judged knew the framework's span, or the gateway's id of the answer."""
+    above = call(9, scope="framework", response_id="gateway-9", operation="chat")
+    below = call(1, scope="sdk", parent_span_id=above["span_id"], operation="chat")
+    row = verdict(tmp_path, [above, below], **known)
+    assert (row["model"], row["span_id"]) == ("gpt-4o", below["span_id"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +18,7 @@ import pyarrow as pa
 from llm_otel import semconv
 from llm_otel.lake import views
 from llm_otel.lake.daily import DAY, Daily, Files, within
-from llm_otel.lake.requests import Requests
+from llm_otel.lake.requests import ABOVE, Requests
 from llm_otel.lake.schema import CALLS, METRICS, SPANS
 
 # After its end a call is in the metrics of its process as soon as these are exported.
@@ -40,14 +40,14 @@ SENDER: Final = ("day", "service_name", "instance", "provider", "model", "respon
 _SENDERS: Final = f"""
     SELECT DISTINCT {", ".join(SENDER)}, coalesce(scope = '{semconv.SCOPE}', false) AS own,
         {", ".join(f"{text} AS {name}" for name, text in HOURS.items())}
-    FROM calls
+    FROM (SELECT * FROM calls UNION ALL BY NAME SELECT * FROM {ABOVE})
 """
 
 # Beyond their caps the labels of a process are these words.
 _LABELLED: Final = f"""
     SELECT n, service_name, instance, coalesce(provider, '{semconv.NONE}') AS provider, own, hour,
         next_hour, unnest([coalesce(model, '{semconv.NONE}'), coalesce(response_model, model),
-            '{semconv.OTHER}']) AS label
+            CASE WHEN own THEN '{semconv.OTHER}' END]) AS label
     FROM numbered
 """
 _METERED: Final = f"""
@@ -57,21 +57,27 @@ _METERED: Final = f"""
     FROM metrics_hourly WHERE metric IN ('{semconv.REQUEST_DURATION.name}',
         '{semconv.COST.name}', '{semconv.TOKENS_CONSUMED.name}')
 """
-# Senders of the view `calls` whose requests the view `metrics_hourly` does not count; `paid`: their
-# tokens and their cost it does, as of coding agents, which have no metric for requests.
+# All who sent calls, with what the view `metrics_hourly` holds of theirs: the requests (`counted`),
+# or tokens and cost (`paid`), as of coding agents, which have no metric for requests.
 #
 # A label that is missing excludes nothing. Another instrumentation may name the provider otherwise
-# than we do, so that within one process the model alone decides about its spans.
-UNMETERED: Final = f"""
+# than we do, so that within one process the model alone decides about its spans. A process counts
+# its calls from the first hour on in which it has metrics: a stable name may be of an older one.
+_JUDGED: Final = f"""
+    CREATE OR REPLACE TEMP TABLE judged AS
     WITH numbered AS (SELECT *, row_number() OVER () AS n FROM ({_SENDERS})),
     labelled AS ({_LABELLED}),
     metered AS ({_METERED}),
-    processes AS (SELECT DISTINCT service_name, instance, provider, label, durations FROM metered),
-    told AS (
+    processes AS (
+        SELECT service_name, instance, provider, label, durations, min(hour) AS first
+        FROM metered GROUP BY ALL
+    ),
+    known AS (
         SELECT n, durations FROM labelled l
         JOIN processes m ON m.instance = l.instance AND m.label = l.label
             AND m.service_name IS NOT DISTINCT FROM l.service_name
             AND (m.provider IN (l.provider, '{semconv.NONE}') OR NOT l.own)
+            AND l.next_hour >= m.first
         UNION
         SELECT n, durations FROM labelled l JOIN metered m ON m.label = l.label
             AND (m.provider IN (l.provider, '{semconv.NONE}') OR l.provider = '{semconv.NONE}')
@@ -79,9 +85,28 @@ UNMETERED: Final = f"""
             AND m.hour IN (l.hour, l.next_hour)
         WHERE l.instance IS NULL OR m.instance IS NULL
     )
-    SELECT * EXCLUDE (n), n IN (SELECT n FROM told) AS paid FROM numbered
-    ANTI JOIN (SELECT n FROM told WHERE durations) USING (n)
+    SELECT * EXCLUDE (n), n IN (SELECT n FROM known WHERE durations) AS counted,
+        n IN (SELECT n FROM known) AS paid
+    FROM numbered
 """
+SAME: Final = " AND ".join(
+    f"{text} IS NOT DISTINCT FROM u.{name}"
+    for name, text in ({name: f"c.{name}" for name in SENDER} | HOURS).items()
+)
+# Who sent calls whose requests no metrics count.
+UNMETERED: Final = "SELECT * EXCLUDE (counted) FROM judged WHERE NOT counted"
+# Calls that metrics count by a span above them, as an application's above its gateway's.
+METERED_ABOVE: Final = f"""
+    SELECT DISTINCT counted_trace_id AS trace_id, counted_span_id AS span_id FROM {ABOVE} c
+    SEMI JOIN (SELECT * FROM judged WHERE counted) u ON {SAME}
+"""
+
+
+class Unmetered(NamedTuple):
+    """The rows of `UNMETERED` and of `METERED_ABOVE`."""
+
+    senders: pa.Table
+    above: pa.Table
 
 
 class Metering:
@@ -95,17 +120,18 @@ class Metering:
     def __init__(self, database: duckdb.DuckDBPyConnection, requests: Requests) -> None:
         self._database = database
         self._requests = requests
-        self._found: Daily[pa.Table] = Daily(CALLS.name, SPANS.name, METRICS.name)
+        self._found: Daily[Unmetered] = Daily(CALLS.name, SPANS.name, METRICS.name)
 
-    def unmetered(self, files: Files, first: date | None, last: date | None) -> pa.Table:
-        """The rows of `UNMETERED` of the days from `first` to `last`."""
-        tables = [
+    def unmetered(self, files: Files, first: date | None, last: date | None) -> Unmetered:
+        """Of the days from `first` to `last`."""
+        days = [
             self._found.of(files, day, _around(day), partial(self._find, files, day))
             for day in within(files[CALLS.name], first, last)
         ]
-        return pa.concat_tables(tables) if tables else self._find(files, date.min)
+        days = days or [self._find(files, date.min)]
+        return Unmetered(*map(pa.concat_tables, zip(*days)))
 
-    def _find(self, files: Files, day: date) -> pa.Table:
+    def _find(self, files: Files, day: date) -> Unmetered:
         """What the calls and metrics of the days beside it say matters for a day, too."""
         cursor = self._database.cursor()
         self._requests.put_view(cursor, files, day, day)
@@ -113,7 +139,9 @@ class Metering:
         metrics = [file for each in around for file in files[METRICS.name].get(each, ())]
         text = views.rows(METRICS, metrics)
         cursor.execute(f"CREATE OR REPLACE TEMP VIEW metrics_hourly AS {text}")
-        return cursor.sql(UNMETERED).to_arrow_table()
+        cursor.execute(_JUDGED)
+        tables = (cursor.sql(text).to_arrow_table() for text in (UNMETERED, METERED_ABOVE))
+        return Unmetered(*tables)
 
 
 def _around(day: date) -> tuple[date, ...]:

@@ -5,9 +5,10 @@ gateway: each is a row of `calls` as it was sent, and the provider was asked onc
 tell of one request is decided when a query runs, as a span may come long before the one above it.
 The rules, for a call and the next call above it, over any number of other spans between them:
 
-- Both do the same kind of work, and the ids of their answers are the same; or the models agree and
-  one of the counts does (or one of the two spans has none); or both counts agree, whatever the
-  gateway calls the model; or the call above has the sums of the calls below it.
+- Both do the same kind of work, and the ids of their answers are the same; or the models agree, and
+  so does each count that both know; or input and output are the same, whatever the gateway calls
+  the model; or the call above has the sums of the calls below it. Counts agree also where one of
+  them leaves out the cached or the reasoning tokens.
 - Then the call above does not count. What only it knows (who asked, the cost, the usage) is taken
   over by the one below.
 """
@@ -27,7 +28,7 @@ from llm_otel import semconv
 # nothing else told of calls, and one service did, none can be nested.
 _FLAT: Final = frozenset({semconv.SCOPE})
 
-# How long before midnight the call above one of the next day may have begun.
+# How long before midnight the call above one of the next day may have ended, by its own clock.
 _OVERLAP: Final = timedelta(hours=1)
 
 _DEEPEST: Final = 64
@@ -50,10 +51,13 @@ class Nested(NamedTuple):
         without: `trace_id` and `span_id` of the rows that do not count as they are, of this day
             or the one before.
         instead: Rows of `calls` of this day in the place of some of these.
+        above: Rows of `calls` that do not count, each with the ids of the one that counts for it,
+            `counted_trace_id` and `counted_span_id`.
     """
 
     without: pa.Table
     instead: pa.Table
+    above: pa.Table
 
 
 def find(
@@ -72,7 +76,10 @@ def find(
     told = cursor.execute(_with(_EMITTERS, calls=calls[day])).fetchall()
     before = day - timedelta(days=1)
     if before in calls:
-        late = f"time >= TIMESTAMP '{day}' - INTERVAL {_OVERLAP.seconds} SECOND"
+        late = (
+            "time + to_microseconds((least(coalesce(duration_s, 0), 86400) * 1e6)::BIGINT)"
+            f" >= TIMESTAMP '{day}' - INTERVAL {_OVERLAP.seconds} SECOND"
+        )
         above = f"SELECT * FROM ({calls[before]}) WHERE {late}"
         told += cursor.execute(_with(_EMITTERS, calls=above)).fetchall()
     if len(set(told)) < 2 and all(scope in _FLAT for scope, _ in told):
@@ -89,7 +96,8 @@ def find(
     if not cursor.execute("SELECT 1 FROM above LIMIT 1").fetchall():
         return None
     without = cursor.sql(_WITHOUT).to_arrow_table()
-    return Nested(without, cursor.sql(_INSTEAD).to_arrow_table())
+    tables = (cursor.sql(text).to_arrow_table() for text in (_INSTEAD, _ABOVE))
+    return Nested(without, *tables)
 
 
 def _with(text: str, **parts: str) -> str:
@@ -126,12 +134,15 @@ def _plain(column: str) -> str:
     return name
 
 
+_HELPERS: Final = "work, input, output, cached, models"
 _KIND: Final = (
     f"CASE WHEN operation IN ('{semconv.CHAT}', '{semconv.TEXT_COMPLETION}', 'generate_content') "
     "THEN 'text' ELSE operation END"
 )
 # Input without the cached tokens, as some count it.
 _FRESH: Final = "({0}.input - {0}.cached)"
+# Output without the reasoning, likewise.
+_SPOKEN: Final = "({0}.output - coalesce({0}.reasoning_tokens, 0))"
 _MORE: Final = " OR ".join(
     f'(a."{name}" IS NOT NULL AND b."{name}" IS NULL)'
     for name in (*_DESCRIBING, "input_tokens", "output_tokens", "cost_usd")
@@ -142,7 +153,7 @@ _STEPS: Final = {
         CREATE OR REPLACE TEMP TABLE traces AS
         SELECT trace_id FROM ({calls}) GROUP BY trace_id
         HAVING count(*) > 1 AND count(parent_span_id) > 0
-            AND (min(service_name) IS DISTINCT FROM max(service_name)
+            AND (min(coalesce(service_name, '')) <> max(coalesce(service_name, ''))
                 OR bool_or(scope IS NULL OR scope NOT IN ({flat})))
     """,
     "candidates": f"""
@@ -187,7 +198,8 @@ _STEPS: Final = {
                     OR len(a.models) = 0 OR len(b.models) = 0 AS model,
                 a.input = b.input OR {_FRESH.format("a")} = b.input
                     OR a.input = {_FRESH.format("b")} AS input,
-                a.output = b.output AS output,
+                a.output = b.output OR {_SPOKEN.format("a")} = b.output
+                    OR a.output = {_SPOKEN.format("b")} AS output,
                 a.input = sum(b.input) OVER children AND count(*) OVER children > 1
                     AND a.output IS NOT DISTINCT FROM sum(b.output) OVER children AS summed
             FROM pairs p
@@ -198,7 +210,7 @@ _STEPS: Final = {
             SELECT *, kind AND (
                 coalesce(answer, false) OR coalesce(summed, false)
                 OR coalesce(input AND output, false)
-                OR (coalesce(model, true) AND coalesce(input OR output, true))
+                OR (coalesce(model, true) AND coalesce(input, true) AND coalesce(output, true))
             ) AS one
             FROM compared
         )
@@ -240,6 +252,12 @@ _WITHOUT: Final = """
 """
 
 
+_ABOVE: Final = f"""
+    SELECT c.* EXCLUDE ({_HELPERS}), u.trace_id AS counted_trace_id, u.below AS counted_span_id
+    FROM above u JOIN candidates c ON c.trace_id = u.trace_id AND c.span_id = u.above
+"""
+
+
 def _nearest_known(column: str) -> str:
     return f'arg_min(a."{column}", level) FILTER (a."{column}" IS NOT NULL) AS "{column}"'
 
@@ -274,7 +292,7 @@ _DEARER: Final = f"""
             AND c.cost_source IS DISTINCT FROM '{semconv.COST_FROM_PROVIDER}'))
 """
 _INSTEAD: Final = f"""
-    SELECT c.* EXCLUDE (work, input, output, cached, models) REPLACE (
+    SELECT c.* EXCLUDE ({_HELPERS}) REPLACE (
         {", ".join(f'coalesce(c."{x}", h."{x}") AS "{x}"' for x in _DESCRIBING)},
         {", ".join(f"coalesce(({_BETTER}).{x}, c.{x}) AS {x}" for x in _USAGE)},
         {

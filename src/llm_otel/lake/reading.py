@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import duckdb
-import pyarrow as pa
 
 from llm_otel.errors import ConfigError
 from llm_otel.lake import views
 from llm_otel.lake.about import read_about
 from llm_otel.lake.daily import Files, within
 from llm_otel.lake.delta import Stored
-from llm_otel.lake.metering import Metering
+from llm_otel.lake.metering import Metering, Unmetered
 from llm_otel.lake.requests import Requests
 from llm_otel.lake.schema import CALLS, OUTCOMES, SCORES, TABLES
 from llm_otel.lake.verdicts import Verdicts
@@ -117,9 +116,8 @@ class Lake:
         self._put_views(connection, since, until)
         return connection
 
-    def unmetered(self, since: When = None, until: When = None) -> pa.Table:
-        """Who sent calls that no metrics count, in the days around a window: the rows of
-        `llm_otel.lake.metering.UNMETERED`."""
+    def unmetered(self, since: When = None, until: When = None) -> Unmetered:
+        """Who sent calls that no metrics count, in the days around a window."""
         with self._lock:
             return self._metering.unmetered(self._files(), _day(since), _day(until))
 

@@ -15,6 +15,12 @@ from llm_otel.lake.daily import DAY, Daily, Files, within
 from llm_otel.lake.nesting import Nested
 from llm_otel.lake.schema import CALLS, SPANS
 
+# The view of the calls that do not count, with the ids of those that count for them.
+ABOVE: Final = "calls_above"
+_NONE_ABOVE: Final = (
+    f"SELECT *, '' AS counted_trace_id, '' AS counted_span_id FROM ({views.rows(CALLS, [])})"
+)
+
 # The rows of the days with nested calls. What a row of one day took over does not count either
 # where the next day's rows show it to be above another.
 _COUNTED: Final = """
@@ -58,6 +64,8 @@ class Requests:
             listed = ", ".join(f"DATE '{day}'" for day in days)
             text += f" UNION ALL BY NAME {counted} AND i.day IN ({listed})"
             _register(connection, nested)
+        else:
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {_NONE_ABOVE}")
         connection.execute(f"CREATE OR REPLACE TEMP VIEW calls AS {text}")
 
     def _of(self, files: Files, days: Iterable[date]) -> dict[date, Nested]:
@@ -91,3 +99,5 @@ def _register(connection: duckdb.DuckDBPyConnection, nested: Mapping[date, Neste
     connection.register(
         "_nested_instead", pa.concat_tables([found.instead for found in nested.values()])
     )
+    connection.register("_nested_above", pa.concat_tables([x.above for x in nested.values()]))
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS FROM _nested_above")

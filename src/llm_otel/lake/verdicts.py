@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from llm_otel.lake import views
 from llm_otel.lake.daily import DAY, Daily, Files, within
-from llm_otel.lake.requests import Requests
+from llm_otel.lake.requests import ABOVE, Requests
 from llm_otel.lake.schema import CALLS, OUTCOMES, SCORES, SPANS, Table
 
 # How long after its call a verdict may come.
@@ -30,24 +30,29 @@ _LACKING: Final = """
     CREATE OR REPLACE TEMP TABLE lacking AS
     SELECT event_id, trace_id, span_id, response_id FROM ({rows})
     WHERE (trace_id IS NOT NULL OR span_id IS NOT NULL OR response_id IS NOT NULL)
-        AND (trace_id IS NULL OR span_id IS NULL OR model IS NULL OR feature IS NULL
-            OR tenant_id IS NULL)
+        AND (trace_id IS NULL OR span_id IS NULL OR model IS NULL)
 """
 # The nearest relation wins: the answer, its span, its trace.
 _FOUND: Final = f"""
-    WITH related AS (
+    WITH named AS (
+        SELECT trace_id, span_id, response_id, trace_id AS of_trace, span_id AS of_span FROM calls
+        UNION ALL
+        SELECT trace_id, span_id, response_id, counted_trace_id, counted_span_id FROM {ABOVE}
+    ), related AS (
         SELECT l.event_id, 1 AS distance, c.* FROM lacking l
-            JOIN calls c ON c.response_id = l.response_id
+            JOIN named n ON n.response_id = l.response_id
+            JOIN calls c ON c.trace_id = n.of_trace AND c.span_id = n.of_span
         UNION ALL BY NAME
-        SELECT l.event_id, 2 AS distance, c.* FROM lacking l JOIN calls c
-            ON c.span_id = l.span_id AND c.trace_id = coalesce(l.trace_id, c.trace_id)
+        SELECT l.event_id, 2 AS distance, c.* FROM lacking l JOIN named n
+            ON n.span_id = l.span_id AND n.trace_id = coalesce(l.trace_id, n.trace_id)
+            JOIN calls c ON c.trace_id = n.of_trace AND c.span_id = n.of_span
         UNION ALL BY NAME
         SELECT l.event_id, 3 AS distance, c.* FROM lacking l
             JOIN calls c ON c.trace_id = l.trace_id
     ), nearest AS (
         SELECT * FROM related QUALIFY distance = min(distance) OVER (PARTITION BY event_id)
     )
-    SELECT event_id, {
+    SELECT event_id, min(distance) AS distance, {
     ", ".join(
         f"CASE WHEN min({name}) = max({name}) AND count({name}) = count(*) THEN min({name}) END"
         f" AS {name}"
@@ -57,7 +62,11 @@ _FOUND: Final = f"""
     FROM nearest GROUP BY event_id
 """
 _WITH_CALLS: Final = """
-    SELECT v.* REPLACE ({columns}) FROM ({rows}) v LEFT JOIN {found} f USING (event_id)
+    SELECT v.* REPLACE (
+        {columns}, CASE WHEN f.distance < 3 THEN f.span_id ELSE coalesce(v.span_id, f.span_id) END
+            AS span_id
+    )
+    FROM ({rows}) v LEFT JOIN {found} f ON f.event_id = v.event_id AND f.day = v.day
 """
 
 
@@ -98,8 +107,12 @@ class Verdicts:
         text = views.rows(table, parts[0])
         if found:
             name = f"_calls_of_{table.name}"
-            connection.register(name, pa.concat_tables(found.values()))
-            columns = ", ".join(f"coalesce(v.{x}, f.{x}) AS {x}" for x in _TAKEN)
+            tables = [
+                rows.append_column("day", pa.array([day] * len(rows), pa.date32()))
+                for day, rows in found.items()
+            ]
+            connection.register(name, pa.concat_tables(tables))
+            columns = ", ".join(f"coalesce(v.{x}, f.{x}) AS {x}" for x in _TAKEN if x != "span_id")
             more = _WITH_CALLS.format(columns=columns, rows=views.rows(table, parts[1]), found=name)
             text = f"{text} UNION ALL BY NAME {more}"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {table.name} AS {text}")
