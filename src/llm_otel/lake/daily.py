@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Generic, TypeVar
 
@@ -14,6 +16,20 @@ DAY: Final = timedelta(days=1)
 Found = TypeVar("Found")
 
 
+# A finding that takes long is used for so many times as long as it took, at most so many seconds,
+# before new files are looked into: else a busy lake would do nothing else.
+_RATIO: Final = 10
+_QUICK_S: Final = 0.25
+_STALE_S: Final = 30.0
+
+
+@dataclass(frozen=True)
+class _Kept(Generic[Found]):
+    state: list[str]
+    found: Found
+    until: float
+
+
 class Daily(Generic[Found]):
     """One finding for each day.
 
@@ -23,17 +39,31 @@ class Daily(Generic[Found]):
 
     def __init__(self, *tables: str) -> None:
         self._tables = tables
-        self._kept: dict[date, tuple[list[str], Found]] = {}
+        self._kept: dict[date, _Kept[Found]] = {}
 
     def of(
         self, files: Files, day: date, around: Iterable[date], find: Callable[[], Found]
     ) -> Found:
-        """The finding about a day: found again when the files of the days `around` change."""
+        """The finding about a day: found again when the files of the days `around` change, or a
+        little later where that takes long."""
         state = [f for each in around for name in self._tables for f in files[name].get(each, ())]
         kept = self._kept.get(day)
-        if kept is None or kept[0] != state:
-            kept = self._kept[day] = (state, find())
-        return kept[1]
+        now = time.monotonic()
+        if kept is not None and (kept.state == state or now < kept.until):
+            return kept.found
+        self._forget(files)
+        found = find()
+        took = time.monotonic() - now
+        late = min(_RATIO * took, _STALE_S) if took > _QUICK_S else 0.0
+        self._kept[day] = _Kept(state, found, now + took + late)
+        return found
+
+    def _forget(self, files: Files) -> None:
+        """Drop the findings about days that are no longer kept."""
+        for day in [
+            each for each in self._kept if not any(each in table for table in files.values())
+        ]:
+            del self._kept[day]
 
 
 def within(table: Mapping[date, list[str]], first: date | None, last: date | None) -> list[date]:

@@ -73,8 +73,10 @@ class Stored:
         self._delta: DeltaTable | None = None
         self._listed = -1
         self._days: dict[date, list[tuple[str, int]]] = {}
-        # Of each file, below the table's folder, that was looked at: why it cannot be read.
+        # Of each file, below the table's folder, that was looked at: why it cannot be read, None if
+        # it can; and the files that were read whole.
         self._problems: dict[str, str | None] = {}
+        self._whole: set[str] = set()
         if create:
             self._create()
 
@@ -128,8 +130,9 @@ class Stored:
         before = self._damaged()
         for of, files in self.days().items():
             for path, size in files if day in (None, of) else ():
-                if self._problems.get(path) is None:
+                if self._problems.get(path) is None and path not in self._whole:
                     self._problems[path] = problem(str(self.path / path), size)
+                    self._whole.add(path)
         return self._damaged() != before
 
     def log_problems(self) -> list[str]:
@@ -193,6 +196,9 @@ class Stored:
             for day, path, size in zip(*(actions[name].to_pylist() for name in wanted)):
                 days.setdefault(_date(day), []).append((path, size))
             self._days = dict(sorted(days.items()))
+            listed = {path for files in days.values() for path, _ in files}
+            self._problems = {path: self._problems[path] for path in self._problems.keys() & listed}
+            self._whole &= listed
         elif delta is None:
             self._days = {}
         self._listed = version

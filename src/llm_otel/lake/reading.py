@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -44,12 +44,6 @@ class Connection:
         self._seen: Files | None = None
         self._see()
 
-    def execute(self, *args: Any, **kwargs: Any) -> Connection:
-        """As DuckDB's, of what is stored now."""
-        self._see()
-        self._own.execute(*args, **kwargs)
-        return self
-
     def cursor(self) -> Connection:
         """Another connection with views of its own."""
         return Connection(self._own.cursor(), self._put_views)
@@ -70,8 +64,21 @@ class Connection:
         self._own.close()
 
 
-# What asks, besides `execute`.
-_ASKING: Final = frozenset({"sql", "query", "from_query", "executemany", "table", "view"})
+# Errors that no damaged file causes.
+_OF_THE_QUERY: Final = (
+    duckdb.ParserException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+    duckdb.PermissionException,
+    duckdb.OutOfMemoryException,
+    duckdb.InterruptException,
+)
+
+# What asks. These are DuckDB's own methods, which look for data frames where they are called.
+_ASKING: Final = frozenset(
+    {"execute", "sql", "query", "from_query", "executemany", "table", "view"}
+)
 
 
 class Lake:
@@ -92,9 +99,15 @@ class Lake:
         self._metering = Metering(self._closed, self._requests)
         self._verdicts = Verdicts(self._closed, self._requests)
 
-    def exclude_damaged(self) -> bool:
+    def exclude_damaged(self, error: Exception | None = None) -> bool:
         """Read every file, after a query failed; whether one is damaged, which later queries leave
-        out."""
+        out.
+
+        Args:
+            error: How the query failed: some errors are of no file, and nothing is read.
+        """
+        if isinstance(error, _OF_THE_QUERY):
+            return False
         with self._lock:
             return self._doubt()
 
@@ -116,6 +129,18 @@ class Lake:
         self._put_views(connection, since, until)
         return connection
 
+    def _for_query(
+        self, database: duckdb.DuckDBPyConnection, text: str, since: When, until: When
+    ) -> duckdb.DuckDBPyConnection:
+        """A connection with the views that a query names: some take a look into many files."""
+        connection = database.cursor()
+        try:
+            names = connection.get_table_names(text) & TABLES.keys()
+        except duckdb.Error:
+            names = set()
+        self._put_views(connection, since, until, names=names or TABLES.keys())
+        return connection
+
     def unmetered(self, since: When = None, until: When = None) -> Unmetered:
         """Who sent calls that no metrics count, in the days around a window."""
         with self._lock:
@@ -127,22 +152,25 @@ class Lake:
         since: When,
         until: When,
         seen: Files | None = None,
+        names: Collection[str] = TABLES.keys(),
     ) -> Files:
-        """Put the views on a connection, unless it has those of the same files (`seen`)."""
+        """Put the views of these names on a connection, unless it has those of the same files
+        (`seen`)."""
         first, last = _day(since), _day(until)
         with self._lock:
             files = self._files()
             if files == seen:
                 return files
             try:
-                self._put_found(connection, files, first, last)
-            except duckdb.Error:  # a file is damaged where it does not show from outside
-                if not self._doubt():
+                self._put_found(connection, files, first, last, names)
+            except duckdb.Error as error:
+                # a file may be damaged where it does not show from outside
+                if isinstance(error, _OF_THE_QUERY) or not self._doubt():
                     raise
                 files = self._files()
-                self._put_found(connection, files, first, last)
+                self._put_found(connection, files, first, last, names)
         for name, table in TABLES.items():
-            if table not in (CALLS, SCORES, OUTCOMES):
+            if name in names and table not in (CALLS, SCORES, OUTCOMES):
                 days = within(files[name], first, last)
                 text = views.rows(table, [file for day in days for file in files[name][day]])
                 connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
@@ -154,11 +182,14 @@ class Lake:
         files: Files,
         first: date | None,
         last: date | None,
+        names: Collection[str],
     ) -> None:
         """Put the views that need a look into the files."""
-        self._requests.put_view(connection, files, first, last)
+        if CALLS.name in names:
+            self._requests.put_view(connection, files, first, last)
         for table in (SCORES, OUTCOMES):
-            self._verdicts.put_view(connection, table, files, first, last)
+            if table.name in names:
+                self._verdicts.put_view(connection, table, files, first, last)
 
     def _doubt(self) -> bool:
         """Read every file; whether one is damaged, which is left out from now on."""
@@ -184,7 +215,7 @@ class Lake:
         """
         if name not in TABLES:
             raise ConfigError(f"no table {name!r} in the lake: use one of {', '.join(TABLES)}")
-        relation = self.snapshot(since, until).table(name)
+        relation = self._for_query(self._closed, f"FROM {name}", since, until).table(name)
         for sign, when in ((">=", since), ("<", until)):
             if when is not None:
                 text = _utc(when).isoformat(sep=" ")
@@ -236,11 +267,8 @@ class Lake:
             ConfigError: more than one statement, or one that is no query.
             duckdb.Error: the query is wrong, or reads what it may not.
         """
-        connection = self.snapshot(since, until)
-        if files:
-            connection = self._open().cursor()
-            self._put_views(connection, since, until)
-        return one_query(connection, text, parameters)
+        database = self._open() if files else self._closed
+        return one_query(self._for_query(database, text, since, until), text, parameters)
 
 
 def without_damaged(lake: Lake, query: Callable[[], T]) -> T:
@@ -251,8 +279,8 @@ def without_damaged(lake: Lake, query: Callable[[], T]) -> T:
     """
     try:
         return query()
-    except duckdb.Error:
-        if not lake.exclude_damaged():
+    except duckdb.Error as error:
+        if not lake.exclude_damaged(error):
             raise
     return query()
 

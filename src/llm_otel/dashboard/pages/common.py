@@ -60,7 +60,7 @@ def part(context: Context, title: str, draw: Callable[[], Any]) -> Any:
     except DamagedLakeError:
         raise
     except Exception as error:
-        if isinstance(error, duckdb.Error) and context.lake.exclude_damaged():
+        if isinstance(error, duckdb.Error) and context.lake.exclude_damaged(error):
             raise DamagedLakeError from error
         if context.strict:
             raise
