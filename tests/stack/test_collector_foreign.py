@@ -227,7 +227,8 @@ def test_every_older_name_of_what_is_allowed_is_known(rig: Rig) -> None:
     for number, (older, today) in enumerate(OLDER.items(), 100):
         if today not in SPAN:
             continue
-        came = rig.span({older: samples[SPAN[today].kind]}, number)
+        value = "USD" if today == semconv.COST_CURRENCY else samples[SPAN[today].kind]
+        came = rig.span({older: value}, number)
         if today not in came and older not in SPAN:
             lost[older] = came
     assert not lost

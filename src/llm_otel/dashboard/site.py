@@ -94,7 +94,18 @@ class Site:
             content = without_damaged(self.lake, lambda: self._content(page, context))
         except DamagedLakeError:
             content = self._content(page, context)
-        return [*(notice(each, "warn") for each in mistakes), *content]
+        return [*(notice(each, "warn") for each in (*mistakes, *self._damages())), *content]
+
+    def _damages(self) -> list[str]:
+        """What figures lack."""
+        files = self.lake.damaged()
+        if not files:
+            return []
+        are = "files of the lake are" if files > 1 else "file of the lake is"
+        return [
+            f"{files} {are} damaged and left out of all figures: `llm-otel lake check` names them, "
+            "`llm-otel lake repair` sets them aside."
+        ]
 
     def _callless(self, context: Context) -> Any:
         """What is stored all the same, and why it is no call."""

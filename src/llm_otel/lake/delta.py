@@ -127,13 +127,13 @@ class Stored:
     def doubt(self, day: date | None = None) -> bool:
         """Read the files whole, after a reader failed; whether one is damaged, which it is from now
         on left out for."""
-        before = self._damaged()
+        before = self.damaged_files()
         for of, files in self.days().items():
             for path, size in files if day in (None, of) else ():
                 if self._problems.get(path) is None and path not in self._whole:
                     self._problems[path] = problem(str(self.path / path), size)
                     self._whole.add(path)
-        return self._damaged() != before
+        return self.damaged_files() != before
 
     def log_problems(self) -> list[str]:
         """A sentence for each damage of the table's log."""
@@ -162,7 +162,8 @@ class Stored:
         """Whether a file of the day cannot be read."""
         return any(not self._readable(path, size) for path, size in self.days().get(day, ()))
 
-    def _damaged(self) -> set[str]:
+    def damaged_files(self) -> set[str]:
+        """Those that are known to be damaged."""
         return {path for path, reason in self._problems.items() if reason is not None}
 
     def _readable(self, path: str, size: int) -> bool:

@@ -99,6 +99,11 @@ class Lake:
         self._metering = Metering(self._closed, self._requests)
         self._verdicts = Verdicts(self._closed, self._requests)
 
+    def damaged(self) -> int:
+        """Files that are known to be damaged, which every query leaves out."""
+        with self._lock:
+            return sum(map(len, (stored.damaged_files() for stored in self._stored.values())))
+
     def exclude_damaged(self, error: Exception | None = None) -> bool:
         """Read every file, after a query failed; whether one is damaged, which later queries leave
         out.

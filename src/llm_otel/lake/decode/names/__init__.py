@@ -9,15 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from llm_otel.lake.decode.names import ai_sdk, conventions, openinference
+from llm_otel import semconv
+from llm_otel.lake.decode.names import ai_sdk, conventions, openinference, operations
 from llm_otel.lake.decode.names.content import CONTENT
-from llm_otel.lake.decode.names.operations import CALLS, OPERATIONS
+from llm_otel.lake.decode.names.operations import CALLS
 from llm_otel.lake.decode.names.providers import PROVIDERS
 
 __all__ = ["CALLS", "CONTENT", "OLDER", "OPERATIONS", "PROVIDERS"]
 
+# Attributes that name the kind of a step, and nothing else of anybody's.
+_KINDS: Final = {
+    name: kinds
+    for name, kinds in operations.STEPS.items()
+    if name not in ("span.type", "genkit:type")
+}
+
+# What other vocabularies call an operation, wherever they do.
+OPERATIONS: Final[Mapping[str, str]] = {
+    **{word: today for kinds in _KINDS.values() for word, today in kinds.items()},
+    **operations.OPERATIONS,
+}
+
 # Another name of an attribute -> today's.
 OLDER: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_KINDS, semconv.OPERATION_NAME),
     **ai_sdk.RENAMED,
     **openinference.RENAMED,
     **conventions.RENAMED,
