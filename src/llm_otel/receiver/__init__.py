@@ -66,11 +66,12 @@ class Receiver(Closing):
         self.http_port, self.grpc_port = http_port, grpc_port
         self._closers: list[Callable[[], object]] = []
         try:
+            # HTTP last: who reads `/health` may send by either.
+            if grpc_port is not None:
+                self._serve_grpc(service, host, grpc_port)
             if http_port is not None:
                 local = trusted or is_loopback(host)
                 self._serve_http(service, host, http_port, host_names(host, names, local=local))
-            if grpc_port is not None:
-                self._serve_grpc(service, host, grpc_port)
         except BaseException:
             self.close()
             raise

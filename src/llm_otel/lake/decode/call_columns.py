@@ -82,7 +82,7 @@ def _cost(batch: Batch, made: Columns, rows: Places) -> Columns:
     """The cost where it is in USD; our price where the sender said none; what is wrong with it."""
     amount, source = made["cost_usd"], made["cost_source"]
     currency, status, usage_source = (batch.text(x).take(pa.array(rows)) for x in _COST_TEXTS)
-    known = pc.and_(amount.is_valid(), pc.equal(currency, "USD").fill_null(True))
+    known = pc.and_(amount.is_valid(), pc.equal(pc.utf8_upper(currency), "USD").fill_null(True))
     columns = {
         "cost_usd": pc.if_else(known, amount, pa.scalar(None, pa.float64())),
         "cost_source": pc.if_else(known, source, pa.scalar(None, pa.string())),

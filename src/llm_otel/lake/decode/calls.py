@@ -58,7 +58,7 @@ def details(
         model = get(semconv.RESPONSE_MODEL) or get(semconv.REQUEST_MODEL)
         operation, provider = get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME)
         amount, source, incomplete = local_cost(operation, provider, model, usage)
-    elif get(semconv.COST_CURRENCY, "USD") != "USD":
+    elif str(get(semconv.COST_CURRENCY, "USD")).upper() != "USD":
         amount, source, incomplete = NO_COST
     return (
         numbers.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK),

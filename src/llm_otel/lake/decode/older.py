@@ -23,6 +23,7 @@ from llm_otel.lake.decode.names.operations import (
     STREAMED_STEPS,
     STREAMS,
     UNNAMED,
+    may_be_call,
 )
 from llm_otel.lake.decode.names.providers import provider_of
 from llm_otel.lake.decode.quantities import flag
@@ -236,6 +237,8 @@ def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...
         operation = semconv.INVOKE_WORKFLOW
     elif operation is None and is_call(attributes):
         operation = UNNAMED.get(span_name) or _by_model(attributes)
+    elif operation is not None and may_be_call(operation) and _has_both(attributes):
+        operation = semconv.CHAT
     if operation is not None:
         attributes[semconv.OPERATION_NAME] = operation
 
@@ -247,6 +250,12 @@ def is_call(attributes: dict[str, Any]) -> bool:
         and any(attributes.get(name) is not None for name in TOKENS)
         and semconv.AGENT_NAME not in attributes
     )
+
+
+def _has_both(attributes: dict[str, Any]) -> bool:
+    """Whether a span has a model, and tokens in and out."""
+    counts = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS)
+    return is_call(attributes) and all(attributes.get(name) is not None for name in counts)
 
 
 def _by_model(attributes: dict[str, Any]) -> str:

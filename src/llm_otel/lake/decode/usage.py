@@ -55,6 +55,8 @@ def usage_of(
         unchanged: As of `is_unchanged`.
     """
     usage = [numbers.get(name) for name in USAGE]
+    if usage[4] and usage[1] is not None and usage[4] > usage[1]:
+        usage[1] += usage[4]  # thoughts beside the output, as Gemini and xAI count them
     if usage[0] is not None and (usage[2] or usage[3]):
         total = next((attributes[name] for name in TOTALS if name in attributes), None)
         by_provider = unchanged and attributes.get(semconv.PROVIDER_NAME) in BESIDE

@@ -20,7 +20,7 @@ from llm_otel.lake.decode import call_columns, span_columns, wire
 from llm_otel.lake.decode.attributes import Attributes, Places
 from llm_otel.lake.decode.names import CALLS
 from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
-from llm_otel.lake.decode.names.operations import NAMED
+from llm_otel.lake.decode.names.operations import NAMED, may_be_call
 from llm_otel.lake.decode.older import MODELS, TODAY, TOKENS, is_older
 from llm_otel.lake.decode.quantities import LIMITS
 from llm_otel.lake.decode.span_columns import RENAMED, Batch
@@ -131,14 +131,17 @@ def _misnamed(batch: Batch) -> Places:
 
 
 def _unnamed(attributes: Attributes) -> Places:
-    """The spans that name no operation, and have a model and tokens as only calls do."""
+    """The spans that name no operation that is known, and have a model and tokens as only calls
+    do."""
 
     def known(names: tuple[str, ...], field: str, kind: pa.DataType) -> pa.Array:
         return pc.coalesce(*(attributes.column(name, field, kind) for name in names)).is_valid()
 
     unnamed = pc.and_(known(MODELS, "string", pa.string()), known(TOKENS, "int", pa.int64()))
-    named = attributes.column(semconv.OPERATION_NAME, "string", pa.string()).is_valid()
-    return np.flatnonzero(pc.and_not(unnamed, named).to_numpy(False))
+    words = attributes.column(semconv.OPERATION_NAME, "string", pa.string()).dictionary_encode()
+    open_ = [n for n, word in enumerate(words.dictionary.to_pylist()) if may_be_call(word)]
+    unknown = np.isin(words.indices.fill_null(-1).to_numpy(False), [-1, *open_])
+    return np.flatnonzero(unnamed.to_numpy(False) & unknown)
 
 
 def _left(batch: Batch, request: Places) -> set[int]:
@@ -150,7 +153,7 @@ def _left(batch: Batch, request: Places) -> set[int]:
         attributes.outside(name, kinds[name], LIMITS[RENAMED.get(name, name)].most)
         for name in (*LIMITS, *RENAMED)
     ]
-    rows += [_cached_beside(attributes), _by_provider(batch)]
+    rows += [_cached_beside(attributes), _by_provider(batch), _thoughts_beside(attributes)]
     return {int(number) for each in rows if len(each) for number in np.unique(request[each])}
 
 
@@ -184,6 +187,15 @@ def _cached_beside(attributes: Attributes) -> Places:
         rows = attributes.rows(name)
         beside[rows] |= column(name)[rows] != whole[rows]
     return np.flatnonzero(beside & (cached > 0) & (inputs >= 0))
+
+
+def _thoughts_beside(attributes: Attributes) -> Places:
+    """The spans whose reasoning is not inside the output, as `usage.usage_of` decides."""
+    thoughts, output = (
+        attributes.column(name, "int", pa.int64())
+        for name in (semconv.USAGE_REASONING, semconv.USAGE_OUTPUT_TOKENS)
+    )
+    return np.flatnonzero(pc.greater(thoughts, output).fill_null(False).to_numpy(False))
 
 
 def _acceptable(spans: pa.Array) -> npt.NDArray[np.bool_]:

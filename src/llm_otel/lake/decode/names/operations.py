@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from llm_otel import semconv
@@ -48,6 +50,22 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "retriever": semconv.RETRIEVAL,
     # Semantic Kernel before 1.40, in Python and .NET.
     "chat.completions": semconv.CHAT,
+    "chat.completion": semconv.CHAT,
+    "chat_completions": semconv.CHAT,
+    "chatcompletion": semconv.CHAT,
+    "completions": semconv.CHAT,
+    # Traceloop's OpenAI Agents, Sentry, the AI SDK's and Bedrock's own words.
+    "response": semconv.CHAT,
+    "generate_text": semconv.CHAT,
+    "stream_text": semconv.CHAT,
+    "generate_object": semconv.CHAT,
+    "stream_object": semconv.CHAT,
+    "text_generation": semconv.TEXT_COMPLETION,
+    "invokemodel": semconv.CHAT,
+    "invokemodelwithresponsestream": semconv.CHAT,
+    "conversestream": semconv.CHAT,
+    "embeddings.create": semconv.EMBEDDINGS,
+    "models.generate_content": "generate_content",
     "chat.streaming_completions": semconv.CHAT,
     "text.completions": semconv.TEXT_COMPLETION,
     "text.streaming_completions": semconv.TEXT_COMPLETION,
@@ -84,6 +102,13 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "embed": semconv.EMBEDDINGS,
     "embed_content": semconv.EMBEDDINGS,
 }
+
+# Parts of words for steps that ask no model themselves, whatever usage they sum up.
+_STEPS_BY_WORD: Final = re.compile(
+    "agent|tool|workflow|chain|task|step|run|turn|session|graph|crew|framework|retriev|memory|eval"
+    "|guardrail|prompt|plan|search|query|generate(text|object)|streamtext"
+)
+
 
 # Words that say that the answer was a stream.
 STREAMS: Final = frozenset(
@@ -183,3 +208,10 @@ UNNAMED: Final[Mapping[str, str]] = {
     "claude_code.llm_request": _CHAT,
     "litellm_request": _CHAT,
 }
+
+
+@lru_cache(maxsize=1024)
+def may_be_call(word: str) -> bool:
+    """Whether an operation that no table knows may be a request, where the span has a model and
+    both counts of tokens."""
+    return word not in CALLS and _STEPS_BY_WORD.search(word.lower()) is None

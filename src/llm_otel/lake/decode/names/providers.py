@@ -143,7 +143,10 @@ def maker_of(model: str) -> str | None:
             return maker
     prefix, _, rest = name.partition("/")
     if not rest:
-        return None
+        # Pydantic AI: `openai:gpt-4o`
+        prefix, _, rest = name.partition(":")
+        known = provider_of(prefix) if rest else None
+        return known if known in PROVIDERS.values() or known in _KNOWN else None
     if prefix in _COLLECTIONS:
         return maker_of(name.rpartition("/")[2])
     return provider_of(prefix) or maker_of(rest)
