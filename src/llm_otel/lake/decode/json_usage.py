@@ -8,7 +8,14 @@ from itertools import combinations
 from typing import Any, Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names.json_texts import COUNTS, FIELDS, USAGES, Path
+from llm_otel.lake.decode.names.json_texts import (
+    ANSWERS,
+    COUNTS,
+    FIELDS,
+    SUMMED,
+    USAGES,
+    Path,
+)
 
 try:
     import orjson
@@ -45,9 +52,17 @@ def unpack(attributes: dict[str, Any], names: Iterable[str]) -> None:
         for path in USAGES.get(name, ()):
             details = _at(parsed, path)
             if isinstance(details, dict):
-                for target, count in usage(details).items():
-                    attributes.setdefault(target, count)
+                counts = usage(details)
+                for target, count in counts.items():
+                    if name in ANSWERS:
+                        attributes[target] = count
+                    else:
+                        attributes.setdefault(target, count)
                 break
+        if name in SUMMED and isinstance(parsed, dict):
+            costs = [x for x in parsed.values() if type(x) in (int, float)]
+            if costs:
+                attributes.setdefault(SUMMED[name], sum(costs))
 
 
 def usage(details: Mapping[str, Any]) -> dict[str, int]:

@@ -38,6 +38,11 @@ FIELDS: Final[Mapping[str, tuple[tuple[Path, str], ...]]] = {
         (("id",), semconv.RESPONSE_ID),
     ),
     "langfuse.observation.cost_details": ((("total",), semconv.COST_AMOUNT),),
+    # https://vercel.com/docs/ai-gateway, https://openrouter.ai/docs/use-cases/usage-accounting
+    "ai.response.providerMetadata": (
+        (("gateway", "cost"), semconv.COST_AMOUNT),
+        (("openrouter", "usage", "cost"), semconv.COST_AMOUNT),
+    ),
     "langfuse.observation.model.parameters": ((("stream",), semconv.REQUEST_STREAM),),
     "genkit:output": (
         (("finishReason",), semconv.RESPONSE_FINISH_REASONS),
@@ -59,6 +64,7 @@ USAGES: Final[Mapping[str, tuple[Path, ...]]] = {
     "mlflow.spanOutputs": (("usage",),),
     "langfuse.observation.usage_details": ((),),
     "genkit:output": (("usage",),),
+    "gcp.vertex.agent.llm_response": (("usage_metadata",),),
     "haystack.component.output": (
         ("replies", 0, "meta", "usage"),
         ("replies", 0, "_meta", "usage"),
@@ -66,6 +72,13 @@ USAGES: Final[Mapping[str, tuple[Path, ...]]] = {
         ("meta", "usage"),
     ),
 }
+
+# Those of `USAGES` that are the provider's own answer: they hold whatever the span says itself.
+# Google ADK leaves thoughts out of its counts, and older ones put the total in the output's place.
+ANSWERS: Final = frozenset({"gcp.vertex.agent.llm_response"})
+
+# Attribute -> the attribute that is the sum of its JSON's numbers, where it has no sum itself.
+SUMMED: Final[Mapping[str, str]] = {"langfuse.observation.cost_details": semconv.COST_AMOUNT}
 
 # What the JSON of providers and frameworks calls each count. `*_inside`: a part of the input or
 # the output in every shape that has it; `*_beside`: apart from them, unless the total says other.
