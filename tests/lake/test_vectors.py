@@ -52,11 +52,11 @@ EXTRAS: list[dict[str, Any]] = [
     {"llm_otel.usage.source": "unknown"},
     {"llm_otel.usage.source": "estimated"},
     {"gen_ai.usage.cache_read.input_tokens": 200},
-    {"gen_ai.usage.total_tokens": 1100},
     {"gen_ai.usage.input_tokens": None, "gen_ai.usage.cost.amount": None},
 ]
 KINDS: list[dict[str, Any]] = [
     samples.CHAT,
+    {**samples.CHAT, "gen_ai.usage.total_tokens": 1100},
     {key: value for key, value in samples.CHAT.items() if "cost" not in key},
     {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "text-embedding-3-small"},
     {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"},

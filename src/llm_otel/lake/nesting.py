@@ -141,6 +141,8 @@ _KIND: Final = (
 )
 # Input without the cached tokens, as some count it.
 _FRESH: Final = "({0}.input - {0}.cached)"
+# How far an input that a framework estimated may be from what was billed.
+_CLOSE: Final = 0.02
 # Output without the reasoning, likewise.
 _SPOKEN: Final = "({0}.output - coalesce({0}.reasoning_tokens, 0))"
 _MORE: Final = " OR ".join(
@@ -197,7 +199,9 @@ _STEPS: Final = {
                 list_has_any(a.models, b.models)
                     OR len(a.models) = 0 OR len(b.models) = 0 AS model,
                 a.input = b.input OR {_FRESH.format("a")} = b.input
-                    OR a.input = {_FRESH.format("b")} AS input,
+                    OR a.input = {_FRESH.format("b")}
+                    OR (a.output = b.output AND abs(a.input - b.input) <= {_CLOSE} * b.input)
+                    AS input,
                 a.output = b.output OR {_SPOKEN.format("a")} = b.output
                     OR a.output = {_SPOKEN.format("b")} AS output,
                 a.input = sum(b.input) OVER children AND count(*) OVER children > 1

@@ -9,7 +9,7 @@ from typing import Any, Final
 import llm_otel
 from llm_otel import semconv
 from llm_otel.lake.decode.names import CONTENT
-from llm_otel.lake.decode.names.providers import maker_of
+from llm_otel.lake.decode.names.providers import maker_of, without_router
 from llm_otel.lake.decode.quantities import flag
 from llm_otel.lake.decode.usage import is_partial
 from llm_otel.lake.decode.values import text
@@ -122,6 +122,7 @@ def local_cost(
     if read > inputs or written > inputs or reasoning > outputs:
         return NO_COST
     biller = provider if isinstance(provider, str) else maker_of(model)
+    model = without_router(model)
     options = {} if biller is None else {"provider": biller}
     used = llm_otel.Usage(
         input_tokens=inputs,

@@ -30,6 +30,12 @@ UNCHANGED: Final = frozenset(
 )
 BESIDE: Final = frozenset({"anthropic", "aws.bedrock"})
 
+# Whose thoughts some senders leave out of the output: they are in the total alone.
+THINKING_IN_TOTAL: Final = frozenset({"gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"})
+
+# Operations that are billed for their input alone.
+INPUT_ONLY: Final = frozenset({semconv.EMBEDDINGS, semconv.RERANK})
+
 # Operations whose answer is made of tokens: without their count the usage is not whole.
 GENERATING: Final = (
     semconv.CHAT,
@@ -57,10 +63,18 @@ def usage_of(
     usage = [numbers.get(name) for name in USAGE]
     if usage[4] and usage[1] is not None and usage[4] > usage[1]:
         usage[1] += usage[4]  # thoughts beside the output, as Gemini and xAI count them
+    total = count(next((attributes[name] for name in TOTALS if name in attributes), None))
+    provider = attributes.get(semconv.PROVIDER_NAME)
     if usage[0] is not None and (usage[2] or usage[3]):
-        total = next((attributes[name] for name in TOTALS if name in attributes), None)
-        by_provider = unchanged and attributes.get(semconv.PROVIDER_NAME) in BESIDE
-        usage[0] += _beside(usage, count(total), by_provider=by_provider)
+        by_provider = unchanged and provider in BESIDE
+        usage[0] += _beside(usage, total, by_provider=by_provider)
+    if total is None:
+        return usage
+    if usage[0] is None and usage[1] is None:
+        if attributes.get(semconv.OPERATION_NAME) in INPUT_ONLY:
+            usage[0] = total
+    elif usage[0] is not None and usage[1] is not None and provider in THINKING_IN_TOTAL:
+        usage[1] += max(total - usage[0] - usage[1], 0)
     return usage
 
 

@@ -25,7 +25,7 @@ from llm_otel.lake.decode.older import MODELS, TODAY, TOKENS, is_older
 from llm_otel.lake.decode.quantities import LIMITS
 from llm_otel.lake.decode.span_columns import RENAMED, Batch
 from llm_otel.lake.decode.translation import translated
-from llm_otel.lake.decode.usage import BESIDE, TOTALS, UNCHANGED
+from llm_otel.lake.decode.usage import BESIDE, INPUT_ONLY, THINKING_IN_TOTAL, TOTALS, UNCHANGED
 from llm_otel.lake.schema import CALLS as CALLS_TABLE
 from llm_otel.lake.schema import SPANS as SPANS_TABLE
 
@@ -154,6 +154,7 @@ def _left(batch: Batch, request: Places) -> set[int]:
         for name in (*LIMITS, *RENAMED)
     ]
     rows += [_cached_beside(attributes), _by_provider(batch), _thoughts_beside(attributes)]
+    rows += [_by_total(batch)]
     return {int(number) for each in rows if len(each) for number in np.unique(request[each])}
 
 
@@ -187,6 +188,27 @@ def _cached_beside(attributes: Attributes) -> Places:
         rows = attributes.rows(name)
         beside[rows] |= column(name)[rows] != whole[rows]
     return np.flatnonzero(beside & (cached > 0) & (inputs >= 0))
+
+
+def _by_total(batch: Batch) -> Places:
+    """The spans whose total may tell a count, as `usage.usage_of` decides."""
+    attributes = batch.attributes
+    names = attributes.among(TOTALS)
+    if not names:
+        return np.empty(0, np.int64)
+    rows = np.unique(np.concatenate([attributes.rows(name) for name in names]))
+    inputs, outputs = (
+        attributes.column(name, "int", pa.int64())
+        for name in (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS)
+    )
+    alone = pc.is_in(batch.text(semconv.OPERATION_NAME), pa.array(sorted(INPUT_ONLY)))
+    gemini = pc.is_in(batch.text(semconv.PROVIDER_NAME), pa.array(sorted(THINKING_IN_TOTAL)))
+    chosen = pc.or_(
+        pc.and_(pc.and_(inputs.is_null(), outputs.is_null()), alone),
+        pc.and_(pc.and_(inputs.is_valid(), outputs.is_valid()), gemini),
+    )
+    found: Places = rows[chosen.take(pa.array(rows)).to_numpy(False)]
+    return found
 
 
 def _thoughts_beside(attributes: Attributes) -> Places:

@@ -134,6 +134,24 @@ def provider_of(word: str) -> str | None:
         name = start
 
 
+# What stands in front of a model's name and is no part of it: routers and plugins, or Pydantic
+# AI's `openai:`.
+_ROUTERS: Final = re.compile(
+    r"(openrouter/|litellm_proxy/|googleai/|vertexai/)|([a-z-]+):(?=[a-z])", re.IGNORECASE
+)
+
+
+@lru_cache(maxsize=4096)
+def without_router(model: str) -> str:
+    """A model's name as price lists have it, without who passed the request on."""
+    match = _ROUTERS.match(model)
+    if match is None:
+        return model
+    provider = provider_of(match[2]) if match[2] else ""
+    known = not match[2] or provider in _KNOWN or provider in PROVIDERS.values()
+    return model[match.end() :] if known else model
+
+
 @lru_cache(maxsize=4096)
 def maker_of(model: str) -> str | None:
     """The provider whose price is meant where only the model is named; None where none is."""
