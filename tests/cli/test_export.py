@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -196,3 +196,13 @@ def test_a_closed_pipe_is_no_failure(folder: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_costs_of_a_clock_that_is_ahead(tmp_path: Path) -> None:
+    """What was taken is counted, though its hour has not come."""
+    soon = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(hours=20)
+    lake(tmp_path, calls=[call(soon.date(), time=soon)])
+    rows = list(
+        csv.DictReader(io.StringIO(run(tmp_path, "export", "costs", "--since", "2d").stdout))
+    )
+    assert [row["cost_usd"] for row in rows] == ["0.5"], rows

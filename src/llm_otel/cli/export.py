@@ -101,13 +101,14 @@ def _rows(
 def _costs(
     lake: Lake, _subject: str, since: datetime, until: datetime | None, where: str
 ) -> DuckDBPyRelation:
+    from llm_otel.lake.admission import AHEAD
     from llm_otel.lake.queries.filters import Filter
     from llm_otel.lake.queries.reader import Reader
     from llm_otel.lake.queries.usage import keep_window
     from llm_otel.lake.reading import one_query
 
-    # The metrics are by the hour, as on the Cost page.
+    # The metrics are by the hour, as on the Cost page; clocks that are ahead count, too.
     since = since.replace(minute=0, second=0, microsecond=0)
-    reader = Reader(lake, Filter(since, until or options.now()), timedelta())
+    reader = Reader(lake, Filter(since, until or options.now() + AHEAD), timedelta())
     keep_window(reader, bucket_s=_DAY_S, attributed=True)
     return one_query(reader.connection, _COSTS.format(where=where))

@@ -18,7 +18,7 @@ from llm_otel.lake.decode.spans import acceptable
 # No telemetry is older. An earlier time comes from a clock that was never set, or is no time in ns.
 _EARLIEST: Final = datetime(2010, 1, 1, tzinfo=timezone.utc)
 # Clocks differ, and so do time zones that were taken for UTC.
-_AHEAD: Final = timedelta(days=1)
+AHEAD: Final = timedelta(days=1)
 
 _NO_ID: Final = "id or start time"
 _EARLY: Final = "time too long ago"
@@ -68,7 +68,7 @@ def window(now: int, days: int | None) -> Window:
             today - timedelta(days=days - 1), datetime.min.time(), timezone.utc
         )
         oldest = max(oldest, _nanoseconds(first))
-    return Window(oldest, now + _AHEAD // timedelta(microseconds=1) * 1000, now)
+    return Window(oldest, now + AHEAD // timedelta(microseconds=1) * 1000, now)
 
 
 def admit(signal: int, request: Any, window: Window) -> Admission:
