@@ -211,6 +211,8 @@ def test_a_cost_of_the_sender(name: str, amount: Any, expected: float) -> None:
         ("langfuse.observation.cost_details", '{"input": 0.1, "output": 0.2, "total": 0.3}'),
         ("mlflow.llm.cost", '{"input_cost": 0.1, "output_cost": 0.2, "total_cost": 0.3}'),
         ("hidden_params", '{"response_cost": 0.3}'),
+        ("langfuse.observation.cost_details", '{"input": 0.1, "output": 0.2}'),
+        ("ai.response.providerMetadata", '{"gateway": {"cost": "0.3"}}'),
     ],
 )
 def test_a_cost_in_json(name: str, text: str) -> None:
@@ -309,3 +311,41 @@ def test_json_that_is_none_does_no_harm(text: str) -> None:
             {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", name: text}
         )
         assert (call["model"], call["input_tokens"]) == ("gpt-4o", None)
+
+
+GEMINI = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "gcp.gemini",
+          "gen_ai.request.model": FLASH}  # fmt: skip
+ADK_USAGE = {"prompt_token_count": 1000, "candidates_token_count": 100, "thoughts_token_count": 50}
+ADK = json.dumps({"usage_metadata": {**ADK_USAGE, "total_token_count": 1150}})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({**GEMINI, **USAGE, "gen_ai.usage.reasoning.output_tokens": 500}, (1000, 600)),
+        ({**GEMINI, **USAGE, "gen_ai.usage.total_tokens": 1150}, (1000, 150)),
+        ({**GEMINI, "gcp.vertex.agent.llm_response": ADK, **USAGE}, (1000, 150)),
+        ({"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "e",
+          "gen_ai.usage.total_tokens": 9}, (9, None)),
+        ({"gen_ai.operation.name": "ask_model", "gen_ai.request.model": "gpt-4o", **USAGE},
+         (1000, 100)),
+        ({**GEMINI, **USAGE, "gen_ai.usage.input_tokens": "", "llm.token_count.prompt": 7},
+         (7, 100)),
+    ],
+    ids=["thoughts beside", "thoughts in the total", "the answer in JSON", "a total alone",
+         "an operation of one's own", "an empty name beside an older one"],
+)  # fmt: skip
+def test_counts_that_are_told_in_other_ways(
+    attributes: Row, expected: tuple[int, int | None]
+) -> None:
+    """Each is billed."""
+    (call,), _ = decoded(attributes)
+    assert (call["input_tokens"], call["output_tokens"]) == expected
+
+
+def test_an_agents_sum_is_no_call() -> None:
+    """Under a word of its own, with a model and usage."""
+    calls, _ = decoded(
+        {"gen_ai.operation.name": "run_agent", "gen_ai.request.model": "gpt-4o", **USAGE}
+    )
+    assert calls == []

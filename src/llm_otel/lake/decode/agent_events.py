@@ -18,7 +18,7 @@ from llm_otel import semconv
 from llm_otel.lake.decode.names import agents
 from llm_otel.lake.decode.names.agents import Agent, RequestEvent
 from llm_otel.lake.decode.names.providers import maker_of
-from llm_otel.lake.decode.older import amount_of, count_of
+from llm_otel.lake.decode.quantities import amount_of, count_of
 from llm_otel.lake.decode.values import mapping, text
 
 _ERROR: Final = 2

@@ -26,7 +26,7 @@ from llm_otel.lake.decode.names.operations import (
     may_be_call,
 )
 from llm_otel.lake.decode.names.providers import provider_of
-from llm_otel.lake.decode.quantities import flag
+from llm_otel.lake.decode.quantities import amount_of, count_of, flag
 from llm_otel.lake.decode.usage import USAGE
 from llm_otel.lake.decode.values import text as text_of
 
@@ -60,7 +60,6 @@ TOKENS: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS)
 # Attribute -> its value, in lower case, on a span that failed.
 FAILURES: Final = {"langfuse.observation.level": "error", "success": "false"}
 
-_MOST_USD: Final = 100_000.0
 # What an older name becomes where a better one says the same.
 _TWIN: Final = "\0"
 _LONGEST_NUMBER: Final = 10
@@ -80,6 +79,7 @@ class _Plan(NamedTuple):
         failures: Those that may say that the span failed.
         indexed: Those that are a part of a message: name, list, number of the message, its field.
         cost: The older name of the cost; None where it has today's, or there is none.
+        twins: Other names of a count or the cost, by their place, for where the best has no number.
         older: Whether anything is older at all.
     """
 
@@ -91,6 +91,7 @@ class _Plan(NamedTuple):
     failures: tuple[str, ...]
     indexed: tuple[tuple[str, str, int, str], ...]
     cost: str | None
+    twins: tuple[tuple[int, str], ...]
     older: bool
 
 
@@ -108,8 +109,12 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
             _plans.clear()
         plan = _plans[names] = _plan(names)
     if plan.older:
-        attributes = dict(zip(plan.names, attributes.values()))
+        values = tuple(attributes.values())
+        attributes = dict(zip(plan.names, values))
         attributes.pop(_TWIN, None)
+        for place, target in plan.twins:
+            if _is_no_number(target, attributes[target]):
+                attributes[target] = values[place]
         for name in plan.milliseconds:
             attributes[name] = _seconds(attributes[name])
         if plan.texts:
@@ -160,6 +165,11 @@ def _plan(names: tuple[str, ...]) -> _Plan:
         tuple(name for name in FAILURES if name in pairs),
         indexed,
         cost if cost != semconv.COST_AMOUNT else None,
+        tuple(
+            (place, target)
+            for place, name in enumerate(names)
+            if renamed[place] == _TWIN and (target := _target(name)) in _NUMBERS
+        ),
         renamed != names or not MARKERS.isdisjoint(names) or bool(indexed),
     )
 
@@ -168,6 +178,14 @@ def _target(name: str) -> str:
     if name.startswith(PROPERTIES) and name not in RENAMED:
         return semconv.TAG_PREFIX + name[len(PROPERTIES) :]
     return RENAMED.get(name, name)
+
+
+_NUMBERS: Final = frozenset({*USAGE, semconv.COST_AMOUNT})
+
+
+def _is_no_number(target: str, value: Any) -> bool:
+    """Whether a value is no count, or no cost that is known: several write 0 for others."""
+    return not amount_of(value) if target == semconv.COST_AMOUNT else count_of(value) is None
 
 
 def _rank(name: str) -> int:
@@ -185,14 +203,6 @@ def _claude_code(attributes: dict[str, Any]) -> dict[str, Any]:
         found[semconv.USAGE_INPUT_TOKENS] = sum(count or 0 for count in counts)
     found.setdefault(semconv.PROVIDER_NAME, "anthropic")
     return found
-
-
-def count_of(value: Any) -> int | None:
-    """A count that may be a text or a double; None where it is no count."""
-    try:
-        return int(float(value)) if not isinstance(value, bool) else None
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _seconds(value: Any) -> Any:
@@ -304,17 +314,6 @@ def _cost(attributes: dict[str, Any], plan: _Plan) -> None:
         attributes.setdefault(plan.cost or "cost", kept)
     else:
         attributes[semconv.COST_AMOUNT] = amount
-
-
-def amount_of(value: Any) -> float | None:
-    """USD that may be a text; None where it is no amount, negative or more than any call costs."""
-    if isinstance(value, bool):
-        return None
-    try:
-        amount = float(value)
-    except (TypeError, ValueError):
-        return None
-    return amount if 0 <= amount <= _MOST_USD else None
 
 
 def _words(attributes: dict[str, Any]) -> None:

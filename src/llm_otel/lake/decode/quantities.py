@@ -114,3 +114,22 @@ def words(value: object) -> list[Any] | None:
             return [value]
         return parsed if isinstance(parsed, list) else [value]
     return [value]
+
+
+def amount_of(value: Any) -> float | None:
+    """USD that may be a text; None where it is no amount, negative or more than any call costs."""
+    if isinstance(value, bool):
+        return None
+    try:
+        amount = float(value)
+    except (TypeError, ValueError):
+        return None
+    return amount if 0 <= amount <= MOST_USD else None
+
+
+def count_of(value: Any) -> int | None:
+    """A count that may be a text or a double; None where it is no count."""
+    try:
+        return int(float(value)) if not isinstance(value, bool) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
