@@ -229,7 +229,7 @@ def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...
     """
     word = attributes.get(semconv.OPERATION_NAME)
     operation = _operation_of(word) if isinstance(word, str) else None
-    if word in STREAMS:
+    if isinstance(word, str) and word in STREAMS:
         attributes.setdefault(semconv.REQUEST_STREAM, True)
     step = None
     for name in steps:
