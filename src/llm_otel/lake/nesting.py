@@ -73,7 +73,7 @@ def find(
         day: The day, which has calls.
         calls, spans: The rows of the day and, where there are any, of the one before, as queries.
     """
-    told = cursor.execute(_with(_EMITTERS, calls=calls[day])).fetchall()
+    emitters = cursor.execute(_with(_EMITTERS, calls=calls[day])).fetchall()
     before = day - timedelta(days=1)
     if before in calls:
         late = (
@@ -81,8 +81,8 @@ def find(
             f" >= TIMESTAMP '{day}' - INTERVAL {_OVERLAP.seconds} SECOND"
         )
         above = f"SELECT * FROM ({calls[before]}) WHERE {late}"
-        told += cursor.execute(_with(_EMITTERS, calls=above)).fetchall()
-    if len(set(told)) < 2 and all(scope in _FLAT for scope, _ in told):
+        emitters += cursor.execute(_with(_EMITTERS, calls=above)).fetchall()
+    if len(set(emitters)) < 2 and all(scope in _FLAT for scope, _ in emitters):
         return None
     rows = [calls[day], *([above] if before in calls else [])]
     cursor.execute(_with(_STEPS["traces"], calls=_union(rows), flat=_flat()))

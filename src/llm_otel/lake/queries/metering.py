@@ -13,7 +13,7 @@ from llm_otel.lake.queries.reader import Reader
 _OWN: Final = """
     ANTI JOIN metered_above a ON a.trace_id = c.trace_id AND a.span_id = c.span_id
 """
-ONLY_METERED: Final = f"ANTI JOIN (SELECT * FROM unmetered) u ON {SAME}"
+ONLY_METERED: Final = f"ANTI JOIN unmetered u ON {SAME}"
 ONLY_UNMETERED: Final = f"SEMI JOIN unmetered u ON {SAME} {_OWN}"
 ONLY_PAID: Final = f"SEMI JOIN (SELECT * FROM unmetered WHERE paid) u ON {SAME} {_OWN}"
 ONLY_UNPAID: Final = f"SEMI JOIN (SELECT * FROM unmetered WHERE NOT paid) u ON {SAME} {_OWN}"
@@ -22,6 +22,6 @@ ONLY_UNPAID: Final = f"SEMI JOIN (SELECT * FROM unmetered WHERE NOT paid) u ON {
 def keep_unmetered(reader: Reader) -> None:
     """Put who sent calls that no metrics count, of all that the reader reaches, on its connection:
     the views `unmetered` and `metered_above` of the conditions here."""
-    found = reader.unmetered()
-    reader.connection.register("unmetered", found.senders)
-    reader.connection.register("metered_above", found.above)
+    unmetered = reader.unmetered()
+    reader.connection.register("unmetered", unmetered.senders)
+    reader.connection.register("metered_above", unmetered.above)
