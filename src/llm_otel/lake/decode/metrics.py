@@ -146,7 +146,7 @@ class Metrics:
             start = time if kind == "gauge" else point.start_time_unix_nano
             gain = self._series.gain(identity, start, time, amount, cumulative=cumulative)
             if gain is not None:
-                yield kind, time, attributes, gain, bounds
+                yield kind, time, attributes, gain, bounds if gain.buckets else []
 
     def _count(
         self, head: Row, labels: Row, gain: Amount, bounds: list[float], instance: str | None
