@@ -56,6 +56,18 @@ def test_a_page_says_what_its_figures_are_made_of(
         assert words in text
 
 
+@pytest.mark.parametrize("calls", [[], [CALL]], ids=["alone", "beside a call"])
+def test_a_gauge_of_costs_is_said_to_count_nothing(tmp_path: Path, calls: list[Any]) -> None:
+    """Nobody can tell a running total from a last value; a counter adds up."""
+    gauge = {**GAIN, "metric": semconv.COST.name, "sum": 40.0, "instrument": "gauge"}
+    counter = {**GAIN, "metric": semconv.COST.name, "count": None, "instrument": "counter"}
+    text = page(tmp_path, "/cost", calls=calls, metrics_hourly=[gauge])
+    assert "Metrics of cost that are not counted" in text
+    assert "it is a gauge" in text
+    assert "$40" not in text
+    assert "not counted" not in page(tmp_path / "other", "/cost", metrics_hourly=[counter])
+
+
 def test_spans_that_are_no_calls_are_listed_with_the_reason(tmp_path: Path) -> None:
     """Below the traces, and where there is no call at all."""
     spans = [

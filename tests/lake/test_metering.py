@@ -163,6 +163,12 @@ def counted(
             id="metrics hold the money of one process",
         ),
         pytest.param(
+            [{"instance": "a"}],
+            [{**metrics(0, 7.0, instance="a")[1], "instrument": "gauge", "count": 9}],
+            (1, 1.0, 1),
+            id="a gauge of costs adds up to nothing",
+        ),
+        pytest.param(
             [{"service_name": "other"}], metrics(1, 1.0), (2, 2.0, 1), id="another service"
         ),
     ],

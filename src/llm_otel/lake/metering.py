@@ -56,6 +56,7 @@ _METERED: Final = f"""
         metric = '{semconv.REQUEST_DURATION.name}' AS durations
     FROM metrics_hourly WHERE metric IN ('{semconv.REQUEST_DURATION.name}',
         '{semconv.COST.name}', '{semconv.TOKENS_CONSUMED.name}')
+        AND instrument IS DISTINCT FROM 'gauge'
 """
 # All who sent calls, with what the view `metrics_hourly` holds of theirs: the requests (`counted`),
 # or tokens and cost (`paid`), as of coding agents, which have no metric for requests.

@@ -8,6 +8,7 @@ from typing import Final
 
 from llm_otel.lake.queries import marks, usage
 from llm_otel.lake.queries.reader import Reader
+from llm_otel.lake.queries.uncounted import Uncounted, uncounted
 
 # What the cost can be split by -> the column; tags are split by `tag:<key>`.
 DIMENSIONS: Final = {
@@ -71,6 +72,7 @@ class Costs:
     splits: list[Split]
     spendings: list[Spending]
     unpriced: list[Unpriced]
+    uncounted: list[Uncounted]
     tag_keys: list[str]
 
 
@@ -163,5 +165,6 @@ def costs(reader: Reader, by: str, period: str) -> Costs:
         reader.rows(_SPLITS, Split),
         reader.rows(_SPENDINGS, Spending, top=_TOP, others=OTHERS, period_s=PERIODS[period]),
         reader.rows(_UNPRICED, Unpriced),
+        uncounted(reader) if metered else [],
         [row.key for row in reader.rows(_TAG_KEYS, _Key)],
     )
