@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Collection
 from datetime import date, datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,7 +32,9 @@ _EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IG
 class Connection:
     """A DuckDB connection whose views are the newest rows in every query.
 
-    Everything else is `duckdb.DuckDBPyConnection`'s own.
+    Everything else is `duckdb.DuckDBPyConnection`'s own. What returns a connection there returns
+    this one. A result of `execute` that is not read to its end is replaced by the next `execute`;
+    whatever else asks raises `duckdb.ResourceInUseException` until it is read.
     """
 
     def __init__(
@@ -50,8 +53,22 @@ class Connection:
 
     def __getattr__(self, name: str) -> Any:
         if name in _ASKING:
+            if name not in _REPLACING:
+                # The views are put by `execute`, which would end an unread result in silence.
+                self._own.sql("SELECT 1").fetchall()
             self._see()
-        return getattr(self._own, name)
+        if name == "rollback":
+            self._seen = None  # the views may have been put since `begin`
+        own = getattr(self._own, name)
+        return partial(self._chained, own) if callable(own) else own
+
+    def _chained(self, _own: Callable[..., Any], *_arguments: Any, **_options: Any) -> Any:
+        """Call a method of DuckDB's connection; itself where that returns its own.
+
+        DuckDB looks for data frames among the names of all callers: here are none to mistake.
+        """
+        _answer = _own(*_arguments, **_options)
+        return self if _answer is self._own else _answer
 
     def _see(self) -> None:
         """Have the views show what is stored now."""
@@ -75,10 +92,9 @@ _OF_THE_QUERY: Final = (
     duckdb.InterruptException,
 )
 
-# What asks. These are DuckDB's own methods, which look for data frames where they are called.
-_ASKING: Final = frozenset(
-    {"execute", "sql", "query", "from_query", "executemany", "table", "view"}
-)
+_REPLACING: Final = frozenset({"execute", "executemany"})
+# What asks.
+_ASKING: Final = frozenset({*_REPLACING, "sql", "query", "from_query", "table", "view"})
 
 
 class Lake:
@@ -208,6 +224,8 @@ class Lake:
         with self._lock:
             if self._opened is None:
                 self._opened = _database()
+                # A query finds the data frames of whoever asks, behind `Connection`, too.
+                self._opened.execute("SET GLOBAL python_scan_all_frames = true")
             return self._opened
 
     def relation(
