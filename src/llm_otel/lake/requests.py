@@ -21,14 +21,14 @@ _NONE_ABOVE: Final = (
     f"SELECT *, '' AS counted_trace_id, '' AS counted_span_id FROM ({views.rows(CALLS, [])})"
 )
 
-# The rows of the days with nested calls. What a row of one day took over does not count either
-# where the next day's rows show it to be above another.
+# The rows of the days with nested calls. Of what two days say of a row the later one is right: it
+# knows the calls on both sides of midnight.
 _COUNTED: Final = """
     SELECT * FROM ({rows}) ANTI JOIN _nested_without USING (trace_id, span_id)
     UNION ALL BY NAME
-    SELECT * FROM _nested_instead i WHERE NOT EXISTS (
+    SELECT * EXCLUDE (found_on) FROM _nested_instead i WHERE NOT EXISTS (
         SELECT 1 FROM _nested_without w
-        WHERE w.trace_id = i.trace_id AND w.span_id = i.span_id AND w.found_on > i.day
+        WHERE w.trace_id = i.trace_id AND w.span_id = i.span_id AND w.found_on > i.found_on
     )
 """
 
@@ -91,13 +91,14 @@ class Requests:
 
 
 def _register(connection: duckdb.DuckDBPyConnection, nested: Mapping[date, Nested]) -> None:
-    without = [
-        found.without.append_column("found_on", pa.array([day] * len(found.without), pa.date32()))
-        for day, found in nested.items()
-    ]
-    connection.register("_nested_without", pa.concat_tables(without))
-    connection.register(
-        "_nested_instead", pa.concat_tables([found.instead for found in nested.values()])
-    )
+    for name in ("without", "instead"):
+        tables = [_found_on(day, getattr(found, name)) for day, found in nested.items()]
+        connection.register(f"_nested_{name}", pa.concat_tables(tables))
     connection.register("_nested_above", pa.concat_tables([x.above for x in nested.values()]))
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS FROM _nested_above")
+    # Both days around midnight have those of its traces.
+    distinct = "SELECT DISTINCT * FROM _nested_above"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {distinct}")
+
+
+def _found_on(day: date, table: pa.Table) -> pa.Table:
+    return table.append_column("found_on", pa.array([day] * len(table), pa.date32()))
