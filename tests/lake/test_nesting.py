@@ -233,20 +233,6 @@ def test_usage_of_silent_calls_on_both_sides_of_midnight_counts_once(tmp_path: P
         assert opened.calls(since, until).aggregate("count(*), sum(cost_usd)").fetchall() == [cost]
 
 
-def test_the_sum_of_calls_on_both_sides_of_midnight_is_no_call(tmp_path: Path) -> None:
-    """The day of the sum alone shows it, too."""
-    last = datetime(2026, 11, 19, 23, 59, 59)
-    rows = counted(
-        tmp_path,
-        [call("a", time=last, duration_s=5.0, input_tokens=3000, output_tokens=300),
-         call("b", "a", time=last),
-         call("c", "a", time=datetime(2026, 11, 20), input_tokens=2000, output_tokens=200)],
-    )  # fmt: skip
-    assert {span: row["input_tokens"] for span, row in rows.items()} == {"b": 1000, "c": 2000}
-    first = llm_otel.lake.open(tmp_path).calls(None, DAY).project("span_id").fetchall()
-    assert first == [("b" * 16,)]
-
-
 def test_calls_of_a_flat_instrumentation_are_not_looked_at(tmp_path: Path) -> None:
     """Ours makes one span a request: two of one service are two."""
     rows = counted(tmp_path, [call("a", scope="llm_otel"), call("b", "a", scope="llm_otel")])

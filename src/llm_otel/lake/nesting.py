@@ -52,7 +52,7 @@ class Nested(NamedTuple):
             or the one before; also of rows in the place of these that the day before found.
         instead: Rows of `calls` of these days in the place of some of these.
         above: Rows of `calls` that do not count, each with the ids of the one that counts for it,
-            `counted_trace_id` and `counted_span_id`.
+            `counted_trace_id` and `counted_span_id`, and how many it is above that, `level`.
     """
 
     without: pa.Table
@@ -104,7 +104,7 @@ def find(
 def _with_scope(cursor: duckdb.DuckDBPyConnection, calls: str, spans: str | None) -> str:
     """The rows of `calls` with the scope that their spans have where they lack it: they were
     written before the column was added."""
-    lacking = f"SELECT 1 FROM ({calls}) WHERE scope IS NULL LIMIT 1"  # noqa: S608 our own queries
+    lacking = f"SELECT 1 FROM ({calls}) WHERE scope IS NULL LIMIT 1"
     if spans is None or not cursor.execute(lacking).fetchall():
         return calls
     return _with(_SCOPED, calls=calls, spans=spans)
@@ -273,7 +273,8 @@ _WITHOUT: Final = """
 
 
 _ABOVE: Final = f"""
-    SELECT c.* EXCLUDE ({_HELPERS}), u.trace_id AS counted_trace_id, u.below AS counted_span_id
+    SELECT c.* EXCLUDE ({_HELPERS}), u.trace_id AS counted_trace_id, u.below AS counted_span_id,
+        u.level
     FROM above u JOIN candidates c ON c.trace_id = u.trace_id AND c.span_id = u.above
 """
 

@@ -18,7 +18,8 @@ from llm_otel.lake.schema import CALLS, SPANS
 # The view of the calls that do not count, with the ids of those that count for them.
 ABOVE: Final = "calls_above"
 _NONE_ABOVE: Final = (
-    f"SELECT *, '' AS counted_trace_id, '' AS counted_span_id FROM ({views.rows(CALLS, [])})"
+    "SELECT *, '' AS counted_trace_id, '' AS counted_span_id, 0 AS level "
+    f"FROM ({views.rows(CALLS, [])})"
 )
 
 # The rows of the days with nested calls. Of what two days say of a row the later one is right: it
