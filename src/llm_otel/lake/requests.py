@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -14,6 +15,7 @@ from llm_otel.lake import nesting, views
 from llm_otel.lake.daily import DAY, Daily, Files, within
 from llm_otel.lake.nesting import Nested
 from llm_otel.lake.schema import CALLS, SPANS
+from llm_otel.lake.settled import Settled
 
 # The view of the calls that do not count, with the ids of those that count for them.
 ABOVE: Final = "calls_above"
@@ -39,11 +41,13 @@ class Requests:
 
     Args:
         database: Where to find out what is nested.
+        path: The lake's folder, in which days that are over are written down.
     """
 
-    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, database: duckdb.DuckDBPyConnection, path: Path) -> None:
         self._database = database
         self._nested: Daily[Nested | None] = Daily(CALLS.name, SPANS.name)
+        self._settled = Settled(path)
 
     def put_view(
         self,
@@ -55,19 +59,51 @@ class Requests:
         """Put the view `calls` of the days from `first` to `last` on a connection."""
         calls = files[CALLS.name]
         days = within(calls, first, last)
-        nested = self._of(files, days)
-        changed = {day for each in nested for day in (each, each - DAY)}
-        plain = [file for day in days if day not in changed for file in calls[day]]
+        settled = {day: of for day in days if (of := self._settled.of(files, day)) is not None}
+        loose = [day for day in days if day not in settled]
+        for day in settled:
+            if day - DAY in settled or day - DAY not in calls:
+                self._nested.drop(day)
+        nested = self._of(files, loose)
+        changed = {day for each in nested for day in (each, each - DAY)} & set(loose)
+        counted = {day: [of.calls] for day, of in settled.items() if of.calls}
+        plain = [f for d in days if d not in changed for f in counted.get(d, calls[d])]
         text = views.rows(CALLS, plain)
-        if nested:
-            others = [file for day in days if day in changed for file in calls[day]]
-            counted = _COUNTED.format(rows=views.rows(CALLS, others))
-            listed = ", ".join(f"DATE '{day}'" for day in days)
-            text += f" UNION ALL BY NAME {counted} AND i.day IN ({listed})"
-            _register(connection, nested)
-        else:
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {_NONE_ABOVE}")
+        if changed:
+            others = [file for day in sorted(changed) for file in calls[day]]
+            rows = _COUNTED.format(rows=views.rows(CALLS, others))
+            listed = ", ".join(f"DATE '{day}'" for day in loose)
+            text += f" UNION ALL BY NAME {rows} AND i.day IN ({listed})"
+        _put_above(connection, nested, [of.above for of in settled.values() if of.above])
         connection.execute(f"CREATE OR REPLACE TEMP VIEW calls AS {text}")
+
+    def doubt(self) -> bool:
+        """Read what is written down whole, after a reader failed; whether some of it is damaged,
+        and found out again from now on."""
+        return self._settled.doubt()
+
+    def settle(self, files: Files, last: date, stop: Callable[[], bool]) -> None:
+        """Write the days up to `last` down, until `stop()`."""
+        for day in within(files[CALLS.name], None, last):
+            if stop():
+                return
+            if self._settled.of(files, day) is None:
+                self._write(files, day)
+                self._nested.drop(day)
+        self._nested.drop(last + DAY)
+
+    def _write(self, files: Files, day: date) -> None:
+        cursor = self._database.cursor()
+        self.put_view(cursor, files, day, day)
+        calls = above = None
+        if cursor.execute(f"SELECT 1 FROM {ABOVE} LIMIT 1").fetchall():
+            calls = cursor.sql("SELECT * EXCLUDE (day) FROM calls ORDER BY time").to_arrow_table()
+            above = cursor.sql(f"FROM {ABOVE}").to_arrow_table()
+        self._settled.write(files, day, calls, above)
+
+    def clean(self, files: Files, grace_s: float) -> None:
+        """Delete what was written of files that are gone for `grace_s` seconds."""
+        self._settled.clean(files, grace_s)
 
     def _of(self, files: Files, days: Iterable[date]) -> dict[date, Nested]:
         """What is nested among the calls of some days, by the day of the calls below."""
@@ -91,14 +127,23 @@ class Requests:
         return nesting.find(self._database.cursor(), day, calls, spans)
 
 
-def _register(connection: duckdb.DuckDBPyConnection, nested: Mapping[date, Nested]) -> None:
-    for name in ("without", "instead"):
-        tables = [_found_on(day, getattr(found, name)) for day, found in nested.items()]
-        connection.register(f"_nested_{name}", pa.concat_tables(tables))
-    connection.register("_nested_above", pa.concat_tables([x.above for x in nested.values()]))
+def _put_above(
+    connection: duckdb.DuckDBPyConnection, nested: Mapping[date, Nested], files: Sequence[str]
+) -> None:
+    """Put the view of the calls above others on a connection, and register what is nested."""
+    parts = []
+    if nested:
+        for name in ("without", "instead"):
+            tables = [_found_on(day, getattr(found, name)) for day, found in nested.items()]
+            connection.register(f"_nested_{name}", pa.concat_tables(tables))
+        connection.register("_nested_above", pa.concat_tables([x.above for x in nested.values()]))
+        parts.append("FROM _nested_above")
+    if files:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        parts.append(f"FROM read_parquet([{listed}], hive_partitioning = false)")
     # Both days around midnight have those of its traces.
-    distinct = "SELECT DISTINCT * FROM _nested_above"
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {distinct}")
+    text = f"SELECT DISTINCT * FROM ({' UNION ALL BY NAME '.join(parts)})" if parts else _NONE_ABOVE
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {text}")
 
 
 def _found_on(day: date, table: pa.Table) -> pa.Table:
