@@ -10,7 +10,7 @@ import pytest
 
 import llm_otel.lake
 from llm_otel.lake import nesting
-from llm_otel.lake.upkeep import Retention, retain
+from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep, retain
 from llm_otel.lake.writer import Writer
 
 DAY = date(2026, 11, 20)
@@ -119,3 +119,14 @@ def test_nothing_stays_of_days_that_are_gone(tmp_path: Path) -> None:
     settle(tmp_path)
     days = [folder.name for folder in (tmp_path / "requests").iterdir()]
     assert days == [f"day={DAY}"]
+
+
+def test_the_upkeep_settles_days_that_are_over(tmp_path: Path, looks: list[date]) -> None:
+    """In its round, beside all else."""
+    store(tmp_path, *pair(1, datetime(2020, 1, 1)))
+    upkeep = Upkeep(tmp_path, KEEP_ALL)
+    upkeep.round(clean=False)
+    upkeep.close()
+    looks.clear()
+    assert counted(tmp_path) == [(1, 1.0, "acme")]
+    assert looks == []

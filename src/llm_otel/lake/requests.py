@@ -17,7 +17,8 @@ from llm_otel.lake.nesting import Nested
 from llm_otel.lake.schema import CALLS, SPANS
 from llm_otel.lake.settled import Settled
 
-# The view of the calls that do not count, with the ids of those that count for them.
+# The view of the calls that do not count, with the ids of those that count for them. It may hold a
+# row of a trace that lasts over midnight twice.
 ABOVE: Final = "calls_above"
 _NONE_ABOVE: Final = (
     "SELECT *, '' AS counted_trace_id, '' AS counted_span_id, 0 AS level "
@@ -96,9 +97,11 @@ class Requests:
         cursor = self._database.cursor()
         self.put_view(cursor, files, day, day)
         calls = above = None
-        if cursor.execute(f"SELECT 1 FROM {ABOVE} LIMIT 1").fetchall():
+        # The next day writes down those of its own.
+        of_day = f"FROM {ABOVE} WHERE day <= DATE '{day}'"
+        if cursor.execute(f"SELECT 1 {of_day} LIMIT 1").fetchall():
             calls = cursor.sql("SELECT * EXCLUDE (day) FROM calls ORDER BY time").to_arrow_table()
-            above = cursor.sql(f"FROM {ABOVE}").to_arrow_table()
+            above = cursor.sql(of_day).to_arrow_table()
         self._settled.write(files, day, calls, above)
 
     def clean(self, files: Files, grace_s: float) -> None:
@@ -141,8 +144,7 @@ def _put_above(
     if files:
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
         parts.append(f"FROM read_parquet([{listed}], hive_partitioning = false)")
-    # Both days around midnight have those of its traces.
-    text = f"SELECT DISTINCT * FROM ({' UNION ALL BY NAME '.join(parts)})" if parts else _NONE_ABOVE
+    text = " UNION ALL BY NAME ".join(parts) or _NONE_ABOVE
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {text}")
 
 
