@@ -216,7 +216,32 @@ def test_calls_on_both_sides_of_midnight(tmp_path: Path) -> None:
         assert [span[0][0] for span in spans] == wanted
 
 
+def test_usage_of_silent_calls_on_both_sides_of_midnight_counts_once(tmp_path: Path) -> None:
+    """The last of them has it, whichever days are read, and the others stay what they are."""
+    silent = {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+    before = {"time": datetime(2026, 11, 19, 23, 59, 58), **silent}
+    rows = counted(
+        tmp_path,
+        [call("a", time=datetime(2026, 11, 19, 23, 59, 57), duration_s=5.0, tenant_id="acme"),
+         call("b", "a", **before), call("c", "a", time=datetime(2026, 11, 20), **silent)],
+    )  # fmt: skip
+    wanted = {"b": (None, None, "acme"), "c": (1000, 0.0035, "acme")}
+    names = "input_tokens", "cost_usd", "tenant_id"
+    assert {span: tuple(row[name] for name in names) for span, row in rows.items()} == wanted
+    opened = llm_otel.lake.open(tmp_path)
+    for since, until, cost in ((DAY - timedelta(1), DAY, (1, None)), (DAY, None, (1, 0.0035))):
+        assert opened.calls(since, until).aggregate("count(*), sum(cost_usd)").fetchall() == [cost]
+
+
 def test_calls_of_a_flat_instrumentation_are_not_looked_at(tmp_path: Path) -> None:
     """Ours makes one span a request: two of one service are two."""
     rows = counted(tmp_path, [call("a", scope="llm_otel"), call("b", "a", scope="llm_otel")])
     assert sorted(rows) == ["a", "b"]
+
+
+def test_our_own_calls_of_an_older_lake_are_not_looked_at(tmp_path: Path) -> None:
+    """Calls had no scope once; their spans always had."""
+    calls = [call("a", scope=None), call("b", "a", scope=None)]
+    for scope, kept in (("llm_otel", ["a", "b"]), ("framework", ["b"])):
+        spans = [step("a", None, scope=scope), step("b", "a", scope=scope)]
+        assert sorted(counted(tmp_path / scope, calls, spans)) == kept

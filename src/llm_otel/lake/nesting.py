@@ -49,10 +49,10 @@ class Nested(NamedTuple):
 
     Attributes:
         without: `trace_id` and `span_id` of the rows that do not count as they are, of this day
-            or the one before.
-        instead: Rows of `calls` of this day in the place of some of these.
+            or the one before; also of rows in the place of these that the day before found.
+        instead: Rows of `calls` of these days in the place of some of these.
         above: Rows of `calls` that do not count, each with the ids of the one that counts for it,
-            `counted_trace_id` and `counted_span_id`.
+            `counted_trace_id` and `counted_span_id`, and how many it is above that, `level`.
     """
 
     without: pa.Table
@@ -73,6 +73,7 @@ def find(
         day: The day, which has calls.
         calls, spans: The rows of the day and, where there are any, of the one before, as queries.
     """
+    calls = {each: _with_scope(cursor, calls[each], spans.get(each)) for each in calls}
     emitters = cursor.execute(_with(_EMITTERS, calls=calls[day])).fetchall()
     before = day - timedelta(days=1)
     if before in calls:
@@ -100,6 +101,15 @@ def find(
     return Nested(without, *tables)
 
 
+def _with_scope(cursor: duckdb.DuckDBPyConnection, calls: str, spans: str | None) -> str:
+    """The rows of `calls` with the scope that their spans have where they lack it: they were
+    written before the column was added."""
+    lacking = f"SELECT 1 FROM ({calls}) WHERE scope IS NULL LIMIT 1"
+    if spans is None or not cursor.execute(lacking).fetchall():
+        return calls
+    return _with(_SCOPED, calls=calls, spans=spans)
+
+
 def _with(text: str, **parts: str) -> str:
     """Put SQL in the place of names in braces; patterns in the text have braces of their own."""
     for name, part in parts.items():
@@ -115,7 +125,12 @@ def _flat() -> str:
     return ", ".join(f"'{scope}'" for scope in sorted(_FLAT))
 
 
-# Who told of calls. Rows from before the column `scope` have none.
+_SCOPED: Final = """
+    SELECT c.* REPLACE (coalesce(c.scope, s.scope) AS scope) FROM ({calls}) c
+    LEFT JOIN (SELECT trace_id, span_id, any_value(scope) AS scope FROM ({spans}) GROUP BY ALL) s
+        ON s.trace_id = c.trace_id AND s.span_id = c.span_id
+"""
+# Who told of calls.
 _EMITTERS: Final = "SELECT DISTINCT scope, service_name FROM ({calls})"
 _NO_SPANS: Final = "SELECT NULL AS trace_id, NULL AS span_id, NULL AS parent_span_id WHERE false"
 
@@ -237,17 +252,18 @@ _STEPS: Final = {
         )
         SELECT up.trace_id, up.below, up.above, whole, level FROM up
         ANTI JOIN same s ON s.trace_id = up.trace_id AND s.above = up.below
-        SEMI JOIN candidates c ON c.trace_id = up.trace_id AND c.span_id = up.below
-            AND c.day = {{day}}
+        SEMI JOIN candidates c ON c.trace_id = up.trace_id AND c.day = {{day}}
         WHERE up.below <> up.above
     """,
-    # Those of the calls that count to which a call above may give something: few, often.
+    # Those of the calls that count to which a call above may give something: few, often; and those
+    # of the day before in a trace that goes on in this one, where this day knows better.
     "takers": f"""
         CREATE OR REPLACE TEMP TABLE takers AS
         SELECT u.* FROM above u
         JOIN candidates a ON a.trace_id = u.trace_id AND a.span_id = u.above
         JOIN candidates b ON b.trace_id = u.trace_id AND b.span_id = u.below
         WHERE a.cached > b.cached OR a.cost_source = '{semconv.COST_FROM_PROVIDER}' OR {_MORE}
+            OR b.day < {{day}}
     """,
 }
 _WITHOUT: Final = """
@@ -257,7 +273,8 @@ _WITHOUT: Final = """
 
 
 _ABOVE: Final = f"""
-    SELECT c.* EXCLUDE ({_HELPERS}), u.trace_id AS counted_trace_id, u.below AS counted_span_id
+    SELECT c.* EXCLUDE ({_HELPERS}), u.trace_id AS counted_trace_id, u.below AS counted_span_id,
+        u.level
     FROM above u JOIN candidates c ON c.trace_id = u.trace_id AND c.span_id = u.above
 """
 

@@ -111,7 +111,7 @@ class Lake:
         _shut(self._closed, self.path)
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._stored = {name: Stored(self.path, table) for name, table in TABLES.items()}
-        self._requests = Requests(self._closed)
+        self._requests = Requests(self._closed, self.path)
         self._metering = Metering(self._closed, self._requests)
         self._verdicts = Verdicts(self._closed, self._requests)
 
@@ -167,6 +167,20 @@ class Lake:
         with self._lock:
             return self._metering.unmetered(self._files(), _day(since), _day(until))
 
+    def settle(self, last: date, grace_s: float, stop: Callable[[], bool] = lambda: False) -> None:
+        """Write down how the calls of the days up to `last` count, so that nobody finds it out
+        again; for the process that writes the lake.
+
+        Args:
+            last: A day that is over.
+            grace_s: Seconds for which what is of no use any more is kept.
+            stop: Whether to go on another time.
+        """
+        with self._lock:
+            files = self._files()
+            self._requests.settle(files, last, stop)
+            self._requests.clean(files, grace_s)
+
     def _put_views(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -214,7 +228,8 @@ class Lake:
 
     def _doubt(self) -> bool:
         """Read every file; whether one is damaged, which is left out from now on."""
-        return sum(stored.doubt() for stored in self._stored.values()) > 0
+        damaged = sum(stored.doubt() for stored in self._stored.values())
+        return self._requests.doubt() or damaged > 0
 
     def _files(self) -> Files:
         return {name: stored.files_by_day() for name, stored in self._stored.items()}

@@ -111,9 +111,9 @@ _UNPRICED: Final = """
     SELECT model, provider, {status} AS status, sum(cost_usd) AS cost_usd,
         count(*) AS calls,
         sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))::BIGINT AS tokens
-    FROM {calls} WHERE {status} IS NOT NULL
+    FROM {calls} WHERE {marked}
     GROUP BY ALL ORDER BY calls DESC LIMIT 20
-""".replace("{status}", marks.STATUS)
+""".replace("{status}", marks.STATUS).replace("{marked}", marks.MARKED)
 _DAYS: Final = """
     SELECT DISTINCT date_trunc('day', time)::TIMESTAMP AS day FROM split
     WHERE requests > 0 OR cost_usd > 0 ORDER BY day

@@ -115,7 +115,9 @@ def keep_window(
     chosen = _NONE_UNPRICED if before else _UNPRICED_OF_CALLS if of_calls else _FROM_METRICS
     # Most often there is none, and then the many rows of the calls are not read at all.
     senders = reader.rows("SELECT DISTINCT paid FROM unmetered", _Sender)
-    text = windowed(chosen).replace("{only}", metering.ONLY_METERED if senders else "")
+    text = windowed(metering.once(reader, chosen)).replace(
+        "{only}", metering.ONLY_METERED if senders else ""
+    )
     for sender in senders:
         only = metering.ONLY_PAID if sender.paid else metering.ONLY_UNPAID
         part = from_calls.replace("{only}", only)
