@@ -127,6 +127,8 @@ def _fill(attributes: Any, values: dict[str, Any]) -> None:
         if isinstance(value, list):
             for each in value:
                 target.array_value.values.add(string_value=each)
+        elif isinstance(value, bool):
+            target.bool_value = value
         elif isinstance(value, int):
             target.int_value = value
         elif isinstance(value, float):

@@ -172,7 +172,7 @@ def cost(usage: object = None, *, model: str, **options: Any) -> Cost | None:
     from llm_otel import pricing
     from llm_otel.core import runtime
 
-    reported = _reported(usage)
+    reported = usage if isinstance(usage, Usage) else _reported(usage)
     if reported is _NOTHING_COUNTED:
         return None
     active = runtime.active()

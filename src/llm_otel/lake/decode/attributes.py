@@ -17,6 +17,7 @@ Places = npt.NDArray[np.int64]
 
 _NOWHERE: Final = np.empty(0, np.int64)
 _QUOTE, _BACKSLASH, _SPACE = 34, 92, 32
+_SHORT: Final = 2**15
 
 
 class Attributes:
@@ -26,28 +27,45 @@ class Attributes:
         names: The keys that occur.
         count: How many spans there are.
         lists_of: What these were made of.
+        codes: The key of each entry, as its place in `names`.
+        parents: The span of each entry.
+        values: The value of each entry, by its kind.
     """
 
     def __init__(self, lists: pa.Array) -> None:
         self.lists_of = lists
         self.count = len(lists)
         self._offsets = lists.offsets.to_numpy() - lists.offsets[0].as_py()
-        self._parents = pc.list_parent_indices(lists).to_numpy()
+        self.parents: Places = pc.list_parent_indices(lists).to_numpy()
         entries = lists.flatten()
-        self._values = entries.field("value")
+        self.values = entries.field("value")
         self._keys = entries.field("key").dictionary_encode()
-        self._codes = self._keys.indices.to_numpy()
+        self.codes = self._keys.indices.to_numpy()
         self.names: list[str] = self._keys.dictionary.to_pylist()
-        order = np.argsort(self._codes, kind="stable")
-        ends = np.searchsorted(self._codes[order], np.arange(len(self.names) + 1))
+        # A stable sort of short integers is several times as fast as one of longer ones.
+        short = self.codes.astype(np.int16) if len(self.names) < _SHORT else self.codes
+        order = np.argsort(short, kind="stable")
+        ends = np.searchsorted(self.codes[order], np.arange(len(self.names) + 1))
+        self._order = order
         self._places = {
             name: order[ends[code] : ends[code + 1]] for code, name in enumerate(self.names)
         }
 
+    def places(self, name: str) -> Places:
+        """The entries of the attribute."""
+        return self._places.get(name, _NOWHERE)
+
     def rows(self, name: str) -> Places:
         """The spans that have the attribute."""
-        rows: Places = self._parents[self._places.get(name, _NOWHERE)]
+        rows: Places = self.parents[self._places.get(name, _NOWHERE)]
         return rows
+
+    def repeated(self) -> Places:
+        """The entries whose span has an attribute of the same name before them."""
+        codes, parents = self.codes[self._order], self.parents[self._order]
+        again = (codes[1:] == codes[:-1]) & (parents[1:] == parents[:-1])
+        places: Places = self._order[1:][again]
+        return places
 
     def among(self, names: Collection[str]) -> list[str]:
         """Those of `names` that occur."""
@@ -56,11 +74,11 @@ class Attributes:
     def misfits(self, name: str, field: str) -> Places:
         """The spans whose attribute has a value of another kind than `field`."""
         places = self._places.get(name, _NOWHERE)
-        taken = self._values.take(pa.array(places))
+        taken = self.values.take(pa.array(places))
         if not taken.field(field).null_count:
             return _NOWHERE
         others = [taken.field(kind).is_valid().to_numpy(False) for kind in _MADE if kind != field]
-        rows: Places = self._parents[places[np.any(others, axis=0)]]
+        rows: Places = self.parents[places[np.any(others, axis=0)]]
         return rows
 
     def outside(self, name: str, field: str, most: float) -> Places:
@@ -68,8 +86,8 @@ class Attributes:
         places = self._places.get(name, _NOWHERE)
         if not len(places):
             return _NOWHERE
-        numbers = self._values.field(field).take(pa.array(places)).fill_null(0).to_numpy(False)
-        rows: Places = self._parents[places[~((numbers >= 0) & (numbers <= most))]]
+        numbers = self.values.field(field).take(pa.array(places)).fill_null(0).to_numpy(False)
+        rows: Places = self.parents[places[~((numbers >= 0) & (numbers <= most))]]
         return rows
 
     def column(self, name: str, field: str, kind: pa.DataType) -> pa.Array:
@@ -78,8 +96,8 @@ class Attributes:
         if not len(places):
             return pa.nulls(self.count, kind)
         taken = np.full(self.count, -1, np.int64)
-        taken[self._parents[places]] = places
-        found = self._values.field(field).take(pa.array(taken, mask=taken < 0))
+        taken[self.parents[places]] = places
+        found = self.values.field(field).take(pa.array(taken, mask=taken < 0))
         return found if found.type == kind else found.cast(kind)
 
     def lists(self, name: str) -> tuple[pa.Array, list[Any]]:
@@ -90,13 +108,13 @@ class Attributes:
     def at(self, row: int, names: Collection[str]) -> dict[str, Any]:
         """Some attributes of one span, as Python's values."""
         places = range(self._offsets[row], self._offsets[row + 1])
-        found = ((self.names[self._codes[place]], place) for place in places)
+        found = ((self.names[self.codes[place]], place) for place in places)
         return {name: self._value(place) for name, place in found if name in names}
 
     def json(self, without: Collection[str], renamed: dict[str, str]) -> pa.Array:
         """All attributes of each span but some, as the text of a JSON object."""
         keys = [text(renamed.get(name, name)) for name in self.names]
-        kept = ~np.isin(self._codes, [i for i, name in enumerate(self.names) if name in without])
+        kept = ~np.isin(self.codes, [i for i, name in enumerate(self.names) if name in without])
         pairs = self._pairs(keys)
         offsets = self._offsets
         if not kept.all():
@@ -108,29 +126,27 @@ class Attributes:
     def _pairs(self, keys: list[str]) -> pa.Array:
         """Each attribute as `"key":value`, made kind by kind and put in order again."""
         before = pa.array([f"{key}:" for key in keys], pa.string())
-        left = np.ones(len(self._codes), bool)
+        left = np.ones(len(self.codes), bool)
         places: list[Places] = []
         made: list[pa.Array] = []
         for field, printed in _PRINTED.items():
-            values = self._values.field(field)
+            values = self.values.field(field)
             chosen = values.is_valid().to_numpy(False)
-            if field == "string":
-                chosen[_to_escape(values)] = False
-            elif field == "double":
+            if field == "double":
                 chosen &= pc.is_finite(values).fill_null(False).to_numpy(False)
             places.append(np.flatnonzero(chosen))
             made.append(printed(values.take(pa.array(places[-1]))))
             left[places[-1]] = False
         places.append(np.flatnonzero(left))
         made.append(pa.array([text(self._value(at)) for at in places[-1].tolist()], pa.string()))
-        order = np.empty(len(self._codes), np.int64)
-        order[np.concatenate(places)] = np.arange(len(self._codes))
+        order = np.empty(len(self.codes), np.int64)
+        order[np.concatenate(places)] = np.arange(len(self.codes))
         printed_all = pa.concat_arrays(made).take(pa.array(order))
         return pc.binary_join_element_wise(before.take(self._keys.indices), printed_all, "")
 
     def _value(self, place: int) -> Any:
         for field, made in _MADE.items():
-            scalar = self._values.field(field)[place]
+            scalar = self.values.field(field)[place]
             if scalar.is_valid:
                 return made(scalar.as_py())
         return None
@@ -151,8 +167,19 @@ _MADE: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def _quoted(values: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise('"', values, '"', "")
+def quoted(texts: pa.Array) -> pa.Array:
+    """Each text as JSON."""
+    places = _to_escape(texts)
+    if not len(places):
+        return pc.binary_join_element_wise('"', texts, '"', "")
+    # One long list of them is made faster than many texts. No text holds `","`: the quotes inside
+    # are escaped.
+    escaped = text(texts.take(pa.array(places)).to_pylist())
+    parts = pc.split_pattern(pa.array([escaped[2:-2]], pa.large_string()), '","').flatten()
+    mask = np.zeros(len(texts), bool)
+    mask[places] = True
+    inner = pc.replace_with_mask(texts, pa.array(mask), parts.cast(pa.string()))
+    return pc.binary_join_element_wise('"', inner, '"', "")
 
 
 def _cast(values: pa.Array) -> pa.Array:
@@ -168,7 +195,7 @@ def _lists(values: pa.Array) -> pa.Array:
 
 # What makes JSON of the values of a kind; all other values are made one by one.
 _PRINTED: Final[dict[str, Callable[[pa.Array], pa.Array]]] = {
-    "string": _quoted,
+    "string": quoted,
     "int": _cast,
     "double": _cast,
     "bool": _cast,
@@ -186,5 +213,7 @@ def _to_escape(texts: pa.Array) -> Places:
     if not len(found):
         return _NOWHERE
     offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    if len(found) > len(texts):
+        return np.flatnonzero(np.diff(np.searchsorted(found, offsets)))
     places = np.searchsorted(offsets, found, side="right") - 1
     return np.unique(places[(places >= 0) & (places < len(texts))])

@@ -65,7 +65,7 @@ def _attributes(batch: Batch) -> Columns:
     """What is an attribute and nothing else, for every span."""
     given = batch.attributes
     numbers, reasons = given.lists(semconv.RESPONSE_FINISH_REASONS)
-    words = [[x if isinstance(x, str) else text(x) for x in each] for each in reasons]
+    words = [[x if x is None or isinstance(x, str) else text(x) for x in r] for r in reasons]
     streaming = given.column(semconv.REQUEST_STREAM, "bool", pa.bool_())
     return {
         **{name: batch.text(key) for name, key in _TEXTS.items()},
@@ -157,8 +157,8 @@ def _prefix_hashes(spans: Columns, rows: Places) -> pa.Array:
     """One by one, where content was captured."""
     system, messages = spans["system_instructions"], spans["input_messages"]
     captured = pc.or_(system.is_valid(), messages.is_valid()).to_numpy(False)
-    made = [
-        calls.prefix_hash(system[row].as_py(), messages[row].as_py()) if captured[row] else None
-        for row in rows.tolist()
-    ]
+    chosen = captured[rows]
+    made = np.full(len(rows), None, object)
+    texts = (column.take(pa.array(rows[chosen])).to_pylist() for column in (system, messages))
+    made[chosen] = [calls.prefix_hash(*each) for each in zip(*texts)]
     return pa.array(made, pa.int64())

@@ -16,7 +16,7 @@ from llm_otel.lake.decode.values import text
 
 LOCAL: Final = "local"
 NO_COST: Final = (None, None, False)
-_UNUSED: Final = [None] * 5
+_UNUSED: Final = [None, None]
 PREFIX: Final = 1024
 
 _CUT: Final = len(semconv.TAG_PREFIX)
@@ -116,7 +116,7 @@ def local_cost(
     Returns:
         USD and its source (None: not known), and whether a part of the usage has no price.
     """
-    if not isinstance(model, str) or usage == _UNUSED or is_partial(usage, operation):
+    if not isinstance(model, str) or usage[:2] == _UNUSED or is_partial(usage, operation):
         return NO_COST
     inputs, outputs, read, written, reasoning = (count or 0 for count in usage)
     if read > inputs or written > inputs or reasoning > outputs:

@@ -120,7 +120,7 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
         if plan.texts:
             json_usage.unpack(attributes, plan.texts)
             _genkit(attributes)
-    _operation(attributes, span_name, plan.steps)
+    with_operation(attributes, span_name, plan.steps)
     _provider(attributes)
     if plan.older:
         _words(attributes)
@@ -135,7 +135,7 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
 @lru_cache(maxsize=_MOST_PLANS)
 def is_older(name: str) -> bool:
     """Whether an attribute of this name makes a span one of older names."""
-    return name in MARKERS or name.startswith(PROPERTIES) or _part(name) is not None
+    return name in MARKERS or name.startswith(PROPERTIES) or part_of(name) is not None
 
 
 # By the attribute, whether a word is one of today's.
@@ -148,14 +148,14 @@ TODAY: Final[Mapping[str, Callable[[str], bool]]] = {
 def _plan(names: tuple[str, ...]) -> _Plan:
     best: dict[str, str] = {}
     for name in names:
-        target = _target(name)
+        target = target_of(name)
         held = best.get(target)
-        if held is None or _rank(name) < _rank(held):
+        if held is None or rank_of(name) < rank_of(held):
             best[target] = name
-    renamed = tuple(target if best[target := _target(name)] == name else _TWIN for name in names)
+    renamed = tuple(target if best[target := target_of(name)] == name else _TWIN for name in names)
     pairs = dict(zip(names, renamed))
     cost = best.get(semconv.COST_AMOUNT)
-    indexed = tuple(part for name in names if (part := _part(name)) is not None)
+    indexed = tuple(part for name in names if (part := part_of(name)) is not None)
     return _Plan(
         renamed,
         tuple(pairs[name] for name in ai_sdk.MILLISECONDS if pairs.get(name, _TWIN) != _TWIN),
@@ -168,13 +168,14 @@ def _plan(names: tuple[str, ...]) -> _Plan:
         tuple(
             (place, target)
             for place, name in enumerate(names)
-            if renamed[place] == _TWIN and (target := _target(name)) in _NUMBERS
+            if renamed[place] == _TWIN and (target := target_of(name)) in _NUMBERS
         ),
         renamed != names or not MARKERS.isdisjoint(names) or bool(indexed),
     )
 
 
-def _target(name: str) -> str:
+def target_of(name: str) -> str:
+    """What an attribute is called today."""
     if name.startswith(PROPERTIES) and name not in RENAMED:
         return semconv.TAG_PREFIX + name[len(PROPERTIES) :]
     return RENAMED.get(name, name)
@@ -188,7 +189,8 @@ def _is_no_number(target: str, value: Any) -> bool:
     return not amount_of(value) if target == semconv.COST_AMOUNT else count_of(value) is None
 
 
-def _rank(name: str) -> int:
+def rank_of(name: str) -> int:
+    """Of several names for one attribute, the lowest wins."""
     return _RANKS.get(name, -1)
 
 
@@ -221,7 +223,7 @@ def _operation_of(word: str) -> str:
     return OPERATIONS.get(key) or OPERATIONS.get(key.replace(" ", "_").replace("-", "_"), word)
 
 
-def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...]) -> None:
+def with_operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...]) -> None:
     """Say what the span does in the words of today, whoever says it first:
 
     what its emitter calls the step, a name that can only be that of another step, the operation
@@ -331,19 +333,24 @@ def _words(attributes: dict[str, Any]) -> None:
 
 
 def _reasons(attributes: dict[str, Any]) -> None:
-    """Why the answer ended, as a list; Python's and Spring's enumerations by their plain words."""
+    """Why the answer ended, as a list."""
     reasons = attributes.get(semconv.RESPONSE_FINISH_REASONS)
     if isinstance(reasons, str):
-        words: Any = [reasons]
-        if reasons.startswith("["):
-            try:
-                words = json.loads(reasons)
-            except (ValueError, RecursionError):
-                words = reasons.strip("[]").split(",")
-        elif "FinishReason." in reasons:
-            words = reasons.split(",")
-        if isinstance(words, list):
-            attributes[semconv.RESPONSE_FINISH_REASONS] = [_word(each) for each in words]
+        attributes[semconv.RESPONSE_FINISH_REASONS] = reasons_of(reasons)
+
+
+def reasons_of(text: str) -> list[Any]:
+    """Reasons that are one text, as a list; Python's and Spring's enumerations by their plain
+    words."""
+    words: Any = [text]
+    if text.startswith("["):
+        try:
+            words = json.loads(text)
+        except (ValueError, RecursionError):
+            words = text.strip("[]").split(",")
+    elif "FinishReason." in text:
+        words = text.split(",")
+    return [_word(each) for each in words]
 
 
 def _failure(attributes: dict[str, Any], names: tuple[str, ...]) -> None:
@@ -367,16 +374,16 @@ def _messages(attributes: dict[str, Any], plan: _Plan) -> None:
         found.setdefault(target, {}).setdefault(number, {})[field] = attributes.pop(name)
     for target, messages in found.items():
         if target not in attributes:
-            listed = [_message(messages[number]) for number in sorted(messages)]
-            attributes[target] = text_of(listed)
+            listed = [messages[number] for number in sorted(messages)]
+            attributes[target] = text_of_messages(listed)
     for name in plan.contents:
         text = attributes.pop(name, None)
         role, target = TEXTS[name]
         if text not in (None, "", "{}") and target not in attributes:
-            attributes[target] = text_of([_message({"role": role, "content": text})])
+            attributes[target] = text_of_messages([{"role": role, "content": text}])
 
 
-def _part(name: str) -> tuple[str, str, int, str] | None:
+def part_of(name: str) -> tuple[str, str, int, str] | None:
     """The part of a message that a numbered attribute is, as of `_Plan.indexed`."""
     for prefix, inner, target in INDEXED:
         if name.startswith(prefix):
@@ -384,6 +391,11 @@ def _part(name: str) -> tuple[str, str, int, str] | None:
             if number.isdecimal() and len(number) < _LONGEST_NUMBER:
                 return name, target, int(number), field.removeprefix(inner)
     return None
+
+
+def text_of_messages(messages: list[dict[str, Any]]) -> str:
+    """Messages in the shape of the conventions, as JSON."""
+    return text_of([_message(fields) for fields in messages])
 
 
 def _message(fields: dict[str, Any]) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from llm_otel.lake.decode.names import CALLS
 from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
 from llm_otel.lake.decode.names.operations import NAMED, may_be_call
 from llm_otel.lake.decode.older import MODELS, TODAY, TOKENS, is_older
+from llm_otel.lake.decode.older_columns import translated
 from llm_otel.lake.decode.quantities import LIMITS
 from llm_otel.lake.decode.span_columns import RENAMED, Batch
-from llm_otel.lake.decode.translation import translated
 from llm_otel.lake.decode.usage import BESIDE, INPUT_ONLY, THINKING_IN_TOTAL, TOTALS, UNCHANGED
 from llm_otel.lake.schema import CALLS as CALLS_TABLE
 from llm_otel.lake.schema import SPANS as SPANS_TABLE
@@ -101,8 +101,8 @@ def _of_today(batch: Batch) -> Batch:
     rows = np.flatnonzero(older)
     if not len(rows):
         return batch
-    lists = translated(batch.spans.field("attributes"), batch.spans.field("name"), rows)
-    return replace(batch, attributes=Attributes(lists), unchanged=_unchanged(attributes))
+    made = translated(attributes, batch.spans.field("name"), rows)
+    return replace(batch, attributes=made, unchanged=_unchanged(attributes))
 
 
 def _unchanged(attributes: Attributes) -> Places:
@@ -123,7 +123,9 @@ def _misnamed(batch: Batch) -> Places:
     those whose attributes mean something by the span's name alone."""
     calls = pc.is_in(batch.text(semconv.OPERATION_NAME), _OPERATIONS)
     names = batch.spans.field("name")
-    steps = batch.attributes.column("gen_ai.workflow.name", "string", pa.string()).is_valid()
+    in_workflow = np.zeros(batch.attributes.count, bool)
+    in_workflow[batch.attributes.rows("gen_ai.workflow.name")] = True
+    steps = pa.array(in_workflow)
     for start in NAMED:
         steps = pc.or_(steps, pc.starts_with(names, start).fill_null(False))
     claude = pc.equal(names, CLAUDE_CODE_SPAN).fill_null(False)

@@ -1,0 +1,114 @@
+"""Messages of many spans, spread over numbered attributes or given as one text, as JSON lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llm_otel.lake.decode import older
+from llm_otel.lake.decode.attributes import Attributes, Places, quoted
+from llm_otel.lake.decode.draft import Draft
+from llm_otel.lake.decode.names.content import TEXTS
+
+# What stands for the value of an attribute in the text of a message.
+_MARK: Final = "\0{}\0"
+_MARKED: Final = re.compile(r'"\\u0000(\d+)\\u0000"')
+
+
+def with_messages(
+    attributes: Attributes,
+    draft: Draft,
+    places: Callable[[str], Places],
+    entries: Callable[[str], Places],
+) -> None:
+    """As `older.normalise` does, for many spans; all values are texts.
+
+    Args:
+        attributes: As the sender named them.
+        draft: Where the lists go, and the attributes that they are made of come out.
+        places: By a name that the sender gave, its entries.
+        entries: By a name of today, the entry of each span, -1 where it has none.
+    """
+    with_list: dict[str, Any] = {}
+
+    def claimed(target: str) -> Any:
+        if target not in with_list:
+            with_list[target] = entries(target) >= 0
+        return with_list[target]
+
+    for target, rows, texts in _numbered(attributes, draft, places):
+        free = ~claimed(target)[rows]
+        draft.add(rows[free], target, "string", texts.filter(pa.array(free)))
+        with_list[target][rows] = True
+    for name, (role, target) in TEXTS.items():
+        there = places(name)
+        if not len(there):
+            continue
+        draft.drop(there)
+        texts = draft.values("string", there)
+        says = pc.invert(pc.is_in(texts, pa.array(["", "{}"]))).to_numpy(False)
+        chosen = says & ~claimed(target)[draft.rows[there]]
+        before, after = _template([{"role": role, "content": _MARK.format(0)}])[0]
+        made = pc.binary_join_element_wise(
+            before, quoted(texts.filter(pa.array(chosen))), after, ""
+        )
+        rows = draft.rows[there[chosen]]
+        draft.add(rows, target, "string", made)
+        with_list[target][rows] = True
+
+
+def _numbered(
+    attributes: Attributes, draft: Draft, places: Callable[[str], Places]
+) -> list[tuple[str, Places, pa.Array]]:
+    """The lists of messages whose parts are attributes of their own: the name of the list, the
+    spans that have one, and the texts."""
+    by_target: dict[str, list[tuple[str, int, str]]] = {}
+    for name in attributes.names:
+        part = older.part_of(name)
+        if part is not None:
+            by_target.setdefault(part[1], []).append((name, *part[2:]))
+    found = []
+    for target, parts in by_target.items():
+        held = [places(name) for name, _, _ in parts]
+        there = np.sort(np.concatenate(held))
+        if not len(there):
+            continue
+        draft.drop(there)
+        part_of_code = np.zeros(len(attributes.names), np.int64)
+        for number, (name, _, _) in enumerate(parts):
+            part_of_code[attributes.codes[places(name)[:1]]] = number
+        shape = part_of_code[attributes.codes[there]].tolist()
+        values = quoted(draft.values("string", there)).to_pylist()
+        rows, starts = np.unique(draft.rows[there], return_index=True)
+        ends = [*starts[1:].tolist(), len(there)]
+        known: dict[tuple[int, ...], tuple[str, list[int]]] = {}
+        texts = []
+        for start, end in zip(starts.tolist(), ends):
+            key = tuple(shape[start:end])
+            template = known.get(key)
+            if template is None:
+                template = known[key] = _format([parts[number] for number in key])
+            pattern, order = template
+            texts.append(pattern % tuple([values[start + at] for at in order]))
+        found.append((target, rows, pa.array(texts, pa.string())))
+    return found
+
+
+def _format(parts: list[tuple[str, int, str]]) -> tuple[str, list[int]]:
+    """A pattern for the text of messages, and which values go into it, by their place."""
+    messages: dict[int, dict[str, Any]] = {}
+    for place, (_, number, field) in enumerate(parts):
+        messages.setdefault(number, {})[field] = _MARK.format(place)
+    literals, order = _template([messages[number] for number in sorted(messages)])
+    return "%s".join(each.replace("%", "%%") for each in literals), order
+
+
+def _template(messages: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
+    """The text of messages as what is between the values, and the numbers of these."""
+    pieces = _MARKED.split(older.text_of_messages(messages))
+    return pieces[::2], [int(number) for number in pieces[1::2]]
