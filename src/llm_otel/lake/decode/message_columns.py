@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llm_otel.lake.decode import older
 from llm_otel.lake.decode.attributes import Attributes, Places, quoted
 from llm_otel.lake.decode.draft import Draft
+from llm_otel.lake.decode.messages import part_of, text_of_messages
 from llm_otel.lake.decode.names.content import TEXTS
 
 # What stands for the value of an attribute in the text of a message.
@@ -69,7 +69,7 @@ def _numbered(
     spans that have one, and the texts."""
     by_target: dict[str, list[tuple[str, int, str]]] = {}
     for name in attributes.names:
-        part = older.part_of(name)
+        part = part_of(name)
         if part is not None:
             by_target.setdefault(part[1], []).append((name, *part[2:]))
     found = []
@@ -110,5 +110,5 @@ def _format(parts: list[tuple[str, int, str]]) -> tuple[str, list[int]]:
 
 def _template(messages: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
     """The text of messages as what is between the values, and the numbers of these."""
-    pieces = _MARKED.split(older.text_of_messages(messages))
+    pieces = _MARKED.split(text_of_messages(messages))
     return pieces[::2], [int(number) for number in pieces[1::2]]

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.lake.decode import json_usage
+from llm_otel.lake.decode.messages import Part, gather, part_of
 from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, openinference
 from llm_otel.lake.decode.names.content import INDEXED, PROPERTIES, TEXTS
 from llm_otel.lake.decode.names.operations import (
@@ -28,7 +29,6 @@ from llm_otel.lake.decode.names.operations import (
 from llm_otel.lake.decode.names.providers import provider_of
 from llm_otel.lake.decode.quantities import amount_of, count_of, flag
 from llm_otel.lake.decode.usage import USAGE
-from llm_otel.lake.decode.values import text as text_of
 
 # Older name -> name of today; the first of those for one name wins.
 RENAMED: Final = {
@@ -62,7 +62,6 @@ FAILURES: Final = {"langfuse.observation.level": "error", "success": "false"}
 
 # What an older name becomes where a better one says the same.
 _TWIN: Final = "\0"
-_LONGEST_NUMBER: Final = 10
 _LONGEST_COUNT: Final = 16
 _MOST_PLANS: Final = 4096
 
@@ -89,7 +88,7 @@ class _Plan(NamedTuple):
     steps: tuple[str, ...]
     contents: tuple[str, ...]
     failures: tuple[str, ...]
-    indexed: tuple[tuple[str, str, int, str], ...]
+    indexed: tuple[Part, ...]
     cost: str | None
     twins: tuple[tuple[int, str], ...]
     older: bool
@@ -128,7 +127,7 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
         _reasons(attributes)
         _failure(attributes, plan.failures)
         if plan.indexed or plan.contents:
-            _messages(attributes, plan)
+            gather(attributes, plan.indexed, plan.contents)
     return attributes
 
 
@@ -365,42 +364,3 @@ def _word(reason: Any) -> Any:
         return reason
     enumeration, _, word = reason.strip().rpartition(".")
     return word.lower() if enumeration == "FinishReason" else reason.strip()
-
-
-def _messages(attributes: dict[str, Any], plan: _Plan) -> None:
-    """Messages spread over numbered attributes, or given as one text, as one JSON list."""
-    found: dict[str, dict[int, dict[str, Any]]] = {}
-    for name, target, number, field in plan.indexed:
-        found.setdefault(target, {}).setdefault(number, {})[field] = attributes.pop(name)
-    for target, messages in found.items():
-        if target not in attributes:
-            listed = [messages[number] for number in sorted(messages)]
-            attributes[target] = text_of_messages(listed)
-    for name in plan.contents:
-        text = attributes.pop(name, None)
-        role, target = TEXTS[name]
-        if text not in (None, "", "{}") and target not in attributes:
-            attributes[target] = text_of_messages([{"role": role, "content": text}])
-
-
-def part_of(name: str) -> tuple[str, str, int, str] | None:
-    """The part of a message that a numbered attribute is, as of `_Plan.indexed`."""
-    for prefix, inner, target in INDEXED:
-        if name.startswith(prefix):
-            number, _, field = name[len(prefix) :].partition(".")
-            if number.isdecimal() and len(number) < _LONGEST_NUMBER:
-                return name, target, int(number), field.removeprefix(inner)
-    return None
-
-
-def text_of_messages(messages: list[dict[str, Any]]) -> str:
-    """Messages in the shape of the conventions, as JSON."""
-    return text_of([_message(fields) for fields in messages])
-
-
-def _message(fields: dict[str, Any]) -> dict[str, Any]:
-    """One message in the shape of the conventions; other fields stay as they are."""
-    role = fields.pop("role", "assistant")
-    content = fields.pop("content", None)
-    parts = [{"type": "text", "content": content}] if content is not None else []
-    return {"role": role, "parts": parts, **fields}

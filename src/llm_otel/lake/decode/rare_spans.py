@@ -15,6 +15,7 @@ from llm_otel import semconv
 from llm_otel.lake.decode import json_usage, older
 from llm_otel.lake.decode.attributes import Attributes, Places
 from llm_otel.lake.decode.draft import NOTHING, Draft
+from llm_otel.lake.decode.messages import part_of
 from llm_otel.lake.decode.names.ai_sdk import MILLISECONDS
 from llm_otel.lake.decode.names.content import TEXTS
 from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
@@ -105,7 +106,7 @@ def _kinds(name: str) -> tuple[str, ...] | None:
         return ()
     if name in ("litellm.cache_hit", "genkit:name"):
         return ()
-    if name in STEPS or name in TEXTS or name in _KEYS or older.part_of(name) is not None:
+    if name in STEPS or name in TEXTS or name in _KEYS or part_of(name) is not None:
         return ("string",)
     if name in MILLISECONDS:
         return ("int", "double")
