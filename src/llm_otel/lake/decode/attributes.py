@@ -113,36 +113,46 @@ class Attributes:
 
     def json(self, without: Collection[str], renamed: dict[str, str]) -> pa.Array:
         """All attributes of each span but some, as the text of a JSON object."""
-        keys = [text(renamed.get(name, name)) for name in self.names]
-        kept = ~np.isin(self.codes, [i for i, name in enumerate(self.names) if name in without])
-        pairs = self._pairs(keys)
+        left_out = [i for i, name in enumerate(self.names) if name in without]
+        kept = np.flatnonzero(~np.isin(self.codes, left_out)) if left_out else None
+        keys = pa.array([f"{text(renamed.get(name, name))}:" for name in self.names], pa.string())
+        pairs = self._pairs(keys, kept)
         offsets = self._offsets
-        if not kept.all():
-            pairs = pairs.filter(pa.array(kept))
-            offsets = np.concatenate(([0], np.cumsum(kept)))[offsets]
+        if kept is not None:
+            offsets = np.searchsorted(kept, offsets)
         lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pairs)
         return pc.binary_join_element_wise("{", pc.binary_join(lists, ","), "}", "")
 
-    def _pairs(self, keys: list[str]) -> pa.Array:
-        """Each attribute as `"key":value`, made kind by kind and put in order again."""
-        before = pa.array([f"{key}:" for key in keys], pa.string())
+    def _pairs(self, keys: pa.Array, kept: Places | None) -> pa.Array:
+        """Attributes as `"key":value`, made kind by kind and put in order again."""
         left = np.ones(len(self.codes), bool)
+        if kept is not None:
+            left[:] = False
+            left[kept] = True
         places: list[Places] = []
         made: list[pa.Array] = []
         for field, printed in _PRINTED.items():
             values = self.values.field(field)
-            chosen = values.is_valid().to_numpy(False)
+            if values.null_count == len(values):
+                continue
+            chosen = left & values.is_valid().to_numpy(False)
             if field == "double":
                 chosen &= pc.is_finite(values).fill_null(False).to_numpy(False)
-            places.append(np.flatnonzero(chosen))
-            made.append(printed(values.take(pa.array(places[-1]))))
-            left[places[-1]] = False
-        places.append(np.flatnonzero(left))
-        made.append(pa.array([text(self._value(at)) for at in places[-1].tolist()], pa.string()))
+            here = np.flatnonzero(chosen)
+            before = keys.take(pa.array(self.codes[here]))
+            places.append(here)
+            made.append(printed(before, values.take(pa.array(here))))
+            left[here] = False
+        others = np.flatnonzero(left)
+        if len(others) or not made:
+            texts = [text(self._value(place)) for place in others.tolist()]
+            before = keys.take(pa.array(self.codes[others]))
+            places.append(others)
+            made.append(_joined(before, pa.array(texts, pa.string())))
+        every = np.concatenate(places)
         order = np.empty(len(self.codes), np.int64)
-        order[np.concatenate(places)] = np.arange(len(self.codes))
-        printed_all = pa.concat_arrays(made).take(pa.array(order))
-        return pc.binary_join_element_wise(before.take(self._keys.indices), printed_all, "")
+        order[every] = np.arange(len(every))
+        return pa.concat_arrays(made).take(pa.array(order if kept is None else order[kept]))
 
     def _value(self, place: int) -> Any:
         for field, made in _MADE.items():
@@ -169,37 +179,51 @@ _MADE: Final[dict[str, Callable[[Any], Any]]] = {
 
 def quoted(texts: pa.Array) -> pa.Array:
     """Each text as JSON."""
+    return pc.binary_join_element_wise('"', _escaped(texts), '"', "")
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    """Each text as it is between the quotes of JSON."""
     places = _to_escape(texts)
+    if texts.null_count:
+        places = places[texts.is_valid().to_numpy(False)[places]]
     if not len(places):
-        return pc.binary_join_element_wise('"', texts, '"', "")
+        return texts
     # One long list of them is made faster than many texts. No text holds `","`: the quotes inside
     # are escaped.
     escaped = text(texts.take(pa.array(places)).to_pylist())
     parts = pc.split_pattern(pa.array([escaped[2:-2]], pa.large_string()), '","').flatten()
     mask = np.zeros(len(texts), bool)
     mask[places] = True
-    inner = pc.replace_with_mask(texts, pa.array(mask), parts.cast(pa.string()))
-    return pc.binary_join_element_wise('"', inner, '"', "")
+    return pc.replace_with_mask(texts, pa.array(mask), parts.cast(pa.string()))
 
 
-def _cast(values: pa.Array) -> pa.Array:
-    return values.cast(pa.string())
+def _joined(before: pa.Array, *parts: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(before, *parts, "")
 
 
-def _lists(values: pa.Array) -> pa.Array:
+def _with_text(before: pa.Array, values: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(before, '"', _escaped(values), '"', "")
+
+
+def _with_number(before: pa.Array, values: pa.Array) -> pa.Array:
+    return _joined(before, values.cast(pa.string()))
+
+
+def _with_list(before: pa.Array, values: pa.Array) -> pa.Array:
     """Few different lists come again and again."""
     encoded = values.dictionary_encode()
     printed = [text(listed(each)) for each in encoded.dictionary.to_pylist()]
-    return pa.array(printed, pa.string()).take(encoded.indices)
+    return _joined(before, pa.array(printed, pa.string()).take(encoded.indices))
 
 
-# What makes JSON of the values of a kind; all other values are made one by one.
-_PRINTED: Final[dict[str, Callable[[pa.Array], pa.Array]]] = {
-    "string": quoted,
-    "int": _cast,
-    "double": _cast,
-    "bool": _cast,
-    "array": _lists,
+# What puts the values of a kind behind their keys; all other values are printed one by one.
+_PRINTED: Final[dict[str, Callable[[pa.Array, pa.Array], pa.Array]]] = {
+    "string": _with_text,
+    "int": _with_number,
+    "double": _with_number,
+    "bool": _with_number,
+    "array": _with_list,
 }
 
 
@@ -216,4 +240,5 @@ def _to_escape(texts: pa.Array) -> Places:
     if len(found) > len(texts):
         return np.flatnonzero(np.diff(np.searchsorted(found, offsets)))
     places = np.searchsorted(offsets, found, side="right") - 1
-    return np.unique(places[(places >= 0) & (places < len(texts))])
+    places = places[(places >= 0) & (places < len(texts))]
+    return places[np.flatnonzero(np.diff(places, prepend=-1))]
