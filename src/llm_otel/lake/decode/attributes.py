@@ -177,12 +177,7 @@ _MADE: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def quoted(texts: pa.Array) -> pa.Array:
-    """Each text as JSON."""
-    return pc.binary_join_element_wise('"', _escaped(texts), '"', "")
-
-
-def _escaped(texts: pa.Array) -> pa.Array:
+def escaped(texts: pa.Array) -> pa.Array:
     """Each text as it is between the quotes of JSON."""
     places = _to_escape(texts)
     if texts.null_count:
@@ -191,8 +186,8 @@ def _escaped(texts: pa.Array) -> pa.Array:
         return texts
     # One long list of them is made faster than many texts. No text holds `","`: the quotes inside
     # are escaped.
-    escaped = text(texts.take(pa.array(places)).to_pylist())
-    parts = pc.split_pattern(pa.array([escaped[2:-2]], pa.large_string()), '","').flatten()
+    listed_texts = text(texts.take(pa.array(places)).to_pylist())
+    parts = pc.split_pattern(pa.array([listed_texts[2:-2]], pa.large_string()), '","').flatten()
     mask = np.zeros(len(texts), bool)
     mask[places] = True
     return pc.replace_with_mask(texts, pa.array(mask), parts.cast(pa.string()))
@@ -203,7 +198,7 @@ def _joined(before: pa.Array, *parts: pa.Array) -> pa.Array:
 
 
 def _with_text(before: pa.Array, values: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(before, '"', _escaped(values), '"', "")
+    return pc.binary_join_element_wise(before, '"', escaped(values), '"', "")
 
 
 def _with_number(before: pa.Array, values: pa.Array) -> pa.Array:
