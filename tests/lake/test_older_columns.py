@@ -50,6 +50,15 @@ CALLS: list[dict[str, Any]] = [
      "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 10,
      "gen_ai.usage.output_tokens": 5, "gen_ai.usage.cache_read_input_tokens": 500,
      "gen_ai.input.messages": "[]", "gen_ai.response.finish_reasons": '["end_turn"]'},
+    {"llm.request.type": "chat", "gen_ai.system": "Google", "gen_ai.usage.prompt_tokens": 100,
+     "gen_ai.request.model": "gemini-2.5-pro", "gen_ai.usage.completion_tokens": 20,
+     "llm.usage.total_tokens": 150, "gen_ai.usage.reasoning_tokens": 30},
+    {"openinference.span.kind": "LLM", "llm.model_name": "claude-sonnet-4-5",
+     "llm.provider": "anthropic", "llm.token_count.prompt": 10, "llm.token_count.total": 1530,
+     "llm.token_count.completion": 20, "llm.token_count.prompt_details.cache_read": 1000,
+     "llm.token_count.prompt_details.cache_write": 500},
+    {"llm.request.type": "embedding", "gen_ai.system": "openai", "llm.usage.total_tokens": 12,
+     "gen_ai.request.model": "text-embedding-3-small"},
     {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o",
      "langfuse.observation.usage_details": '{"input": 10, "output": 5, "total": 15}',
      "langfuse.observation.cost_details": '{"input": 0.25, "output": 0.5}',
@@ -171,7 +180,7 @@ def test_repeated_names_and_rows_out_of_the_way() -> None:
     agree([samples.spans(samples.CHAT, seed=2).SerializeToString(), request.SerializeToString()])
 
 
-@pytest.mark.parametrize("call", CALLS[:7])
+@pytest.mark.parametrize("call", CALLS[:11])
 def test_what_emitters_send_is_translated_by_columns(
     call: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

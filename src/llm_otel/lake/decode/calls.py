@@ -20,7 +20,8 @@ _UNUSED: Final = [None, None]
 PREFIX: Final = 1024
 
 _CUT: Final = len(semconv.TAG_PREFIX)
-_PRICED: Final = (
+# The columns of `USAGE`.
+COUNTS: Final = (
     "input_tokens",
     "output_tokens",
     "cache_read_tokens",
@@ -30,7 +31,7 @@ _PRICED: Final = (
 
 
 # The columns that decide the price of a call.
-PRICED_BY: Final = ("operation", "provider", "model", "response_model", *_PRICED)
+PRICED_BY: Final = ("operation", "provider", "model", "response_model", *COUNTS)
 
 _BILLED: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.COST_AMOUNT)
 

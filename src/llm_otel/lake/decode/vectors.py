@@ -1,7 +1,7 @@
 """OTLP traces as tables, a column at a time: what `decode.spans` does, several times as fast.
 
-Requests that speak older names, or whose values are of other types than the columns or no numbers
-that can be right, are left to `decode.spans`, which this is also tested against.
+Requests with values that are of other types than the columns, or no numbers that can be right, are
+left to `decode.spans`, which this is also tested against.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def decode(bodies: Sequence[bytes]) -> Decoded:
     shared = span_columns.shared(batch)
     spans = {**shared, **span_columns.own(batch)}
     rows = np.flatnonzero(pc.is_in(shared["operation"], _OPERATIONS).to_numpy(False))
-    calls = call_columns.columns(batch, spans, rows)
+    calls = call_columns.columns(batch, spans, rows, _uneven(batch))
     return Decoded(
         pa.table([spans[name] for name in SPANS_TABLE.schema.names], schema=SPANS_TABLE.schema),
         pa.table([calls[name] for name in CALLS_TABLE.schema.names], schema=CALLS_TABLE.schema),
@@ -155,9 +155,14 @@ def _left(batch: Batch, request: Places) -> set[int]:
         attributes.outside(name, kinds[name], LIMITS[RENAMED.get(name, name)].most)
         for name in (*LIMITS, *RENAMED)
     ]
-    rows += [_cached_beside(attributes), _by_provider(batch), _thoughts_beside(attributes)]
-    rows += [_by_total(batch)]
+    rows += [attributes.misfits(name, "int") for name in attributes.among(TOTALS)]
     return {int(number) for each in rows if len(each) for number in np.unique(request[each])}
+
+
+def _uneven(batch: Batch) -> Places:
+    """The spans whose usage is not what their attributes say one by one."""
+    beside, thoughts = _cached_beside(batch.attributes), _thoughts_beside(batch.attributes)
+    return np.unique(np.concatenate([beside, thoughts, _by_provider(batch), _by_total(batch)]))
 
 
 def _by_provider(batch: Batch) -> Places:
