@@ -191,3 +191,52 @@ def test_what_emitters_send_is_translated_by_columns(
 
     monkeypatch.setattr(older_columns, "normalised", fail)
     assert vectors.decode([samples.spans(call, {}).SerializeToString()]).left == []
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "a provider that is a list": {
+        "gen_ai.provider.name": ["anthropic"],
+        "gen_ai.usage.input_tokens": 5,
+        "gen_ai.usage.cache_read_input_tokens": 3,
+    },
+    "a workflow that is a number": {**samples.CHAT, "gen_ai.workflow.name": 7},
+    "reasons with nothing among them": {
+        **samples.CHAT,
+        "gen_ai.response.finish_reasons": ["stop", None],
+    },
+    "cached tokens alone": {
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.usage.cache_read.input_tokens": 0,
+    },
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_values_of_names_of_today(case: str) -> None:
+    """None of these is set aside, and both ways read them the same."""
+    agree([samples.spans({"gen_ai.operation.name": "chat", **ODD[case]}).SerializeToString()])
+
+
+@pytest.mark.parametrize("way", [traces.decode, lambda bodies, _: slowly(bodies)])
+def test_cached_tokens_alone_have_no_cost(way: Any) -> None:
+    """What was billed is not known: no cost, rather than 0."""
+    attributes = {"gen_ai.operation.name": "chat", **ODD["cached tokens alone"]}
+    _, calls, _ = way([samples.spans(attributes).SerializeToString()], pytest.fail)
+    assert calls["cost_usd"].to_pylist() == [None]
+
+
+def test_usage_beside_the_input_takes_no_request_to_the_slow_way() -> None:
+    """Anthropic's cached tokens are added to the input, in the batch where they are."""
+    attributes = {
+        "llm.request.type": "chat",
+        "gen_ai.system": "Anthropic",
+        "gen_ai.request.model": "claude-sonnet-4-5",
+        "gen_ai.usage.prompt_tokens": 10,
+        "gen_ai.usage.completion_tokens": 20,
+        "gen_ai.usage.cache_read_input_tokens": 1000,
+        "gen_ai.usage.cache_creation_input_tokens": 500,
+    }
+    decoded = vectors.decode([samples.spans(samples.CHAT, attributes).SerializeToString()])
+    assert decoded.left == []
+    assert decoded.calls["input_tokens"].to_pylist() == [1000, 1510]
