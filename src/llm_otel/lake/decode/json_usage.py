@@ -27,6 +27,8 @@ except ImportError:  # a faster reader of JSON, not another one
 _LARGEST: Final = 2**63
 
 TEXTS: Final = frozenset({*FIELDS, *USAGES})
+# Those of which more is read than some of their keys.
+SPREAD: Final = frozenset({*USAGES, *SUMMED})
 _FLAT: Final = {path[0]: name for name, paths in COUNTS.items() for path in paths if len(path) == 1}
 _NESTED: Final = {path: name for name, paths in COUNTS.items() for path in paths if len(path) == 2}
 _BESIDE: Final = {
