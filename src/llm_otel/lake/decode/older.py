@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
-from llm_otel.lake.decode import json_usage
-from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, openinference
+from llm_otel.lake.decode import corrections, json_usage
+from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, langsmith, openinference
 from llm_otel.lake.decode.names.content import INDEXED, PROPERTIES, TEXTS
 from llm_otel.lake.decode.names.operations import (
     CALLS,
@@ -32,6 +32,7 @@ from llm_otel.lake.decode.values import text as text_of
 
 # Older name -> name of today; the first of those for one name wins.
 RENAMED: Final = {
+    **langsmith.RENAMED,
     **conventions.RENAMED,
     **ai_sdk.RENAMED,
     **openinference.RENAMED,
@@ -47,6 +48,7 @@ MARKERS: Final = frozenset(
         *STEPS,
         *TEXTS,
         *json_usage.TEXTS,
+        *corrections.NAMES,
         *(
             f"{prefix}0.{inner}{field}"
             for prefix, inner, _ in INDEXED
@@ -80,6 +82,7 @@ class _Plan(NamedTuple):
         indexed: Those that are a part of a message: name, list, number of the message, its field.
         cost: The older name of the cost; None where it has today's, or there is none.
         twins: Other names of a count or the cost, by their place, for where the best has no number.
+        corrections: What else its emitter counts in a way of its own.
         older: Whether anything is older at all.
     """
 
@@ -92,6 +95,7 @@ class _Plan(NamedTuple):
     indexed: tuple[tuple[str, str, int, str], ...]
     cost: str | None
     twins: tuple[tuple[int, str], ...]
+    corrections: tuple[corrections.Correction, ...]
     older: bool
 
 
@@ -117,9 +121,8 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
                 attributes[target] = values[place]
         for name in plan.milliseconds:
             attributes[name] = _seconds(attributes[name])
-        if plan.texts:
-            json_usage.unpack(attributes, plan.texts)
-            _genkit(attributes)
+        answered = bool(plan.texts) and json_usage.unpack(attributes, plan.texts)
+        corrections.put_right(attributes, plan.corrections, answered=answered)
     _operation(attributes, span_name, plan.steps)
     _provider(attributes)
     if plan.older:
@@ -170,6 +173,7 @@ def _plan(names: tuple[str, ...]) -> _Plan:
             for place, name in enumerate(names)
             if renamed[place] == _TWIN and (target := _target(name)) in _NUMBERS
         ),
+        corrections.of_names(names),
         renamed != names or not MARKERS.isdisjoint(names) or bool(indexed),
     )
 
@@ -284,17 +288,6 @@ def _provider(attributes: dict[str, Any]) -> None:
             attributes["gen_ai.system"] = word
         elif provider != word:
             attributes[semconv.PROVIDER_NAME] = provider
-
-
-def _genkit(attributes: dict[str, Any]) -> None:
-    """Genkit names a model as `provider/model`."""
-    name = attributes.get("genkit:name")
-    if isinstance(name, str) and semconv.REQUEST_MODEL not in attributes:
-        kind = attributes.get("genkit:metadata:subtype")
-        provider, _, model = name.partition("/")
-        if model and STEPS["genkit:metadata:subtype"].get(str(kind)) in CALLS:
-            attributes[semconv.REQUEST_MODEL] = model
-            attributes.setdefault(semconv.PROVIDER_NAME, provider)
 
 
 def _cost(attributes: dict[str, Any], plan: _Plan) -> None:

@@ -154,8 +154,13 @@ def _left(batch: Batch, request: Places) -> set[int]:
         for name in (*LIMITS, *RENAMED)
     ]
     rows += [_cached_beside(attributes), _by_provider(batch), _thoughts_beside(attributes)]
-    rows += [_by_total(batch)]
+    rows += [_by_total(batch), _logged(attributes)]
     return {int(number) for each in rows if len(each) for number in np.unique(request[each])}
+
+
+def _logged(attributes: Attributes) -> Places:
+    """The spans that may be a log with a length of its own, as of `corrections.logged_seconds`."""
+    return np.intersect1d(attributes.rows("logfire.span_type"), attributes.rows("duration"))
 
 
 def _by_provider(batch: Batch) -> Places:

@@ -31,6 +31,9 @@ CALLS: Final = frozenset(
     }
 )
 
+# The first of the two spans that Logfire makes of a stream: the other one is the call.
+STREAM_START: Final = "stream_start"
+
 # What other vocabularies call an operation, in lower case and with `_` for every space and dash.
 OPERATIONS: Final[Mapping[str, str]] = {
     # OpenInference, OpenLLMetry, OpenLIT, LangSmith.
@@ -142,6 +145,14 @@ _PLAIN_KINDS: Final = {
     "memory": "memory",
     "span": "step",
     "event": "step",
+    "module": "step",
+    "component": "step",
+    "function": "step",
+    "rag": semconv.RETRIEVAL,
+    "evaluation": "evaluation",
+    "eval": "evaluation",
+    "score": "evaluation",
+    "classifier": "evaluation",
 }
 STEPS: Final[Mapping[str, Mapping[str, str]]] = {
     "openinference.span.kind": _PLAIN_KINDS,
@@ -150,6 +161,8 @@ STEPS: Final[Mapping[str, Mapping[str, str]]] = {
     "mlflow.spanType": _PLAIN_KINDS,
     "langsmith.span.kind": _PLAIN_KINDS,
     "lmnr.span.type": _PLAIN_KINDS,
+    "langwatch.span.type": _PLAIN_KINDS,
+    "braintrust.span_attributes": _PLAIN_KINDS,
     # Alibaba's LoongSuite and others who wrote the kind before the conventions had operations.
     "gen_ai.span.kind": _PLAIN_KINDS,
     # https://ai-sdk.dev/docs/ai-sdk-core/telemetry: only the `do…` spans are requests.
