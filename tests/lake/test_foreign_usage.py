@@ -335,12 +335,21 @@ def test_thoughts_of_googles_adk(captured: bool) -> None:
         assert counts(other, name="call_llm") == (1000, 100, None, None, 50)
 
 
-def test_time_to_the_first_token_of_strands() -> None:
-    """Whole milliseconds, where others have seconds under the same name."""
-    span = {**samples.CHAT, "gen_ai.server.time_to_first_token": 350}
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        pytest.param("gen_ai.server.time_to_first_token", 350, id="Strands, milliseconds"),
+        pytest.param("gen_ai.response.time_to_first_token", 350_000_000, id="LoongSuite, ns"),
+        pytest.param("gen_ai.streaming.time_to_first_token", 0.35, id="AgentOps"),
+        pytest.param("agw.ai.time_to_first_token", 0.35, id="agentgateway"),
+    ],
+)
+def test_time_to_the_first_token(name: str, whole: float) -> None:
+    """Some have whole numbers of a smaller unit where others have seconds under the same name."""
+    span = {**samples.CHAT, name: whole}
     span.pop("gen_ai.response.time_to_first_chunk", None)
-    for value in (350, 0.35):
-        (call,), _ = decoded({**span, "gen_ai.server.time_to_first_token": value})
+    for value in (whole, 0.35):
+        (call,), _ = decoded({**span, name: value})
         assert call["first_chunk_s"] == pytest.approx(0.35)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from llm_otel import semconv
 from llm_otel.lake.decode.json_usage import parsed
 from llm_otel.lake.decode.names import langsmith
-from llm_otel.lake.decode.names.operations import CALLS, STEPS, STREAM_START
+from llm_otel.lake.decode.names.operations import CALLS, REMOTE_AGENTS, STEPS, STREAM_START
 from llm_otel.lake.decode.names.providers import maker_of, provider_of
 from llm_otel.lake.decode.quantities import MOST_SECONDS, amount, count_of
 from llm_otel.lake.decode.usage import BESIDE
@@ -45,6 +45,14 @@ def logged_seconds(sent: Mapping[str, Any]) -> float | None:
     if sent.get("logfire.span_type") != "log" or "request_data" not in sent:
         return None
     return amount(sent.get("duration"), MOST_SECONDS)
+
+
+def is_remote_run(attributes: Mapping[str, Any]) -> bool:
+    """Whether a span of an agent is a request to a provider who runs it, with its usage."""
+    counts = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS)
+    return attributes.get(semconv.PROVIDER_NAME) in REMOTE_AGENTS and all(
+        attributes.get(name) is not None for name in counts
+    )
 
 
 def _genkit(attributes: dict[str, Any]) -> None:
@@ -110,11 +118,16 @@ def _langsmith(attributes: dict[str, Any]) -> None:
                     attributes.setdefault(target, sum(counts))
 
 
-def _strands(attributes: dict[str, Any]) -> None:
-    """Strands Agents counts whole milliseconds under a name that others have for seconds."""
-    first = attributes.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
-    if type(first) is int:
-        attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = first / 1000
+def _whole_numbers(in_a_second: float) -> Correction:
+    """For names of the time to the first token that hold seconds, but for one emitter, who has a
+    whole number of a smaller unit there."""
+
+    def correct(attributes: dict[str, Any]) -> None:
+        first = attributes.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
+        if type(first) is int:
+            attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = first / in_a_second
+
+    return correct
 
 
 # Attribute of a sender's -> what is wrong in its spans.
@@ -124,7 +137,8 @@ _BY_NAME: Final[Mapping[str, Correction]] = {
     "gen_ai.usage.experimental.reasoning_tokens": _adk,
     "request_data": _logfire,
     **dict.fromkeys(langsmith.DETAILS, _langsmith),
-    "gen_ai.server.time_to_first_token": _strands,
+    "gen_ai.server.time_to_first_token": _whole_numbers(1e3),  # Strands Agents
+    "gen_ai.response.time_to_first_token": _whole_numbers(1e9),  # Alibaba's LoongSuite
 }
 _OF_COUNTS: Final = frozenset({_ai_sdk, _adk})
 NAMES: Final = frozenset(_BY_NAME)

@@ -251,6 +251,8 @@ def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...
         operation = semconv.INVOKE_WORKFLOW
     elif operation is None and is_call(attributes):
         operation = UNNAMED.get(span_name) or _by_model(attributes)
+    elif operation == semconv.INVOKE_AGENT:
+        operation = semconv.CHAT if corrections.is_remote_run(attributes) else operation
     elif operation is not None and may_be_call(operation) and _has_both(attributes):
         operation = semconv.CHAT
     if operation is not None:

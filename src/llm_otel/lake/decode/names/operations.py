@@ -112,6 +112,10 @@ _STEPS_BY_WORD: Final = re.compile(
     "|guardrail|prompt|plan|search|query|generate(text|object)|streamtext"
 )
 
+# Runs of an agent at a provider, who asks the model: the request, where they have its usage.
+# Azure AI Agents 1.1, and AI Projects 2.10 with the provider's name.
+_REMOTE_RUNS: Final = frozenset({"process_thread_run", "get_thread_run"})
+REMOTE_AGENTS: Final = frozenset({"microsoft.foundry"})
 
 # Words that say that the answer was a stream.
 STREAMS: Final = frozenset(
@@ -227,4 +231,6 @@ UNNAMED: Final[Mapping[str, str]] = {
 def may_be_call(word: str) -> bool:
     """Whether an operation that no table knows may be a request, where the span has a model and
     both counts of tokens."""
+    if word in _REMOTE_RUNS:
+        return True
     return word not in CALLS and _STEPS_BY_WORD.search(word.lower()) is None

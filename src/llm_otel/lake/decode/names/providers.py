@@ -17,6 +17,8 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "az.ai.inference": "azure.ai.inference",
     "azure_ai": "azure.ai.inference",
     "azureaiinference": "azure.ai.inference",
+    "az.ai.agents": "azure.ai.inference",
+    "microsoft.foundry": "azure.ai.inference",
     "bedrock": "aws.bedrock",
     "bedrock_converse": "aws.bedrock",
     "amazon_bedrock": "aws.bedrock",
