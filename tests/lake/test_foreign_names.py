@@ -78,3 +78,24 @@ def test_an_agent_of_a_framework_is_no_call() -> None:
     """Its model calls are spans of their own."""
     span = {**RUN, "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "helper"}
     assert not decoded(span)[0]
+
+
+@pytest.mark.parametrize("name", ["call_llm", "litellm_request", "llm_request"])
+def test_a_request_without_usage_is_a_call(name: str) -> None:
+    """Its name says that it is one; what it used is unknown, as of an answer that never came."""
+    for attributes in ({"gen_ai.request.model": "gpt-4o"}, {"llm.request.model": "gpt-4o"}):
+        (call,), _ = decoded(attributes, name=name)
+        assert [call[each] for each in (*COUNTS[:2], "cost_usd")] == [None] * 3
+        assert not decoded(attributes, name="step")[0]
+    assert not decoded({}, name=name)[0]
+
+
+def test_counts_in_json_may_be_texts() -> None:
+    usage = '{"input":"1000","output":"100","input_cached_tokens":"no"}'
+    span = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.model.name": "gpt-4o",
+        "langfuse.observation.usage_details": usage,
+    }
+    (call,), _ = decoded(span)
+    assert [call[each] for each in COUNTS] == [1000, 100, None, None, None]

@@ -28,6 +28,7 @@ except ImportError:  # a faster reader of JSON, not another one
     _loads = json.loads
 
 _LARGEST: Final = 2**63
+_LONGEST_COUNT: Final = 16
 _LONGEST_PRINTED: Final = 4096
 
 TEXTS: Final = frozenset({*FIELDS, *USAGES})
@@ -111,6 +112,8 @@ def _counts(details: Mapping[str, Any]) -> dict[str, int]:
 def _whole(value: Any) -> int | None:
     if type(value) is int:
         return value if abs(value) < _LARGEST else None
+    if type(value) is str and value.isdecimal() and len(value) < _LONGEST_COUNT:
+        return int(value)
     return _whole(int(value)) if isinstance(value, float) and value.is_integer() else None
 
 

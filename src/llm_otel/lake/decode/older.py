@@ -249,7 +249,7 @@ def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...
         operation = span_name.partition(" ")[0]
     elif operation in CALLS and "gen_ai.workflow.name" in attributes:
         operation = semconv.INVOKE_WORKFLOW
-    elif operation is None and is_call(attributes):
+    elif operation is None and (is_call(attributes) or _is_request(attributes, span_name)):
         operation = UNNAMED.get(span_name) or _by_model(attributes)
     elif operation == semconv.INVOKE_AGENT:
         operation = semconv.CHAT if corrections.is_remote_run(attributes) else operation
@@ -257,6 +257,11 @@ def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...
         operation = semconv.CHAT
     if operation is not None:
         attributes[semconv.OPERATION_NAME] = operation
+
+
+def _is_request(attributes: dict[str, Any], span_name: str) -> bool:
+    """Whether a span is named as only requests are, and names a model; it may have failed."""
+    return span_name in UNNAMED and any(attributes.get(name) for name in MODELS)
 
 
 def is_call(attributes: dict[str, Any]) -> bool:
