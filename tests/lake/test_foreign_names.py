@@ -24,6 +24,9 @@ TOKENS = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100}
         ("litellm.request.streaming", "streaming", True),
         ("litellm.cost.total", "cost_usd", 0.5),
         ("agw.ai.usage.cost.total", "cost_usd", 0.5),
+        ("vercel.ai_gateway.cost.total", "cost_usd", 0.5),
+        ("dify.tenant_id", "tenant_id", "acme"),
+        ("gen_ai.session.id", "session_id", "s1"),
         ("gen_ai.model_name", "model", "gpt-4o"),
         ("gen_ai.request.model_name", "model", "gpt-4o"),
         ("gen_ai.model", "model", "gpt-4o"),
@@ -35,6 +38,21 @@ def test_another_name(name: str, column: str, value: Any) -> None:
     (call,), _ = decoded({**MODEL, **TOKENS, name: value})
     assert call[column] == value
     assert [call[each] for each in COUNTS[:2]] == [1000, 100]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("gen_ai.model.provider", "openai"),
+        ("vercel.ai_gateway.provider", "openai"),
+        ("gen_ai.provider.name", "langgenius/openai/openai"),
+    ],
+)
+def test_who_answers_a_gateway(name: str, word: str) -> None:
+    """Dify names the plugin, the others have names of their own for the provider's name."""
+    span = {"gen_ai.request.model": "gpt-4o", **TOKENS, name: word}
+    (call,), _ = decoded(span)
+    assert call["provider"] == "openai"
 
 
 RUN = {

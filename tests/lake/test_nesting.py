@@ -242,7 +242,8 @@ SILENT = {"input_tokens": None, "output_tokens": None, "cost_usd": None}
         pytest.param({"parent": "d"}, {"parent": "d"}, id="below one step"),
         pytest.param({"parent": "d"}, {"parent": None}, id="one at the root"),
         pytest.param({"service_name": "app"}, {"service_name": "gateway"}, id="two services"),
-        pytest.param({}, {"model": "smart", "input_tokens": 7}, id="other counts"),
+        pytest.param({}, {"model": "smart"}, id="an alias of the gateway"),
+        pytest.param({}, {"scope": "other", "input_tokens": 7}, id="another way to count"),
         pytest.param({}, SILENT, id="one without usage"),
     ],
 )
@@ -267,6 +268,7 @@ def test_spans_of_one_answer_side_by_side_are_one(
         pytest.param({}, {"trace_id": "77" * 16}, id="another trace"),
         pytest.param({}, {"operation": "embeddings"}, id="another operation"),
         pytest.param({}, {"time": datetime(2026, 11, 20, 12, 0, 5)}, id="later, from a cache"),
+        pytest.param({}, {"input_tokens": 7}, id="a server that gives all answers one id"),
     ],
 )
 def test_spans_side_by_side_of_other_answers_stay(
@@ -296,3 +298,9 @@ def test_spans_of_one_answer_on_both_sides_of_midnight(tmp_path: Path) -> None:
     )  # fmt: skip
     assert list(rows) == ["b"]
     assert rows["b"]["tenant_id"] == "acme"
+
+
+def test_an_id_that_many_answers_have_is_none(tmp_path: Path) -> None:
+    """Of a server that gives every answer the same one."""
+    rows = counted(tmp_path, [call(span, **ANSWER) for span in "abcdef"])
+    assert sorted(rows) == list("abcdef")

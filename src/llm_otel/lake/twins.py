@@ -1,9 +1,10 @@
 """Of spans that tell of one answer side by side, one counts.
 
 Two instrumentations, or two callbacks of a gateway, may each make a span for a request, as children
-of one step. Nothing but the id of the answer in one trace says that they tell of the same: where a
-service tells of it twice, the spans have to overlap in time too, as an answer from a cache has the
-id of the first one.
+of one step. Nothing but the id of the answer in one trace says that they tell of the same. Some
+servers give every answer the same id, and an answer from a cache has the id of the first one: where
+one instrumentation of one service tells of it twice, the spans have to overlap in time and to agree
+in their counts too, and an id that many of them have is none.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from typing import Final
 
 import duckdb
 
+# An instrumentation, a framework's, a gateway's and its callback's.
+_MOST: Final = 4
+
 _ADD: Final = """
     INSERT INTO same
     WITH answers AS (
         SELECT trace_id, response_id FROM candidates WHERE response_id <> ''
-        GROUP BY ALL HAVING count(*) > 1
+        GROUP BY ALL HAVING count(*) BETWEEN 2 AND {most}
     ), counted AS (
-        SELECT trace_id, span_id, response_id, work, service_name, day, time,
+        SELECT trace_id, span_id, response_id, work, service_name, scope, input, output, day, time,
             time + to_microseconds((least(coalesce(duration_s, 0), 86400) * 1e6)::BIGINT) AS until,
             input IS NOT NULL AND output IS NOT NULL AS whole, {facts} AS facts
         FROM candidates c SEMI JOIN answers USING (trace_id, response_id)
         ANTI JOIN same s ON s.trace_id = c.trace_id AND s.above = c.span_id
     ), ranked AS (
-        SELECT trace_id, span_id, service_name, time, until,
-            first_value(struct_pack(span_id, service_name, time, until)) OVER (
+        SELECT *, first_value(counted) OVER (
                 PARTITION BY trace_id, response_id, work
                 ORDER BY day DESC, whole DESC, facts DESC, time, span_id
             ) AS best
@@ -35,7 +38,10 @@ _ADD: Final = """
     SELECT trace_id, best.span_id, span_id, true FROM ranked
     WHERE span_id <> best.span_id AND (
         service_name IS DISTINCT FROM best.service_name
-        OR (time <= best.until AND best.time <= until)
+        OR (time <= best.until AND best.time <= until AND (
+            scope IS DISTINCT FROM best.scope
+            OR (coalesce(input = best.input, true) AND coalesce(output = best.output, true))
+        ))
     )
 """
 
@@ -49,4 +55,4 @@ def add(cursor: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
         columns: What a span may know.
     """
     facts = " + ".join(f'("{name}" IS NOT NULL)::INTEGER' for name in columns)
-    cursor.execute(_ADD.replace("{facts}", facts))
+    cursor.execute(_ADD.replace("{facts}", facts).replace("{most}", str(_MOST)))

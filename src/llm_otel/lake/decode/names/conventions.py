@@ -104,6 +104,13 @@ RENAMED: Final[Mapping[str, str]] = {
     "gen_ai.server.time_to_first_token": semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
     "gen_ai.streaming.time_to_first_token": semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
     "gen_ai.latency.time_to_first_token": semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
+    # Gateways of Cloudflare and Vercel, Dify (`extensions/otel/semconv`) and Alibaba's ARMS.
+    "gen_ai.model.provider": semconv.PROVIDER_NAME,
+    "vercel.ai_gateway.provider": semconv.PROVIDER_NAME,
+    "vercel.ai_gateway.cost.total": semconv.COST_AMOUNT,
+    "dify.tenant_id": semconv.TENANT_ID,
+    "gen_ai.session.id": semconv.SESSION_ID,
+    "gen_ai.user.id": semconv.USER_ID,
     # Sentry 2.60 (`sentry_sdk/consts.py`), agentgateway (`telemetry/log.rs`), Alibaba's LoongSuite.
     "gen_ai.usage.input_tokens.cache_write": semconv.USAGE_CACHE_WRITE,
     "gen_ai.usage.output_tokens.reasoning": semconv.USAGE_REASONING,
