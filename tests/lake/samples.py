@@ -112,8 +112,15 @@ def spans(
                 **fields,
             },
         )
-        fill(span.attributes, values)
+        fill(span.attributes, _with_own_id(values, len(scope.spans)))
     return request
+
+
+def _with_own_id(values: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    """No two answers have one id."""
+    if values.get("gen_ai.response.id") != CHAT["gen_ai.response.id"]:
+        return values
+    return {**values, "gen_ai.response.id": f"chatcmpl-{number}"}
 
 
 def event(name: str, attributes: Mapping[str, Any], *, time_ns: int = NOW) -> Any:

@@ -74,6 +74,12 @@ CALLS: list[dict[str, Any]] = [
 
 # Names that may stand beside these or in their place, with usual values and with others.
 NAMES = (
+    "ai.model.provider", "ai.usage.cachedInputTokens", "ai.usage.inputTokenDetails.noCacheTokens",
+    "ai.response.providerMetadata", "gen_ai.usage.experimental.reasoning_tokens", "request_data",
+    "response_data", "logfire.span_type", "logfire.level_num", "duration", "genkit:name",
+    "gen_ai.usage.input_token_details", "gen_ai.server.time_to_first_token",
+    "gen_ai.response.time_to_first_token", "braintrust.span_attributes", "braintrust.metadata",
+    "braintrust.metrics", "langwatch.metrics", "langsmith.usage_metadata",
     "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system", "gen_ai.request.model",
     "gen_ai.response.model", "llm.model_name", "gen_ai.usage.input_tokens",
     "gen_ai.usage.output_tokens", "llm.usage.prompt_tokens", "llm.token_count.completion",
@@ -102,6 +108,9 @@ VALUES: list[Any] = [
     "a,FinishReason.MAX_TOKENS", 'with "quotes" and 100 %s', "\x00", '\x000\x00', "ž\n",
     '{"stream": true}', '{"str\\u0065am": true}', '{"gateway": {"cost": "0.001"}}',
     '{"response_cost": 0.25}', '{"input": 3, "output": 4}', '{"total_cost": 0.5}', '{"total": 0}',
+    '{"type": "llm"}', '{"anthropic": {"usage": {"input_tokens": 9}, "cacheReadInputTokens": 2}}',
+    '{"usage": {"prompt_tokens": 6}}', '{"cache_read": 3}', "{'cache_read': 3}", "anthropic", "log",
+    "claude-sonnet-4-5", "gemini-2.5-pro", "microsoft.foundry", "get_thread_run", "invoke_agent",
     0, 1, 7, -1, 2**62, 0.0, 0.5, 1e300, float("nan"), float("inf"), True, False, None,
     [], ["stop"], ["FinishReason.STOP", 1],
 ]  # fmt: skip

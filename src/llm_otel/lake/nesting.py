@@ -9,6 +9,7 @@ The rules, for a call and the next call above it, over any number of other spans
   so does each count that both know; or input and output are the same, whatever the gateway calls
   the model; or the call above has the sums of the calls below it. Counts agree also where one of
   them leaves out the cached or the reasoning tokens.
+- Spans that tell of one answer side by side are compared too (`twins`).
 - Then the call above does not count. What only it knows (who asked, the cost, the usage) is taken
   over by the one below.
 """
@@ -23,6 +24,7 @@ import duckdb
 import pyarrow as pa
 
 from llm_otel import semconv
+from llm_otel.lake import twins
 
 # Instrumentations that make one span for a request, with no other of their own above it: where
 # nothing else told of calls, and one service did, none can be nested.
@@ -92,7 +94,10 @@ def find(
     cursor.execute(_with(_STEPS["candidates"], calls=_union(rows)))
     trees = [spans[each] for each in (before, day) if each in spans]
     cursor.execute(_with(_STEPS["tree"], spans=_union(trees or [_NO_SPANS])))
-    for name in ("pairs", "same", "above", "takers"):
+    for name in ("pairs", "same"):
+        cursor.execute(_STEPS[name])
+    twins.add(cursor, (*_DESCRIBING, *_USAGE, *_COST))
+    for name in ("above", "takers"):
         cursor.execute(_with(_STEPS[name], day=f"DATE '{day}'"))
     if not cursor.execute("SELECT 1 FROM above LIMIT 1").fetchall():
         return None
@@ -169,7 +174,7 @@ _STEPS: Final = {
     "traces": """
         CREATE OR REPLACE TEMP TABLE traces AS
         SELECT trace_id FROM ({calls}) GROUP BY trace_id
-        HAVING count(*) > 1 AND count(parent_span_id) > 0
+        HAVING count(*) > 1 AND (count(parent_span_id) > 0 OR count(response_id) > 1)
             AND (min(coalesce(service_name, '')) <> max(coalesce(service_name, ''))
                 OR bool_or(scope IS NULL OR scope NOT IN ({flat})))
     """,
@@ -262,7 +267,8 @@ _STEPS: Final = {
         SELECT u.* FROM above u
         JOIN candidates a ON a.trace_id = u.trace_id AND a.span_id = u.above
         JOIN candidates b ON b.trace_id = u.trace_id AND b.span_id = u.below
-        WHERE a.cached > b.cached OR a.cost_source = '{semconv.COST_FROM_PROVIDER}' OR {_MORE}
+        WHERE a.cached > b.cached OR (a.reasoning_tokens > 0 AND b.reasoning_tokens IS NULL)
+            OR a.cost_source = '{semconv.COST_FROM_PROVIDER}' OR {_MORE}
             OR b.day < {{day}}
     """,
 }
@@ -301,10 +307,12 @@ _HIGHER: Final = f"""
     GROUP BY ALL
 """
 # The rows below with what they take over: the usage where they have none, or where only the one
-# above knows the cached part; the cost where they have none, or the one above has it from the
-# provider.
+# above knows the cached part, or the reasoning that is in no output below; the cost where they have
+# none, or the one above has it from the provider.
 _BETTER: Final = """
     CASE WHEN c.input IS NULL AND c.output IS NULL THEN h.used
+        WHEN c.reasoning_tokens IS NULL
+            AND h.used.output_tokens = c.output + nullif(h.used.reasoning_tokens, 0) THEN h.used
         WHEN c.cached = 0 THEN h.caching END
 """
 _DEARER: Final = f"""

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
-from llm_otel.lake.decode import json_usage
+from llm_otel.lake.decode import corrections, json_usage
 from llm_otel.lake.decode.messages import Part, gather, part_of
-from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, openinference
+from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, langsmith, openinference
 from llm_otel.lake.decode.names.content import INDEXED, PROPERTIES, TEXTS
 from llm_otel.lake.decode.names.operations import (
     CALLS,
@@ -32,6 +32,7 @@ from llm_otel.lake.decode.usage import USAGE
 
 # Older name -> name of today; the first of those for one name wins.
 RENAMED: Final = {
+    **langsmith.RENAMED,
     **conventions.RENAMED,
     **ai_sdk.RENAMED,
     **openinference.RENAMED,
@@ -47,6 +48,7 @@ MARKERS: Final = frozenset(
         *STEPS,
         *TEXTS,
         *json_usage.TEXTS,
+        *corrections.NAMES,
         *(
             f"{prefix}0.{inner}{field}"
             for prefix, inner, _ in INDEXED
@@ -79,6 +81,7 @@ class _Plan(NamedTuple):
         indexed: Those that are a part of a message: name, list, number of the message, its field.
         cost: The older name of the cost; None where it has today's, or there is none.
         twins: Other names of a count or the cost, by their place, for where the best has no number.
+        corrections: What else its emitter counts in a way of its own.
         older: Whether anything is older at all.
     """
 
@@ -91,6 +94,7 @@ class _Plan(NamedTuple):
     indexed: tuple[Part, ...]
     cost: str | None
     twins: tuple[tuple[int, str], ...]
+    corrections: tuple[corrections.Correction, ...]
     older: bool
 
 
@@ -116,9 +120,8 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
                 attributes[target] = values[place]
         for name in plan.milliseconds:
             attributes[name] = _seconds(attributes[name])
-        if plan.texts:
-            json_usage.unpack(attributes, plan.texts)
-            _genkit(attributes)
+        answered = bool(plan.texts) and json_usage.unpack(attributes, plan.texts)
+        corrections.put_right(attributes, plan.corrections, answered=answered)
     with_operation(attributes, span_name, plan.steps)
     _provider(attributes)
     if plan.older:
@@ -169,6 +172,7 @@ def _plan(names: tuple[str, ...]) -> _Plan:
             for place, name in enumerate(names)
             if renamed[place] == _TWIN and (target := target_of(name)) in _NUMBERS
         ),
+        corrections.of_names(names),
         renamed != names or not MARKERS.isdisjoint(names) or bool(indexed),
     )
 
@@ -246,12 +250,19 @@ def with_operation(attributes: dict[str, Any], span_name: str, steps: tuple[str,
         operation = span_name.partition(" ")[0]
     elif operation in CALLS and "gen_ai.workflow.name" in attributes:
         operation = semconv.INVOKE_WORKFLOW
-    elif operation is None and is_call(attributes):
+    elif operation is None and (is_call(attributes) or _is_request(attributes, span_name)):
         operation = UNNAMED.get(span_name) or _by_model(attributes)
+    elif operation == semconv.INVOKE_AGENT:
+        operation = semconv.CHAT if corrections.is_remote_run(attributes) else operation
     elif operation is not None and may_be_call(operation) and _has_both(attributes):
         operation = semconv.CHAT
     if operation is not None:
         attributes[semconv.OPERATION_NAME] = operation
+
+
+def _is_request(attributes: dict[str, Any], span_name: str) -> bool:
+    """Whether a span is named as only requests are, and names a model; it may have failed."""
+    return span_name in UNNAMED and any(attributes.get(name) for name in MODELS)
 
 
 def is_call(attributes: dict[str, Any]) -> bool:
@@ -285,17 +296,6 @@ def _provider(attributes: dict[str, Any]) -> None:
             attributes["gen_ai.system"] = word
         elif provider != word:
             attributes[semconv.PROVIDER_NAME] = provider
-
-
-def _genkit(attributes: dict[str, Any]) -> None:
-    """Genkit names a model as `provider/model`."""
-    name = attributes.get("genkit:name")
-    if isinstance(name, str) and semconv.REQUEST_MODEL not in attributes:
-        kind = attributes.get("genkit:metadata:subtype")
-        provider, _, model = name.partition("/")
-        if model and STEPS["genkit:metadata:subtype"].get(str(kind)) in CALLS:
-            attributes[semconv.REQUEST_MODEL] = model
-            attributes.setdefault(semconv.PROVIDER_NAME, provider)
 
 
 def _cost(attributes: dict[str, Any], plan: _Plan) -> None:

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llm_otel import semconv
-from llm_otel.lake.decode import json_usage, older
+from llm_otel.lake.decode import corrections, json_usage, older
 from llm_otel.lake.decode.attributes import Attributes, Places
 from llm_otel.lake.decode.draft import NOTHING, Draft
 from llm_otel.lake.decode.messages import part_of
 from llm_otel.lake.decode.names.ai_sdk import MILLISECONDS
 from llm_otel.lake.decode.names.content import TEXTS
 from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
-from llm_otel.lake.decode.names.json_texts import FIELDS
-from llm_otel.lake.decode.names.operations import STEPS
+from llm_otel.lake.decode.names.json_texts import FIELDS, SUMMED, USAGES
+from llm_otel.lake.decode.names.operations import REMOTE_AGENTS, STEPS
 from llm_otel.lake.decode.usage import USAGE
 
 Mask = npt.NDArray[np.bool_]
@@ -34,10 +34,13 @@ _KINDS: Final = {
 }
 
 # JSON of which only these keys are read: a text without them says nothing.
+_PATHS: Final = {
+    name: [*(path for path, _ in FIELDS.get(name, ())), *USAGES.get(name, ())]
+    for name in json_usage.TEXTS - SUMMED.keys()
+    if all(target != name for _, target in FIELDS.get(name, ()))
+}
 _KEYS: Final = {
-    name: sorted({str(path[0]) for path, _ in fields})
-    for name, fields in FIELDS.items()
-    if all(path for path, _ in fields) and name not in json_usage.SPREAD
+    name: sorted({str(path[0]) for path in paths}) for name, paths in _PATHS.items() if all(paths)
 }
 # Where a key may be written with escapes, it may be any.
 _SPEAKING: Final = {name: rf"\\u|{'|'.join(map(re.escape, keys))}" for name, keys in _KEYS.items()}
@@ -77,10 +80,26 @@ def rare(attributes: Attributes, draft: Draft, names: pa.Array) -> Mask:
         if target == semconv.COST_AMOUNT or name in MILLISECONDS:
             numbers = draft.values("double", places)
             mark(places[~pc.is_finite(numbers).fill_null(True).to_numpy(False)])
+        if target == semconv.PROVIDER_NAME:
+            providers = draft.values("string", places)
+            remote = pc.is_in(providers, pa.array(sorted(REMOTE_AGENTS)))
+            mark(places[remote.to_numpy(False)])
+        if name in corrections.NAMES:
+            mark(_corrected(attributes, draft, name, places))
     found |= costs > 1
     if _KEYS.keys() & set(attributes.names):
         found |= _said_today(attributes, draft, costs)
     return found
+
+
+def _corrected(attributes: Attributes, draft: Draft, name: str, places: Places) -> Places:
+    """The entries of a name whose spans its emitter may have written in a way of its own."""
+    needed = corrections.NEEDED.get(name)
+    if needed is None:
+        return places
+    others = [each for each in attributes.names if older.target_of(each) in needed]
+    rows = [draft.rows[attributes.places(each)] for each in others]
+    return places[np.isin(draft.rows[places], np.concatenate([*rows, []]))]
 
 
 def _said_today(attributes: Attributes, draft: Draft, costs: npt.NDArray[np.int64]) -> Mask:
@@ -104,7 +123,7 @@ def _kinds(name: str) -> tuple[str, ...] | None:
     """The kinds of values of an attribute that are usual; None: any, empty: none."""
     if (name in json_usage.TEXTS and name not in _KEYS) or "\0" in name:
         return ()
-    if name in ("litellm.cache_hit", "genkit:name"):
+    if name == "litellm.cache_hit":
         return ()
     if name in STEPS or name in TEXTS or name in _KEYS or part_of(name) is not None:
         return ("string",)

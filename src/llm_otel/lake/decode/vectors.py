@@ -20,7 +20,7 @@ from llm_otel.lake.decode import call_columns, span_columns, wire
 from llm_otel.lake.decode.attributes import Attributes, Places
 from llm_otel.lake.decode.names import CALLS
 from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
-from llm_otel.lake.decode.names.operations import NAMED, may_be_call
+from llm_otel.lake.decode.names.operations import NAMED, UNNAMED, may_be_call
 from llm_otel.lake.decode.older import MODELS, TODAY, TOKENS, is_older
 from llm_otel.lake.decode.older_columns import translated
 from llm_otel.lake.decode.quantities import LIMITS
@@ -94,7 +94,7 @@ def _of_today(batch: Batch) -> Batch:
     names = [name for name in attributes.names if name not in RENAMED and is_older(name)]
     found = [attributes.rows(name) for name in names]
     found += [_other_words(batch, name) for name in TODAY]
-    found += [_misnamed(batch), _unnamed(attributes)]
+    found += [_misnamed(batch), _unnamed(batch)]
     older = np.zeros(attributes.count, bool)
     for each in found:
         older[each] = True
@@ -132,14 +132,17 @@ def _misnamed(batch: Batch) -> Places:
     return np.flatnonzero(pc.or_(pc.and_(calls, steps), claude).to_numpy(False))
 
 
-def _unnamed(attributes: Attributes) -> Places:
-    """The spans that name no operation that is known, and have a model and tokens as only calls
-    do."""
+def _unnamed(batch: Batch) -> Places:
+    """The spans that name no operation that is known, and have a model and tokens, or a name, as
+    only calls do."""
+    attributes = batch.attributes
 
     def known(names: tuple[str, ...], field: str, kind: pa.DataType) -> pa.Array:
         return pc.coalesce(*(attributes.column(name, field, kind) for name in names)).is_valid()
 
-    unnamed = pc.and_(known(MODELS, "string", pa.string()), known(TOKENS, "int", pa.int64()))
+    requests = pc.is_in(batch.spans.field("name"), pa.array(sorted(UNNAMED)))
+    used = pc.or_(known(TOKENS, "int", pa.int64()), requests)
+    unnamed = pc.and_(known(MODELS, "string", pa.string()), used)
     words = attributes.column(semconv.OPERATION_NAME, "string", pa.string()).dictionary_encode()
     open_ = [n for n, word in enumerate(words.dictionary.to_pylist()) if may_be_call(word)]
     unknown = np.isin(words.indices.fill_null(-1).to_numpy(False), [-1, *open_])
@@ -156,7 +159,13 @@ def _left(batch: Batch, request: Places) -> set[int]:
         for name in (*LIMITS, *RENAMED)
     ]
     rows += [attributes.misfits(name, "int") for name in attributes.among(TOTALS)]
+    rows += [_logged(attributes)]
     return {int(number) for each in rows if len(each) for number in np.unique(request[each])}
+
+
+def _logged(attributes: Attributes) -> Places:
+    """The spans that may be a log with a length of its own, as of `corrections.logged_seconds`."""
+    return np.intersect1d(attributes.rows("logfire.span_type"), attributes.rows("duration"))
 
 
 def _uneven(batch: Batch) -> Places:
