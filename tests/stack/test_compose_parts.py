@@ -7,7 +7,8 @@ import re
 import stat
 import subprocess
 import sys
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from packaging.requirements import Requirement
 from stack.parts import ROOT
 
 from llm_otel.cli.group import COMMANDS
+from llm_otel.stack import static_files
 from llm_otel.stack.doctor.files import MODES_MATTER
 
 if sys.version_info >= (3, 11):
@@ -120,13 +122,22 @@ def test_the_image_is_pinned_and_runs_as_nobody_special() -> None:
 
 
 def test_what_is_copied_into_the_image_reaches_the_build() -> None:
-    """The ignore file lets exactly that through which the image copies."""
+    """The ignore file lets through what the wheel is built of, and nothing that may be a secret."""
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
-    wanted = {word for line in copied for word in line.split()}
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
     assert ignore[0] == "*"
-    assert {line[1:] for line in ignore if line.startswith("!")} == wanted
-    assert all((ROOT / path).exists() for path in wanted)
+    through = {line[1:] for line in ignore if line.startswith("!")}
+    assert all(list(ROOT.glob(pattern)) for pattern in through)
+
+    def reaches(path: str) -> bool:
+        parents = [path, *(each.as_posix() for each in PurePosixPath(path).parents)]
+        return any(fnmatch(each, pattern) for each in parents for pattern in through)
+
+    built_of = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "src")
+    needed = {*built_of, *static_files.files(), *(word for line in copied for word in line.split())}
+    assert [path for path in needed - {"."} if not reaches(path)] == []
+    private = (".env", "llm-otel.yaml", "secrets/grafana/admin_password", ".git", ".venv")
+    assert [path for path in private if reaches(path)] == []
 
 
 def test_packages_of_the_image_are_pinned() -> None:
