@@ -20,9 +20,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from llm_otel.core import runtime
 from llm_otel.core.otel_internals import is_stand_in
 from llm_otel.escaping import visible
-from llm_otel.sdk import attribution, console, declarative, exporting
+from llm_otel.sdk import attribution, console, declarative, exporting, flushing
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.settings import Settings, environment, sdk_disabled
 
@@ -75,20 +76,43 @@ def configure(
         attribution.attach(trace.get_tracer_provider())
     if may_set_up:
         _at_exit.register()
+    # Who wants to see calls on the screen may have no receiver, and then misses none.
+    otlp = "" if settings.console and not _endpoint_is_named() else "otlp"
     tracers, meters, loggers = (
-        _provider(signal, provider, may_set_up) for signal, provider in zip(_SIGNALS, given)
+        _provider(signal, provider, may_set_up, otlp) for signal, provider in zip(_SIGNALS, given)
     )
     if settings.console:
         console.attach(tracers)
     return Providers(tracers, meters, loggers)
 
 
-def _provider(signal: _Signal, given: Any, may_set_up: bool) -> Any:
+def flush(seconds: float) -> bool:
+    """Export what was recorded so far and go on; True when everything was exported in time."""
+    lost = _at_exit.outage.lost
+    return flushing.flush(_in_use(), seconds) and _at_exit.outage.lost == lost
+
+
+def shut_down(seconds: float) -> bool:
+    """Shut the providers down that were set up here, as at exit; True when it was in time."""
+    return _at_exit.close(seconds)
+
+
+def _in_use() -> tuple[Any, ...]:
+    """The providers that `instrument()` emits to, else the global ones."""
+    active = runtime.active()
+    given = active.providers if active is not None else (None,) * len(_SIGNALS)
+    return tuple(
+        signal.configured() if provider is None or is_stand_in(provider) else provider
+        for signal, provider in zip(_SIGNALS, given)
+    )
+
+
+def _provider(signal: _Signal, given: Any, may_set_up: bool, by_default: str) -> Any:
     if given is not None:
         return given
     if may_set_up and not _is_configured(signal):
         try:
-            _set_up(signal)
+            _set_up(signal, by_default)
         except Exception as exc:  # noqa: BLE001 - SDK and exporters raise anything for wrong OTEL_*
             _logger.warning(
                 "llm-otel cannot set up the export of %s: %s: %s",
@@ -103,20 +127,28 @@ def _is_configured(signal: _Signal) -> bool:
     return not is_stand_in(signal.configured())
 
 
-def _set_up(signal: _Signal) -> None:
+def _set_up(signal: _Signal, by_default: str) -> None:
     if not _made:
         exporting.quieten_processors(_at_exit.outage)
-    provider = signal.build(Resource.create(), _exporters(signal))
+    provider = signal.build(Resource.create(), _exporters(signal, by_default))
     signal.configure(provider)
     _made.append(provider)
     _at_exit.watch(provider.shutdown)
 
 
-def _exporters(signal: _Signal) -> list[Any]:
-    """The exporters that `OTEL_<SIGNAL>_EXPORTER` names, `otlp` when it does not."""
+def _endpoint_is_named() -> bool:
+    """Whether a standard variable says where OTLP goes, for all signals or for one."""
+    return any(
+        environment(f"OTEL_EXPORTER_OTLP_{part}ENDPOINT")
+        for part in ("", *(f"{signal.name.upper()}_" for signal in _SIGNALS))
+    )
+
+
+def _exporters(signal: _Signal, by_default: str) -> list[Any]:
+    """The exporters that `OTEL_<SIGNAL>_EXPORTER` names, else `by_default`; none for no name."""
     variable = f"OTEL_{signal.name.upper()}_EXPORTER"
     exporters = []
-    for name in (environment(variable) or "otlp").split(","):
+    for name in (environment(variable) or by_default).split(","):
         entry = _protocol(signal) if name.strip() == "otlp" else name.strip()
         if entry in ("", "none"):
             continue
