@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, Final
 
@@ -129,25 +129,34 @@ class SigtermFlush:
         if self._hooked or not hasattr(os, "register_at_fork"):
             return
         self._hooked = True
-        # A child shares the pipe: until it has its own, its SIGTERM must not wake its parent.
-        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_in_parent)
-        fork.after_in_child(self._after_in_child)
+        # A child shares the pipe with its parent, and Python forgets signals that come before it
+        # has prepared the child. So those wait in the kernel until the child has its own pipe.
+        os.register_at_fork(before=self._hold_signal, after_in_parent=self._release_signal)
+        fork.after_in_child(self._renew)
 
-    def _before_fork(self) -> None:
-        if self._installed:
-            faulthandler.unregister(signal.SIGTERM)
+    def _hold_signal(self) -> None:
+        _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
-    def _after_in_parent(self) -> None:
-        if self._installed:
-            self._listen()
+    def _release_signal(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
 
-    def _after_in_child(self) -> None:
+    def _renew(self) -> None:
         pipe, self._pipe, self._dying = self._pipe, None, False
         for end in pipe or ():
             os.close(end)
-        if signal.getsignal(signal.SIGTERM) == self._handle:
-            self._start()
-            self._listen()
+        try:
+            if signal.getsignal(signal.SIGTERM) == self._handle:
+                self._start()
+                self._listen()
+        finally:
+            self._release_signal()
+
+
+class _Forking(threading.local):
+    mask: Iterable[int] = ()
+
+
+_forking = _Forking()
 
 
 def _on_gevent() -> bool:
