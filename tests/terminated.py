@@ -65,11 +65,11 @@ class Running:
         self.process = process
         self.output = ""
 
-    def wait_for(self, text: str) -> None:
-        """Read what it prints until that holds `text`."""
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Read what it prints until that holds `text`, so many times."""
         assert self.process.stdout is not None
         pipe, deadline = self.process.stdout.fileno(), time.monotonic() + PATIENCE
-        while text not in self.output:
+        while self.output.count(text) < times:
             left = deadline - time.monotonic()
             assert select.select([pipe], [], [], max(0, left))[0], f"no {text!r}: {self.output}"
             printed = os.read(pipe, 65536).decode()
