@@ -76,10 +76,9 @@ def configure(
         attribution.attach(trace.get_tracer_provider())
     if may_set_up:
         _at_exit.register()
-    # Who wants to see calls on the screen may have no receiver, and then misses none.
-    otlp = "" if settings.console and not _endpoint_is_named() else "otlp"
     tracers, meters, loggers = (
-        _provider(signal, provider, may_set_up, otlp) for signal, provider in zip(_SIGNALS, given)
+        _provider(signal, provider, may_set_up, _exporter(signal, settings))
+        for signal, provider in zip(_SIGNALS, given)
     )
     if settings.console:
         console.attach(tracers)
@@ -136,16 +135,18 @@ def _set_up(signal: _Signal, by_default: str) -> None:
     _at_exit.watch(provider.shutdown)
 
 
-def _endpoint_is_named() -> bool:
-    """Whether a standard variable says where OTLP goes, for all signals or for one."""
-    return any(
-        environment(f"OTEL_EXPORTER_OTLP_{part}ENDPOINT")
-        for part in ("", *(f"{signal.name.upper()}_" for signal in _SIGNALS))
+def _exporter(signal: _Signal, settings: Settings) -> str:
+    """The exporter of a signal that `OTEL_<SIGNAL>_EXPORTER` does not name."""
+    variables = (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        f"OTEL_EXPORTER_OTLP_{signal.name.upper()}_ENDPOINT",
     )
+    # Who looks at the console may have no receiver, and then does not miss one.
+    return "otlp" if not settings.console or any(map(environment, variables)) else "none"
 
 
 def _exporters(signal: _Signal, by_default: str) -> list[Any]:
-    """The exporters that `OTEL_<SIGNAL>_EXPORTER` names, else `by_default`; none for no name."""
+    """The exporters that `OTEL_<SIGNAL>_EXPORTER` names, else `by_default`."""
     variable = f"OTEL_{signal.name.upper()}_EXPORTER"
     exporters = []
     for name in (environment(variable) or by_default).split(","):
