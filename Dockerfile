@@ -7,6 +7,7 @@ COPY deploy/requirements.txt ./
 RUN pip --python /opt/llm-otel/bin/python install --requirement requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+COPY docs docs
 RUN pip --python /opt/llm-otel/bin/python install --no-deps .
 
 FROM python:3.13.12-slim-bookworm
