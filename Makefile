@@ -46,6 +46,21 @@ generate: $(READY) ## Regenerate what is derived from the code
 	@$(BIN)/llm-otel render
 	@$(BIN)/python -m tools.generate_docs
 
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform linux \
+	--generate-hashes --custom-compile-command "make lock" $(UPGRADE)
+
+lock: $(READY) ## Pin what the image installs, with hashes; UPGRADE=--upgrade takes the newest
+	@$(LOCK) --extra local pyproject.toml deploy/requirements.in --output-file deploy/requirements.txt
+	@$(LOCK) deploy/build-requirements.in --output-file deploy/build-requirements.txt
+
+SBOM := dist/llm-otel.cdx.json
+
+sbom: $(READY) ## Write what the image is made of as CycloneDX to dist/llm-otel.cdx.json
+	@mkdir -p $(dir $(SBOM))
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file $(SBOM) deploy/requirements.txt
+	@echo "sbom: $(SBOM)"
+
 preview: $(READY) ## Draw the Grafana dashboards with live data into one page, without Grafana
 	@$(BIN)/python -m tools.preview
 
