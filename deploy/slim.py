@@ -36,7 +36,7 @@ UNUSED: dict[str, str] = {
     "dash/dash-renderer/build/dash_renderer.dev.js": "served in debug mode alone",
     "dash/deps/*[0-9].js": "React with its warnings, served in debug mode alone",
     "fontTools/[c-ln-z]*": "matplotlib embeds fonts in PDF with it, and draws with agl.py and misc",
-    "fontTools/misc/*.so": "likewise",
+    "fontTools/misc/*.[cs]*": "likewise",
     "mpl_toolkits": "matplotlib's maps and three dimensions",
     "contourpy": "matplotlib's contour lines",
     "matplotlib/mpl-data/fonts/afm": "fonts of PostScript and PDF",
@@ -44,6 +44,8 @@ UNUSED: dict[str, str] = {
     "matplotlib/mpl-data/fonts/ttf/DejaVuS[ae][nr][si][MSf]*": "the pictures use DejaVu Sans",
     "matplotlib/mpl-data/fonts/ttf/STIX*": "likewise",
     "matplotlib/mpl-data/fonts/ttf/cm*": "likewise",
+    "PIL/_avif.*": "pictures of that format",
+    "pillow.libs/libavif-*": "likewise",
     "setuptools": "named by Dash, which does not import it",
     "apprise/i18n/*/LC_MESSAGES/*.po": "sources of translations",
 }
