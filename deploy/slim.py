@@ -19,7 +19,6 @@ UNUSED: dict[str, str] = {
     "**/tests": "the packages' own tests",
     "**/*.pyi": "types are for editors",
     "**/*.js.map": "source maps are for debuggers",
-    "**/*.dist-info/sboms": "lists of what compiled libraries were built of",
     "pyarrow/include": "headers, to build other packages",
     "pyarrow/src": "sources, to build other packages",
     "pyarrow/*.p[yx][xdi]": "sources, to build other packages",
