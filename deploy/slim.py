@@ -36,7 +36,6 @@ UNUSED: dict[str, str] = {
     "dash/deps/*[0-9].js": "React with its warnings, served in debug mode alone",
     "fontTools/[c-ln-z]*": "matplotlib embeds fonts in PDF with it, and draws with agl.py and misc",
     "fontTools/misc/*.[cs]*": "likewise",
-    "mpl_toolkits": "matplotlib's maps and three dimensions",
     "contourpy": "matplotlib's contour lines",
     "matplotlib/mpl-data/fonts/afm": "fonts of PostScript and PDF",
     "matplotlib/mpl-data/fonts/pdfcorefonts": "fonts of PostScript and PDF",

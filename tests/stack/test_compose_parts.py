@@ -117,14 +117,17 @@ def test_the_image_is_pinned_and_runs_as_nobody_special() -> None:
 def test_what_is_copied_into_the_image_reaches_the_build() -> None:
     """The ignore file lets through what the wheel is built of, and nothing that may be a secret."""
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
-    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    text = (ROOT / ".dockerignore").read_text()
+    ignore = [line for line in text.splitlines() if not line.startswith("#")]
     assert ignore[0] == "*"
-    through = {line[1:] for line in ignore if line.startswith("!")}
+    through = [line[1:] for line in ignore if line.startswith("!")]
     assert all(list(ROOT.glob(pattern)) for pattern in through)
 
     def reaches(path: str) -> bool:
-        parents = [path, *(each.as_posix() for each in PurePosixPath(path).parents)]
-        return any(fnmatch(each, pattern) for each in parents for pattern in through)
+        """Whether the last line that names the path, or a folder above it, lets it through."""
+        places = [path, *(each.as_posix() for each in PurePosixPath(path).parents)]
+        last = [line for line in ignore for each in places if fnmatch(each, line.lstrip("!"))][-1]
+        return last.startswith("!")
 
     built_of = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "src",
                 "docs/stack.md")  # fmt: skip

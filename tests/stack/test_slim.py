@@ -62,6 +62,7 @@ def run(python: Path, *arguments: str | Path) -> str:
         [python, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert ran.returncode == 0, ran.stderr
+    assert "Warning" not in ran.stderr, ran.stderr
     return ran.stdout
 
 
