@@ -255,6 +255,8 @@ thread = threading.Thread(target=work); thread.start(); thread.join()
 )
 def test_where_it_cannot_be_done_one_line_says_so(end: End, program: str, why: str) -> None:
     """Neither a handler outside the main thread, nor a thread where gevent has none."""
+    if program is GEVENT:
+        pytest.importorskip("gevent")
     death = end(
         "import logging; logging.basicConfig()\n"
         + program
