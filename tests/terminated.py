@@ -35,8 +35,8 @@ def call(times=1):
             model="gpt-4o-mini", messages=[{"role": "user", "content": "Hi"}]
         )
 
-def ready(text="ready"):
-    print(text, flush=True)
+def ready():
+    print("PROGRAM READY", flush=True)
 
 """
 
@@ -126,7 +126,7 @@ def die(
     script.write_text(PROGRAM + textwrap.dedent(program))
     command = [sys.executable, str(script)]
     with running(command, folder, receiver, provider_url, **more) as started:
-        started.wait_for("ready")
+        started.wait_for("PROGRAM READY")
         death = started.terminate()
     return replace(death, calls=calls(receiver))
 

@@ -42,6 +42,11 @@ PYTHON = (sys.executable, "-m")
 UVICORN = (*PYTHON, "uvicorn", "program:app", "--port", "0")
 GUNICORN = (*PYTHON, "gunicorn", "program:app", "--bind", "127.0.0.1:0", "--workers", "2")
 UVICORN_WORKERS = (*GUNICORN, "--worker-class", "uvicorn_worker.UvicornWorker")
+ZERO_CODE = (
+    "env",
+    "LLM_OTEL_FLUSH_ON_SIGTERM=true",
+    str(Path(sys.executable).with_name("opentelemetry-instrument")),
+)
 IN_A_SCRIPT = """
 if __name__ == "__main__":
     import uvicorn
@@ -61,9 +66,15 @@ SERVERS: dict[str, tuple[str, Sequence[str], int]] = {
         (sys.executable, "program.py"),
         -signal.SIGTERM,
     ),
+    "uvicorn, zero code": (QUIET, (*ZERO_CODE, *UVICORN), -signal.SIGTERM),
     "uvicorn, lifespan": ("llm_otel.instrument()\n" + FLUSHING, UVICORN, -signal.SIGTERM),
     "uvicorn with workers, lifespan": (INSTRUMENT + FLUSHING, (*UVICORN, "--workers", "2"), 0),
     "gunicorn": ("llm_otel.instrument()\n" + WSGI, GUNICORN, 0),
+    "gunicorn, threads": (
+        "llm_otel.instrument()\n" + WSGI,
+        (*GUNICORN, "--worker-class", "gthread", "--threads", "2"),
+        0,
+    ),
     "gunicorn, preload": ("llm_otel.instrument()\n" + WSGI, (*GUNICORN, "--preload"), 0),
     "gunicorn, uvicorn workers": (INSTRUMENT + QUIET, UVICORN_WORKERS, 0),
     "gunicorn, uvicorn workers, preload, hook": (
