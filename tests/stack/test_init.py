@@ -135,6 +135,7 @@ def test_an_older_version_is_upgraded(stack: Path) -> None:
     kept = f"kept deploy/old.yaml, which you changed and llm-otel {__version__} no longer uses"
     assert kept in lines
     assert "before 0.0.9" in ran.stdout
+    assert lines[-1] == "Start it: llm-otel up . -- --build --force-recreate"
     assert (stack / RULES).read_bytes() == (ROOT / RULES).read_bytes()
     assert not (stack / "deploy/old.sh").exists()
     assert (stack / COMPOSE).read_text() == (stack / "deploy/old.yaml").read_text() == "mine\n"

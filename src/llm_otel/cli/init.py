@@ -6,6 +6,7 @@ import json
 import shutil
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -13,6 +14,9 @@ import rich_click as click
 
 from llm_otel.cli import options
 from llm_otel.version import __version__
+
+# A new image, and configuration that running programs read at their start alone.
+_AFTER_UPGRADE: Final = " -- --build --force-recreate"
 
 
 @click.command()
@@ -58,7 +62,7 @@ def command(folder: Path, force: bool) -> None:
         f" {len(steps.removed)} removed (llm-otel {__version__}{origin})."
     )
     _wheel(folder / stack.WHEELS)
-    click.echo(f"Start it: llm-otel up {folder}{' -- --build' if origin else ''}")
+    click.echo(f"Start it: llm-otel up {folder}{_AFTER_UPGRADE if origin else ''}")
 
 
 def _kept(path: str, has_new: bool, is_used: bool) -> str:
