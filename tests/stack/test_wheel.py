@@ -35,18 +35,24 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
     return done
 
 
+def pip(place: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the environment's own pip, in the folder of the stack once that is there."""
+    command = (place / "venv" / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
+    stack = place / "stack"
+    return run(*command, "--quiet", *arguments, cwd=stack if stack.exists() else place)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the wheel, an environment that holds it with the extra `cli`, and the stack."""
     folder = tmp_path_factory.mktemp("pip")
     wheels, venv = folder / "wheels", folder / "venv"
-    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    built = run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT, cwd=folder)
+    made = run(sys.executable, "-m", "venv", venv, cwd=folder)
+    assert made.returncode == 0, made.stderr
+    built = pip(folder, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
     assert built.returncode == 0, built.stderr
     (wheel,) = wheels.iterdir()
-    assert run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=folder).returncode == 0
-    target = ("--python", venv / "bin" / "python")
-    installed = run(*pip, *target, "install", f"{wheel}[cli]", cwd=folder)
+    installed = pip(folder, "install", f"{wheel}[cli]")
     assert installed.returncode == 0, installed.stderr
     ran = run(venv / "bin" / "llm-otel", "init", folder / "stack", cwd=folder)
     assert ran.returncode == 0, ran.stderr
@@ -122,8 +128,7 @@ def test_the_image_is_built_from_this_wheel(place: Path) -> None:
     assert wheel.read_bytes() == built.read_bytes()
     asked = ("--find-links", WHEELS, "--requirement", VERSION)
     assert " ".join(asked) in (stack / "Dockerfile").read_text()
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install")
     target = place / "target"
-    ran = run(*pip, "--no-index", "--no-deps", *asked, "--target", target, cwd=stack)
+    ran = pip(place, "install", "--no-index", "--no-deps", *asked, "--target", target)
     assert ran.returncode == 0, ran.stderr
     assert (target / f"llm_otel-{__version__}.dist-info").is_dir()
