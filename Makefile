@@ -1,6 +1,6 @@
 # Everything sets itself up: a virtual environment in .venv, downloads cached in .cache.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench generate preview format clean
+.PHONY: help setup demo test check docs bench generate lock sbom preview format clean
 
 PYTHON ?= $(shell command -v python3 || command -v python)
 VENV := .venv
@@ -35,6 +35,10 @@ check: $(READY) ## Format, lint, types, generated files, docs
 format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
+docs: $(READY) ## Build the documentation as a site into site/; a dead link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+	@echo "docs: site/index.html"
+
 bench: $(READY) ## Measure what a call costs, as ratios to a floor, in one run
 	@$(BIN)/python benchmarks/run.py
 
@@ -42,8 +46,23 @@ generate: $(READY) ## Regenerate what is derived from the code
 	@$(BIN)/llm-otel render
 	@$(BIN)/python -m tools.generate_docs
 
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform linux \
+	--generate-hashes --custom-compile-command "make lock" $(UPGRADE)
+
+lock: $(READY) ## Pin what the image installs, with hashes; UPGRADE=--upgrade takes the newest
+	@$(LOCK) --extra local pyproject.toml deploy/requirements.in --output-file deploy/requirements.txt
+	@$(LOCK) deploy/build-requirements.in --output-file deploy/build-requirements.txt
+
+SBOM := dist/llm-otel.cdx.json
+
+sbom: $(READY) ## Write what the image is made of as CycloneDX to dist/llm-otel.cdx.json
+	@mkdir -p $(dir $(SBOM))
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file $(SBOM) deploy/requirements.txt
+	@echo "sbom: $(SBOM)"
+
 preview: $(READY) ## Draw the Grafana dashboards with live data into one page, without Grafana
 	@$(BIN)/python -m tools.preview
 
 clean: ## Remove the virtual environment and every cache
-	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) site .cache .mypy_cache .ruff_cache .pytest_cache

@@ -141,6 +141,7 @@ def _instrument(recorded: Telemetry, openai_like: Provider, house: Provider) -> 
         stream_usage="always",  # by default only where it is proven to be accepted
         user_id="hash",
         user_id_key=USER_ID_KEY,
+        flush_on_sigterm=True,  # as a service it is ended by `docker stop`
     )
     local.wait_for_prices()
 

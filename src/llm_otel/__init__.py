@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llm_otel.attribution import attribution, propagate
 from llm_otel.errors import ConfigError
 from llm_otel.evaluation import score
-from llm_otel.lifecycle import cost, instrument, uninstrument
+from llm_otel.lifecycle import cost, flush, instrument, uninstrument
 from llm_otel.outcomes import outcome
 from llm_otel.settings import Settings
 from llm_otel.spans import agent, embedding, retrieval, tool, workflow
@@ -27,6 +27,7 @@ __all__ = [
     "attribution",
     "cost",
     "embedding",
+    "flush",
     "instrument",
     "outcome",
     "propagate",

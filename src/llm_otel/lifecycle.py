@@ -63,6 +63,7 @@ def instrument(
                     "llm-otel is instrumented already and keeps the settings of then; call "
                     "llm_otel.uninstrument() before another instrument()."
                 )
+            _handle_sigterm(active.settings)
             return
         if sdk_disabled():
             return
@@ -112,8 +113,17 @@ def _start(
         if not patch.install(known[name]) and settings.clients is not None:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
         websockets.install(known[name])
+    _handle_sigterm(settings)
     # last, as its thread competes with this one
     built.pricing.start()
+
+
+def _handle_sigterm(settings: Settings) -> None:
+    """Also where instrumented already: a server resets signals in the processes that it forks."""
+    if settings.flush_on_sigterm:
+        from llm_otel.sdk import sigterm
+
+        sigterm.install()
 
 
 def _providers(
@@ -128,6 +138,23 @@ def _providers(
     from llm_otel.sdk import setup
 
     return setup.configure(settings, tracer_provider, meter_provider, logger_provider)
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Export what was recorded so far, and go on.
+
+    For a place that ends the process without Python's atexit handlers, or freezes it: the shutdown
+    of an ASGI application's lifespan, a signal of Celery, a serverless function.
+
+    Args:
+        timeout: Seconds for spans, metrics and events together, which are exported at once.
+
+    Returns:
+        Whether everything was exported in time; True as well if there is nothing to export to.
+    """
+    from llm_otel.sdk import setup
+
+    return setup.flush(timeout)
 
 
 def uninstrument() -> None:
@@ -150,6 +177,10 @@ def uninstrument() -> None:
         websockets.remove_all()
         configure(None)
         active.pricing.stop()
+        if active.settings.flush_on_sigterm:
+            from llm_otel.sdk import sigterm
+
+            sigterm.remove()
 
 
 def cost(usage: object = None, *, model: str, **options: Any) -> Cost | None:

@@ -11,6 +11,7 @@ import rich_click as click
 
 from llm_otel.cli.group import COMMANDS, group
 from llm_otel.settings.sources import PREFIX, RESERVED_VARIABLES
+from llm_otel.version import __version__
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -80,3 +81,29 @@ def test_completion(shell: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "_LLM_OTEL_COMPLETE" in done.stdout
+
+
+WITHOUT_EXTRA = """
+import sys
+
+sys.modules["rich_click"] = None  # as if it were not installed
+sys.argv = ["llm-otel", *sys.argv[1:]]
+from llm_otel.cli import main
+
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "words"),
+    [
+        ("--version", 0, f"llm-otel, version {__version__}\n"),
+        ("--help", 1, "llm-otel: the command needs rich_click: pip install 'llm-otel[cli]'\n"),
+    ],
+)
+def test_without_the_extra(option: str, code: int, words: str) -> None:
+    """The library alone says its version, and for the rest what to install."""
+    command = [sys.executable, "-c", WITHOUT_EXTRA, option]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout + ran.stderr) == (code, words)
+    assert run("--version").stdout == f"llm-otel, version {__version__}\n"

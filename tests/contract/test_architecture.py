@@ -223,6 +223,7 @@ def test_public_names_are_pinned() -> None:
         "attribution",
         "cost",
         "embedding",
+        "flush",
         "instrument",
         "outcome",
         "propagate",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import rich_click as click
-from docs.markdown import PAGES, ROOT, Block, blocks, program
+from docs.markdown import PAGES, README, ROOT, Block, blocks, program
 from opentelemetry.configuration import load_config_file
 
 from llm_otel.cli.group import group
@@ -81,6 +81,24 @@ def test_python_runs(page: Path, place: Path, p: Provider) -> None:
         timeout=60,
     )
     assert ran.returncode == 0, f"line numbers are those of {page.name}:\n{ran.stdout}{ran.stderr}"
+
+
+def test_the_first_program_prints_what_the_readme_shows(place: Path) -> None:
+    """As it stands, with no key and no receiver: one line for its call, and nothing else."""
+    example = place / "first.py"
+    example.write_text(blocks(README, "python")[0].text, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", example],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "NO_PROXY": "*"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    shown = blocks(README, "")[0].text.split()
+    printed = ran.stderr.split()
+    assert (ran.returncode, ran.stdout) == (0, ""), ran
+    assert len(ran.stderr.splitlines()) == 1, ran.stderr
+    assert printed[1:7] == shown[1:7], ran.stderr  # the clock, time and cost depend on the machine
 
 
 def test_every_block_has_a_language() -> None:

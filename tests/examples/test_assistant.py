@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from openai import RateLimitError
 from otlp_receiver import OtlpReceiver
+from stack.catchers import wait_for
+from terminated import running
 
 from examples.assistant import traffic
 from examples.assistant.app import Assistant, Caller, Reply
@@ -246,3 +248,23 @@ def test_the_demo_explains_itself() -> None:
     ran = _run("--help")
     assert ran.returncode == 0, ran.stderr
     assert all(option in ran.stdout for option in ("--interactions", "--seed", "--fast"))
+
+
+def test_what_the_sample_recorded_arrives_when_it_is_stopped(tmp_path: Path) -> None:
+    """As a service of the stack it is ended by SIGTERM, and exports what it has not yet."""
+    command = (sys.executable, "-m", "examples.assistant", "--headless", "--at-once", "2")
+    with OtlpReceiver() as receiver:
+        with running(
+            command,
+            ROOT,
+            receiver,
+            "",
+            OTEL_METRIC_EXPORT_INTERVAL="100",
+            OTEL_BSP_SCHEDULE_DELAY="3600000",
+        ) as started:
+            wait_for(lambda: "gen_ai.request.duration" in receiver.metrics(), "calls")
+            exported_before = receiver.spans()
+            death = started.terminate()
+        assert not exported_before
+        assert receiver.spans(), death
+    assert death.code == -15, death

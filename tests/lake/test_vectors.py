@@ -12,8 +12,8 @@ from lake import samples
 
 from llm_otel.lake import schema
 from llm_otel.lake.decode import TRACES, from_protobuf, traces, vectors
+from llm_otel.lake.decode.columns import columns
 from llm_otel.lake.decode.spans import Spans
-from llm_otel.lake.decode.values import columns
 
 EVENT = {"name": "exception", "time_unix_nano": samples.NOW}
 LINK = {"trace_id": b"l" * 16, "span_id": b"m" * 8}

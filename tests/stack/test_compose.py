@@ -239,7 +239,7 @@ def test_secrets_are_never_committed() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "secrets"], cwd=ROOT, capture_output=True, text=True
     ).stdout.split()
-    assert all(name.endswith((".example", "README.md")) for name in listed), listed
+    assert all(name.endswith((".example", "README.md", ".gitignore")) for name in listed), listed
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)

@@ -142,7 +142,7 @@ def test_a_message_is_shown_with_all_that_matters(site: Site) -> None:
         assert needed in shown, shown
     for name, value in (("Value", "25 %"), ("Threshold", "10 %"), ("model", "gpt-4o")):
         assert f"{name} {value}" in shown, shown
-    assert seen.links == ["http://localhost:9093/#/silences/new", PANEL, RUNBOOK]
+    assert seen.links == ["/docs/", "http://localhost:9093/#/silences/new", PANEL, RUNBOOK]
     assert ("class", "critical") in seen.attributes
 
 
@@ -216,7 +216,7 @@ def test_everything_is_escaped_and_nothing_is_fetched(site: Site) -> None:
     assert site.post("/alerts", body)[0] == 200
     seen = Seen(site.get("/"))
     assert "script" not in seen.tags
-    assert seen.links == ['https://x/"><script>']
+    assert seen.links == ["/docs/", 'https://x/"><script>']
     assert seen.words.count(evil) >= 4
     assert not {"img", "link", "iframe", "object", "form"} & set(seen.tags)
     assert not [value for name, value in seen.attributes if name in ("src", "style", "onclick")]
@@ -285,7 +285,7 @@ def test_health_and_what_is_not_there(site: Site) -> None:
     """For the health check of a container, and for whoever mistypes."""
     assert site.get("/healthz") == "ok\n"
     status, answer = site.ask("GET", "/nothing", None, {})
-    assert (status, answer["error"]) == (404, "There are /, /api/messages and /healthz.")
+    assert (status, answer["error"]) == (404, "There are /, /docs/, /api/messages and /healthz.")
 
 
 def test_a_message_knows_how_bad_it_is() -> None:

@@ -171,3 +171,47 @@ def test_forked_child_exports_as_itself() -> None:
         if attribute.key == "service.instance.id"
     }
     assert len(ids) == 2, ids
+
+
+def test_flush_exports_and_the_program_goes_on() -> None:
+    """`flush()` exports what there is by then, of every signal; what follows is exported too."""
+    with OtlpReceiver() as receiver:
+        ended = run(
+            """
+            import llm_otel
+            llm_otel.instrument()
+            use("first")
+            print(llm_otel.flush())
+            use("second")
+            """,
+            OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
+        )
+        requests = [path for path, _ in receiver.requests]
+    assert (ended.code, ended.out.split(), ended.log) == (0, ["True"], [])
+    assert receiver.spans() == ["first", "second"]
+    assert sorted(requests) == sorted(["/v1/traces", "/v1/metrics", "/v1/logs"] * 2)
+
+
+@pytest.mark.parametrize(
+    "receiver", [OtlpReceiver(hangs=True), OtlpReceiver(404)], ids=["hangs", "refuses"]
+)
+def test_flush_says_what_was_not_exported(receiver: OtlpReceiver) -> None:
+    """False, and not later than its time is up."""
+    with receiver:
+        ended = run(
+            """
+            import llm_otel
+            llm_otel.instrument()
+            use()
+            began = time.monotonic()
+            print(llm_otel.flush(timeout=1), time.monotonic() - began < 1.5)
+            """,
+            OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
+        )
+    assert ended.out.split() == ["False", "True"], ended
+
+
+def test_flush_without_anything_to_export_to() -> None:
+    """A program without an SDK has nothing that could be lost."""
+    ended = run("import llm_otel\nprint(llm_otel.flush())\n")
+    assert (ended.out.split(), ended.log) == (["True"], [])

@@ -11,6 +11,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from otlp_receiver import OtlpReceiver
+from programs import run
 
 from llm_otel.sdk import setup
 from llm_otel.settings import Settings
@@ -147,3 +149,25 @@ def test_names_forge_no_line(capsys: pytest.CaptureFixture[str], name: str) -> N
     assert printed.count("\n") == 1, printed
     assert printed[:-1].isprintable(), repr(printed)
     assert "forged" in printed
+
+
+def test_the_console_alone_exports_nowhere() -> None:
+    """Without an endpoint there may be no receiver, and then nothing is said of one."""
+    ended = run("setup.configure(Settings.resolve(console=True))\nuse()\n")
+    assert (ended.code, ended.log) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"]
+)
+def test_the_console_exports_where_an_endpoint_is_named(name: str) -> None:
+    """As without the console; a variable of one signal alone counts for that signal."""
+    with OtlpReceiver() as receiver:
+        path = "/v1/logs" if "LOGS" in name else ""
+        ended = run(
+            "setup.configure(Settings.resolve(console=True))\nuse()\n",
+            **{name: receiver.endpoint + path},
+        )
+        assert receiver.events() == ["used"]
+        assert receiver.spans() == ([] if path else ["work"])
+    assert (ended.code, ended.log) == (0, [])

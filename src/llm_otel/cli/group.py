@@ -12,8 +12,9 @@ import rich_click as click
 from llm_otel.escaping import visible
 from llm_otel.version import __version__
 
-# Command -> the module that holds it as `command`. The list of commands imports them all, so they
-# import what is heavy, or belongs to an extra, inside their functions.
+# Command -> the module that holds it as `command`, or by the name after a colon. The list of
+# commands imports them all, so they import what is heavy, or belongs to an extra, inside their
+# functions.
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "llm_otel.cli.serve",
@@ -24,6 +25,10 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "sql": "llm_otel.cli.sql",
         "import": "llm_otel.cli.import_",
         "lake": "llm_otel.cli.lake",
+        "init": "llm_otel.cli.init",
+        "up": "llm_otel.cli.compose:up",
+        "down": "llm_otel.cli.compose:down",
+        "status": "llm_otel.cli.compose:status",
         "render": "llm_otel.cli.render",
         "doctor": "llm_otel.cli.doctor",
         "canary": "llm_otel.cli.canary",
@@ -44,7 +49,8 @@ class _Group(click.RichGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute or "command")
         command.name = cmd_name  # of the function, else
         return command
 

@@ -26,7 +26,7 @@ def command(config: Path | None, out: Path, check: bool) -> None:
     Thresholds, budgets and receivers come from llm-otel.yaml; what is current stays untouched. A
     file that an earlier run wrote and that is no longer made is removed.
     """
-    from llm_otel.stack import render
+    from llm_otel.stack import folder, render
     from llm_otel.stack.config import Config
 
     wanted = render.files(Config.load(config))
@@ -36,6 +36,8 @@ def command(config: Path | None, out: Path, check: bool) -> None:
         for path in extra:
             (out / path).unlink()
     changed = render.stale(out, wanted) if check else render.write(out, wanted)
+    if not check:
+        folder.note_rendered(out, wanted, extra)
     for path in changed:
         click.echo(f"{'stale' if check else 'wrote'} {path}")
     for path in extra:

@@ -39,6 +39,7 @@ class Runtime:
         family_b: Recorders of the conventions' own metrics.
         cache_write: Name or names of the cache-write attribute.
         explicit: Providers were given or set up, so there is always somebody to emit to.
+        providers: Of spans, metrics and events; None: the global one.
         went_live: Called once when there is somebody to emit to, later than at the start.
     """
 
@@ -53,6 +54,7 @@ class Runtime:
     family_b: tuple[family_b.Recorder, ...]
     cache_write: tuple[str, ...]
     explicit: bool
+    providers: tuple[object, object, object] = (None, None, None)
     went_live: Callable[[], None] = lambda: None
 
     @property
@@ -139,6 +141,7 @@ def build(
         family_b=family_b.recorders(settings.semconv),
         cache_write=_CACHE_WRITE.get(settings.semconv, (semconv.USAGE_CACHE_WRITE_V141,)),
         explicit=explicit,
+        providers=(tracer_provider, meter_provider, logger_provider),
     )
 
 

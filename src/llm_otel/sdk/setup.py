@@ -20,9 +20,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from llm_otel.core import runtime
 from llm_otel.core.otel_internals import is_stand_in
 from llm_otel.escaping import visible
-from llm_otel.sdk import attribution, console, declarative, exporting
+from llm_otel.sdk import attribution, console, declarative, exporting, flushing
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.settings import Settings, environment, sdk_disabled
 
@@ -76,19 +77,41 @@ def configure(
     if may_set_up:
         _at_exit.register()
     tracers, meters, loggers = (
-        _provider(signal, provider, may_set_up) for signal, provider in zip(_SIGNALS, given)
+        _provider(signal, provider, may_set_up, _exporter(signal, settings))
+        for signal, provider in zip(_SIGNALS, given)
     )
     if settings.console:
         console.attach(tracers)
     return Providers(tracers, meters, loggers)
 
 
-def _provider(signal: _Signal, given: Any, may_set_up: bool) -> Any:
+def flush(seconds: float) -> bool:
+    """Export what was recorded so far and go on; True when everything was exported in time."""
+    lost = _at_exit.outage.lost
+    return flushing.flush(_in_use(), seconds) and _at_exit.outage.lost == lost
+
+
+def shut_down(seconds: float) -> bool:
+    """Shut the providers down that were set up here, as at exit; True when it was in time."""
+    return _at_exit.close(seconds)
+
+
+def _in_use() -> tuple[Any, ...]:
+    """The providers that `instrument()` emits to, else the global ones."""
+    active = runtime.active()
+    given = active.providers if active is not None else (None,) * len(_SIGNALS)
+    return tuple(
+        signal.configured() if provider is None or is_stand_in(provider) else provider
+        for signal, provider in zip(_SIGNALS, given)
+    )
+
+
+def _provider(signal: _Signal, given: Any, may_set_up: bool, by_default: str) -> Any:
     if given is not None:
         return given
     if may_set_up and not _is_configured(signal):
         try:
-            _set_up(signal)
+            _set_up(signal, by_default)
         except Exception as exc:  # noqa: BLE001 - SDK and exporters raise anything for wrong OTEL_*
             _logger.warning(
                 "llm-otel cannot set up the export of %s: %s: %s",
@@ -103,20 +126,30 @@ def _is_configured(signal: _Signal) -> bool:
     return not is_stand_in(signal.configured())
 
 
-def _set_up(signal: _Signal) -> None:
+def _set_up(signal: _Signal, by_default: str) -> None:
     if not _made:
         exporting.quieten_processors(_at_exit.outage)
-    provider = signal.build(Resource.create(), _exporters(signal))
+    provider = signal.build(Resource.create(), _exporters(signal, by_default))
     signal.configure(provider)
     _made.append(provider)
     _at_exit.watch(provider.shutdown)
 
 
-def _exporters(signal: _Signal) -> list[Any]:
-    """The exporters that `OTEL_<SIGNAL>_EXPORTER` names, `otlp` when it does not."""
+def _exporter(signal: _Signal, settings: Settings) -> str:
+    """The exporter of a signal that `OTEL_<SIGNAL>_EXPORTER` does not name."""
+    variables = (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        f"OTEL_EXPORTER_OTLP_{signal.name.upper()}_ENDPOINT",
+    )
+    # Who looks at the console may have no receiver, and then does not miss one.
+    return "otlp" if not settings.console or any(map(environment, variables)) else "none"
+
+
+def _exporters(signal: _Signal, by_default: str) -> list[Any]:
+    """The exporters that `OTEL_<SIGNAL>_EXPORTER` names, else `by_default`."""
     variable = f"OTEL_{signal.name.upper()}_EXPORTER"
     exporters = []
-    for name in (environment(variable) or "otlp").split(","):
+    for name in (environment(variable) or by_default).split(","):
         entry = _protocol(signal) if name.strip() == "otlp" else name.strip()
         if entry in ("", "none"):
             continue

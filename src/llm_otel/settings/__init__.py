@@ -41,6 +41,13 @@ class Settings:
         default=False,
         metadata=_about(BOOLEAN, "Print one line for each GenAI span on standard error."),
     )
+    flush_on_sigterm: bool = field(
+        default=False,
+        metadata=_about(
+            BOOLEAN,
+            "Export what was recorded when SIGTERM ends a program that has no handler for it.",
+        ),
+    )
     capture_content: str = field(
         default="no_content",
         metadata=_about(

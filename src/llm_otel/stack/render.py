@@ -61,7 +61,7 @@ def write(root: Path, wanted: Mapping[str, str]) -> list[str]:
     changed = stale(root, wanted)
     for path in changed:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(wanted[path], encoding="utf-8")
+        (root / path).write_text(wanted[path], encoding="utf-8", newline="\n")
     return changed
 
 

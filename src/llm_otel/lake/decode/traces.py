@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from llm_otel.lake.decode import TRACES, from_protobuf, vectors
+from llm_otel.lake.decode.columns import columns
 from llm_otel.lake.decode.spans import Spans
-from llm_otel.lake.decode.values import columns
 from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.schema import CALLS, SPANS
 

@@ -74,7 +74,7 @@ def read(folder: Path) -> dict[str, Service]:
 
 def check(folder: Path) -> Iterator[Result]:
     """Whether Compose is there and accepts the file and the environment."""
-    command = _command()
+    command = program()
     if command is None:
         todo = "Install Docker with its Compose plugin to start the stack on this machine."
         yield warning(_AREA, "Docker Compose is not installed: only what answers is checked", todo)
@@ -98,7 +98,8 @@ def check(folder: Path) -> Iterator[Result]:
         yield ok(_AREA, f"Compose accepts {FILE} and the environment")
 
 
-def _command() -> list[str] | None:
+def program() -> list[str] | None:
+    """How Compose is called on this machine; None where it is not installed."""
     docker = shutil.which("docker")
     if docker:
         plugin = subprocess.run(  # noqa: S603 - a fixed command, found on PATH

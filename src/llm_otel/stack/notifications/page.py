@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Final
 
 from llm_otel.escaping import visible
+from llm_otel.stack.notifications import documentation
 from llm_otel.stack.notifications.messages import Alert, Inbox, Message
 
 REFRESH_S: Final = 10
@@ -44,13 +45,34 @@ def render(inbox: Inbox, now: datetime) -> str:
     messages = inbox.messages
     shown = "".join(_message(each) for each in messages) or _EMPTY
     count = f"the last {len(messages)} of {inbox.received}" if messages else ""
+    return _page(
+        "Notifications",
+        f"<header><h1>Notifications</h1><p>{count}</p>"
+        f'<p><a href="/docs/">Documentation</a></p>{_beat(inbox.heartbeat, now)}</header>'
+        f"<main>{shown}</main>",
+        f'<meta http-equiv="refresh" content="{REFRESH_S}">',
+    )
+
+
+def render_documentation(name: str) -> str | None:
+    """A page of the documentation; None if there is none of this name."""
+    title = documentation.pages().get(name)
+    if title is None:
+        return None
+    return _page(
+        title,
+        '<header><p><a href="/">Notifications</a></p>'
+        '<p><a href="/docs/">Documentation</a></p></header>'
+        f'<main class="text">{documentation.content(name)}</main>',
+    )
+
+
+def _page(title: str, body: str, head: str = "") -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="refresh" content="{REFRESH_S}">'
-        f"<title>Notifications</title><style>{style()}</style></head><body>"
-        f"<header><h1>Notifications</h1><p>{count}</p>{_beat(inbox.heartbeat, now)}</header>"
-        f"<main>{shown}</main></body></html>\n"
+        f"{head}<title>{escape(title)}</title><style>{style()}</style></head>"
+        f"<body>{body}</body></html>\n"
     )
 
 

@@ -1,4 +1,7 @@
-"""The HTTP server: takes messages at /alerts and /heartbeat, shows them at /."""
+"""The HTTP server: takes messages at /alerts and /heartbeat, shows them at /.
+
+The documentation is at /docs/: alerts link to their runbooks there.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from llm_otel.stack.notifications import page
+from llm_otel.stack.notifications import documentation, page
 from llm_otel.stack.notifications.messages import Inbox, Message, Refused, read
 
 LARGEST_BODY: Final = 1 << 20
@@ -65,8 +68,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_json(HTTPStatus.OK, [as_json(each) for each in self.server.inbox.messages])
         elif path == "/healthz":
             self._answer(HTTPStatus.OK, "ok\n", "text/plain; charset=utf-8")
+        elif path.startswith("/docs/"):
+            self._answer_documentation(path.removeprefix("/docs/") or documentation.INDEX)
         else:
-            self._refuse(HTTPStatus.NOT_FOUND, "There are /, /api/messages and /healthz.")
+            self._refuse(HTTPStatus.NOT_FOUND, "There are /, /docs/, /api/messages and /healthz.")
 
     do_HEAD = do_GET
 
@@ -99,6 +104,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: what came is on the page."""
+
+    def _answer_documentation(self, name: str) -> None:
+        text = page.render_documentation(name)
+        if text is None:
+            self._refuse(
+                HTTPStatus.NOT_FOUND, "There is no such page; /docs/ lists those there are."
+            )
+        else:
+            self._answer(HTTPStatus.OK, text, "text/html; charset=utf-8")
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
         self.close_connection = True  # the body may be unread
