@@ -1,0 +1,165 @@
+"""Root file systems for stand-ins: busybox alone, and with a Python of this machine beside it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tools.binaries.build import Unavailable
+
+# The oldest minor version that deploy/requirements.txt has packages for.
+OLDEST = (3, 12)
+_LEFT_OUT = {"test", "site-packages", "idlelib", "turtledemo", "tkinter", "lib2to3"}
+_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+# Needed by packages with C++ in them, and by name look-ups.
+_MORE_LIBRARIES = ("libstdc++.so.6", "libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2",
+                   "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libm.so.6")  # fmt: skip
+
+
+class _Root:
+    """A tar archive of files that belong to root."""
+
+    def __init__(self) -> None:
+        self._bytes = io.BytesIO()
+        self._tar = tarfile.open(fileobj=self._bytes, mode="w")
+
+    def file(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        entry = tarfile.TarInfo(path)
+        entry.size, entry.mode = len(content), mode
+        self._tar.addfile(entry, io.BytesIO(content))
+
+    def folder(self, path: str, mode: int = 0o755) -> None:
+        entry = tarfile.TarInfo(path)
+        entry.type, entry.mode = tarfile.DIRTYPE, mode
+        self._tar.addfile(entry)
+
+    def link(self, path: str, target: str) -> None:
+        entry = tarfile.TarInfo(path)
+        entry.type, entry.linkname = tarfile.SYMTYPE, target
+        self._tar.addfile(entry)
+
+    def content(self) -> bytes:
+        self._tar.close()
+        return self._bytes.getvalue()
+
+
+def busybox() -> bytes:
+    """A tar archive as the image `busybox` has it: one static program under all its names."""
+    root = _Root()
+    _busybox(root)
+    return root.content()
+
+
+def python(image: str) -> bytes:
+    """A tar archive with a Python of this machine in /usr/local, and the libraries that it needs.
+
+    Args:
+        image: `python:3.13.12-…`: that minor version is taken where the machine has it.
+
+    Raises:
+        Unavailable: There is no Python that is new enough.
+    """
+    wanted = re.search(r":(\d+)\.(\d+)", image)
+    prefix, version = _interpreter((int(wanted[1]), int(wanted[2])) if wanted else OLDEST)
+    root = _Root()
+    _busybox(root)
+    library = prefix / "lib" / f"python{version}"
+    program = prefix / "bin" / f"python{version}"
+    root.file(f"usr/local/bin/python{version}", program.read_bytes(), 0o755)
+    for name in ("python3", "python"):
+        root.link(f"usr/local/bin/{name}", f"python{version}")
+    for path in _tree(library):
+        root.file(f"usr/local/lib/python{version}/{path.relative_to(library)}", path.read_bytes())
+    for name, path in _libraries([program, *library.glob("lib-dynload/*.so")]):
+        root.file(name.lstrip("/"), path.read_bytes(), 0o755)
+    zones = Path("/usr/share/zoneinfo")
+    for path in sorted(each for each in zones.rglob("*") if each.is_file()):
+        root.file(str(path).lstrip("/"), path.read_bytes())
+    if _BUNDLE.exists():
+        root.file("etc/ssl/certs/ca-certificates.crt", _BUNDLE.read_bytes())
+        root.link("usr/lib/ssl/cert.pem", str(_BUNDLE))
+        root.file("etc/pip.conf", f"[global]\ncert = {_BUNDLE}\n".encode())
+    return root.content()
+
+
+def _busybox(root: _Root) -> None:
+    program = shutil.which("busybox")
+    if program is None:
+        raise Unavailable("there is no busybox: apt-get install busybox-static.")
+    root.file("bin/busybox", Path(program).read_bytes(), 0o755)
+    names = subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout
+    for name in names.split():
+        if name != "busybox":
+            root.link(f"bin/{name}", "busybox")
+    root.link("usr/bin/env", "/bin/busybox")
+    root.folder("tmp", 0o1777)
+    for name in ("etc", "home", "var", "var/lib"):
+        root.folder(name)
+    root.folder("root", 0o700)
+    root.file(
+        "etc/passwd",
+        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n",
+    )
+    root.file("etc/group", b"root:x:0:\nnobody:x:65534:\n")
+
+
+def _interpreter(wanted: tuple[int, int]) -> tuple[Path, str]:
+    """The prefix and the version of a Python: the wanted minor version, else a later or older one."""
+    ask = "import sys; print(sys.base_prefix, *sys.version_info[:2])"
+    found: dict[tuple[int, int], Path] = {}
+    for program in _candidates():
+        done = subprocess.run([program, "-c", ask], check=False, capture_output=True, text=True)
+        words = done.stdout.rsplit(maxsplit=2)
+        if done.returncode == 0 and len(words) == 3:
+            version = (int(words[1]), int(words[2]))
+            prefix = Path(words[0])
+            if (prefix / "bin" / f"python{version[0]}.{version[1]}").exists():
+                found.setdefault(version, prefix)
+    usable = sorted((each for each in found if each >= OLDEST), key=lambda each: each != wanted)
+    if not usable:
+        raise Unavailable(
+            f"no registry answers for the Python image, and this machine has no Python "
+            f"{OLDEST[0]}.{OLDEST[1]} or newer to stand in for it."
+        )
+    return found[usable[0]], f"{usable[0][0]}.{usable[0][1]}"
+
+
+def _candidates() -> Iterator[str]:
+    yield sys.executable
+    for minor in (13, 14, 12):
+        found = shutil.which(f"python3.{minor}")
+        if found:
+            yield found
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    yield from map(str, sorted(versions.glob("*/bin/python3"), reverse=True))
+
+
+def _tree(library: Path) -> Iterator[Path]:
+    for folder, names, files in os.walk(library):
+        names[:] = sorted(each for each in names if each not in _LEFT_OUT and not each.startswith("config-"))
+        yield from (Path(folder) / each for each in sorted(files))
+
+
+def _libraries(programs: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """Where the loader looks for each shared library, and its file on this machine."""
+    names: dict[str, Path] = {}
+    where = ""
+    for program in programs:
+        told = subprocess.run(["ldd", program], check=False, capture_output=True, text=True).stdout
+        for name, path in re.findall(r"^\s+(?:(\S+) => )?(/\S+) \(", told, re.MULTILINE):
+            names[name or path] = Path(path).resolve()
+            if name.startswith("libc.so"):
+                where = str(Path(path).parent)
+    for name in _MORE_LIBRARIES:
+        path = Path(where) / name
+        if path.exists():
+            names.setdefault(name, path.resolve())
+    for name, path in names.items():
+        yield (name if name.startswith("/") else f"{where}/{name}"), path
