@@ -5,7 +5,7 @@ RUN pip install --no-cache-dir --constraint /opt/stand-in/requirements.txt grpci
 ENV PYTHONPATH=/opt/stand-in PYTHONUNBUFFERED=1
 COPY answering.py /opt/stand-in/
 COPY grafana.py /run.sh
-RUN mkdir /var/lib/grafana && chown 472:0 /var/lib/grafana
+RUN chmod 0755 /run.sh && mkdir /var/lib/grafana && chown 472:0 /var/lib/grafana
 ENV GF_PATHS_DATA=/var/lib/grafana GF_PATHS_PROVISIONING=/etc/grafana/provisioning
 USER 472
 ENTRYPOINT ["/run.sh"]

@@ -1,0 +1,193 @@
+"""A clone of the repository whose stack can be started, asked and broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from stack.parts import ROOT, fetch, free_port
+
+PROJECT = "llm-otel-test"
+T = TypeVar("T")
+
+
+def clone(folder: Path) -> Path:
+    """What a user gets who clones this work tree, with what is not committed yet."""
+    target = folder / "llm-otel"
+    subprocess.run(["git", "clone", "--quiet", ROOT, target], check=True, capture_output=True)
+    listed = ["git", "ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard"]
+    changed = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, changed.split("\0")):
+        (target / name).unlink(missing_ok=True)
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes((ROOT / name).read_bytes())
+            (target / name).chmod((ROOT / name).stat().st_mode)
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    return target
+
+
+def ask(probe: Callable[[], T], seconds: float, what: str) -> T:
+    """The first true answer of a probe.
+
+    Raises:
+        AssertionError: There is none in time; the text has the last one.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            found: Any = probe()
+        except (OSError, ValueError) as exc:
+            found, problem = None, repr(exc)
+        else:
+            problem = repr(found)
+        if found:
+            return found
+        assert time.monotonic() < until, f"{what}: not within {seconds:g} s, last: {problem[:2000]}"
+        time.sleep(0.5)
+
+
+class Stack:
+    """The stack of a clone, under a project name and on ports of its own.
+
+    Args:
+        folder: The clone.
+        files: Compose files beside the first.
+        variables: What a user would write into `.env`.
+    """
+
+    def __init__(
+        self, folder: Path, *files: str, variables: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        text = (folder / "docker-compose.yml").read_text(encoding="utf-8")
+        names = re.findall(r"\$\{(\w+_PORT):-", text)
+        self.ports = {name.removesuffix("_PORT"): free_port() for name in dict.fromkeys(names)}
+        self.services: dict[str, Any] = yaml.safe_load(text)["services"]
+        self.files = files
+        self.variables = dict(variables or {})
+        self.figures: dict[str, float] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the commands of a user of this stack find in their environment."""
+        ports = {f"{name}_PORT": str(port) for name, port in self.ports.items()}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "LLM_OTEL_"))}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        own = {"COMPOSE_PROJECT_NAME": PROJECT, "PATH": path, "NO_COLOR": "1", "COLUMNS": "200"}
+        return {**kept, **ports, **own, **self.variables}
+
+    def url(self, name: str) -> str:
+        """The address on this machine of the port that `NAME_PORT` sets."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def run(self, *command: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run a command in the clone."""
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+
+    def compose(self, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        """`docker compose` with the files of this stack."""
+        chosen = ["--file", "docker-compose.yml"] if self.files else []
+        chosen += [word for name in self.files for word in ("--file", name)]
+        return self.run("docker", "compose", *chosen, *arguments, seconds=seconds)
+
+    def up(self, *options: str, profile: str = "") -> float:
+        """Start it as the page says; the seconds that it took.
+
+        Raises:
+            AssertionError: It did not get healthy; the text says what Compose and the logs say.
+        """
+        began = time.monotonic()
+        profiles = ("--profile", profile) if profile else ()
+        ran = self.compose(*profiles, "up", "--detach", "--wait", *options)
+        seconds = time.monotonic() - began
+        assert ran.returncode == 0, f"{ran.stderr[-3000:]}\n{self.why()}"
+        return seconds
+
+    def why(self) -> str:
+        """What is running, and the ends of the logs."""
+        shown = self.compose("--profile", "*", "ps", "--all").stdout
+        return shown + self.compose("--profile", "*", "logs", "--tail", "15").stdout[-6000:]
+
+    def containers(self, *, profile: str = "*") -> dict[str, dict[str, Any]]:
+        """Each container as the engine describes it, by its service."""
+        ids = self.compose("--profile", profile, "ps", "--all", "--quiet").stdout.split()
+        if not ids:
+            return {}
+        described = json.loads(self.run("docker", "inspect", *ids).stdout)
+        label = "com.docker.compose.service"
+        return {each["Config"]["Labels"][label]: each for each in described}
+
+    def kill(self, service: str) -> int:
+        """Kill a service's program as a crash would, from outside; its process id before."""
+        state = self.containers()[service]
+        process = int(state["State"]["Pid"])
+        if state["HostConfig"].get("Init"):
+            children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+            process = int(children[0])
+        os.kill(process, signal.SIGKILL)
+        return int(state["State"]["Pid"])
+
+    def healthy(self, service: str, pid: int) -> bool:
+        """Whether a service runs in another process than `pid`, and is healthy."""
+        state = self.containers()[service]["State"]
+        health = state.get("Health", {}).get("Status", "healthy")
+        return bool(state["Running"] and state["Pid"] != pid and health == "healthy")
+
+    def query(self, expression: str) -> list[Any]:
+        """What Prometheus answers to an instant query."""
+        query = urllib.parse.urlencode({"query": expression})
+        answer = json.loads(fetch(f"{self.url('PROMETHEUS')}/api/v1/query?{query}"))
+        found: list[Any] = answer["data"]["result"]
+        return found
+
+    def sql(self, statement: str) -> list[dict[str, Any]]:
+        """Rows of the lake."""
+        command = ("exec", "-T", "analytics", "llm-otel", "sql", "--format", "json", statement)
+        ran = self.compose(*command)
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        rows: list[dict[str, Any]] = json.loads(ran.stdout)
+        return rows
+
+    def traces(self, service: str, limit: int = 20) -> list[str]:
+        """Ids of traces of a service that Tempo has."""
+        query = urllib.parse.urlencode(
+            {"q": f'{{resource.service.name="{service}"}}', "limit": limit}
+        )
+        answer = json.loads(fetch(f"{self.url('TEMPO')}/api/search?{query}"))
+        return [each["traceID"] for each in answer.get("traces") or ()]
+
+    def has_trace(self, trace: str) -> bool:
+        """Whether Tempo finds a trace."""
+        try:
+            return bool(fetch(f"{self.url('TEMPO')}/api/traces/{trace}"))
+        except urllib.error.HTTPError:
+            return False
+
+    def note(self, what: str, seconds: float) -> None:
+        """Keep a figure for the end."""
+        self.figures[what] = seconds
+
+    def report(self) -> None:
+        """Print what was measured."""
+        for what, seconds in self.figures.items():
+            print(f"compose: {what}: {seconds:.1f} s")
