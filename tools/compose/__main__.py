@@ -1,4 +1,7 @@
-"""`python -m tools.compose`: start the compose file on a real engine, and look at everything."""
+"""`python -m tools.compose`: start the compose file on a real engine, and look at everything.
+
+`--all` adds the slow tests: every overlay, a real Kafka. What follows goes to pytest.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ def main() -> int:
         continuous integration as root, where there can.
     """
     began = time.monotonic()
+    arguments = [each for each in sys.argv[1:] if each != "--all"]
+    scope = "all" if "--all" in sys.argv[1:] else "on"
     try:
         with engine() as here:
             states = images.provide(here, images.pinned())
@@ -27,9 +32,9 @@ def main() -> int:
                 print(f"compose: {image}: {state}", flush=True)
             print(f"compose: engine and images: {time.monotonic() - began:.0f} s", flush=True)
             return subprocess.call(
-                [sys.executable, "-m", "pytest", "tests/compose", *sys.argv[1:]],
+                [sys.executable, "-m", "pytest", "-s", "tests/compose", *arguments],
                 cwd=ROOT,
-                env={**here.environment, "LLM_OTEL_TEST_COMPOSE": "on"},
+                env={**here.environment, "LLM_OTEL_TEST_COMPOSE": scope},
             )
     except Unavailable as exc:
         print(f"compose: the compose file is NOT TESTED in this run: {exc}", flush=True)
