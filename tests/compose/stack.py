@@ -8,10 +8,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,6 +60,50 @@ def ask(probe: Callable[[], T], seconds: float, what: str) -> T:
         time.sleep(0.5)
 
 
+class Command:
+    """A command that runs beside the tests; its output is collected while it does.
+
+    Args:
+        arguments: The command.
+        folder: Where.
+        environment: Its whole environment.
+        end: Is called with the seconds that it took.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        end: Callable[[float], None],
+    ) -> None:
+        began = time.monotonic()
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            arguments, cwd=folder, env=dict(environment), stdout=pipe, stderr=pipe, text=True
+        )
+        self._output = ("", "")
+
+        def collect() -> None:
+            self._output = self._process.communicate()
+            end(time.monotonic() - began)
+
+        self._thread = threading.Thread(target=collect)
+        self._thread.start()
+
+    def result(self, seconds: float = 300) -> tuple[str, str, int]:
+        """Its output, its errors and its exit code.
+
+        Raises:
+            AssertionError: It takes longer.
+        """
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._process.kill()
+            raise AssertionError(f"{self._process.args!r} runs for more than {seconds:g} s")
+        return *self._output, self._process.returncode
+
+
 class Stack:
     """The stack of a clone, under a project name and on ports of its own.
 
@@ -104,6 +149,12 @@ class Stack:
             timeout=seconds,
         )
 
+    def begin(self, figure: str, *command: str) -> Command:
+        """Start a command in the clone, and note under `figure` how long it takes."""
+        return Command(
+            command, self.folder, self.environment, lambda seconds: self.note(figure, seconds)
+        )
+
     def compose(self, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         """`docker compose` with the files of this stack."""
         chosen = ["--file", "docker-compose.yml"] if self.files else []
@@ -147,11 +198,16 @@ class Stack:
         os.kill(process, signal.SIGKILL)
         return int(state["State"]["Pid"])
 
-    def healthy(self, service: str, pid: int) -> bool:
-        """Whether a service runs in another process than `pid`, and is healthy."""
+    def runs_anew(self, service: str, pid: int) -> bool:
+        """Whether a service runs in another process than `pid`."""
+        state = self.containers()[service]["State"]
+        return bool(state["Running"] and state["Pid"] not in (0, pid))
+
+    def healthy(self, service: str) -> bool:
+        """Whether a service runs, and its health check passes where it has one."""
         state = self.containers()[service]["State"]
         health = state.get("Health", {}).get("Status", "healthy")
-        return bool(state["Running"] and state["Pid"] != pid and health == "healthy")
+        return bool(state["Running"] and health == "healthy")
 
     def query(self, expression: str) -> list[Any]:
         """What Prometheus answers to an instant query."""

@@ -247,8 +247,12 @@ def test_grafana_is_safe_as_it_comes(model: dict[str, Any]) -> None:
 
 def test_prometheus_has_the_flags_of_the_tests(model: dict[str, Any]) -> None:
     """Prometheus runs with the flags with which the rules were tested."""
-    where = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
-    assert model["services"]["prometheus"]["command"] == [*where, *FLAGS]
+    own = [
+        "--config.file=/etc/prometheus/prometheus.yml",
+        "--storage.tsdb.path=/prometheus",
+        "--rules.alert.resend-delay=45s",
+    ]
+    assert model["services"]["prometheus"]["command"] == [*own, *FLAGS]
 
 
 def test_every_variable_is_shown(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sees to the images that the compose file names: pulled, or where no registry answers, stood in for.
+"""Sees to the images that the compose file names: pulled, or stood in for without a registry.
 
 A stand-in is made of what the machine has: the programs that `tools.binaries` builds, Debian's
 static busybox, a Python of this machine. Those of Grafana and Tempo are a program of our own, which
@@ -135,7 +135,8 @@ def _pull(engine: Engine, image: str) -> bool:
 def _key(recipe: Recipe, base: str) -> str:
     """What a stand-in is made of, as a short digest."""
     parts = [base.encode(), Path(rootfs.__file__).read_bytes() if recipe.root else b""]
-    parts += [str(find(program)).rpartition("/")[0].rpartition("/")[2].encode() for program in recipe.programs]
+    # the cache has a folder for each version
+    parts += [find(program).parent.name.encode() for program in recipe.programs]
     if recipe.dockerfile:
         parts.append((RECIPES / f"{recipe.dockerfile}.Dockerfile").read_bytes())
     parts += [path.read_bytes() for path in recipe.files]

@@ -19,8 +19,10 @@ OLDEST = (3, 12)
 _LEFT_OUT = {"test", "site-packages", "idlelib", "turtledemo", "tkinter", "lib2to3"}
 _BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 # Needed by packages with C++ in them, and by name look-ups.
-_MORE_LIBRARIES = ("libstdc++.so.6", "libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2",
-                   "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libm.so.6")  # fmt: skip
+_MORE_LIBRARIES = (
+    "libstdc++.so.6", "libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2",
+    "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libm.so.6",
+)  # fmt: skip
 
 
 class _Root:
@@ -28,7 +30,7 @@ class _Root:
 
     def __init__(self) -> None:
         self._bytes = io.BytesIO()
-        self._tar = tarfile.open(fileobj=self._bytes, mode="w")
+        self._tar = tarfile.TarFile(fileobj=self._bytes, mode="w")
 
     def file(self, path: str, content: bytes, mode: int = 0o644) -> None:
         entry = tarfile.TarInfo(path)
@@ -111,7 +113,7 @@ def _busybox(root: _Root) -> None:
 
 
 def _interpreter(wanted: tuple[int, int]) -> tuple[Path, str]:
-    """The prefix and the version of a Python: the wanted minor version, else a later or older one."""
+    """The prefix and the version of a Python: of the wanted minor version, else of another."""
     ask = "import sys; print(sys.base_prefix, *sys.version_info[:2])"
     found: dict[tuple[int, int], Path] = {}
     for program in _candidates():
@@ -143,7 +145,7 @@ def _candidates() -> Iterator[str]:
 
 def _tree(library: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(library):
-        names[:] = sorted(each for each in names if each not in _LEFT_OUT and not each.startswith("config-"))
+        names[:] = sorted(set(names) - _LEFT_OUT)
         yield from (Path(folder) / each for each in sorted(files))
 
 

@@ -62,7 +62,7 @@ class Provisioned:
             for path in sorted(each for folder in self._folders for each in folder.rglob("*.json")):
                 dashboard = json.loads(path.read_text())
                 if dashboard["uid"] in found:
-                    print(f"level=error msg=\"the same uid twice\" file={path}", file=sys.stderr)
+                    print(f'level=error msg="the same uid twice" file={path}', file=sys.stderr)
                 found[dashboard["uid"]] = dashboard
             self._dashboards = found
         return self._dashboards
@@ -100,12 +100,16 @@ def _api(provisioned: Provisioned, home: Any, path: str) -> tuple[int, Any]:
     match path.split("/")[1:]:
         case ["api", "search"]:
             found = provisioned.dashboards.items()
-            return 200, [{"uid": uid, "title": each["title"], "type": "dash-db"} for uid, each in found]
+            return 200, [
+                {"uid": uid, "title": each["title"], "type": "dash-db"} for uid, each in found
+            ]
         case ["api", "dashboards", "home"]:
             return 200, {"dashboard": home, "meta": {"isHome": True}}
         case ["api", "dashboards", "uid", uid] if uid in provisioned.dashboards:
             return 200, {"dashboard": provisioned.dashboards[uid], "meta": {"provisioned": True}}
-        case ["api", "datasources", "uid", uid, "health"] if uid in HEALTH and uid in provisioned.sources:
+        case ["api", "datasources", "uid", uid, "health"] if (
+            uid in HEALTH and uid in provisioned.sources
+        ):
             status, body = _fetch(provisioned.sources[uid]["url"] + HEALTH[uid])
             if status == 200:
                 return 200, {"status": "OK", "message": "Successfully queried the API."}

@@ -83,7 +83,9 @@ def main(arguments: list[str]) -> int:
     options = {word.partition("=")[0].lstrip("-"): word.partition("=")[2] for word in arguments}
     if "health" in options:
         return _health()
-    config = _config(Path(options["config.file"]), expand=options.get("config.expand-env") == "true")
+    config = _config(
+        Path(options["config.file"]), expand=options.get("config.expand-env") == "true"
+    )
     if "config.verify" in options:
         return 0
     import grpc
@@ -174,7 +176,11 @@ def _search(store: Store, query: dict[str, list[str]]) -> Any:
 
 
 def _tags(store: Store, path: str) -> tuple[int, Any]:
-    scopes: dict[str, dict[str, set[str]]] = {"resource": {}, "span": {}, "intrinsic": {"name": set()}}
+    scopes: dict[str, dict[str, set[str]]] = {
+        "resource": {},
+        "span": {},
+        "intrinsic": {"name": set()},
+    }
     for resource, _scope, span in store.entries():
         for scope, attributes in (("resource", resource.attributes), ("span", span.attributes)):
             for key, value in _values(attributes).items():
