@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -188,15 +187,22 @@ class Stack:
         label = "com.docker.compose.service"
         return {each["Config"]["Labels"][label]: each for each in described}
 
+    def on_host(self, script: str) -> str:
+        """What a shell script says that sees the processes of the engine's machine, as root."""
+        image = self.containers()["prepare"]["Config"]["Image"]
+        options = ("--rm", "--privileged", "--pid=host", "--network=none")
+        ran = self.run("docker", "run", *options, image, "sh", "-c", script)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
     def kill(self, service: str) -> int:
         """Kill a service's program as a crash would, from outside; its process id before."""
         state = self.containers()[service]
         process = int(state["State"]["Pid"])
-        if state["HostConfig"].get("Init"):
-            children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-            process = int(children[0])
-        os.kill(process, signal.SIGKILL)
-        return int(state["State"]["Pid"])
+        # With `init` the program is the child of the container's first process.
+        child = f"$(cat /proc/{process}/task/{process}/children)"
+        self.on_host(f"kill -9 {child if state['HostConfig'].get('Init') else process}")
+        return process
 
     def runs_anew(self, service: str, pid: int) -> bool:
         """Whether a service runs in another process than `pid`."""
@@ -238,6 +244,28 @@ class Stack:
             return bool(fetch(f"{self.url('TEMPO')}/api/traces/{trace}"))
         except urllib.error.HTTPError:
             return False
+
+    def await_traces(self, traces: Sequence[str]) -> None:
+        """Wait until Tempo has every trace."""
+        missing = set(traces)
+
+        def complete() -> bool:
+            missing.difference_update([each for each in missing if self.has_trace(each)])
+            return not missing
+
+        ask(complete, 60, f"{len(traces)} traces in Tempo")
+
+    def await_calls(self, service: str, count: int) -> dict[str, int]:
+        """Wait until the lake has the calls of so many traces; how many calls and traces it has."""
+        rows = (
+            "SELECT count(*) n, count(DISTINCT trace_id) traces FROM calls "
+            f"WHERE service_name = '{service}'"
+        )
+        return ask(
+            lambda: next((row for row in self.sql(rows) if row["traces"] >= count), {}),
+            60,
+            f"{count} calls of {service} in the lake",
+        )
 
     def note(self, what: str, seconds: float) -> None:
         """Keep a figure for the end."""

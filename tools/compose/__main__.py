@@ -11,7 +11,7 @@ import sys
 import time
 
 from tools.binaries.build import ROOT, Unavailable
-from tools.compose import images
+from tools.compose import images, kafka
 from tools.compose.engine import engine
 
 
@@ -27,15 +27,20 @@ def main() -> int:
     scope = "all" if "--all" in sys.argv[1:] else "on"
     try:
         with engine() as here:
-            states = images.provide(here, images.pinned())
+            wanted = [*images.pinned(), *([kafka.IMAGE] if scope == "all" else ())]
+            states = images.provide(here, wanted)
             for image, state in states.items():
                 print(f"compose: {image}: {state}", flush=True)
             print(f"compose: engine and images: {time.monotonic() - began:.0f} s", flush=True)
-            return subprocess.call(
+            code = subprocess.call(
                 [sys.executable, "-m", "pytest", "-s", "tests/compose", *arguments],
                 cwd=ROOT,
                 env={**here.environment, "LLM_OTEL_TEST_COMPOSE": scope},
             )
+            if here.ours:
+                here.docker("image", "prune", "--force")
+            print(f"compose: all of it: {time.monotonic() - began:.0f} s", flush=True)
+            return code
     except Unavailable as exc:
         print(f"compose: the compose file is NOT TESTED in this run: {exc}", flush=True)
         return 1 if os.environ.get("CI") and os.geteuid() == 0 else 0

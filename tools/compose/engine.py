@@ -97,11 +97,20 @@ def _install() -> None:
         )
     if all(shutil.which(name) for name in ("dockerd", "busybox", "iptables", "docker")):
         return
-    if shutil.which("apt-get") is None:
-        raise Unavailable("no Docker engine answers, and there is no apt-get to install one with.")
-    print(f"compose: installing {', '.join(PACKAGES)}", flush=True)
+    install(*PACKAGES)
+
+
+def install(*packages: str) -> None:
+    """Install Debian's packages.
+
+    Raises:
+        Unavailable: This machine has another way, or its registry does not answer.
+    """
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise Unavailable(f"{', '.join(packages)}: not installed, and neither root nor apt-get.")
+    print(f"compose: installing {', '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
         done = subprocess.run(
             ["apt-get", "--quiet", *arguments],
             check=False,

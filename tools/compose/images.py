@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.binaries.build import ROOT, Unavailable, find
-from tools.compose import rootfs
+from tools.compose import kafka, rootfs
 from tools.compose.engine import Engine
 
 RECIPES = ROOT / "tests" / "compose" / "images"
 LABEL = "llm-otel.stand-in"
-OPTIONAL = ("jaegertracing/jaeger",)
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,7 @@ RECIPES_BY_REPOSITORY: dict[str, Recipe] = {
         "grafana", files=(_PINS, RECIPES / "grafana.py", RECIPES / "answering.py"), base=_PYTHON
     ),
     "jaegertracing/jaeger": Recipe("jaeger", ("jaeger",), base=_BUSYBOX),
+    "apache/kafka": Recipe("kafka", files=(RECIPES / "kafka.sh",), root=kafka.root),
 }
 
 

@@ -25,7 +25,7 @@ _MORE_LIBRARIES = (
 )  # fmt: skip
 
 
-class _Root:
+class Root:
     """A tar archive of files that belong to root."""
 
     def __init__(self) -> None:
@@ -33,29 +33,71 @@ class _Root:
         self._tar = tarfile.TarFile(fileobj=self._bytes, mode="w")
 
     def file(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Add a file."""
         entry = tarfile.TarInfo(path)
         entry.size, entry.mode = len(content), mode
         self._tar.addfile(entry, io.BytesIO(content))
 
     def folder(self, path: str, mode: int = 0o755) -> None:
+        """Add an empty folder."""
         entry = tarfile.TarInfo(path)
         entry.type, entry.mode = tarfile.DIRTYPE, mode
         self._tar.addfile(entry)
 
     def link(self, path: str, target: str) -> None:
+        """Add a symbolic link."""
         entry = tarfile.TarInfo(path)
         entry.type, entry.linkname = tarfile.SYMTYPE, target
         self._tar.addfile(entry)
 
+    def busybox(self) -> None:
+        """Add one static program under all its names, and the folders and users of any image."""
+        program = shutil.which("busybox")
+        if program is None:
+            raise Unavailable("there is no busybox: apt-get install busybox-static.")
+        self.file("bin/busybox", Path(program).read_bytes(), 0o755)
+        names = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
+        for name in names.stdout.split():
+            if name != "busybox":
+                self.link(f"bin/{name}", "busybox")
+        self.link("usr/bin/env", "/bin/busybox")
+        self.folder("tmp", 0o1777)
+        for name in ("etc", "home", "var", "var/lib"):
+            self.folder(name)
+        self.folder("root", 0o700)
+        self.file(
+            "etc/passwd",
+            b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n",
+        )
+        self.file("etc/group", b"root:x:0:\nnobody:x:65534:\n")
+
+    def libraries(self, programs: Iterable[Path]) -> None:
+        """Add the shared libraries that programs of this machine load, where they look for them."""
+        paths: dict[str, Path] = {}
+        where = ""
+        for program in programs:
+            ldd = subprocess.run(["ldd", program], check=False, capture_output=True, text=True)
+            for name, path in re.findall(r"^\s+(?:(\S+) => )?(/\S+) \(", ldd.stdout, re.MULTILINE):
+                paths[name or path] = Path(path).resolve()
+                if name.startswith("libc.so"):
+                    where = str(Path(path).parent)
+        for name in _MORE_LIBRARIES:
+            if (Path(where) / name).exists():
+                paths.setdefault(name, (Path(where) / name).resolve())
+        for name, path in paths.items():
+            inside = name if name.startswith("/") else f"{where}/{name}"
+            self.file(inside.lstrip("/"), path.read_bytes(), 0o755)
+
     def content(self) -> bytes:
+        """The archive; nothing can be added after it."""
         self._tar.close()
         return self._bytes.getvalue()
 
 
 def busybox() -> bytes:
     """A tar archive as the image `busybox` has it: one static program under all its names."""
-    root = _Root()
-    _busybox(root)
+    root = Root()
+    root.busybox()
     return root.content()
 
 
@@ -70,8 +112,8 @@ def python(image: str) -> bytes:
     """
     wanted = re.search(r":(\d+)\.(\d+)", image)
     prefix, version = _interpreter((int(wanted[1]), int(wanted[2])) if wanted else OLDEST)
-    root = _Root()
-    _busybox(root)
+    root = Root()
+    root.busybox()
     library = prefix / "lib" / f"python{version}"
     program = prefix / "bin" / f"python{version}"
     root.file(f"usr/local/bin/python{version}", program.read_bytes(), 0o755)
@@ -79,8 +121,7 @@ def python(image: str) -> bytes:
         root.link(f"usr/local/bin/{name}", f"python{version}")
     for path in _tree(library):
         root.file(f"usr/local/lib/python{version}/{path.relative_to(library)}", path.read_bytes())
-    for name, path in _libraries([program, *library.glob("lib-dynload/*.so")]):
-        root.file(name.lstrip("/"), path.read_bytes(), 0o755)
+    root.libraries([program, *library.glob("lib-dynload/*.so")])
     zones = Path("/usr/share/zoneinfo")
     for path in sorted(each for each in zones.rglob("*") if each.is_file()):
         root.file(str(path).lstrip("/"), path.read_bytes())
@@ -89,27 +130,6 @@ def python(image: str) -> bytes:
         root.link("usr/lib/ssl/cert.pem", str(_BUNDLE))
         root.file("etc/pip.conf", f"[global]\ncert = {_BUNDLE}\n".encode())
     return root.content()
-
-
-def _busybox(root: _Root) -> None:
-    program = shutil.which("busybox")
-    if program is None:
-        raise Unavailable("there is no busybox: apt-get install busybox-static.")
-    root.file("bin/busybox", Path(program).read_bytes(), 0o755)
-    names = subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout
-    for name in names.split():
-        if name != "busybox":
-            root.link(f"bin/{name}", "busybox")
-    root.link("usr/bin/env", "/bin/busybox")
-    root.folder("tmp", 0o1777)
-    for name in ("etc", "home", "var", "var/lib"):
-        root.folder(name)
-    root.folder("root", 0o700)
-    root.file(
-        "etc/passwd",
-        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n",
-    )
-    root.file("etc/group", b"root:x:0:\nnobody:x:65534:\n")
 
 
 def _interpreter(wanted: tuple[int, int]) -> tuple[Path, str]:
@@ -147,21 +167,3 @@ def _tree(library: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(library):
         names[:] = sorted(set(names) - _LEFT_OUT)
         yield from (Path(folder) / each for each in sorted(files))
-
-
-def _libraries(programs: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """Where the loader looks for each shared library, and its file on this machine."""
-    names: dict[str, Path] = {}
-    where = ""
-    for program in programs:
-        told = subprocess.run(["ldd", program], check=False, capture_output=True, text=True).stdout
-        for name, path in re.findall(r"^\s+(?:(\S+) => )?(/\S+) \(", told, re.MULTILINE):
-            names[name or path] = Path(path).resolve()
-            if name.startswith("libc.so"):
-                where = str(Path(path).parent)
-    for name in _MORE_LIBRARIES:
-        path = Path(where) / name
-        if path.exists():
-            names.setdefault(name, path.resolve())
-    for name, path in names.items():
-        yield (name if name.startswith("/") else f"{where}/{name}"), path
