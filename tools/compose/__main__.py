@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,8 @@ def main() -> int:
         The tests' exit code; 0 with one sentence where there can be no engine, unless this is
         continuous integration as root, where there can.
     """
+    # an engine that was started here ends with the run, however that ends
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
     arguments = [each for each in sys.argv[1:] if each != "--all"]
     scope = "all" if "--all" in sys.argv[1:] else "on"

@@ -6,6 +6,7 @@ are built once, and ends with the block that started it.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -74,7 +75,7 @@ def engine() -> Iterator[Engine]:
             return
         _install()
         variables = {"DOCKER_HOST": f"unix://{folder}/docker.sock"}
-        with _daemon(Path(folder), variables):
+        with _alone(), _daemon(Path(folder), variables):
             yield Engine(_with_compose(Path(folder), variables), ours=True)
 
 
@@ -124,8 +125,20 @@ def install(*packages: str) -> None:
 
 
 @contextmanager
-def _daemon(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
+def _alone() -> Iterator[None]:
+    """Wait until no other run has an engine on the same data, which would break it."""
     DATA.mkdir(parents=True, exist_ok=True)
+    with (DATA / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"compose: waiting for another run that uses {DATA}", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _daemon(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
     log = DATA / "engine.log"
     command = [
         "dockerd",
