@@ -55,6 +55,7 @@ def test_prometheus_has_the_last_count(stack: Stack, sent: list[str]) -> None:
     assert [each["value"][1] for each in stack.query(f"resets({series}[1h])")] == ["0"]
 
 
+@pytest.mark.slow
 def test_everything_is_as_before(stack: Stack, sent: list[str]) -> None:
     """The doctor finds a stack that works."""
     ran = stack.run("llm-otel", "doctor")

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+import pytest
 import yaml
 from compose.stack import Stack
 from stack.parts import fetch
@@ -33,6 +34,7 @@ def test_a_broken_collector_is_not_healthy_and_a_mended_one_is(stack: Stack) -> 
     stack.note("up --wait after the Collector was mended", stack.up())
 
 
+@pytest.mark.slow
 def test_a_collector_that_a_restart_breaks_is_not_healthy(stack: Stack) -> None:
     """The same without a new container: its file is broken, and mended, and it is restarted."""
     path = stack.folder / "collector" / "config.yaml"
