@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from compose.sender import Sender
-from compose.stack import Stack, ask
+from compose.stack import PROJECT, Stack, ask
 
 SERVICE = "kafka"
 VICTIMS = ("otel-collector", "otel-collector-tier2", "kafka")
@@ -26,6 +26,9 @@ def tiers(stack: Stack) -> Iterator[Stack]:
     stack.files = files
     gone = stack.compose("up", "--detach", "--wait", "--remove-orphans")
     assert gone.returncode == 0, gone.stderr
+    # what the overlay adds, the base file does not take down
+    volumes = [f"{PROJECT}_{name}" for name in ("kafka", "collector-queue-tier2")]
+    assert stack.run("docker", "volume", "rm", *volumes).returncode == 0
 
 
 def test_what_went_in_comes_out_behind_kafka(tiers: Stack) -> None:
