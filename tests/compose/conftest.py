@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A clean clone, with nothing started; what is left of it is taken down."""
     here = Stack(clone(tmp_path_factory.mktemp("clone")))
-    here.compose("--profile", "*", "down", "--volumes", "--timeout", "5")
+    here.clear()
     yield here
     here.report()
-    here.compose("--profile", "*", "down", "--volumes", "--timeout", "5")
+    here.clear()

@@ -19,6 +19,7 @@ import yaml
 from stack.parts import ROOT, fetch, free_port
 
 PROJECT = "llm-otel-test"
+LABEL = f"com.docker.compose.project={PROJECT}"
 T = TypeVar("T")
 
 
@@ -159,6 +160,17 @@ class Stack:
         chosen = ["--file", "docker-compose.yml"] if self.files else []
         chosen += [word for name in self.files for word in ("--file", name)]
         return self.run("docker", "compose", *chosen, *arguments, seconds=seconds)
+
+    def clear(self) -> None:
+        """Remove everything of this project, whatever files it came from."""
+        for listing, removal in (
+            (("ps", "--all"), ("rm", "--force")),
+            (("volume", "ls"), ("volume", "rm", "--force")),
+            (("network", "ls"), ("network", "rm")),
+        ):
+            names = self.run("docker", *listing, "--quiet", "--filter", f"label={LABEL}").stdout
+            if names.split():
+                self.run("docker", *removal, *names.split())
 
     def up(self, *options: str, profile: str = "") -> float:
         """Start it as the page says; the seconds that it took.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compose.stack import PROJECT, Stack
+from compose.stack import LABEL, Stack
 
 
 def test_the_end_leaves_nothing(stack: Stack) -> None:
@@ -10,6 +10,7 @@ def test_the_end_leaves_nothing(stack: Stack) -> None:
     assert stack.compose("--profile", "sample", "up", "--detach", "sample").returncode == 0
     down = stack.compose("--profile", "*", "down", "--volumes")
     assert down.returncode == 0, down.stderr
-    label = f"label=com.docker.compose.project={PROJECT}"
     for kind in (["ps", "--all"], ["volume", "ls"], ["network", "ls"]):
-        assert stack.run("docker", *kind, "--quiet", "--filter", label).stdout == "", kind
+        assert stack.run("docker", *kind, "--quiet", "--filter", f"label={LABEL}").stdout == "", (
+            kind
+        )
