@@ -1,6 +1,6 @@
 # Everything sets itself up: a virtual environment in .venv, downloads cached in .cache.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs bench generate lock sbom preview format clean
+.PHONY: help setup demo test test-all compose check docs bench generate lock sbom preview format clean
 
 PYTHON ?= $(shell command -v python3 || command -v python)
 VENV := .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help: ## Show the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml tools/bootstrap.py
 	@test -n "$(PYTHON)" || { echo "make: Python 3.10 or newer is needed and no python3 is on PATH."; exit 1; }
@@ -22,6 +22,12 @@ demo: $(READY) ## Run the sample application against a local provider and show w
 
 test: $(READY) ## Run the whole test suite, on the oldest and the newest clients too
 	@$(BIN)/python tools/test.py
+
+test-all: $(READY) ## The same, and what takes long: every overlay of the compose file, a real Kafka
+	@$(BIN)/python tools/test.py --all
+
+compose: $(READY) ## Start the compose file on a real Docker engine and look at everything
+	@$(BIN)/python -m tools.compose
 
 check: $(READY) ## Format, lint, types, generated files, docs
 	@$(BIN)/ruff format --check --quiet . || { echo "check: run 'make format'"; exit 1; }

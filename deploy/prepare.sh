@@ -8,7 +8,7 @@ given=${GIVEN:-/given}
 volumes=${VOLUMES:-/volumes}
 password=$volumes/grafana/admin_password
 
-for name in collector:10001 collector-tier2:10001 lake:10001 thanos:65534; do
+for name in collector:10001 collector-tier2:10001 lake:10001 notifications:10001 thanos:65534; do
     folder=$volumes/${name%:*}
     if [ -d "$folder" ]; then
         chown "${name#*:}:${name#*:}" "$folder"

@@ -1,4 +1,7 @@
-"""Run the whole suite: this environment first, then the oldest and newest clients and SDKs."""
+"""Run the whole suite: this environment first, then the oldest and newest clients and SDKs.
+
+`--all` adds what takes long and changes seldom: every overlay of the compose file, a real Kafka.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,21 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 LIBRARY = ("tests/unit", "tests/conformance", "tests/hostile", "tests/contract")
 
+# These need the programs that the first of them builds.
+BINARIES = ("the real Collector, Prometheus, Alertmanager and Compose", ["-m", "tools.binaries"])
+COMPOSE = ("the compose file on a real Docker engine", ["-m", "tools.compose"])
+
 # What runs, and what it proves; the first that fails ends the run.
 STAGES: tuple[tuple[str, list[str]], ...] = (
-    ("the real Collector, Prometheus, Alertmanager and Compose", ["-m", "tools.binaries"]),
+    BINARIES,
     ("a real browser", ["-m", "tools.browser"]),
     # By itself: it holds how long programs take to end, which heavy neighbours would stretch.
     ("the library on the newest clients", [*PYTEST, *LIBRARY]),
     (
         "the stack, the local mode and the examples",
-        [*PYTEST, "tests", *(f"--ignore={each}" for each in LIBRARY)],
+        [*PYTEST, "tests", *(f"--ignore={each}" for each in (*LIBRARY, "tests/compose"))],
     ),
+    COMPOSE,
     ("the oldest and newest clients and SDKs", ["tests/matrix.py"]),
 )
 
@@ -41,13 +49,16 @@ def main() -> int:
     Returns:
         The exit code of the first stage that fails, else 0.
     """
-    stages = STAGES[1:] if OFF else STAGES
+    stages = [each for each in STAGES if not (OFF and each in (BINARIES, COMPOSE))]
+    everything = "--all" in sys.argv[1:]
     if OFF:
         print(LEFT_OUT, flush=True)
-    for title, arguments in stages:
+    for stage in stages:
+        title, arguments = stage
         print(f"test: {title}", flush=True)
         began = time.monotonic()
-        code = subprocess.call([sys.executable, *arguments], cwd=ROOT)
+        slow = ["--all"] if everything and stage is COMPOSE else []
+        code = subprocess.call([sys.executable, *arguments, *slow], cwd=ROOT)
         print(f"test: {title}: {time.monotonic() - began:.0f} s", flush=True)
         if code:
             print(f"test: FAILED: {title}", flush=True)

@@ -72,7 +72,8 @@ def lake_agreement(out: Console, figures: Figures, folder: Path) -> bool:
     """
     total = figures.row()
     with llm_otel.lake.open(folder).connection() as lake:
-        ((calls, cost),) = lake.execute("SELECT count(*), sum(cost_usd) FROM calls").fetchall()
+        rows = lake.execute("SELECT count(*), coalesce(sum(cost_usd), 0) FROM calls")
+        ((calls, cost),) = rows.fetchall()
     if calls != total.requests or not math.isclose(cost, total.cost, rel_tol=1e-9):
         out.print(
             f"[bold red]The lake differs:[/] {calls:,} calls and ${cost:.6g}, where the telemetry "

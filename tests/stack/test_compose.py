@@ -47,15 +47,16 @@ WAITS_FOR = {
     "otel-collector": {
         "prepare": "service_completed_successfully",
         "prometheus": "service_healthy",
-        "tempo": "service_healthy",
+        "tempo": "service_started",
     },
     "collector-ready": {"otel-collector": "service_started"},
     "grafana": {
         "prepare": "service_completed_successfully",
-        "prometheus": "service_healthy",
-        "tempo": "service_healthy",
-        "alertmanager": "service_healthy",
+        "prometheus": "service_started",
+        "tempo": "service_started",
+        "alertmanager": "service_started",
     },
+    "notifications": {"prepare": "service_completed_successfully"},
     "analytics": {"prepare": "service_completed_successfully"},
     "sample": {"collector-ready": "service_healthy"},
 }
@@ -130,6 +131,7 @@ def test_is_hardened(name: str, model: dict[str, Any]) -> None:
     assert not service.get("privileged")
     assert service["restart"] == ("no" if name == "prepare" else "unless-stopped")
     assert int(service["mem_limit"]) <= 2**30
+    assert service["memswap_limit"] == service["mem_limit"]
     assert 0 < float(service["cpus"]) <= 2
     assert 0 < int(service["pids_limit"]) <= 256
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
@@ -185,6 +187,38 @@ def test_waits_and_profiles(name: str, model: dict[str, Any]) -> None:
     assert service.get("profiles", []) == PROFILES.get(name, [])
 
 
+def test_one_service_builds_the_image_and_no_registry_is_asked_for_it(
+    model: dict[str, Any],
+) -> None:
+    """Builds of one tag would race, and the name belongs to nobody who could be trusted."""
+    ours = {n: s for n, s in model["services"].items() if s["image"] == "llm-otel/app:local"}
+    assert len(ours) >= 3
+    assert [name for name, service in ours.items() if "build" in service] == ["notifications"]
+    assert {service["pull_policy"] for service in ours.values()} == {"never"}
+
+
+def test_the_health_of_a_collector_is_its_own(model: dict[str, Any]) -> None:
+    """What asks for the Collector's health starts again with it, and knows in half a minute."""
+    ready = model["services"]["collector-ready"]
+    assert ready["depends_on"]["otel-collector"]["restart"] is True
+    check = ready["healthcheck"]
+    seconds = {key: int(check[key].rstrip("s")) for key in ("interval", "timeout", "start_period")}
+    slowest = seconds["interval"] + seconds["timeout"]
+    assert seconds["start_period"] + check["retries"] * slowest <= 40
+
+
+def test_alertmanager_remembers_for_longer_than_it_repeats(model: dict[str, Any]) -> None:
+    """What it has forgotten that it sent, it sends again before its time."""
+    text = (ROOT / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8")
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    repeats = re.findall(r"repeat_interval: (\d+)([smhd])", text)
+    longest = max(int(number) * units[unit] for number, unit in repeats)
+    command = " ".join(model["services"]["alertmanager"]["command"])
+    kept = re.search(r"--data.retention=(\d+)h", command)
+    assert kept is not None
+    assert int(kept[1]) * 3600 > longest
+
+
 def test_what_is_mounted_exists(model: dict[str, Any]) -> None:
     """Every path that a container sees is in the repository, and read-only."""
     for name, service in model["services"].items():
@@ -215,8 +249,12 @@ def test_grafana_is_safe_as_it_comes(model: dict[str, Any]) -> None:
 
 def test_prometheus_has_the_flags_of_the_tests(model: dict[str, Any]) -> None:
     """Prometheus runs with the flags with which the rules were tested."""
-    where = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
-    assert model["services"]["prometheus"]["command"] == [*where, *FLAGS]
+    own = [
+        "--config.file=/etc/prometheus/prometheus.yml",
+        "--storage.tsdb.path=/prometheus",
+        "--rules.alert.resend-delay=45s",
+    ]
+    assert model["services"]["prometheus"]["command"] == [*own, *FLAGS]
 
 
 def test_every_variable_is_shown(tmp_path: Path) -> None:

@@ -259,6 +259,21 @@ def test_a_port_of_ours(project: Path) -> None:
     assert [each.state for each in found] == [State.OK], found
 
 
+def test_the_collectors_port_is_known_by_its_health_port(project: Path) -> None:
+    """OTLP does not say whose its port is: the health does, on whatever port that is."""
+    health, otlp = Web({"/": (200, '{"status":"Server available"}')}), Web({})
+    variables = ("COLLECTOR_HEALTH_PORT", health), ("OTLP_HTTP_PORT", otlp)
+    for _, web in variables:
+        threading.Thread(target=web.server.serve_forever, daemon=True).start()
+    put(project, ".env", "".join(f"{name}={w.server.server_port}\n" for name, w in variables))
+    ours = [str(web.server.server_port) for _, web in variables]
+    found = [each for each in look(project) if any(port in each.text for port in ours)]
+    for _, web in variables:
+        web.server.shutdown()
+        web.server.server_close()
+    assert [each.state for each in found] == [State.OK, State.OK], found
+
+
 @pytest.fixture
 def real_compose(project: Path) -> Path:
     """Compose itself is on PATH."""

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from stack.catchers import wait_for
 from stack.parts import fetch, free_port
 
-from llm_otel.stack.notifications import Inbox, page
+from llm_otel.stack.notifications import Inbox, Journal, page
 from llm_otel.stack.notifications.messages import MEMORY, Message, read
 from llm_otel.stack.notifications.server import LARGEST_BODY, Server
 
@@ -89,9 +90,9 @@ class Site:
 
 
 @contextmanager
-def serving(keep: int = 200) -> Iterator[Site]:
+def serving(keep: int = 200, store: Path | None = None) -> Iterator[Site]:
     """The page on a free port."""
-    inbox = Inbox(keep)
+    inbox = Inbox(keep, Journal(store, keep) if store else None)
     with Server(("127.0.0.1", 0), inbox) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -162,9 +163,43 @@ def test_large_messages_push_out_more() -> None:
     body = message(*(alert() for _ in range(2000)))
     assert len(body) < LARGEST_BODY
     for _ in range(MEMORY // len(body) + 5):
-        inbox.add(read(body))
+        inbox.add(body)
     assert sum(each.size for each in inbox.messages) <= MEMORY
     assert len(inbox.messages) == MEMORY // len(body)
+
+
+def titles(site: Site) -> list[str]:
+    """The messages' titles, as the API gives them."""
+    return [each["title"] for each in json.loads(site.get("/api/messages"))]
+
+
+def test_messages_outlive_the_process(tmp_path: Path) -> None:
+    """With a file a restart forgets nothing; what a crash cut off takes no neighbour with it."""
+    store = tmp_path / "new" / "messages"
+    with serving(3, store) as site:
+        for number in range(9):
+            site.post("/alerts", message(title=f"message {number}"))
+        shown = json.loads(site.get("/api/messages"))
+    with store.open("ab") as file:
+        file.write(b'{"received": "2026-11-30T10:00:00+00:00", "body": "{\\"ale')
+    with serving(3, store) as site:
+        assert json.loads(site.get("/api/messages")) == shown
+        site.post("/alerts", message(title="after"))
+    with serving(3, store) as site:
+        assert titles(site) == ["after", "message 8", "message 7"]
+    assert len(store.read_bytes().splitlines()) <= 6
+
+
+def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None:
+    """Alertmanager sends a message again that was not taken, and the page does not show it."""
+    folder = tmp_path / "kept"
+    with serving(3, folder / "messages") as site:
+        folder.rename(tmp_path / "gone")
+        status, answer = site.post("/alerts", message())
+        assert (status, titles(site)) == (507, [])
+        assert "cannot be stored (No such file or directory)" in answer["error"]
+        (tmp_path / "gone").rename(folder)
+        assert site.post("/alerts", message())[0] == 200
 
 
 def test_the_api_shows_the_same_as_the_page(site: Site) -> None:

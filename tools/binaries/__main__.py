@@ -6,7 +6,7 @@ import sys
 
 from tools.binaries.build import SOURCES, Unavailable, find
 
-for each in SOURCES.values():
+for each in (source for source in SOURCES.values() if source.everywhere):
     for program in each.programs:
         try:
             print(f"{program:<15} {each.version:<9} {find(program)}", flush=True)

@@ -38,6 +38,7 @@ class Source:
         minutes: About how long that takes on two cores.
         image: The image that holds them, for machines with Docker and no Go.
         inside: Where they are in it; `{}` is the program's name.
+        everywhere: Whether the tests that need no Docker engine want them, too.
     """
 
     version: str
@@ -46,6 +47,7 @@ class Source:
     minutes: int
     image: str
     inside: str
+    everywhere: bool = True
 
 
 def _prometheus(into: Path) -> None:
@@ -97,6 +99,10 @@ def _compose(into: Path) -> None:
     _from_module(into, module, "v2.40.3", {"docker-compose": "cmd"})
 
 
+def _jaeger(into: Path) -> None:
+    _from_module(into, "github.com/jaegertracing/jaeger", "v1.76.0", {"jaeger": "cmd/jaeger"})
+
+
 def _from_module(
     into: Path, module: str, version: str, programs: dict[str, str], *flags: str
 ) -> None:
@@ -132,6 +138,16 @@ SOURCES: dict[str, Source] = {
     ),
     "compose": Source(
         "2.40.3", ("docker-compose",), _compose, 2, "docker/compose-bin:v2.40.3", "/{}"
+    ),
+    # The image's version is that of Jaeger 2, the module's that of Jaeger 1, from the same commit.
+    "jaeger": Source(
+        "1.76.0",
+        ("jaeger",),
+        _jaeger,
+        4,
+        "jaegertracing/jaeger:2.13.0",
+        "/cmd/jaeger/jaeger-linux",
+        everywhere=False,
     ),
 }
 

@@ -61,9 +61,9 @@ def _urls(
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, max=600),
-    default=60.0,
+    default=90.0,
     show_default=True,
-    help="Seconds that a test signal may take.",
+    help="Seconds that a test signal may take, and a target or the first alert after a start.",
 )
 @click.option(
     "--send",

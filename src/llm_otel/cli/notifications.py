@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import rich_click as click
 
@@ -17,19 +18,31 @@ import rich_click as click
     default=200,
     show_default=True,
     type=click.IntRange(1, 10_000),
-    help="How many messages are kept, in memory.",
+    help="How many messages are kept.",
 )
-def command(host: str, port: int, keep: int) -> None:
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep the messages in this file, too: a restart does not forget them.",
+)
+def command(host: str, port: int, keep: int, store: Path | None) -> None:
     """Show the messages of Alertmanager on a page: what would be sent.
 
     Alertmanager posts to /alerts; the page is at /, the same as JSON at /api/messages. The last
-    messages are kept in memory, and nothing is sent on. It runs until it is interrupted.
+    messages are kept, in memory or in a file, and nothing is sent on. It runs until it is
+    interrupted.
     """
-    from llm_otel.stack.notifications import Inbox, serve
+    from llm_otel.stack.notifications import Inbox, Journal, serve
 
+    try:
+        inbox = Inbox(keep, Journal(store, keep) if store else None)
+    except OSError as exc:
+        reason = f"Cannot keep messages in {exc.filename or store}: {exc.strerror}."
+        raise click.ClickException(reason) from None
     click.echo(f"Notifications: http://{host}:{port}/")
     try:
-        serve(host, port, Inbox(keep))
+        serve(host, port, inbox)
     except OSError as exc:
         reason = f"Cannot listen at {host}:{port}: {exc.strerror}; choose another --port."
         raise click.ClickException(reason) from None

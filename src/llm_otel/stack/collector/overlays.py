@@ -128,6 +128,8 @@ def kafka(_: Config) -> dict[str, Any]:
     exporter = base.queued(
         brokers=_BROKERS,
         partition_traces_by_id=True,
+        # every replica that keeps up has it, or it is sent again
+        producer={"required_acks": -1},
         **{signal: {"topic": topic} for signal, topic in _TOPICS.items()},
     )
     out = {f"{signal}/out": {"exporters": [_KAFKA]} for signal in base.SIGNALS}
@@ -139,6 +141,8 @@ def kafka_tier2(_: Config) -> dict[str, Any]:
     receiver = {
         "brokers": _BROKERS,
         "group_id": "llm-otel",
+        # What came before the group first read is not passed over.
+        "initial_offset": "earliest",
         "autocommit": {"enable": False},
         "message_marking": {"after": True, "on_error": False},
         **{signal: {"topics": [topic]} for signal, topic in _TOPICS.items()},

@@ -86,7 +86,7 @@ def ports(services: Mapping[str, Service]) -> Iterator[Result]:
                 yield ok("ports", f"Port {here} is free for {service.name}")
                 continue
             endpoint = known.get((service.name, inside))
-            if endpoint is None or service.optional or _is(endpoint, here):
+            if endpoint is None or service.optional or _is(endpoint, here, service):
                 yield ok("ports", f"Port {here} is in use, by {service.name} as it seems")
             else:
                 yield _taken(service, inside, here)
@@ -117,11 +117,11 @@ def _ready(endpoint: Endpoint, url: str, answer: Answer) -> Result:
     return failed("services", text, f"Read its log: docker compose logs {endpoint.service}.")
 
 
-def _is(endpoint: Endpoint, port: int) -> bool:
+def _is(endpoint: Endpoint, port: int, service: Service) -> bool:
     if not endpoint.ready:
         # OTLP says nothing of itself; the Collector's health says whose the port is.
         endpoint = COLLECTOR
-        port = COLLECTOR.port
+        port = service.ports.get(COLLECTOR.port, COLLECTOR.port)
     return endpoint.sign in fetch(f"http://127.0.0.1:{port}{endpoint.ready}").text
 
 

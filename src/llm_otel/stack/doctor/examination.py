@@ -12,6 +12,7 @@ from llm_otel.stack.doctor import (
     endpoints,
     files,
     grafana,
+    loaded,
     pipeline,
     secrets,
     watching,
@@ -69,7 +70,9 @@ def examine(question: Question) -> Iterator[Result]:
     if question.before:
         yield from endpoints.ports(services)
     else:
-        yield from _running(question, endpoints.addresses(services, question.urls))
+        where = endpoints.addresses(services, question.urls)
+        yield from _running(question, where)
+        yield from loaded.check(services, where, question.urls)
 
 
 def _running(question: Question, where: Mapping[str, str]) -> Iterator[Result]:

@@ -17,7 +17,7 @@ def check(where: Mapping[str, str], seconds: float) -> Iterator[Result]:
 
     Args:
         where: Addresses by key, as of `endpoints.addresses`.
-        seconds: How long to wait for the first scrape and the first alert.
+        seconds: How long to wait for a scrape of every target, and for the first alert.
     """
     prometheus = where["prometheus"]
     if not fetch(f"{prometheus}/-/ready").ok:
@@ -29,12 +29,14 @@ def check(where: Mapping[str, str], seconds: float) -> Iterator[Result]:
 
 def _targets(prometheus: str, seconds: float) -> Iterator[Result]:
     url = f"{prometheus}/api/v1/targets?state=active"
+    targets: list[Any] = []
 
-    def scraped() -> list[Any]:
-        found = items(fetch(url), "data", "activeTargets")
-        return [] if any(each["health"] == "unknown" for each in found) else found
+    def all_up() -> bool:
+        # One that was not there yet when Prometheus asked first is asked again 15 s later.
+        targets[:] = items(fetch(url), "data", "activeTargets")
+        return bool(targets) and all(each["health"] == "up" for each in targets)
 
-    targets = wait(scraped, seconds)
+    wait(all_up, seconds)
     if not targets:
         todo = "Read the log: docker compose logs prometheus."
         yield failed(_AREA, "Prometheus watches nothing", todo)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from llm_otel.stack.notifications.journal import Journal
 from llm_otel.stack.notifications.messages import Inbox, Refused
 from llm_otel.stack.notifications.server import serve
 
-__all__ = ["Inbox", "Refused", "serve"]
+__all__ = ["Inbox", "Journal", "Refused", "serve"]

@@ -6,9 +6,12 @@ import json
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from llm_otel.stack.notifications.journal import Journal
 
 MEMORY = 16 << 20
 _LONGEST = 500
@@ -83,24 +86,40 @@ class Inbox:
 
     Args:
         keep: How many are kept at most; the oldest goes first.
+        journal: Where they outlive the process; None: they are kept in memory only.
     """
 
-    def __init__(self, keep: int = 200) -> None:
+    def __init__(self, keep: int = 200, journal: Journal | None = None) -> None:
         self._lock = threading.Lock()
         self._keep = keep
+        self._journal = journal
         self._messages: deque[Message] = deque()
         self._size = 0
         self._heartbeat: datetime | None = None
         self._received = 0
+        for received, body in journal.entries() if journal else ():
+            with suppress(Refused):
+                self._show(read(body, received))
 
-    def add(self, message: Message) -> None:
-        """Keep a message."""
+    def add(self, body: bytes) -> None:
+        """Keep the message that a webhook's body holds.
+
+        Raises:
+            Refused: The body is none.
+            OSError: The journal cannot be written; the message is not kept.
+        """
+        message = read(body)
         with self._lock:
-            self._messages.appendleft(message)
-            self._size += message.size
-            self._received += 1
-            while len(self._messages) > self._keep or self._size > MEMORY:
-                self._size -= self._messages.pop().size
+            if self._journal:
+                self._journal.append(message.received, body)
+            self._show(message)
+
+    def _show(self, message: Message) -> None:
+        self._messages.appendleft(message)
+        self._size += message.size
+        self._received += 1
+        while len(self._messages) > self._keep or self._size > MEMORY:
+            self._size -= self._messages.pop().size
 
     def beat(self, at: datetime) -> None:
         """Note that the heartbeat came."""
@@ -115,7 +134,7 @@ class Inbox:
 
     @property
     def received(self) -> int:
-        """How many messages came since the start."""
+        """How many messages came since the start, and were kept from before it."""
         return self._received
 
     @property

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from llm_otel.stack.notifications import documentation, page
-from llm_otel.stack.notifications.messages import Inbox, Message, Refused, read
+from llm_otel.stack.notifications.messages import Inbox, Message, Refused
 
 LARGEST_BODY: Final = 1 << 20
 _TIMEOUT_S: Final = 10
@@ -96,9 +96,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.inbox.beat(datetime.now(timezone.utc))
         else:
             try:
-                self.server.inbox.add(read(body))
+                self.server.inbox.add(body)
             except Refused as exc:
                 self._refuse(HTTPStatus.BAD_REQUEST, str(exc))
+                return
+            except OSError as exc:
+                # Alertmanager sends it again.
+                why = f"The message cannot be stored ({exc.strerror}): make room on the disk."
+                self._refuse(HTTPStatus.INSUFFICIENT_STORAGE, why)
                 return
         self._answer_json(HTTPStatus.OK, {"status": "ok"})
 

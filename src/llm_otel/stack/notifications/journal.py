@@ -1,0 +1,70 @@
+"""The messages in a file, so that a restart does not forget them."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+
+class Journal:
+    """A file with one message a line: when it came, and the body that it came in.
+
+    Args:
+        path: The file; it and its folder are created.
+        keep: How many messages are worth keeping.
+
+    Raises:
+        OSError: The file cannot be read or written.
+    """
+
+    def __init__(self, path: Path, keep: int) -> None:
+        self._path = path
+        self._keep = keep
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self._lines = 0
+        self._trim()
+
+    def entries(self) -> list[tuple[datetime, bytes]]:
+        """What is kept, oldest first; a line that a crash cut off is passed over."""
+        entries = []
+        for line in self._path.read_bytes().splitlines():
+            try:
+                entry = json.loads(line)
+                received = datetime.fromisoformat(entry["received"])
+                entries.append((received, entry["body"].encode()))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+        return entries[-self._keep :]
+
+    def append(self, received: datetime, body: bytes) -> None:
+        """Add a message; it is on the disk when this returns.
+
+        Raises:
+            OSError: It is not.
+        """
+        if self._lines >= 2 * self._keep:
+            self._trim()
+        with self._path.open("ab") as file:
+            file.write(_line(received, body))
+            file.flush()
+            os.fsync(file.fileno())
+        self._lines += 1
+
+    def _trim(self) -> None:
+        """Leave nothing in the file but what is worth keeping, each on a line of its own."""
+        lines = [_line(received, body) for received, body in self.entries()]
+        draft = self._path.with_name(f".{self._path.name}.new")
+        with draft.open("wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+        self._lines = len(lines)
+
+
+def _line(received: datetime, body: bytes) -> bytes:
+    entry = {"received": received.isoformat(), "body": body.decode("utf-8", "replace")}
+    return json.dumps(entry).encode() + b"\n"

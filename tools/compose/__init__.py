@@ -1,0 +1,1 @@
+"""Starts the compose file on a real Docker engine."""

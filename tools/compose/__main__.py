@@ -1,0 +1,53 @@
+"""`python -m tools.compose`: start the compose file on a real engine, and look at everything.
+
+`--all` adds the slow tests: every overlay, a real Kafka. What follows goes to pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from tools.binaries.build import ROOT, Unavailable
+from tools.compose import images, kafka
+from tools.compose.engine import engine
+
+
+def main() -> int:
+    """Run the tests of the compose file.
+
+    Returns:
+        The tests' exit code; 0 with one sentence where there can be no engine, unless this is
+        continuous integration as root, where there can.
+    """
+    # an engine that was started here ends with the run, however that ends
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    began = time.monotonic()
+    arguments = [each for each in sys.argv[1:] if each != "--all"]
+    scope = "all" if "--all" in sys.argv[1:] else "on"
+    try:
+        with engine() as here:
+            wanted = [*images.pinned(), *([kafka.IMAGE] if scope == "all" else ())]
+            states = images.provide(here, wanted)
+            for image, state in states.items():
+                print(f"compose: {image}: {state}", flush=True)
+            print(f"compose: engine and images: {time.monotonic() - began:.0f} s", flush=True)
+            code = subprocess.call(
+                [sys.executable, "-m", "pytest", "-s", "tests/compose", *arguments],
+                cwd=ROOT,
+                env={**here.environment, "LLM_OTEL_TEST_COMPOSE": scope},
+            )
+            if here.ours:
+                here.docker("image", "prune", "--force")
+            print(f"compose: all of it: {time.monotonic() - began:.0f} s", flush=True)
+            return code
+    except Unavailable as exc:
+        print(f"compose: the compose file is NOT TESTED in this run: {exc}", flush=True)
+        return 1 if os.environ.get("CI") and os.geteuid() == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
