@@ -20,8 +20,8 @@ def main() -> int:
     """Run the tests of the compose file.
 
     Returns:
-        The tests' exit code; 0 with one sentence where there can be no engine, unless this is
-        continuous integration as root, where there can.
+        The tests' exit code; 0 with one sentence where there can be no engine, unless
+        `LLM_OTEL_TEST_ENGINE` is `required`.
     """
     # an engine that was started here ends with the run, however that ends
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -46,7 +46,7 @@ def main() -> int:
             return code
     except Unavailable as exc:
         print(f"compose: the compose file is NOT TESTED in this run: {exc}", flush=True)
-        return 1 if os.environ.get("CI") and os.geteuid() == 0 else 0
+        return int(os.environ.get("LLM_OTEL_TEST_ENGINE") == "required")
 
 
 if __name__ == "__main__":
