@@ -8,8 +8,8 @@ the service for the provider and model, in the hour in which the call ended or w
 An application and its gateway may both have metrics, and then both hold the same requests. Their
 spans tell which, so that a share of the application's metrics does not count: of its requests and
 of each of its sums, the share that the calls above others have among all spans of the service, day,
-model, feature and tenant; of a feature or tenant without spans, as beyond the caps, among all of the
-model. It is right of sampled spans, too.
+model, feature and tenant; of a feature or tenant without spans, as beyond the caps, among all of
+the model. It is right of sampled spans, too.
 """
 
 from __future__ import annotations
