@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 import tracemalloc
@@ -283,3 +284,25 @@ def test_thousands_of_tags_take_time_in_proportion() -> None:
     seconds(100)
     short, long = min(seconds(4000) for _ in range(3)), min(seconds(32000) for _ in range(2))
     assert long < 20 * short, f"{short:.2f} s and {long:.2f} s"
+
+
+def test_names_that_are_long_or_many_are_not_kept() -> None:
+    """Whoever sends other ones each time fills no memory."""
+
+    def decode(start: int) -> None:
+        call = {"llm.request.type": "chat", "success": "false"}
+        many = {f"a name as long as they are {number}": 1 for number in range(start, start + 2000)}
+        long = {f"{number}" + "x" * 20_000: 1 for number in range(start, start + 50)}
+        provider = {"gen_ai.system": f"{start}" + "y" * 20_000}
+        vectors.decode([samples.spans(call | many, call | long | provider).SerializeToString()])
+
+    decode(0)
+    tracemalloc.start()
+    try:
+        for start in range(10_000, 20_000, 1000):
+            decode(start)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 3e6, f"{held / 1e6:.1f} MB"
