@@ -123,6 +123,12 @@ def counted(
             [{"scope": "framework"}, BELOW], metrics(1, 1.0), (1, 1.0, 0), id="a framework's span"
         ),
         pytest.param(
+            [{"scope": "framework"}, {**BELOW, "instance": "a"}],
+            metrics(1, 1.0, instance="a"),
+            (1, 1.0, 0),
+            id="a framework's span that does not say of which process",
+        ),
+        pytest.param(
             [{"scope": "framework", "instance": "a"}, {**BELOW, "instance": "a"}],
             metrics(1, 1.0, instance="a"),
             (1, 1.0, 0),

@@ -117,11 +117,18 @@ MEASURES: Final = {
     "output_tokens": "output_tokens",
     "cached_tokens": "cache_read_tokens",
 }
+# The lowest levels of one process; where it is not known, of the service.
+_LOWEST: Final = """
+    min(level) FILTER (counted) OVER process,
+    min(level) FILTER (counted AND c.instance IS NULL) OVER service,
+    CASE WHEN c.instance IS NULL THEN min(level) FILTER (counted) OVER service END
+"""
 # Calls with those above them, from level 0 up, and which metrics hold each. The lowest that metrics
 # count is the request; the money is that of the lowest whose metrics hold it, or of the call's span
 # where that counts. What others above these add to their metrics is there twice. Of the spans of
 # one process, as a framework's and the SDK's, the metrics hold one: only the lowest is looked at.
-_TWICE: Final = f"""
+_TWICE: Final = (
+    f"""
     WITH chain AS (
         SELECT *, trace_id AS counted_trace_id, span_id AS counted_span_id, 0 AS level
         FROM calls SEMI JOIN (SELECT counted_trace_id AS trace_id, counted_span_id AS span_id
@@ -133,10 +140,11 @@ _TWICE: Final = f"""
             CASE WHEN coalesce(bool_or(counted AND level > 0) OVER request, false)
                 OR bool_or(paid AND level = 0) OVER request
                 THEN min(level) FILTER (paid) OVER request ELSE 0 END AS paid_level,
-            level > min(level) FILTER (counted) OVER process AS counted_below,
-            level > min(level) FILTER (paid) OVER process AS paid_below
+            level > least({{lowest}}) AS counted_below,
+            level > least({{lowest_paid}}) AS paid_below
         FROM chain c JOIN judged u ON {{same}}
         WINDOW request AS (PARTITION BY counted_trace_id, counted_span_id),
+            service AS (PARTITION BY counted_trace_id, counted_span_id, c.service_name),
             process AS (
                 PARTITION BY counted_trace_id, counted_span_id, c.service_name, c.instance
             )
@@ -167,14 +175,18 @@ _TWICE: Final = f"""
         (ended, service_name, coalesce(model, '{semconv.NONE}'), feature, tenant_id))
     QUALIFY bool_or(bool_or(counted_twice OR paid_twice)) OVER (
         PARTITION BY service_name, coalesce(model, '{semconv.NONE}'))
-""".replace("{same}", SAME).replace(
-    "{shares}",
-    ", ".join(
-        f"coalesce(sum({column}) FILTER (paid_twice) / nullif(sum({column}) FILTER (paid), 0), "
-        f"count(*) FILTER (paid_twice) / nullif(count(*) FILTER (paid), 0), 0) AS {name}"
-        for name, column in MEASURES.items()
-        if name != "requests"
-    ),
+""".replace("{same}", SAME)
+    .replace("{lowest}", _LOWEST)
+    .replace("{lowest_paid}", _LOWEST.replace("counted", "paid"))
+    .replace(
+        "{shares}",
+        ", ".join(
+            f"coalesce(sum({column}) FILTER (paid_twice) / nullif(sum({column}) FILTER (paid), 0), "
+            f"count(*) FILTER (paid_twice) / nullif(count(*) FILTER (paid), 0), 0) AS {name}"
+            for name, column in MEASURES.items()
+            if name != "requests"
+        ),
+    )
 )
 # The labels that the metrics have: a call may have taken over others from one above it.
 _AS_SENT: Final = """
