@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ HOUR = datetime(2026, 11, 20, 12)
 # The service of a gateway, and its call below the first of an application.
 GATEWAY_S: dict[str, Any] = {"service_name": "gateway", "instance": "g"}
 GATEWAY = {**GATEWAY_S, "trace_id": f"{1:032x}", "parent_span_id": f"{1:016x}"}
+# A call below the first one.
+BELOW = {"trace_id": f"{1:032x}", "parent_span_id": f"{1:016x}"}
 DAY = Filter(datetime(2026, 11, 20), datetime(2026, 11, 21))
 
 
@@ -115,6 +118,32 @@ def counted(
             metrics(1, 1.0, instance="a"),
             (1, 1.0, 0),
             id="an application with metrics above its gateway",
+        ),
+        pytest.param(
+            [{"scope": "framework"}, BELOW], metrics(1, 1.0), (1, 1.0, 0), id="a framework's span"
+        ),
+        pytest.param(
+            [{"scope": "framework"}, {**BELOW, "instance": "a"}],
+            metrics(1, 1.0, instance="a"),
+            (1, 1.0, 0),
+            id="a framework's span that does not say of which process",
+        ),
+        pytest.param(
+            [{"scope": "framework", "instance": "a"}, {**BELOW, "instance": "a"}],
+            metrics(1, 1.0, instance="a"),
+            (1, 1.0, 0),
+            id="a framework's span of a process that is known",
+        ),
+        pytest.param(
+            [
+                {"scope": "framework", "instance": "a"},
+                {**BELOW, "instance": "a"},
+                {**GATEWAY, "parent_span_id": f"{2:016x}"},
+                {"instance": "a"},
+            ],
+            [*metrics(2, 2.0, instance="a"), *metrics(1, 1.0, **GATEWAY_S)],
+            (2, 2.0, 0),
+            id="a framework's span in an application with a gateway",
         ),
         pytest.param(
             [{"instance": "a"}, GATEWAY],
@@ -249,6 +278,24 @@ def test_a_call_counts_once(
     """By its metric where that holds it, else by its span."""
     rows = [call(number, **columns) for number, columns in enumerate(calls, 1)]
     assert counted(tmp_path, rows, gains) == wanted
+
+
+def test_who_asks_past_the_gateway_keeps_the_own_numbers(tmp_path: Path) -> None:
+    """Of one tenant's calls all go through the gateway, of the other's none."""
+    a, b = {"instance": "a", "tenant_id": "acme"}, {"instance": "a", "tenant_id": "globex"}
+    with Writer(tmp_path) as writer:
+        writer.append(
+            calls=[call(1, **a), call(3, **GATEWAY), *(call(n, **b) for n in (5, 6, 7))],
+            metrics_hourly=[
+                *metrics(1, 1.0, **a), *metrics(3, 3.0, **b), *metrics(1, 1.0, **GATEWAY_S)
+            ],
+        )  # fmt: skip
+    requests = {}
+    for tenant in ("acme", "globex", "none"):
+        reader = Reader(llm_otel.lake.open(tmp_path), replace(DAY, tenant_id=(tenant,)))
+        usage.keep_usage(reader)
+        requests[tenant] = usage.totals(reader)[0].requests
+    assert requests == {"acme": 0, "globex": 3, "none": 1}
 
 
 def test_errors_of_an_application_and_its_gateway_count_once(tmp_path: Path) -> None:

@@ -267,6 +267,11 @@ SILENT = {"input_tokens": None, "output_tokens": None, "cost_usd": None}
         pytest.param({"parent": "d"}, {"parent": "d"}, id="below one step"),
         pytest.param({"parent": "d"}, {"parent": None}, id="one at the root"),
         pytest.param({"service_name": "app"}, {"service_name": "gateway"}, id="two services"),
+        pytest.param(
+            {"service_name": "app"},
+            {"service_name": "gateway", "time": datetime(2026, 11, 20, 12, 0, 20)},
+            id="two services whose clocks differ",
+        ),
         pytest.param({}, {"model": "smart"}, id="an alias of the gateway"),
         pytest.param({}, {"scope": "other", "input_tokens": 7}, id="another way to count"),
         pytest.param({}, SILENT, id="one without usage"),
@@ -294,6 +299,16 @@ def test_spans_of_one_answer_side_by_side_are_one(
         pytest.param({}, {"operation": "embeddings"}, id="another operation"),
         pytest.param({}, {"time": datetime(2026, 11, 20, 12, 0, 5)}, id="later, from a cache"),
         pytest.param({}, {"input_tokens": 7}, id="a server that gives all answers one id"),
+        pytest.param(
+            {"service_name": "planner"},
+            {"service_name": "worker", "input_tokens": 7},
+            id="to two services",
+        ),
+        pytest.param(
+            {"service_name": "planner"},
+            {"service_name": "worker", "time": datetime(2026, 11, 20, 12, 5)},
+            id="to two services, later",
+        ),
     ],
 )
 def test_spans_side_by_side_of_other_answers_stay(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import time
+import tracemalloc
 from typing import Any
 
 import pyarrow as pa
@@ -249,3 +252,57 @@ def test_usage_beside_the_input_takes_no_request_to_the_slow_way() -> None:
     decoded = vectors.decode([samples.spans(samples.CHAT, attributes).SerializeToString()])
     assert decoded.left == []
     assert decoded.calls["input_tokens"].to_pylist() == [1000, 1510]
+
+
+def test_thousands_of_names_take_memory_in_proportion() -> None:
+    """Names that two others become, on one span of many."""
+    call = {"llm.request.type": "chat", "gen_ai.request.model": "gpt-4o"}
+    prefixes = ("traceloop.association.properties.", "llm_otel.tag.")
+    names = {f"{prefix}{number}": "v" for number in range(2000) for prefix in prefixes}
+    body = samples.spans(*[call] * 5000, {**call, **names}).SerializeToString()
+    vectors.decode([samples.spans(call).SerializeToString()])
+    tracemalloc.start()
+    try:
+        decoded = vectors.decode([body])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(dict(decoded.calls["tags"].to_pylist()[-1])) == 2000
+    assert peak < 40e6, f"{peak / 1e6:.0f} MB"
+
+
+def test_thousands_of_tags_take_time_in_proportion() -> None:
+    """Eight times the names may not take much more than eight times as long."""
+
+    def seconds(count: int) -> float:
+        tags = {f"llm_otel.tag.{number}": "v" for number in range(count)}
+        body = samples.spans({**samples.CHAT, **tags}).SerializeToString()
+        began = time.process_time()
+        assert len(vectors.decode([body]).calls["tags"].to_pylist()[0]) == count
+        return time.process_time() - began
+
+    seconds(100)
+    short, long = min(seconds(4000) for _ in range(3)), min(seconds(32000) for _ in range(2))
+    assert long < 20 * short, f"{short:.2f} s and {long:.2f} s"
+
+
+def test_names_that_are_long_or_many_are_not_kept() -> None:
+    """Whoever sends other ones each time fills no memory."""
+
+    def decode(start: int) -> None:
+        call = {"llm.request.type": "chat", "success": "false"}
+        many = {f"a name as long as they are {number}": 1 for number in range(start, start + 2000)}
+        long = {f"{number}" + "x" * 20_000: 1 for number in range(start, start + 50)}
+        provider = {"gen_ai.system": f"{start}" + "y" * 20_000}
+        vectors.decode([samples.spans(call | many, call | long | provider).SerializeToString()])
+
+    decode(0)
+    tracemalloc.start()
+    try:
+        for start in range(10_000, 20_000, 1000):
+            decode(start)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 3e6, f"{held / 1e6:.1f} MB"

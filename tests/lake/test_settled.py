@@ -98,6 +98,68 @@ def test_a_damaged_file_is_found_out_again(tmp_path: Path, damage: bytes | None)
     assert counted(tmp_path) == [(500, 500.0, "acme")]
 
 
+def test_files_of_others_are_in_nobodys_way(tmp_path: Path) -> None:
+    """As file managers and programs that copy leave them in every folder."""
+    store(tmp_path, *pair(1, AT))
+    settle(tmp_path)
+    folders = [tmp_path / "requests", *(tmp_path / "requests").iterdir()]
+    for folder in folders:
+        (folder / ".DS_Store").write_bytes(b"x")
+        (folder / "a folder").mkdir()
+    assert counted(tmp_path) == [(1, 1.0, "acme")]
+    settle(tmp_path)
+    assert counted(tmp_path) == [(1, 1.0, "acme")]
+
+
+def test_another_release_finds_it_out_again(
+    tmp_path: Path, looks: list[date], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rules may be others."""
+    store(tmp_path, *pair(1, AT))
+    settle(tmp_path)
+    looks.clear()
+    monkeypatch.setattr("llm_otel.lake.settled.__version__", "99", raising=False)
+    assert counted(tmp_path) == [(1, 1.0, "acme")]
+    assert DAY in looks
+
+
+def test_a_day_that_fails_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are written down, and what is of no use goes."""
+    store(tmp_path, *pair(1, AT), *pair(2, AT - timedelta(5)))
+    settle(tmp_path)
+    store(tmp_path, *pair(3, AT), *pair(4, AT - timedelta(5)))
+    before = set((tmp_path / "requests").glob("*/*"))
+    find = nesting.find
+
+    def fail(cursor: Any, day: date, *rows: Any) -> Any:
+        if day == DAY - timedelta(5):
+            raise OSError("disk full")
+        return find(cursor, day, *rows)
+
+    monkeypatch.setattr(nesting, "find", fail)
+    with pytest.raises(OSError, match="disk full"):
+        settle(tmp_path)
+    files = set((tmp_path / "requests").glob("*/*"))
+    assert {file.parent.name for file in files} == {f"day={DAY}"}
+    assert before.isdisjoint(files)
+
+
+def test_a_day_that_changes_often_is_written_seldom(tmp_path: Path) -> None:
+    """Else late spans, one at a time, would fill the disk with versions of a large day."""
+    store(tmp_path, *pair(0, AT))
+    lake = llm_otel.lake.open(tmp_path)
+    for number in range(1, 5):
+        lake.settle(DAY, 3600.0)
+        store(tmp_path, *pair(number, AT))
+    assert counted(tmp_path) == [(5, 5.0, "acme")]
+    names = [file.name for file in (tmp_path / "requests").glob("*/*")]
+    assert len(names) == 2, names
+    lake.settle(DAY, 0.0)
+    assert counted(tmp_path) == [(5, 5.0, "acme")]
+
+
 def test_what_a_day_that_is_gone_told_of_this_one_stays(tmp_path: Path) -> None:
     """The call above began before midnight; its day is the first that is no longer kept."""
     midnight = datetime(2026, 11, 20)

@@ -68,6 +68,10 @@ CASES: dict[str, tuple[list[Process], float]] = {
         [Process([n if n < HALF else n - HALF for n in STEPS], at(7, 8))],
         10.8,
     ),
+    "one began anew as the hour did, and is larger than before": (
+        [Process([n / 10 if n <= 8 * HOUR else n - 8.0 * HOUR for n in STEPS], {8: 0.8 * HOUR})],
+        12,
+    ),
 }
 
 

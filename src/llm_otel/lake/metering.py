@@ -7,8 +7,9 @@ the service for the provider and model, in the hour in which the call ended or w
 
 An application and its gateway may both have metrics, and then both hold the same requests. Their
 spans tell which, so that a share of the application's metrics does not count: of its requests and
-of each of its sums, the share that the calls above others have among all spans of the service, day
-and model. It is right of sampled spans, too.
+of each of its sums, the share that the calls above others have among all spans of the service, day,
+model, feature and tenant; of a feature or tenant without spans, as beyond the caps, among all of
+the model. It is right of sampled spans, too.
 """
 
 from __future__ import annotations
@@ -116,10 +117,18 @@ MEASURES: Final = {
     "output_tokens": "output_tokens",
     "cached_tokens": "cache_read_tokens",
 }
+# The lowest levels of one process; where it is not known, of the service.
+_LOWEST: Final = """
+    min(level) FILTER (counted) OVER process,
+    min(level) FILTER (counted AND c.instance IS NULL) OVER service,
+    CASE WHEN c.instance IS NULL THEN min(level) FILTER (counted) OVER service END
+"""
 # Calls with those above them, from level 0 up, and which metrics hold each. The lowest that metrics
 # count is the request; the money is that of the lowest whose metrics hold it, or of the call's span
-# where that counts. What others above these add to their metrics is there twice.
-_TWICE: Final = f"""
+# where that counts. What others above these add to their metrics is there twice. Of the spans of
+# one process, as a framework's and the SDK's, the metrics hold one: only the lowest is looked at.
+_TWICE: Final = (
+    f"""
     WITH chain AS (
         SELECT *, trace_id AS counted_trace_id, span_id AS counted_span_id, 0 AS level
         FROM calls SEMI JOIN (SELECT counted_trace_id AS trace_id, counted_span_id AS span_id
@@ -130,35 +139,61 @@ _TWICE: Final = f"""
             min(level) FILTER (counted) OVER request AS counted_level,
             CASE WHEN coalesce(bool_or(counted AND level > 0) OVER request, false)
                 OR bool_or(paid AND level = 0) OVER request
-                THEN min(level) FILTER (paid) OVER request ELSE 0 END AS paid_level
+                THEN min(level) FILTER (paid) OVER request ELSE 0 END AS paid_level,
+            level > least({{lowest}}) AS counted_below,
+            level > least({{lowest_paid}}) AS paid_below
         FROM chain c JOIN judged u ON {{same}}
-        WINDOW request AS (PARTITION BY counted_trace_id, counted_span_id)
+        WINDOW request AS (PARTITION BY counted_trace_id, counted_span_id),
+            service AS (PARTITION BY counted_trace_id, counted_span_id, c.service_name),
+            process AS (
+                PARTITION BY counted_trace_id, counted_span_id, c.service_name, c.instance
+            )
     ), above AS (
         SELECT trace_id, span_id, bool_and(counted AND level > counted_level) AS counted_twice,
-            bool_and(paid AND level > paid_level) AS paid_twice
+            bool_and(paid AND level > paid_level) AS paid_twice,
+            bool_and(counted_below) AS counted_below, bool_and(paid_below) AS paid_below
         FROM held WHERE level > 0 GROUP BY ALL
     ), sent AS (
-        SELECT c.*, u.hour::DATE AS ended, counted, paid, coalesce(counted_twice, false)
-            AS counted_twice, coalesce(paid_twice, false) AS paid_twice
+        SELECT c.* REPLACE (r.feature AS feature, r.tenant_id AS tenant_id),
+            u.hour::DATE AS ended, u.counted AND NOT coalesce(counted_below, false) AS counted,
+            u.paid AND NOT coalesce(paid_below, false) AS paid,
+            u.counted AND coalesce(counted_twice AND NOT counted_below, false) AS counted_twice,
+            u.paid AND coalesce(paid_twice AND NOT paid_below, false) AS paid_twice
         FROM (FROM calls UNION ALL BY NAME
             SELECT DISTINCT ON (trace_id, span_id) * FROM {ABOVE}) c
         JOIN judged u ON {{same}} LEFT JOIN above a
             ON a.trace_id = c.trace_id AND a.span_id = c.span_id
+        LEFT JOIN as_sent r ON r.trace_id = c.trace_id AND r.span_id = c.span_id
     )
     SELECT ended AS day, service_name, coalesce(model, '{semconv.NONE}') AS model,
+        feature, tenant_id, grouping(feature) = 0 AS labelled,
         coalesce(count(*) FILTER (counted_twice) / nullif(count(*) FILTER (counted), 0), 0)
             AS requests,
         {{shares}}
-    FROM sent WHERE ended = $day GROUP BY ALL HAVING bool_or(counted_twice OR paid_twice)
-""".replace("{same}", SAME).replace(
-    "{shares}",
-    ", ".join(
-        f"coalesce(sum({column}) FILTER (paid_twice) / nullif(sum({column}) FILTER (paid), 0), "
-        f"count(*) FILTER (paid_twice) / nullif(count(*) FILTER (paid), 0), 0) AS {name}"
-        for name, column in MEASURES.items()
-        if name != "requests"
-    ),
+    FROM sent WHERE ended = $day
+    GROUP BY GROUPING SETS ((ended, service_name, coalesce(model, '{semconv.NONE}')),
+        (ended, service_name, coalesce(model, '{semconv.NONE}'), feature, tenant_id))
+    QUALIFY bool_or(bool_or(counted_twice OR paid_twice)) OVER (
+        PARTITION BY service_name, coalesce(model, '{semconv.NONE}'))
+""".replace("{same}", SAME)
+    .replace("{lowest}", _LOWEST)
+    .replace("{lowest_paid}", _LOWEST.replace("counted", "paid"))
+    .replace(
+        "{shares}",
+        ", ".join(
+            f"coalesce(sum({column}) FILTER (paid_twice) / nullif(sum({column}) FILTER (paid), 0), "
+            f"count(*) FILTER (paid_twice) / nullif(count(*) FILTER (paid), 0), 0) AS {name}"
+            for name, column in MEASURES.items()
+            if name != "requests"
+        ),
+    )
 )
+# The labels that the metrics have: a call may have taken over others from one above it.
+_AS_SENT: Final = """
+    CREATE OR REPLACE TEMP VIEW as_sent AS
+    SELECT trace_id, span_id, any_value(feature) AS feature, any_value(tenant_id) AS tenant_id
+    FROM ({calls}) GROUP BY ALL
+"""
 # Only metrics of calls above others can hold what others hold.
 _ANY_TWICE: Final = (
     f"SELECT 1 FROM {ABOVE} c SEMI JOIN (FROM judged WHERE paid) u ON {SAME} LIMIT 1"
@@ -168,6 +203,9 @@ _NOTHING_TWICE: Final = pa.schema(
         ("day", pa.date32()),
         ("service_name", pa.string()),
         ("model", pa.string()),
+        ("feature", pa.string()),
+        ("tenant_id", pa.string()),
+        ("labelled", pa.bool_()),
         *((name, pa.float64()) for name in MEASURES),
     ]
 ).empty_table()
@@ -180,7 +218,7 @@ class Unmetered(NamedTuple):
         senders: The rows of `UNMETERED`.
         above: The rows of `METERED_ABOVE`.
         twice: By day, service and label of the model the share of each of `MEASURES` that the
-            metrics of calls below hold, too.
+            metrics of calls below hold, too; and by feature and tenant, where `labelled`.
     """
 
     senders: pa.Table
@@ -227,6 +265,8 @@ class Metering:
             # Those that ended on the day may have begun on the one before.
             self._requests.put_view(cursor, files, day - DAY, day)
             cursor.execute(_JUDGED)
+            sent = [file for each in (day - DAY, day) for file in files[CALLS.name].get(each, ())]
+            cursor.execute(_AS_SENT.replace("{calls}", views.rows(CALLS, sent)))
             twice = cursor.sql(_TWICE, params={"day": day}).to_arrow_table()
         return Unmetered(senders, above, twice.cast(_NOTHING_TWICE.schema))
 

@@ -173,13 +173,16 @@ class Lake:
 
         Args:
             last: A day that is over.
-            grace_s: Seconds for which what is of no use any more is kept.
+            grace_s: Seconds for which what is of no use any more is kept, and after which a day
+                that changes is written down again.
             stop: Whether to go on another time.
         """
         with self._lock:
             files = self._files()
-            self._requests.settle(files, last, stop)
-            self._requests.clean(files, grace_s)
+            try:
+                self._requests.settle(files, last, stop, every_s=grace_s)
+            finally:
+                self._requests.clean(files, grace_s)
 
     def _put_views(
         self,

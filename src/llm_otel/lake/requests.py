@@ -83,15 +83,30 @@ class Requests:
         and found out again from now on."""
         return self._settled.doubt()
 
-    def settle(self, files: Files, last: date, stop: Callable[[], bool]) -> None:
-        """Write the days up to `last` down, until `stop()`."""
+    def settle(
+        self, files: Files, last: date, stop: Callable[[], bool], every_s: float = 0.0
+    ) -> None:
+        """Write the days up to `last` down, until `stop()`.
+
+        A day is written again `every_s` seconds after it was, however often its files change: each
+        time makes files as large as its own.
+
+        Raises:
+            Exception: The first failure, after the other days.
+        """
+        failures = []
         for day in within(files[CALLS.name], None, last):
             if stop():
-                return
-            if self._settled.of(files, day) is None:
-                self._write(files, day)
+                break
+            if self._settled.of(files, day) is None and self._settled.age_s(day) >= every_s:
+                try:
+                    self._write(files, day)
+                except Exception as error:  # noqa: BLE001 of a damaged file, or of a full disk
+                    failures.append(error)
                 self._nested.drop(day)
         self._nested.drop(last + DAY)
+        if failures:
+            raise failures[0]
 
     def _write(self, files: Files, day: date) -> None:
         cursor = self._database.cursor()

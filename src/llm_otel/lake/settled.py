@@ -7,14 +7,15 @@ The upkeep writes it down in files of its own, `requests/day=<day>/<key>.<part>`
   for a day with nested calls, or
 - `flat`: an empty file for a day without.
 
-The key is of the names of the day's files and of those beside it: other files have another key. A
-file that cannot be read is as one that is not there. Where the day before is no longer kept, what
-its calls told of this day's is.
+The key is of the names of the day's files and of those beside it, and of this release, as another
+one may count otherwise: other files have another key. A file that cannot be read is as one that is
+not there. Where the day before is no longer kept, what its calls told of this day's is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Iterable
@@ -29,6 +30,7 @@ from llm_otel.lake.daily import DAY, Files
 from llm_otel.lake.schema import CALLS, SPANS
 from llm_otel.lake.schema import DAY as PARTITION
 from llm_otel.lake.whole import mention, problem, quick_problem
+from llm_otel.version import __version__
 
 _FOLDER: Final = "requests"
 _CALLS: Final = "calls.parquet"
@@ -56,6 +58,8 @@ class Settled:
         self._readable: dict[str, bool] = {}
         # When files were first seen to be of no use.
         self._useless: dict[Path, float] = {}
+        # When days were last written.
+        self._written: dict[date, float] = {}
 
     def of(self, files: Files, day: date) -> Day | None:
         """What is written down of a day; None where nothing is."""
@@ -76,6 +80,10 @@ class Settled:
             mention(path, "The file %s of the lake is damaged and left out: it is made anew", path)
         return bool(damaged)
 
+    def age_s(self, day: date) -> float:
+        """For how many seconds a day has not been written down here; infinity: it never was."""
+        return time.monotonic() - self._written.get(day, -math.inf)
+
     def write(
         self, files: Files, day: date, calls: pa.Table | None, above: pa.Table | None
     ) -> None:
@@ -86,6 +94,7 @@ class Settled:
             day: The day.
             calls, above: The rows, without the column `day`; None where no call is nested.
         """
+        self._written[day] = time.monotonic()
         folder = self._folder(day)
         folder.mkdir(parents=True, exist_ok=True)
         key = ".".join(_key(files, day))
@@ -105,13 +114,13 @@ class Settled:
             return
         used = {path for day in files[CALLS.name] for path in self._parts(files, day).values()}
         now = time.monotonic()
-        useless = {path for path in self._root.glob("*/*") if path not in used}
+        useless = {path for path in self._root.glob("*/*") if path.is_file()} - used
         self._useless = {path: self._useless.get(path, now) for path in useless}
         for path, since in self._useless.items():
             if now - since >= grace_s:
                 path.unlink(missing_ok=True)
         for folder in self._root.iterdir():
-            if not any(folder.iterdir()):
+            if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
     def _folder(self, day: date) -> Path:
@@ -128,7 +137,8 @@ class Settled:
         any_before = not any(day - DAY in files[name] for name in (CALLS.name, SPANS.name))
         parts = {}
         for name in names:
-            first, second, part = name.split(".", 2)
+            # Whoever copies a lake may leave files of their own here.
+            first, second, part = (*name.split(".", 2), "", "")[:3]
             if first == own and (second == before or any_before):
                 parts[part] = self._folder(day) / name
         return parts
@@ -151,7 +161,8 @@ def _hash(files: Files, days: Iterable[date]) -> str:
         for day in days
         for file in sorted(files[table].get(day, ()))
     ]
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+    text = "\n".join([__version__, *CALLS.schema.names, *names])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _write(rows: pa.Table, path: Path) -> None:

@@ -2,9 +2,9 @@
 
 Two instrumentations, or two callbacks of a gateway, may each make a span for a request, as children
 of one step. Nothing but the id of the answer in one trace says that they tell of the same. Some
-servers give every answer the same id, and an answer from a cache has the id of the first one: where
-one instrumentation of one service tells of it twice, the spans have to overlap in time and to agree
-in their counts too, and an id that many of them have is none.
+servers give every answer the same id, and an answer from a cache has the id of the first one: so
+the spans have to overlap in time, those of one instrumentation have to agree in their counts too,
+and an id that many of them have is none.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import duckdb
 
 # An instrumentation, a framework's, a gateway's and its callback's.
 _MOST: Final = 4
+# How far the clocks of two services may be apart, in seconds.
+_APART_S: Final = 60
 
 _ADD: Final = """
     INSERT INTO same
@@ -35,14 +37,13 @@ _ADD: Final = """
             ) AS best
         FROM counted
     )
-    SELECT trace_id, best.span_id, span_id, true FROM ranked
-    WHERE span_id <> best.span_id AND (
-        service_name IS DISTINCT FROM best.service_name
-        OR (time <= best.until AND best.time <= until AND (
-            scope IS DISTINCT FROM best.scope
-            OR (coalesce(input = best.input, true) AND coalesce(output = best.output, true))
-        ))
+    SELECT trace_id, best.span_id, span_id, true FROM (
+        SELECT *, to_seconds(CASE WHEN service_name IS DISTINCT FROM best.service_name
+            THEN {apart} ELSE 0 END) AS apart FROM ranked
     )
+    WHERE span_id <> best.span_id AND time <= best.until + apart AND best.time <= until + apart
+        AND (scope IS DISTINCT FROM best.scope
+            OR (coalesce(input = best.input, true) AND coalesce(output = best.output, true)))
 """
 
 
@@ -55,4 +56,5 @@ def add(cursor: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
         columns: What a span may know.
     """
     facts = " + ".join(f'("{name}" IS NOT NULL)::INTEGER' for name in columns)
-    cursor.execute(_ADD.replace("{facts}", facts).replace("{most}", str(_MOST)))
+    text = _ADD.replace("{facts}", facts).replace("{most}", str(_MOST))
+    cursor.execute(text.replace("{apart}", str(_APART_S)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 from typing import Any, Final
 
 import numpy as np
@@ -105,7 +105,7 @@ class Attributes:
         encoded = self.column(name, "array", pa.binary()).dictionary_encode()
         return encoded.indices, [listed(each) for each in encoded.dictionary.to_pylist()]
 
-    def at(self, row: int, names: Collection[str]) -> dict[str, Any]:
+    def at(self, row: int, names: Container[str]) -> dict[str, Any]:
         """Some attributes of one span, as Python's values."""
         places = range(self._offsets[row], self._offsets[row + 1])
         found = ((self.names[self.codes[place]], place) for place in places)

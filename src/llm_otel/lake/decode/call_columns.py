@@ -180,7 +180,7 @@ def _priced(columns: Iterable[list[Any]]) -> Iterator[tuple[Any, Any, Any, list[
 def _tags(batch: Batch, rows: Places) -> pa.Array:
     """One by one, where there are any."""
     given = batch.attributes
-    names = [name for name in given.names if name.startswith(semconv.TAG_PREFIX)]
+    names = {name for name in given.names if name.startswith(semconv.TAG_PREFIX)}
     tagged = {row for name in names for row in given.rows(name).tolist()}
     made = [calls.tags(given.at(row, names)) if row in tagged else None for row in rows.tolist()]
     return pa.array(made, _TYPES["tags"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from llm_otel import semconv
+from llm_otel.lake.decode.word_cache import by_word
 
 BY_STATUS: Final = {
     401: semconv.AUTHENTICATION,
@@ -76,7 +76,7 @@ BY_WORD: Final = (
 )
 
 
-@lru_cache(maxsize=1024)
+@by_word
 def error_class(error_type: str) -> str:
     """The class (`semconv.ERROR_CLASSES`) of an `error.type`: a status, a code or a class name."""
     if error_type.isdecimal():

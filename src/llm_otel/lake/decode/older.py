@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
@@ -29,6 +28,7 @@ from llm_otel.lake.decode.names.operations import (
 from llm_otel.lake.decode.names.providers import provider_of
 from llm_otel.lake.decode.quantities import amount_of, count_of, flag
 from llm_otel.lake.decode.usage import USAGE
+from llm_otel.lake.decode.word_cache import by_word
 
 # Older name -> name of today; the first of those for one name wins.
 RENAMED: Final = {
@@ -66,6 +66,8 @@ FAILURES: Final = {"langfuse.observation.level": "error", "success": "false"}
 _TWIN: Final = "\0"
 _LONGEST_COUNT: Final = 16
 _MOST_PLANS: Final = 4096
+# Letters of all names of a plan that is kept.
+_LONGEST_PLAN: Final = 16_384
 
 
 class _Plan(NamedTuple):
@@ -108,9 +110,11 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
     names = tuple(attributes)
     plan = _plans.get(names)
     if plan is None:
-        if len(_plans) >= _MOST_PLANS:
-            _plans.clear()
-        plan = _plans[names] = _plan(names)
+        plan = _plan(names)
+        if sum(map(len, names)) <= _LONGEST_PLAN:
+            if len(_plans) >= _MOST_PLANS:
+                _plans.clear()
+            _plans[names] = plan
     if plan.older:
         values = tuple(attributes.values())
         attributes = dict(zip(plan.names, values))
@@ -134,7 +138,7 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
     return attributes
 
 
-@lru_cache(maxsize=_MOST_PLANS)
+@by_word
 def is_older(name: str) -> bool:
     """Whether an attribute of this name makes a span one of older names."""
     return name in MARKERS or name.startswith(PROPERTIES) or part_of(name) is not None

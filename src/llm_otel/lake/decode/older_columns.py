@@ -117,6 +117,9 @@ class _Columns:
         by_target: dict[str, list[str]] = {}
         for name in self._attributes.names:
             by_target.setdefault(older.target_of(name), []).append(name)
+        # One for all that no step looks at: there may be thousands, and this is as long as the
+        # spans are many.
+        best = self._nowhere.copy()
         for target, names in by_target.items():
             if names == [target] and target not in _WANTED:
                 continue
@@ -126,10 +129,11 @@ class _Columns:
                     self._draft.rename(each, target)
             if len(names) == 1 and target not in _WANTED:
                 continue
-            entries = self._nowhere.copy()
+            entries = best
+            if target in _WANTED:
+                entries = self._at[target] = self._nowhere.copy()
             for each in reversed(places):
                 entries[self._draft.rows[each]] = each
-            self._at[target] = entries
             every = np.concatenate(places)
             self._draft.drop(every[entries[self._draft.rows[every]] != every])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -22,6 +21,7 @@ from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
 from llm_otel.lake.decode.names.json_texts import FIELDS, SUMMED, USAGES
 from llm_otel.lake.decode.names.operations import REMOTE_AGENTS, STEPS
 from llm_otel.lake.decode.usage import USAGE
+from llm_otel.lake.decode.word_cache import by_word
 
 Mask = npt.NDArray[np.bool_]
 
@@ -118,7 +118,7 @@ def _failed(draft: Draft, name: str, places: Places) -> Mask:
     return mask
 
 
-@lru_cache(maxsize=4096)
+@by_word
 def _kinds(name: str) -> tuple[str, ...] | None:
     """The kinds of values of an attribute that are usual; None: any, empty: none."""
     if (name in json_usage.TEXTS and name not in _KEYS) or "\0" in name:

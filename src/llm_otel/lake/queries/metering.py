@@ -22,20 +22,31 @@ ONLY_PAID: Final = f"SEMI JOIN (SELECT * FROM unmetered WHERE paid) u ON {SAME} 
 ONLY_UNPAID: Final = f"SEMI JOIN (SELECT * FROM unmetered WHERE NOT paid) u ON {SAME} {_OWN}"
 
 
-# The rows of `metrics_hourly` without the share that the metrics of others hold, too.
-_SHARE: Final = f"""
-    CASE m.metric WHEN '{semconv.COST.name}' THEN t.cost_usd
-        WHEN '{semconv.TOKENS_CACHED.name}' THEN t.cached_tokens
-        WHEN '{semconv.TOKENS_CONSUMED.name}' THEN
-            CASE m.token_type WHEN 'output' THEN t.output_tokens ELSE t.input_tokens END
-        ELSE t.requests END
+def _share(table: str) -> str:
+    """SQL of the share of a metric that others hold, too."""
+    return f"""
+        CASE m.metric WHEN '{semconv.COST.name}' THEN {table}.cost_usd
+            WHEN '{semconv.TOKENS_CACHED.name}' THEN {table}.cached_tokens
+            WHEN '{semconv.TOKENS_CONSUMED.name}' THEN CASE m.token_type
+                WHEN 'output' THEN {table}.output_tokens ELSE {table}.input_tokens END
+            ELSE {table}.requests END
+    """
+
+
+# The rows of `metrics_hourly` without the share that the metrics of others hold, too: of their
+# feature and tenant, where spans have these.
+_LEFT: Final = f"1 - coalesce({_share('f')}, {_share('t')}, 0)"
+_OF_MODEL: Final = f"""
+    {{t}}.day = m.day AND {{t}}.service_name IS NOT DISTINCT FROM m.service_name
+    AND {{t}}.model = coalesce(m.model, '{semconv.NONE}')
 """
 _ONCE: Final = f"""
-    (SELECT m.* REPLACE (m.sum * (1 - coalesce({_SHARE}, 0)) AS sum,
-        m.count * (1 - coalesce({_SHARE}, 0)) AS count)
-    FROM {{metrics_hourly}} m LEFT JOIN metered_twice t ON t.day = m.day
-        AND t.service_name IS NOT DISTINCT FROM m.service_name
-        AND t.model = coalesce(m.model, '{semconv.NONE}'))
+    (SELECT m.* REPLACE (m.sum * ({_LEFT}) AS sum, m.count * ({_LEFT}) AS count)
+    FROM {{metrics_hourly}} m
+    LEFT JOIN metered_twice t ON NOT t.labelled AND {_OF_MODEL.replace("{t}", "t")}
+    LEFT JOIN metered_twice f ON f.labelled AND {_OF_MODEL.replace("{t}", "f")}
+        AND f.feature IS NOT DISTINCT FROM m.feature
+        AND f.tenant_id IS NOT DISTINCT FROM m.tenant_id)
 """
 
 

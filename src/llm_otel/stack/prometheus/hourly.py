@@ -46,7 +46,8 @@ def _grown(counter: str, held: str, function: str = "") -> str:
     """The growth of each series since the last evaluation, or an hour ago where these are closer.
 
     A series that is not known from then is new: of it what it grew by in the last hour, or in the
-    last day where that hour's evaluation is missing. So is one that began anew.
+    last day where that hour's evaluation is missing. So is one that began anew, which shows by the
+    last sample before that hour.
     """
 
     def read(vector: str) -> str:
@@ -56,7 +57,7 @@ def _grown(counter: str, held: str, function: str = "") -> str:
     missing = f"(group({then}) unless on () group(last_over_time({held}[30m] offset 1h)))"
     return (
         f"\n  ({read(f'last_over_time({counter}[1d])')} - {then}) >= 0"
-        f" unless resets({counter}[1h]) > 0\n"
+        f" unless resets({counter}[70m]) > 0\n"
         f"  or ({read(f'increase({counter}[1d])')} unless {then}) and on () {missing}\n"
         f"  or {read(f'increase({counter}[1h])')}\n"
     )

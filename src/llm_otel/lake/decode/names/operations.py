@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from llm_otel import semconv
+from llm_otel.lake.decode.word_cache import by_word
 
 GENERATE_CONTENT: Final = "generate_content"
 
@@ -227,7 +227,7 @@ UNNAMED: Final[Mapping[str, str]] = {
 }
 
 
-@lru_cache(maxsize=1024)
+@by_word
 def may_be_call(word: str) -> bool:
     """Whether an operation that no table knows may be a request, where the span has a model and
     both counts of tokens."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
+
+from llm_otel.lake.decode.word_cache import by_word
 
 # What other vocabularies call a provider, in lower case with `_` for every space and dash.
 PROVIDERS: Final[Mapping[str, str]] = {
@@ -120,7 +121,7 @@ _BY_START: Final = tuple((re.compile(pattern), maker) for pattern, maker in _MAK
 _COLLECTIONS: Final = frozenset({"models", "publishers", "projects", "tunedmodels", "accounts"})
 
 
-@lru_cache(maxsize=4096)
+@by_word
 def provider_of(word: str) -> str | None:
     """The conventions' name of the provider that a vocabulary calls `word`; None for a framework,
     which is none. A name that nobody knows stays as it is: it may be one of the user's own."""
@@ -146,7 +147,7 @@ _ROUTERS: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
+@by_word
 def without_router(model: str) -> str:
     """A model's name as price lists have it, without who passed the request on."""
     match = _ROUTERS.match(model)
@@ -157,7 +158,7 @@ def without_router(model: str) -> str:
     return model[match.end() :] if known else model
 
 
-@lru_cache(maxsize=4096)
+@by_word
 def maker_of(model: str) -> str | None:
     """The provider whose price is meant where only the model is named; None where none is."""
     name = model.strip().lower()
