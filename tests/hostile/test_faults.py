@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,7 +37,9 @@ import llm_otel
 from llm_otel.clients.openai import CLIENT
 from llm_otel.core import fork, guard, patch
 from llm_otel.instrumentor import LlmOtelInstrumentor
+from llm_otel.sdk import flushing
 from llm_otel.sdk.at_exit import AtExit
+from llm_otel.sdk.sigterm import SigtermFlush
 from llm_otel.testing import Provider, Reply
 from tests.conformance import sockets
 from tests.conformance.sockets import serving
@@ -156,6 +159,20 @@ async def at_exit(client: Any) -> Any:
     ending = AtExit()
     ending.watch(_fail)
     return ending.close(5)
+
+
+class _Failing:
+    def force_flush(self, _milliseconds: int) -> bool:
+        return bool(_fail())
+
+
+async def flushed(client: Any) -> Any:
+    return flushing.flush([_Failing()], 5)
+
+
+async def on_sigterm(client: Any) -> Any:
+    SigtermFlush(_fail).install()
+    return signal.getsignal(signal.SIGTERM)
 
 
 # ------------------------------------------------------------------ how to make each block fail
@@ -326,6 +343,8 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "instrument": (Row(zero_code, "llm_otel.instrument"),),
     "exit": (Row(at_exit),),
+    "flush": (Row(flushed),),
+    "sigterm": (Row(on_sigterm, "llm_otel.sdk.sigterm._on_gevent"),),
     "console": (Row(chat, "llm_otel.sdk.console.line", settings={"console": True}),),
 }
 
