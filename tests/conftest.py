@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,22 @@ from llm_otel.core import arguments, guard
 from llm_otel.testing import Provider, Telemetry, capture, provider
 
 Instrument = Callable[..., Telemetry]
+
+COMPOSE = Path(__file__).with_name("compose")  # has a choice of its own
+EVERYTHING = os.environ.get("LLM_OTEL_TEST_ALL") == "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark."""
+    config.addinivalue_line("markers", "slow: takes long and changes seldom; only by make test-all")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is slow where it is not asked for."""
+    slow = pytest.mark.skip(reason="takes long: make test-all, or LLM_OTEL_TEST_ALL=1")
+    for item in items:
+        if not EVERYTHING and item.get_closest_marker("slow") and item.path.parent != COMPOSE:
+            item.add_marker(slow)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Run the whole suite: this environment first, then the oldest and newest clients and SDKs.
 
-`--all` adds what takes long and changes seldom: every overlay of the compose file, a real Kafka.
+`--all` adds what takes long and changes seldom: every overlay of the compose file, a real Kafka,
+every way in which a program can be ended.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def main() -> int:
     """
     stages = [each for each in STAGES if not (OFF and each in (BINARIES, COMPOSE))]
     everything = "--all" in sys.argv[1:]
+    if everything:
+        os.environ["LLM_OTEL_TEST_ALL"] = "1"
     if OFF:
         print(LEFT_OUT, flush=True)
     for stage in stages:

@@ -16,11 +16,6 @@ from compose.stack import Stack, clone
 SCOPE = os.environ.get("LLM_OTEL_TEST_COMPOSE", "")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark."""
-    config.addinivalue_line("markers", "slow: only with `python -m tools.compose --all`")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave everything out where nobody saw to an engine, and what is slow where not asked for."""
     no_engine = pytest.mark.skip(reason="needs an engine and images: python -m tools.compose")
