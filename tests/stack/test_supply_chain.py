@@ -138,5 +138,6 @@ def test_no_index_is_asked_for_the_wheel_that_is_there(
         command, cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=True
     )
     called = ran.stdout.splitlines()[-1]
-    assert called.startswith("pip ") and called.endswith("--requirement deploy/llm-otel.txt")
+    assert called.startswith("pip ")
+    assert called.endswith("--requirement deploy/llm-otel.txt")
     assert ("--no-index --find-links deploy/wheels" not in called) == indexed, called
