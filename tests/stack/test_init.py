@@ -252,6 +252,16 @@ def test_files_of_another_version_are_noticed(stack: Path, docker: str) -> None:
     assert f"are of llm-otel 0.0.9, and this is {__version__}: `llm-otel init .`" in ran.stderr
 
 
+def test_a_damaged_version_is_mended(stack: Path, docker: str) -> None:
+    """It is ours to say: `up` shows what it can read of it, and `init` writes it anew."""
+    (stack / VERSION).write_bytes(b"\xff\x1b[2J")
+    ran = run("up", cwd=stack, path=docker)
+    assert (ran.returncode, "\x1b" in ran.stderr) == (17, False), ran.stderr
+    assert "`llm-otel init .` brings them to this version" in said(ran)
+    assert run("init", ".", cwd=stack).returncode == 0
+    assert (stack / VERSION).read_text() == f"llm-otel=={__version__}\n"
+
+
 @pytest.mark.parametrize("name", ["up", "down", "status"])
 def test_what_is_missing_is_told(name: str, stack: Path, tmp_path: Path) -> None:
     """Without Docker, or without the files, there is one sentence that says what to do."""

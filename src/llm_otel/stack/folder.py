@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from llm_otel.errors import ConfigError
+from llm_otel.escaping import visible
 from llm_otel.stack import render, static_files
 from llm_otel.stack.config import Config
 from llm_otel.version import __version__
@@ -71,10 +72,10 @@ def is_clone(root: Path) -> bool:
 def version(root: Path) -> str | None:
     """The version of llm-otel that wrote the folder; None where no `init` did."""
     try:
-        text = (root / VERSION).read_text(encoding="utf-8")
+        text = (root / VERSION).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
-    return text.strip().removeprefix(f"{_PACKAGE}==")
+    return visible(text.strip().removeprefix(f"{_PACKAGE}=="))
 
 
 def plan(root: Path, wanted: Mapping[str, str], *, force: bool = False) -> Plan:
