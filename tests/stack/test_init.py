@@ -64,6 +64,14 @@ def test_a_new_folder_holds_the_stack(stack: Path) -> None:
     assert checked.returncode == 0
 
 
+def test_commands_to_copy_are_quoted(tmp_path: Path) -> None:
+    """What is printed can be pasted, whatever the folder's name is."""
+    ran = run("init", "my stack", cwd=tmp_path)
+    assert ran.stdout.splitlines()[-1] == "Start it: llm-otel up 'my stack'"
+    (tmp_path / "my stack" / COMPOSE).unlink()
+    assert "`llm-otel init 'my stack'` writes it" in said(run("up", "my stack", cwd=tmp_path))
+
+
 def test_containers_can_read_what_a_strict_user_writes(tmp_path: Path) -> None:
     """Services run as users of their own: the files are for all, whatever the umask."""
     ran = run("init", tmp_path / "stack", cwd=tmp_path, umask=0o077)

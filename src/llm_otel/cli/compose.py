@@ -63,9 +63,10 @@ def _run(folder: Path, arguments: list[str]) -> None:
     from llm_otel.stack import folder as stack
     from llm_otel.stack.doctor import compose
 
+    name = shlex.quote(str(folder))
     if not (folder / compose.FILE).exists():
         raise click.ClickException(
-            f"There is no {compose.FILE} in {folder.resolve()}: `llm-otel init {folder}` writes it."
+            f"There is no {compose.FILE} in {folder.resolve()}: `llm-otel init {name}` writes it."
         )
     program = compose.program()
     if program is None:
@@ -77,11 +78,11 @@ def _run(folder: Path, arguments: list[str]) -> None:
     if written_by not in (None, __version__):
         click.echo(
             f"The files in {folder} are of llm-otel {written_by}, and this is {__version__}:"
-            f" `llm-otel init {folder}` brings them to this version.",
+            f" `llm-otel init {name}` brings them to this version.",
             err=True,
         )
     command = [*program, *arguments]
-    place = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    place = "" if folder == Path() else f"cd {name} && "
     click.echo(f"{place}{shlex.join([Path(command[0]).name, *command[1:]])}", err=True)
     raise SystemExit(_exit_code(command, folder))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -62,7 +63,9 @@ def command(folder: Path, force: bool) -> None:
         f" {len(steps.removed)} removed (llm-otel {__version__}{origin})."
     )
     _wheel(folder / stack.WHEELS)
-    click.echo(f"Start it: llm-otel up {folder}{_AFTER_UPGRADE if origin else ''}")
+    click.echo(
+        f"Start it: llm-otel up {shlex.quote(str(folder))}{_AFTER_UPGRADE if origin else ''}"
+    )
 
 
 def _kept(path: str, has_new: bool, is_used: bool) -> str:
@@ -89,7 +92,8 @@ def _wheel(wheels: Path) -> None:
         wheels.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, wheels / source.name)
     elif not any(wheels.glob(f"llm_otel-{__version__}-*.whl")):
+        make = ("pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), str(source or url))
         click.echo(
             f"llm-otel {__version__} is not from a package index. For its image, put its wheel into"
-            f" {wheels}: pip wheel --no-deps --wheel-dir {wheels} {source or url}"
+            f" {wheels}: {shlex.join(make)}"
         )
