@@ -1,9 +1,12 @@
 """The lake's figures: how fast it takes spans in, and how many bytes a call is on disk.
 
 Ingest: `llm-otel serve` and the OpenTelemetry Collector (OTLP/HTTP receiver, file exporter) get
-the same requests from the same clients, in turns, in one run. Ours answers when the request is on
-the disk, and is timed until the last span is a row; the Collector answers when it wrote, without a
-sync. CPU time is that of the server's process, from /proc. Clients share the machine's cores.
+the same requests from the same clients, in turns, in one run; ours gets requests under the names of
+other instrumentations too (OpenInference, OpenLLMetry, the AI SDK, Langfuse, Pydantic AI), which
+are longer, as these capture messages. Ours answers when the request is on the disk, and is timed
+until the last span is a row; the Collector answers when it wrote, without a sync. A few requests go
+before, as the first span without a cost loads the prices. CPU time is that of the server's process,
+from /proc. Clients share the machine's cores.
 
 Disk: a million calls, written and compacted as the server does it, with and without ids.
 
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import random
@@ -29,27 +33,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import llm_otel.lake
+from benchmarks import trace_requests
+from benchmarks.older_spans import EMITTERS
+from benchmarks.trace_requests import SPANS_PER_REQUEST
 from llm_otel.lake.upkeep import compact
 from llm_otel.lake.writer import Writer
 from tests.stack.parts import free_port
 from tools.binaries.build import find
 
-SPANS_PER_REQUEST = 512
 CLIENTS = 4
+# Requests before those that are measured: a few of each emitter.
+WARM_UP = 2 * len(EMITTERS)
 _TICKS = os.sysconf("SC_CLK_TCK")
-_RESOURCE = {
-    "service.name": "assistant",
-    "service.instance.id": "627cc493-f310-47de-96bd-71410b7dec09",
-    "deployment.environment.name": "production",
-    "telemetry.sdk.language": "python",
-}
 
 
 @dataclass(frozen=True)
@@ -62,77 +62,6 @@ class Taken:
     cpu: float
     p50_ms: float
     p95_ms: float
-
-
-def request(source: random.Random) -> bytes:
-    """Traces of an agent with two calls, ids and all attributes that the library sets."""
-    built = ExportTraceServiceRequest()
-    group = built.resource_spans.add()
-    _fill(group.resource.attributes, _RESOURCE)
-    scope = group.scope_spans.add()
-    scope.scope.name = "llm_otel"
-    for number in range(SPANS_PER_REQUEST):
-        start = time.time_ns()
-        span = scope.spans.add(span_id=source.randbytes(8), start_time_unix_nano=start)
-        span.end_time_unix_nano = start + source.randrange(10**9)
-        if number % 3 == 0:
-            trace_id, root = source.randbytes(16), span.span_id
-            span.name, span.kind, attributes = "invoke_agent support", 1, _agent(source)
-        else:
-            span.parent_span_id = root
-            attributes = _chat(source)
-            span.name, span.kind = f"chat {attributes['gen_ai.request.model']}", 3
-        span.trace_id = trace_id
-        _fill(span.attributes, attributes)
-    return built.SerializeToString()
-
-
-def _agent(source: random.Random) -> dict[str, Any]:
-    return {
-        "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.agent.name": "support",
-        "tenant_id": f"tenant-{source.randrange(50)}",
-        "feature": f"feature-{source.randrange(10)}",
-    }
-
-
-def _chat(source: random.Random) -> dict[str, Any]:
-    model = f"gpt-4o-{source.randrange(20)}"
-    failed = {"error.type": "openai.RateLimitError", "llm_otel.error.class": "rate_limit"}
-    return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": model,
-        "gen_ai.request.temperature": 0.7,
-        "server.address": "api.openai.com",
-        "server.port": 443,
-        "gen_ai.response.id": f"chatcmpl-{source.randbytes(12).hex()}",
-        "gen_ai.response.model": f"{model}-2024-08-06",
-        "gen_ai.response.finish_reasons": ["stop"],
-        "gen_ai.usage.input_tokens": source.randrange(5000),
-        "gen_ai.usage.output_tokens": source.randrange(900),
-        "gen_ai.usage.cost.amount": source.random() / 100,
-        "gen_ai.usage.cost.currency": "USD",
-        "gen_ai.usage.cost.source": "local",
-        "tenant_id": f"tenant-{source.randrange(50)}",
-        "feature": f"feature-{source.randrange(10)}",
-        "user.hash": f"{source.randrange(1000):064x}",
-        **(failed if source.random() < 0.03 else {}),
-    }
-
-
-def _fill(attributes: Any, values: dict[str, Any]) -> None:
-    for key, value in values.items():
-        target = attributes.add(key=key).value
-        if isinstance(value, list):
-            for each in value:
-                target.array_value.values.add(string_value=each)
-        elif isinstance(value, int):
-            target.int_value = value
-        elif isinstance(value, float):
-            target.double_value = value
-        else:
-            target.string_value = value
 
 
 def ours(bodies: Sequence[bytes], folder: Path) -> Taken:
@@ -180,18 +109,24 @@ def _round(
     stored: Callable[[], int], health: int | None = None,
 ) -> Taken:  # fmt: skip
     with _running(command, health or port, ready) as process:
+        _send(bodies[:WARM_UP], port)
+        _wait(stored, WARM_UP * SPANS_PER_REQUEST)
         before, began = _cpu(process.pid), time.perf_counter()
-        latencies = _send(bodies, port)
+        latencies = _send(bodies[WARM_UP:], port)
         acknowledged = time.perf_counter() - began
-        wanted, until = len(bodies) * SPANS_PER_REQUEST, time.monotonic() + 60
-        while (found := stored()) < wanted:
-            if time.monotonic() > until:
-                raise RuntimeError(f"{command[0]}: {found} of {wanted} spans were stored")
-            time.sleep(0.05)
+        _wait(stored, len(bodies) * SPANS_PER_REQUEST)
         readable = time.perf_counter() - began
         cpu = _cpu(process.pid) - before
     cuts = statistics.quantiles(latencies, n=20)
     return Taken(acknowledged, readable, cpu, cuts[9] * 1000, cuts[18] * 1000)
+
+
+def _wait(stored: Callable[[], int], spans: int) -> None:
+    until = time.monotonic() + 60
+    while (found := stored()) < spans:
+        if time.monotonic() > until:
+            raise RuntimeError(f"{found} of {spans} spans were stored")
+        time.sleep(0.05)
 
 
 @contextmanager
@@ -251,30 +186,45 @@ def _cpu(pid: int) -> float:
 
 
 def ingest(rounds: int, requests: int) -> None:
-    """Print spans per second, ours and the Collector's, in turns."""
+    """Print spans per second, ours under both kinds of names and the Collector's, in turns."""
     source = random.Random(1)
-    bodies = [request(source) for _ in range(requests)]
+    own = [trace_requests.own(source) for _ in range(requests + WARM_UP)]
+    scopes = itertools.islice(itertools.cycle(EMITTERS), requests + WARM_UP)
+    older = [trace_requests.older(source, scope) for scope in scopes]
     spans = requests * SPANS_PER_REQUEST
-    size = sum(map(len, bodies)) / spans
-    print(f"{spans:,} spans of {size:.0f} bytes a round, {CLIENTS} clients, {rounds} rounds")
-    found: dict[str, list[Taken]] = {"llm-otel serve": [], "otelcol, file": []}
+    sizes = " and ".join(
+        f"{sum(map(len, bodies[WARM_UP:])) / spans:.0f}" for bodies in (own, older)
+    )
+    print(f"{spans:,} spans of {sizes} bytes a round, {CLIENTS} clients, {rounds} rounds")
+    subjects = {
+        "llm-otel serve": (ours, own),
+        "llm-otel serve, older names": (ours, older),
+        "otelcol, file": (collector, own),
+    }
+    found: dict[str, list[Taken]] = {name: [] for name in subjects}
     for _ in range(rounds):
-        for name, run in zip(found, (ours, collector)):
+        for name, (run, bodies) in subjects.items():
             with tempfile.TemporaryDirectory() as folder:
                 found[name].append(run(bodies, Path(folder) / "out"))
     print("| server | spans/s to the ack | spans/s readable | per CPU second | p50 ms | p95 ms |")
     print("|---|---|---|---|---|---|")
-    rates = {}
     for name, taken in found.items():
-        rates[name] = spans / statistics.median(each.readable for each in taken)
         print(
             f"| {name} | {spans / statistics.median(t.acknowledged for t in taken):,.0f} "
-            f"| {rates[name]:,.0f} | {spans / statistics.median(t.cpu for t in taken):,.0f} "
+            f"| {spans / statistics.median(t.readable for t in taken):,.0f} "
+            f"| {spans / statistics.median(t.cpu for t in taken):,.0f} "
             f"| {statistics.median(t.p50_ms for t in taken):.0f} "
             f"| {statistics.median(t.p95_ms for t in taken):.0f} |"
         )
-    ratios = [theirs.readable / mine.readable for mine, theirs in zip(*found.values())]
-    print(f"ratio: {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})")
+    mine, others, theirs = found.values()
+    _ratio(
+        "readable, ours to the Collector's", [b.readable / a.readable for a, b in zip(mine, theirs)]
+    )
+    _ratio("CPU, older names to our own", [b.cpu / a.cpu for a, b in zip(mine, others)])
+
+
+def _ratio(name: str, ratios: Sequence[float]) -> None:
+    print(f"{name}: {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})")
 
 
 def disk(calls: int) -> None:

@@ -117,7 +117,7 @@ def _collector(folder: Path, where: Addresses, service: Mapping[str, Any]) -> Pa
         ready=f"http://{where.health}/",
         log=folder / "collector.log",
         environment={
-            "GOMEMLIMIT": service["environment"]["GOMEMLIMIT"],
+            **{key: service["environment"][key] for key in ("GOGC", "GOMEMLIMIT")},
             "COLLECTOR_STORAGE": str(folder / "queue"),
             "COLLECTOR_HEALTH": where.health,
             "COLLECTOR_OTLP_GRPC": where.otlp,

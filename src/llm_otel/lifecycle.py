@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llm_otel.errors import ConfigError
@@ -169,16 +170,26 @@ def cost(usage: object = None, *, model: str, **options: Any) -> Cost | None:
         ValueError: A field is unknown, not a count, or larger than the field it is a part of.
         TypeError: `usage` is nothing of the kind.
     """
-    from llm_otel import pricing
-    from llm_otel.core import runtime
-
-    reported = _reported(usage)
+    pricing, runtime = _late_imports()
+    reported = usage if isinstance(usage, Usage) else _reported(usage)
     if reported is _NOTHING_COUNTED:
         return None
     active = runtime.active()
     if active is None:
-        return pricing.cost(reported, model=model, **options)
-    return pricing.cost_by_hand(active.pricing, reported, model=model, **options)
+        computed: Cost | None = pricing.cost(reported, model=model, **options)
+    else:
+        computed = pricing.cost_by_hand(active.pricing, reported, model=model, **options)
+    return computed
+
+
+@cache
+def _late_imports() -> tuple[Any, Any]:
+    """What `cost` needs and `import llm_otel` does without; an `import` each time would take a
+    third of the time of a cost."""
+    from llm_otel import pricing
+    from llm_otel.core import runtime
+
+    return pricing, runtime
 
 
 # A provider's usage of zeros, which tells nothing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -12,6 +12,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+Rows = list[dict[str, Any]]
+# Puts spans through the whole way into a lake; gives their rows in `calls` and in `spans`.
+Store = Callable[..., tuple[Rows, Rows]]
 
 RESOURCE = {"service.name": "assistant", "deployment.environment.name": "test"}
 NOW = time.time_ns()
@@ -30,6 +34,27 @@ CHAT = {
     "gen_ai.usage.cost.source": "local",
     "tenant_id": "acme",
     "feature": "support",
+}
+
+OPENINFERENCE = {
+    "openinference.span.kind": "LLM",
+    "llm.provider": "openai",
+    "llm.model_name": "gpt-4o",
+    "llm.token_count.prompt": 1000,
+    "llm.token_count.completion": 100,
+    "llm.token_count.total": 1100,
+    "llm.token_count.prompt_details.cache_read": 10,
+    "gen_ai.request.stream": True,
+    "llm.input_messages.0.message.role": "system",
+    "llm.input_messages.0.message.content": "Be kind.",
+    "llm.input_messages.1.message.role": "user",
+    "llm.input_messages.1.message.content": "Hello",
+    "llm.output_messages.0.message.role": "assistant",
+    "llm.output_messages.0.message.content": "Hi",
+    "input.value": '{"messages": []}',
+    "user.id": "u1",
+    "session.id": "s1",
+    "llm_otel.tag.team": "blue",
 }
 
 
@@ -87,8 +112,15 @@ def spans(
                 **fields,
             },
         )
-        fill(span.attributes, values)
+        fill(span.attributes, _with_own_id(values, len(scope.spans)))
     return request
+
+
+def _with_own_id(values: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    """No two answers have one id."""
+    if values.get("gen_ai.response.id") != CHAT["gen_ai.response.id"]:
+        return values
+    return {**values, "gen_ai.response.id": f"chatcmpl-{number}"}
 
 
 def event(name: str, attributes: Mapping[str, Any], *, time_ns: int = NOW) -> Any:

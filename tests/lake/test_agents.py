@@ -212,6 +212,18 @@ def test_metrics_of_claude_code(sent: Sent) -> None:
     assert labels == [("anthropic", SONNET, "chat", None)]
 
 
+def test_a_gauge_of_an_agent_is_no_counter(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+    """As what comes through Prometheus may be: each sample is the whole total again."""
+    omissions.forget()
+    _, request = metric("claude_code.cost.usage", {"": 1.25}, model=SONNET)
+    made = request.resource_metrics[0].scope_metrics[0].metrics[0]
+    points = list(made.sum.data_points)
+    made.gauge.data_points.extend(points)
+    sent.send((METRICS, request))
+    assert usage(sent) == {}
+    assert "it is a gauge" in caplog.text
+
+
 def test_metrics_of_gemini_cli_are_priced(sent: Sent) -> None:
     """No metric says the cost; thoughts are output, cached tokens a part of the input."""
     tokens = {"input": 1000.0, "output": 100.0, "thought": 50.0, "cache": 400.0, "tool": 0.0}

@@ -6,7 +6,6 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from digest.lakes import call, lake
+from lake.pages import text
 
 import llm_otel.lake
 from llm_otel.dashboard.site import Site
@@ -66,17 +66,7 @@ def shown(opened: Lake, path: str, **parameters: str) -> str:
     """All text of a page of the dashboard."""
     site = Site(opened, clock=lambda: NOW)
     page, context = site.context(path, State({k: (v,) for k, v in parameters.items()}).href(""))
-    return "\n".join(_texts(site.content(page, context)))
-
-
-def _texts(part: Any) -> Iterator[str]:
-    if isinstance(part, (list, tuple)):
-        for each in part:
-            yield from _texts(each)
-    elif isinstance(part, (str, int, float)):
-        yield str(part)
-    elif part is not None:
-        yield from _texts(getattr(part, "children", None))
+    return text(site.content(page, context))
 
 
 @pytest.mark.parametrize(

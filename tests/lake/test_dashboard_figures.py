@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dash import dcc
+from lake.pages import text
 
 import llm_otel.lake
 from llm_otel.dashboard.app import create_app
@@ -79,21 +80,6 @@ def content(site: Site, address: str) -> list[Any]:
     path, _, search = address.partition("?")
     page, context = site.context(path, State.parse(search).href(""))
     return site.content(page, context)
-
-
-def text(part: Any) -> str:
-    """All that a page says."""
-    return "\n".join(_texts(part))
-
-
-def _texts(part: Any) -> Iterator[str]:
-    if isinstance(part, (list, tuple)):
-        for each in part:
-            yield from _texts(each)
-    elif isinstance(part, (str, int, float)):
-        yield str(part)
-    elif part is not None:
-        yield from _texts(getattr(part, "children", None))
 
 
 def graphs(part: Any) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dash import dcc
 
 import llm_otel.lake
 from llm_otel import semconv
@@ -54,6 +55,50 @@ def test_a_page_says_what_its_figures_are_made_of(
         assert "counted by" not in text
     else:
         assert words in text
+
+
+@pytest.mark.parametrize("calls", [[], [CALL]], ids=["alone", "beside a call"])
+def test_a_gauge_of_costs_is_said_to_count_nothing(tmp_path: Path, calls: list[Any]) -> None:
+    """Nobody can tell a running total from a last value; a counter adds up."""
+    gauge = {**GAIN, "metric": semconv.COST.name, "sum": 40.0, "instrument": "gauge"}
+    counter = {**GAIN, "metric": semconv.COST.name, "count": None, "instrument": "counter"}
+    text = page(tmp_path, "/cost", calls=calls, metrics_hourly=[gauge])
+    assert "Metrics of cost that are not counted" in text
+    assert "it is a gauge" in text
+    assert "$40" not in text
+    assert "not counted" not in page(tmp_path / "other", "/cost", metrics_hourly=[counter])
+
+
+@pytest.mark.parametrize("past", [[CALL], []], ids=["beside others", "alone"])
+def test_calls_of_a_clock_that_is_ahead_are_not_missing_in_silence(
+    tmp_path: Path, past: list[Any]
+) -> None:
+    """The page says how many, and leads to the window that holds them, as `export costs` does."""
+    soon = {**CALL, "time": HOUR + timedelta(hours=20), "cost_usd": 7.0}
+    calls = [*past, *({**soon, "span_id": f"{n:016x}"} for n in (1, 2))]
+    with Writer(tmp_path) as writer:
+        writer.append(calls=calls)
+    site = Site(llm_otel.lake.open(tmp_path), clock=lambda: NOW)
+    content = site.content(*site.context("/cost", "?range=24h"))
+    assert "2 calls are dated in the future" in str(content)
+    (link,) = {
+        part.href
+        for parts in content
+        for part in getattr(parts, "children", None) or []
+        if isinstance(part, dcc.Link) and "more" in str(part.children)
+    }
+    later = str(site.content(*site.context("/cost", link.partition("?")[2])))
+    assert "$14.00" in later or "$15.00" in later
+    assert "dated in the future" not in later
+    assert "dated in the future" not in str(
+        site.content(*site.context("/cost", "?until=2026-11-20T16:00"))
+    )
+
+
+def test_clocks_that_differ_by_seconds_are_not_ahead(tmp_path: Path) -> None:
+    """Such a call is in the figures a moment later."""
+    seconds = {**CALL, "time": NOW.replace(tzinfo=None) + timedelta(seconds=20)}
+    assert "dated in the future" not in page(tmp_path, "/", calls=[CALL, seconds])
 
 
 def test_spans_that_are_no_calls_are_listed_with_the_reason(tmp_path: Path) -> None:

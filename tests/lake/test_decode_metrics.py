@@ -94,6 +94,60 @@ def test_a_restarted_process_counts_from_zero(sent: Sent) -> None:
     assert sent.one("sum(sum)") == (8.0,)
 
 
+def at(seconds: int, value: float, **more: Any) -> Any:
+    """A cumulative point so many seconds after the first."""
+    return samples.counter(value, time_ns=samples.NOW + seconds * SECOND, start_ns=START, **more)
+
+
+LATE = {
+    "in order": ([at(1, 5.0), at(2, 20.0), at(3, 3.0), at(4, 4.0)], 24.0),
+    "before a restart": ([at(1, 5.0), at(3, 3.0), at(2, 20.0)], 23.0),
+    "before and after a restart": ([at(1, 5.0), at(4, 4.0), at(2, 20.0), at(3, 3.0)], 24.0),
+    "several before a restart": ([at(4, 3.0), at(1, 5.0), at(3, 20.0), at(2, 12.0)], 23.0),
+    "in order of their values": ([at(4, 3.0), at(1, 5.0), at(2, 12.0), at(3, 20.0)], 23.0),
+    "between two restarts": ([at(1, 20.0), at(3, 5.0), at(2, 15.0)], 40.0),
+    "sent again": (
+        [at(1, 5.0), at(3, 3.0), at(2, 20.0), at(2, 20.0), at(1, 5.0), at(3, 3.0)],
+        23.0,
+    ),
+    "without any restart": ([at(1, 5.0), at(3, 20.0), at(2, 12.0)], 20.0),
+    "lower by rounding alone": ([at(1, 0.1 + 0.2), at(2, 0.3), at(3, 0.3)], 0.3),
+}
+
+
+@pytest.mark.parametrize("order", LATE)
+@pytest.mark.parametrize("batches", ["one", "each"])
+def test_points_out_of_order_count_what_they_count_in_order(
+    sent: Sent, order: str, batches: str
+) -> None:
+    """A point that is older than one with a lower value came before a restart: both count; in one
+    request, and in batches of which the server is restarted between."""
+    originals, total = LATE[order]
+    requests = [type(each).FromString(each.SerializeToString()) for each in originals]
+    if batches == "one":
+        for request in requests[1:]:
+            requests[0].MergeFrom(request)
+        sent.send(requests[0])
+    else:
+        for request in requests:
+            sent.send(request)
+            sent.restart()
+    assert sent.one("sum(sum)") == (pytest.approx(total),)
+
+
+def test_other_buckets_are_no_restart(sent: Sent) -> None:
+    """Sum and count go on; what the buckets gained is not known."""
+    first, second = (
+        samples.histogram(total, buckets, time_ns=samples.NOW + total * SECOND, start_ns=START)
+        for total, buckets in ((2, [1, 1, 0]), (9, [1, 2, 1]))
+    )
+    point = second.resource_metrics[0].scope_metrics[0].metrics[0].histogram.data_points[0]
+    del point.explicit_bounds[:]
+    del point.bucket_counts[:]
+    sent.send(first, second)
+    assert sent.one("sum(sum), sum(count)::INT") == (9.0, 4)
+
+
 def test_two_processes_with_one_name_are_both_counted(sent: Sent) -> None:
     """Start times tell them apart, point by point."""
     one, other = points(1.0, 2.0, 3.0), points(10.0, 20.0, 30.0, start=START + 7)

@@ -10,10 +10,14 @@ import pytest
 
 import llm_otel.lake
 from llm_otel import semconv
+from llm_otel.digest.quality import read_errors
 from llm_otel.lake.queries import Filter, Reader, usage
 from llm_otel.lake.writer import Writer
 
 HOUR = datetime(2026, 11, 20, 12)
+# The service of a gateway, and its call below the first of an application.
+GATEWAY_S: dict[str, Any] = {"service_name": "gateway", "instance": "g"}
+GATEWAY = {**GATEWAY_S, "trace_id": f"{1:032x}", "parent_span_id": f"{1:016x}"}
 DAY = Filter(datetime(2026, 11, 20), datetime(2026, 11, 21))
 
 
@@ -113,6 +117,69 @@ def counted(
             id="an application with metrics above its gateway",
         ),
         pytest.param(
+            [{"instance": "a"}, GATEWAY],
+            [*metrics(1, 1.0, instance="a"), *metrics(1, 1.0, **GATEWAY_S)],
+            (1, 1.0, 0),
+            id="an application and its gateway with metrics",
+        ),
+        pytest.param(
+            [{"instance": "a"}, GATEWAY],
+            [*metrics(10, 12.0, instance="a"), *metrics(10, 11.0, **GATEWAY_S)],
+            (10, 11.0, 0),
+            id="of which the spans are a sample",
+        ),
+        pytest.param(
+            [{"instance": "a"}, GATEWAY, {"instance": "a", "cost_usd": 3.0}],
+            [*metrics(2, 4.0, instance="a"), *metrics(1, 1.0, **GATEWAY_S)],
+            (2, 4.0, 0),
+            id="a part of the application's calls goes through the gateway",
+        ),
+        pytest.param(
+            [{"instance": "a"}, GATEWAY],
+            [*metrics(0, 1.0, instance="a")[1:], *metrics(1, 1.0, **GATEWAY_S)],
+            (1, 1.0, 0),
+            id="the application's metrics hold the money alone",
+        ),
+        pytest.param(
+            [{"instance": "a"}, {**GATEWAY, "scope": "peer"}],
+            metrics(0, 1.0, instance="a")[1:],
+            (1, 1.0, 1),
+            id="the application's metrics hold the money, the gateway has none",
+        ),
+        pytest.param(
+            [
+                {"instance": "a"},
+                GATEWAY,
+                {
+                    **GATEWAY,
+                    "parent_span_id": f"{2:016x}",
+                    "scope": "peer",
+                    "service_name": "proxy",
+                },
+            ],
+            [*metrics(1, 1.0, instance="a"), *metrics(1, 1.0, **GATEWAY_S)],
+            (1, 1.0, 0),
+            id="and a proxy without metrics behind it",
+        ),
+        pytest.param(
+            [
+                {"instance": "a", "time": HOUR - timedelta(hours=12, seconds=1), "duration_s": 3.0},
+                {**GATEWAY, "time": HOUR - timedelta(hours=12)},
+            ],
+            [
+                *(
+                    {**row, "hour": HOUR - timedelta(hours=12)}
+                    for row in metrics(1, 1.0, instance="a")
+                ),
+                *(
+                    {**row, "hour": HOUR - timedelta(hours=12)}
+                    for row in metrics(1, 1.0, **GATEWAY_S)
+                ),
+            ],
+            (1, 1.0, 0),
+            id="an application and its gateway over midnight",
+        ),
+        pytest.param(
             [{"instance": "a", "scope": "peer", "provider": "groq"}],
             metrics(1, 1.0, instance="a"),
             (1, 1.0, 0),
@@ -163,6 +230,12 @@ def counted(
             id="metrics hold the money of one process",
         ),
         pytest.param(
+            [{"instance": "a"}],
+            [{**metrics(0, 7.0, instance="a")[1], "instrument": "gauge", "count": 9}],
+            (1, 1.0, 1),
+            id="a gauge of costs adds up to nothing",
+        ),
+        pytest.param(
             [{"service_name": "other"}], metrics(1, 1.0), (2, 2.0, 1), id="another service"
         ),
     ],
@@ -176,3 +249,17 @@ def test_a_call_counts_once(
     """By its metric where that holds it, else by its span."""
     rows = [call(number, **columns) for number, columns in enumerate(calls, 1)]
     assert counted(tmp_path, rows, gains) == wanted
+
+
+def test_errors_of_an_application_and_its_gateway_count_once(tmp_path: Path) -> None:
+    """In the digest, too."""
+    failed: dict[str, Any] = {"status": "error", "error_type": "timeout"}
+    calls = [call(1, instance="a", **failed), call(2, **GATEWAY, **failed)]
+    gains = []
+    for sender in ({"instance": "a"}, GATEWAY_S):
+        duration, cost = metrics(1, 1.0, **sender)
+        failures = {"metric": semconv.ERRORS.name, "error_type": "timeout", "token_type": None}
+        gains += [duration, cost, {**cost, **failures}]
+    with Writer(tmp_path) as writer:
+        writer.append(calls=calls, metrics_hourly=gains)
+    assert read_errors(Reader(llm_otel.lake.open(tmp_path), DAY)) == [("timeout", 1, 0)]

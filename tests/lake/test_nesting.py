@@ -216,7 +216,116 @@ def test_calls_on_both_sides_of_midnight(tmp_path: Path) -> None:
         assert [span[0][0] for span in spans] == wanted
 
 
+def test_usage_of_silent_calls_on_both_sides_of_midnight_counts_once(tmp_path: Path) -> None:
+    """The last of them has it, whichever days are read, and the others stay what they are."""
+    silent = {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+    before = {"time": datetime(2026, 11, 19, 23, 59, 58), **silent}
+    rows = counted(
+        tmp_path,
+        [call("a", time=datetime(2026, 11, 19, 23, 59, 57), duration_s=5.0, tenant_id="acme"),
+         call("b", "a", **before), call("c", "a", time=datetime(2026, 11, 20), **silent)],
+    )  # fmt: skip
+    wanted = {"b": (None, None, "acme"), "c": (1000, 0.0035, "acme")}
+    names = "input_tokens", "cost_usd", "tenant_id"
+    assert {span: tuple(row[name] for name in names) for span, row in rows.items()} == wanted
+    opened = llm_otel.lake.open(tmp_path)
+    for since, until, cost in ((DAY - timedelta(1), DAY, (1, None)), (DAY, None, (1, 0.0035))):
+        assert opened.calls(since, until).aggregate("count(*), sum(cost_usd)").fetchall() == [cost]
+
+
 def test_calls_of_a_flat_instrumentation_are_not_looked_at(tmp_path: Path) -> None:
     """Ours makes one span a request: two of one service are two."""
     rows = counted(tmp_path, [call("a", scope="llm_otel"), call("b", "a", scope="llm_otel")])
     assert sorted(rows) == ["a", "b"]
+
+
+def test_our_own_calls_of_an_older_lake_are_not_looked_at(tmp_path: Path) -> None:
+    """Calls had no scope once; their spans always had."""
+    calls = [call("a", scope=None), call("b", "a", scope=None)]
+    for scope, kept in (("llm_otel", ["a", "b"]), ("framework", ["b"])):
+        spans = [step("a", None, scope=scope), step("b", "a", scope=scope)]
+        assert sorted(counted(tmp_path / scope, calls, spans)) == kept
+
+
+def test_thoughts_known_above_are_added(tmp_path: Path) -> None:
+    """An output below that leaves them out is not what was billed."""
+    above = call("a", output_tokens=150, reasoning_tokens=50, cost_usd=0.004)
+    rows = counted(tmp_path, [above, call("b", "a")])
+    assert list(rows) == ["b"]
+    usage = rows["b"]["output_tokens"], rows["b"]["reasoning_tokens"], rows["b"]["cost_usd"]
+    assert usage == (150, 50, 0.004)
+
+
+ANSWER = {"response_id": "chatcmpl-1"}
+SILENT = {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param({}, {}, id="two callbacks"),
+        pytest.param({"parent": "d"}, {"parent": "d"}, id="below one step"),
+        pytest.param({"parent": "d"}, {"parent": None}, id="one at the root"),
+        pytest.param({"service_name": "app"}, {"service_name": "gateway"}, id="two services"),
+        pytest.param({}, {"model": "smart"}, id="an alias of the gateway"),
+        pytest.param({}, {"scope": "other", "input_tokens": 7}, id="another way to count"),
+        pytest.param({}, SILENT, id="one without usage"),
+    ],
+)
+def test_spans_of_one_answer_side_by_side_are_one(
+    tmp_path: Path, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """The one that knows most counts, and takes over what only the other one knows."""
+    first = call("a", **ANSWER, tenant_id="acme", feature="f", **one)
+    rows = counted(
+        tmp_path, [first, call("b", **ANSWER, session_id="s", **other)], [step("d", None)]
+    )
+    assert list(rows) == ["a"], rows
+    known = ("tenant_id", "session_id", "input_tokens", "cost_usd")
+    assert [rows["a"][name] for name in known] == ["acme", "s", 1000, 0.0035]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param({}, {"response_id": "chatcmpl-2"}, id="another answer"),
+        pytest.param({"response_id": ""}, {"response_id": ""}, id="empty ids"),
+        pytest.param({}, {"trace_id": "77" * 16}, id="another trace"),
+        pytest.param({}, {"operation": "embeddings"}, id="another operation"),
+        pytest.param({}, {"time": datetime(2026, 11, 20, 12, 0, 5)}, id="later, from a cache"),
+        pytest.param({}, {"input_tokens": 7}, id="a server that gives all answers one id"),
+    ],
+)
+def test_spans_side_by_side_of_other_answers_stay(
+    tmp_path: Path, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    rows = counted(tmp_path, [call("a", **{**ANSWER, **one}), call("b", **{**ANSWER, **other})])
+    assert sorted(rows) == ["a", "b"], rows
+
+
+def test_a_nested_call_has_another_one_beside_it(tmp_path: Path) -> None:
+    """A framework's call, the SDK's below it and a callback's beside that: one request."""
+    rows = counted(
+        tmp_path,
+        [call("a", tenant_id="acme"), call("b", "a", **ANSWER),
+         call("c", None, **ANSWER, feature="f", provider=None), call("d", input_tokens=9)],
+    )  # fmt: skip
+    assert sorted(rows) == ["b", "d"], rows
+    assert (rows["b"]["tenant_id"], rows["b"]["feature"]) == ("acme", "f")
+
+
+def test_spans_of_one_answer_on_both_sides_of_midnight(tmp_path: Path) -> None:
+    before = {"time": datetime(2026, 11, 19, 23, 59, 59), "duration_s": 3.0}
+    rows = counted(
+        tmp_path,
+        [call("a", **ANSWER, **before, tenant_id="acme", feature="f"),
+         call("b", **ANSWER, time=datetime(2026, 11, 20, 0, 0, 1))],
+    )  # fmt: skip
+    assert list(rows) == ["b"]
+    assert rows["b"]["tenant_id"] == "acme"
+
+
+def test_an_id_that_many_answers_have_is_none(tmp_path: Path) -> None:
+    """Of a server that gives every answer the same one."""
+    rows = counted(tmp_path, [call(span, **ANSWER) for span in "abcdef"])
+    assert sorted(rows) == list("abcdef")

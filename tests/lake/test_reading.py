@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 import llm_otel.lake
@@ -49,6 +51,60 @@ def test_a_connection_sees_new_rows_and_joined_files(lake: Lake) -> None:
         assert connection.cursor().sql("FROM calls").fetchall()[18:]
     with connection:
         assert connection.query(COUNT).fetchall() == [(19,)]
+
+
+METHODS: dict[str, Callable[[Any], Any]] = {
+    "begin": lambda c: c.begin(),
+    "commit": lambda c: c.begin().commit(),
+    "rollback": lambda c: c.begin().rollback(),
+    "execute": lambda c: c.execute("SELECT 1"),
+    "executemany": lambda c: c.executemany("SELECT ?", [[1], [2]]),
+    "register": lambda c: c.register("prices", pa.table({"price": [1.0]})),
+    "unregister": lambda c: c.register("prices", pa.table({"price": [1.0]})).unregister("prices"),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_chained_sees_new_rows(lake: Lake, method: str) -> None:
+    """Whatever returns the connection returns the one that looks for them."""
+    connection = METHODS[method](lake.connection())
+    with Writer(lake.path) as writer:
+        writer.append(calls=[row(2)])
+    assert connection.execute(COUNT).fetchall() == [(2,)]
+
+
+def test_a_rollback_takes_no_rows_back(lake: Lake) -> None:
+    """The views that a transaction saw are put again after it."""
+    connection = lake.connection()
+    connection.begin()
+    with Writer(lake.path) as writer:
+        writer.append(calls=[row(2)])
+        assert connection.execute(COUNT).fetchall() == [(2,)]
+        connection.rollback()
+        assert connection.execute(COUNT).fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("method", ["sql", "query", "execute"])
+def test_a_query_finds_the_data_frames_where_it_is_asked(lake: Lake, method: str) -> None:
+    """As with DuckDB's own connection."""
+    prices = pa.table({"price": [2.5]})
+    for connection in (lake.connection(), lake.connection().cursor()):
+        answer = getattr(connection, method)("SELECT price FROM prices, calls").fetchall()
+        assert answer == [tuple(row.values()) for row in prices.to_pylist()]
+
+
+@pytest.mark.parametrize("new", [0, 1], ids=["no new rows", "new rows"])
+def test_a_result_that_is_half_read_is_not_cut_off(lake: Lake, new: int) -> None:
+    """What would end it says so, whether rows came meanwhile or not; it is read to its end."""
+    connection = lake.connection()
+    result = connection.execute("SELECT range FROM range(100000), calls")
+    assert result.fetchmany(2) == [(0,), (1,)]
+    with Writer(lake.path) as writer:
+        writer.append(calls=[row(n + 2) for n in range(new)])
+    with pytest.raises(duckdb.ResourceInUseException, match="unfinished result"):
+        connection.sql(COUNT)
+    assert len(result.fetchall()) == 99_998
+    assert connection.sql(COUNT).fetchall() == [(1 + new,)]
 
 
 def test_a_connection_may_read_other_files(lake: Lake, tmp_path: Path) -> None:

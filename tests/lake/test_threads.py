@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import socket
 import threading
 import time
@@ -200,6 +201,20 @@ def test_the_farewell_is_true(tmp_path: Path) -> None:
     with serving(tmp_path / "lake", "--no-dashboard") as served:
         assert "everything that was acknowledged is stored" in served.stop()
     assert count(tmp_path / "lake") == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is none on Windows")
+def test_a_flush_that_does_not_end_holds_nothing_up(tmp_path: Path) -> None:
+    """A table that cannot be written, and SIGHUP: SIGTERM ends the process within its grace."""
+    with serving(tmp_path / "lake", "--no-dashboard") as served:
+        blocked = tmp_path / "lake" / "spans"
+        blocked.rename(tmp_path / "away")
+        blocked.write_bytes(b"")
+        assert answer(port_of(served), whole(BODY)).startswith(b"HTTP/1.1 200")
+        served.process.send_signal(signal.SIGHUP)
+        began = time.monotonic()
+        assert "everything that was acknowledged is stored" not in served.stop()
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")

@@ -70,6 +70,20 @@ def status(served: Served, name: str) -> int:
     raise AssertionError(name)
 
 
+def test_a_browser_cannot_reach_the_grpc_port(ingest: Ingest) -> None:
+    """It takes no HTTP/1.1, which is all that browsers speak without TLS, so no name is asked."""
+    head = HEAD.replace(
+        b"/v1/traces", b"/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+    )
+    head = head.replace(b"x-protobuf", b"grpc").replace(b"localhost", b"rebound.example.net")
+    message = b"\0" + len(BODY).to_bytes(4, "big") + BODY
+    request = head + b"Content-Length: %d\r\n\r\n%s" % (len(message), message)
+    with Receiver(ingest, http_port=None, grpc_port=0) as receiver:
+        assert not answer(receiver.grpc_port, request).startswith(b"HTTP/1.1 2")
+    ingest.flush()
+    assert count(ingest.writer.path) == 0
+
+
 def test_only_its_own_names_are_answered(tmp_path: Path) -> None:
     """A page that has its own name point here is sent away, for sending and for the health."""
     names = ("--no-dashboard", "--host-name", "Otel.example.com")

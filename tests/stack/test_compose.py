@@ -146,12 +146,14 @@ def test_publishes_on_loopback_only(name: str, model: dict[str, Any]) -> None:
 
 
 def test_memory_of_go_programs_stays_below_the_limit(model: dict[str, Any]) -> None:
-    """A garbage collector that knows its limit works instead of being killed."""
+    """A garbage collector that knows its limit works instead of being killed, or refusing."""
     for name, service in model["services"].items():
         soft = service.get("environment", {}).get("GOMEMLIMIT")
         if soft:
             share = int(soft.removesuffix("MiB")) * 2**20 / int(service["mem_limit"])
-            assert 0.75 <= share <= 0.85, (name, share)
+            # the Collector's memory_limiter refuses from 60 % on
+            least, most = (0.55, 0.6) if name.startswith("otel-collector") else (0.75, 0.85)
+            assert least <= share <= most, (name, share)
 
 
 def test_images_are_pinned_once(model: dict[str, Any]) -> None:

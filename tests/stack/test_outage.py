@@ -22,7 +22,7 @@ from stack.whole import Whole, whole
 from llm_otel import semconv
 from llm_otel.stack import prometheus, render
 from llm_otel.stack.config import Config
-from llm_otel.stack.prometheus import budgets
+from llm_otel.stack.prometheus import budgets, recording
 
 # An hour takes three seconds, a day 72.
 SPEED: Final = 1_200
@@ -144,6 +144,14 @@ def close(stack: Whole, program: Program, since: float) -> bool:
     return found is not None and found == pytest.approx(program.spent(since), rel=0.01)
 
 
+def hours_hold_all(stack: Whole, program: Program) -> bool:
+    """Whether the hours after the first recorded one hold what was spent since, within 2 %."""
+    (recorded,) = stack.query(f"{recording.HOURLY_COST}[5m]")
+    (first, _), *later = recorded["values"]
+    total = sum(float(value) for _, value in later)
+    return total == pytest.approx(program.spent(first), rel=0.02)
+
+
 def test_the_month_has_what_was_spent_while_prometheus_was_away(tmp_path: Path) -> None:
     """After a restart over a full hour, and after a night that the Collector's queue bridged."""
     clock = Clock()
@@ -163,6 +171,7 @@ def test_the_month_has_what_was_spent_while_prometheus_was_away(tmp_path: Path) 
         midnight = clock.at(1, 0)
         assert program.spent(midnight) > 2
         wait_for(lambda: close(stack, program, midnight), "the month of December", 40)
+        wait_for(lambda: hours_hold_all(stack, program), "the sum of the hours", 10)
 
 
 def test_what_comes_a_night_late_is_taken(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from dash import dcc
+
 import llm_otel
+from llm_otel import formats
 from llm_otel.dashboard import pages
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import notice
@@ -17,7 +20,9 @@ from llm_otel.dashboard.failures import DamagedLakeError
 from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.state import State as Address
 from llm_otel.errors import ConfigError
+from llm_otel.lake.admission import AHEAD
 from llm_otel.lake.queries import choices
+from llm_otel.lake.queries.ahead import USUAL, ahead
 from llm_otel.lake.queries.callless import callless
 from llm_otel.lake.reading import Lake, without_damaged
 
@@ -117,18 +122,44 @@ class Site:
 
         return common.part(context, "The spans without a call", card)
 
+    def _ahead(self, context: Context, latest: datetime) -> Any:
+        """How many calls the figures lack because they are dated in the future."""
+        now = context.now
+        if context.filter.until != now or latest <= now + USUAL:
+            return None
+
+        def sentence() -> Any:
+            calls = ahead(self.lake, context.filter, now)
+            if not calls:
+                return None
+            until = (now + AHEAD + timedelta(minutes=1)).isoformat("T", "minutes")
+            return notice(
+                [
+                    f"{formats.count(calls)} {'calls are' if calls > 1 else 'call is'} dated in "
+                    "the future, because a sender's clock is ahead. The figures here end now: ",
+                    dcc.Link("show one day more", href=context.here(until=until)),
+                    ", and set that clock.",
+                ],
+                "warn",
+            )
+
+        return common.part(context, "The calls of clocks that are ahead", sentence)
+
     def _content(self, page: Page, context: Context) -> list[Any]:
+        early = None
         if page.needs_calls:
             latest = choices.latest(self.lake)
             if latest is None:
                 return [empty.no_data(context.receiver), self._callless(context)]
+            early = self._ahead(context, latest)
             if not choices.any_calls(self.lake, context.filter):
                 return [
+                    early,
                     empty.nothing_matches(
                         context.here(range="90d", since=None, until=None),
                         context.state.cleared().href(context.path),
                         context.state.cleared() != context.state,
-                    )
+                    ),
                 ]
         data = page.read(context)
-        return page.show(context, data, page.tables(context, data))
+        return [early, *page.show(context, data, page.tables(context, data))]

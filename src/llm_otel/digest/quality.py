@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.queries.metering import ONLY_UNMETERED, keep_unmetered
+from llm_otel.lake.queries.metering import ONLY_UNMETERED, keep_unmetered, once
 from llm_otel.lake.queries.reader import Reader
 
 
@@ -124,7 +124,7 @@ def read_errors(reader: Reader) -> list[tuple[str, int, int]]:
     cancelled is no error."""
     keep_unmetered(reader)
     rows = reader.rows(
-        _ERRORS.replace("{only}", ONLY_UNMETERED),
+        once(reader, _ERRORS).replace("{only}", ONLY_UNMETERED),
         _Errors,
         errors=semconv.ERRORS.name,
         other=semconv.OTHER,

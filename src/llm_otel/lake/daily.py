@@ -58,6 +58,10 @@ class Daily(Generic[Found]):
         self._kept[day] = _Kept(state, found, now + took + late)
         return found
 
+    def drop(self, day: date) -> None:
+        """Forget the finding about a day."""
+        self._kept.pop(day, None)
+
     def _forget(self, files: Files) -> None:
         """Drop the findings about days that are no longer kept."""
         for day in [

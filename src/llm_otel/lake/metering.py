@@ -4,6 +4,11 @@ Spans may be sampled and metrics are not, so metrics win where they hold the cal
 is decided by the process that told of it: a process that exports durations of a model does so for
 each of its calls of that model. Where the process is not known, the hour decides: the metrics of
 the service for the provider and model, in the hour in which the call ended or was exported.
+
+An application and its gateway may both have metrics, and then both hold the same requests. Their
+spans tell which, so that a share of the application's metrics does not count: of its requests and
+of each of its sums, the share that the calls above others have among all spans of the service, day
+and model. It is right of sampled spans, too.
 """
 
 from __future__ import annotations
@@ -56,6 +61,7 @@ _METERED: Final = f"""
         metric = '{semconv.REQUEST_DURATION.name}' AS durations
     FROM metrics_hourly WHERE metric IN ('{semconv.REQUEST_DURATION.name}',
         '{semconv.COST.name}', '{semconv.TOKENS_CONSUMED.name}')
+        AND instrument IS DISTINCT FROM 'gauge'
 """
 # All who sent calls, with what the view `metrics_hourly` holds of theirs: the requests (`counted`),
 # or tokens and cost (`paid`), as of coding agents, which have no metric for requests.
@@ -94,7 +100,7 @@ SAME: Final = " AND ".join(
     for name, text in ({name: f"c.{name}" for name in SENDER} | HOURS).items()
 )
 # Who sent calls whose requests no metrics count.
-UNMETERED: Final = "SELECT * EXCLUDE (counted) FROM judged WHERE NOT counted"
+UNMETERED: Final = "SELECT * EXCLUDE (counted) FROM judged WHERE NOT counted AND day <= $day"
 # Calls that metrics count by a span above them, as an application's above its gateway's.
 METERED_ABOVE: Final = f"""
     SELECT DISTINCT counted_trace_id AS trace_id, counted_span_id AS span_id FROM {ABOVE} c
@@ -102,15 +108,88 @@ METERED_ABOVE: Final = f"""
 """
 
 
+# What the metrics hold of calls, and how the columns of `calls` say it.
+MEASURES: Final = {
+    "requests": "1",
+    "cost_usd": "cost_usd",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cached_tokens": "cache_read_tokens",
+}
+# Calls with those above them, from level 0 up, and which metrics hold each. The lowest that metrics
+# count is the request; the money is that of the lowest whose metrics hold it, or of the call's span
+# where that counts. What others above these add to their metrics is there twice.
+_TWICE: Final = f"""
+    WITH chain AS (
+        SELECT *, trace_id AS counted_trace_id, span_id AS counted_span_id, 0 AS level
+        FROM calls SEMI JOIN (SELECT counted_trace_id AS trace_id, counted_span_id AS span_id
+            FROM {ABOVE}) USING (trace_id, span_id)
+        UNION ALL BY NAME SELECT * FROM {ABOVE}
+    ), held AS (
+        SELECT c.*, u.hour::DATE AS ended, counted, paid,
+            min(level) FILTER (counted) OVER request AS counted_level,
+            CASE WHEN coalesce(bool_or(counted AND level > 0) OVER request, false)
+                OR bool_or(paid AND level = 0) OVER request
+                THEN min(level) FILTER (paid) OVER request ELSE 0 END AS paid_level
+        FROM chain c JOIN judged u ON {{same}}
+        WINDOW request AS (PARTITION BY counted_trace_id, counted_span_id)
+    ), above AS (
+        SELECT trace_id, span_id, bool_and(counted AND level > counted_level) AS counted_twice,
+            bool_and(paid AND level > paid_level) AS paid_twice
+        FROM held WHERE level > 0 GROUP BY ALL
+    ), sent AS (
+        SELECT c.*, u.hour::DATE AS ended, counted, paid, coalesce(counted_twice, false)
+            AS counted_twice, coalesce(paid_twice, false) AS paid_twice
+        FROM (FROM calls UNION ALL BY NAME
+            SELECT DISTINCT ON (trace_id, span_id) * FROM {ABOVE}) c
+        JOIN judged u ON {{same}} LEFT JOIN above a
+            ON a.trace_id = c.trace_id AND a.span_id = c.span_id
+    )
+    SELECT ended AS day, service_name, coalesce(model, '{semconv.NONE}') AS model,
+        coalesce(count(*) FILTER (counted_twice) / nullif(count(*) FILTER (counted), 0), 0)
+            AS requests,
+        {{shares}}
+    FROM sent WHERE ended = $day GROUP BY ALL HAVING bool_or(counted_twice OR paid_twice)
+""".replace("{same}", SAME).replace(
+    "{shares}",
+    ", ".join(
+        f"coalesce(sum({column}) FILTER (paid_twice) / nullif(sum({column}) FILTER (paid), 0), "
+        f"count(*) FILTER (paid_twice) / nullif(count(*) FILTER (paid), 0), 0) AS {name}"
+        for name, column in MEASURES.items()
+        if name != "requests"
+    ),
+)
+# Only metrics of calls above others can hold what others hold.
+_ANY_TWICE: Final = (
+    f"SELECT 1 FROM {ABOVE} c SEMI JOIN (FROM judged WHERE paid) u ON {SAME} LIMIT 1"
+)
+_NOTHING_TWICE: Final = pa.schema(
+    [
+        ("day", pa.date32()),
+        ("service_name", pa.string()),
+        ("model", pa.string()),
+        *((name, pa.float64()) for name in MEASURES),
+    ]
+).empty_table()
+
+
 class Unmetered(NamedTuple):
-    """The rows of `UNMETERED` and of `METERED_ABOVE`."""
+    """What is to be added to the metrics, and what not to be counted of them.
+
+    Attributes:
+        senders: The rows of `UNMETERED`.
+        above: The rows of `METERED_ABOVE`.
+        twice: By day, service and label of the model the share of each of `MEASURES` that the
+            metrics of calls below hold, too.
+    """
 
     senders: pa.Table
     above: pa.Table
+    twice: pa.Table
 
 
 class Metering:
-    """Finds the senders of which there are no metrics; not for several threads at once.
+    """Finds which calls the metrics hold not at all, or twice; not for several threads at once.
 
     Args:
         database: Where to work.
@@ -140,8 +219,16 @@ class Metering:
         text = views.rows(METRICS, metrics)
         cursor.execute(f"CREATE OR REPLACE TEMP VIEW metrics_hourly AS {text}")
         cursor.execute(_JUDGED)
-        tables = (cursor.sql(text).to_arrow_table() for text in (UNMETERED, METERED_ABOVE))
-        return Unmetered(*tables)
+        # Calls above others may be of the next day, of which not all metrics are here.
+        senders = cursor.sql(UNMETERED, params={"day": day}).to_arrow_table()
+        above = cursor.sql(METERED_ABOVE).to_arrow_table()
+        twice = _NOTHING_TWICE
+        if cursor.execute(_ANY_TWICE).fetchall():
+            # Those that ended on the day may have begun on the one before.
+            self._requests.put_view(cursor, files, day - DAY, day)
+            cursor.execute(_JUDGED)
+            twice = cursor.sql(_TWICE, params={"day": day}).to_arrow_table()
+        return Unmetered(senders, above, twice.cast(_NOTHING_TWICE.schema))
 
 
 def _around(day: date) -> tuple[date, ...]:

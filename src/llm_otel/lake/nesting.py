@@ -9,6 +9,7 @@ The rules, for a call and the next call above it, over any number of other spans
   so does each count that both know; or input and output are the same, whatever the gateway calls
   the model; or the call above has the sums of the calls below it. Counts agree also where one of
   them leaves out the cached or the reasoning tokens.
+- Spans that tell of one answer side by side are compared too (`twins`).
 - Then the call above does not count. What only it knows (who asked, the cost, the usage) is taken
   over by the one below.
 """
@@ -23,6 +24,7 @@ import duckdb
 import pyarrow as pa
 
 from llm_otel import semconv
+from llm_otel.lake import twins
 
 # Instrumentations that make one span for a request, with no other of their own above it: where
 # nothing else told of calls, and one service did, none can be nested.
@@ -49,10 +51,10 @@ class Nested(NamedTuple):
 
     Attributes:
         without: `trace_id` and `span_id` of the rows that do not count as they are, of this day
-            or the one before.
-        instead: Rows of `calls` of this day in the place of some of these.
+            or the one before; also of rows in the place of these that the day before found.
+        instead: Rows of `calls` of these days in the place of some of these.
         above: Rows of `calls` that do not count, each with the ids of the one that counts for it,
-            `counted_trace_id` and `counted_span_id`.
+            `counted_trace_id` and `counted_span_id`, and how many it is above that, `level`.
     """
 
     without: pa.Table
@@ -73,6 +75,7 @@ def find(
         day: The day, which has calls.
         calls, spans: The rows of the day and, where there are any, of the one before, as queries.
     """
+    calls = {each: _with_scope(cursor, calls[each], spans.get(each)) for each in calls}
     emitters = cursor.execute(_with(_EMITTERS, calls=calls[day])).fetchall()
     before = day - timedelta(days=1)
     if before in calls:
@@ -91,13 +94,25 @@ def find(
     cursor.execute(_with(_STEPS["candidates"], calls=_union(rows)))
     trees = [spans[each] for each in (before, day) if each in spans]
     cursor.execute(_with(_STEPS["tree"], spans=_union(trees or [_NO_SPANS])))
-    for name in ("pairs", "same", "above", "takers"):
+    for name in ("pairs", "same"):
+        cursor.execute(_STEPS[name])
+    twins.add(cursor, (*_DESCRIBING, *_USAGE, *_COST))
+    for name in ("above", "takers"):
         cursor.execute(_with(_STEPS[name], day=f"DATE '{day}'"))
     if not cursor.execute("SELECT 1 FROM above LIMIT 1").fetchall():
         return None
     without = cursor.sql(_WITHOUT).to_arrow_table()
     tables = (cursor.sql(text).to_arrow_table() for text in (_INSTEAD, _ABOVE))
     return Nested(without, *tables)
+
+
+def _with_scope(cursor: duckdb.DuckDBPyConnection, calls: str, spans: str | None) -> str:
+    """The rows of `calls` with the scope that their spans have where they lack it: they were
+    written before the column was added."""
+    lacking = f"SELECT 1 FROM ({calls}) WHERE scope IS NULL LIMIT 1"
+    if spans is None or not cursor.execute(lacking).fetchall():
+        return calls
+    return _with(_SCOPED, calls=calls, spans=spans)
 
 
 def _with(text: str, **parts: str) -> str:
@@ -115,7 +130,12 @@ def _flat() -> str:
     return ", ".join(f"'{scope}'" for scope in sorted(_FLAT))
 
 
-# Who told of calls. Rows from before the column `scope` have none.
+_SCOPED: Final = """
+    SELECT c.* REPLACE (coalesce(c.scope, s.scope) AS scope) FROM ({calls}) c
+    LEFT JOIN (SELECT trace_id, span_id, any_value(scope) AS scope FROM ({spans}) GROUP BY ALL) s
+        ON s.trace_id = c.trace_id AND s.span_id = c.span_id
+"""
+# Who told of calls.
 _EMITTERS: Final = "SELECT DISTINCT scope, service_name FROM ({calls})"
 _NO_SPANS: Final = "SELECT NULL AS trace_id, NULL AS span_id, NULL AS parent_span_id WHERE false"
 
@@ -154,7 +174,7 @@ _STEPS: Final = {
     "traces": """
         CREATE OR REPLACE TEMP TABLE traces AS
         SELECT trace_id FROM ({calls}) GROUP BY trace_id
-        HAVING count(*) > 1 AND count(parent_span_id) > 0
+        HAVING count(*) > 1 AND (count(parent_span_id) > 0 OR count(response_id) > 1)
             AND (min(coalesce(service_name, '')) <> max(coalesce(service_name, ''))
                 OR bool_or(scope IS NULL OR scope NOT IN ({flat})))
     """,
@@ -237,17 +257,19 @@ _STEPS: Final = {
         )
         SELECT up.trace_id, up.below, up.above, whole, level FROM up
         ANTI JOIN same s ON s.trace_id = up.trace_id AND s.above = up.below
-        SEMI JOIN candidates c ON c.trace_id = up.trace_id AND c.span_id = up.below
-            AND c.day = {{day}}
+        SEMI JOIN candidates c ON c.trace_id = up.trace_id AND c.day = {{day}}
         WHERE up.below <> up.above
     """,
-    # Those of the calls that count to which a call above may give something: few, often.
+    # Those of the calls that count to which a call above may give something: few, often; and those
+    # of the day before in a trace that goes on in this one, where this day knows better.
     "takers": f"""
         CREATE OR REPLACE TEMP TABLE takers AS
         SELECT u.* FROM above u
         JOIN candidates a ON a.trace_id = u.trace_id AND a.span_id = u.above
         JOIN candidates b ON b.trace_id = u.trace_id AND b.span_id = u.below
-        WHERE a.cached > b.cached OR a.cost_source = '{semconv.COST_FROM_PROVIDER}' OR {_MORE}
+        WHERE a.cached > b.cached OR (a.reasoning_tokens > 0 AND b.reasoning_tokens IS NULL)
+            OR a.cost_source = '{semconv.COST_FROM_PROVIDER}' OR {_MORE}
+            OR b.day < {{day}}
     """,
 }
 _WITHOUT: Final = """
@@ -257,7 +279,8 @@ _WITHOUT: Final = """
 
 
 _ABOVE: Final = f"""
-    SELECT c.* EXCLUDE ({_HELPERS}), u.trace_id AS counted_trace_id, u.below AS counted_span_id
+    SELECT c.* EXCLUDE ({_HELPERS}), u.trace_id AS counted_trace_id, u.below AS counted_span_id,
+        u.level
     FROM above u JOIN candidates c ON c.trace_id = u.trace_id AND c.span_id = u.above
 """
 
@@ -284,10 +307,12 @@ _HIGHER: Final = f"""
     GROUP BY ALL
 """
 # The rows below with what they take over: the usage where they have none, or where only the one
-# above knows the cached part; the cost where they have none, or the one above has it from the
-# provider.
+# above knows the cached part, or the reasoning that is in no output below; the cost where they have
+# none, or the one above has it from the provider.
 _BETTER: Final = """
     CASE WHEN c.input IS NULL AND c.output IS NULL THEN h.used
+        WHEN c.reasoning_tokens IS NULL
+            AND h.used.output_tokens = c.output + nullif(h.used.reasoning_tokens, 0) THEN h.used
         WHEN c.cached = 0 THEN h.caching END
 """
 _DEARER: Final = f"""

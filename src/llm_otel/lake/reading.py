@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Collection
 from datetime import date, datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,7 +32,9 @@ _EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IG
 class Connection:
     """A DuckDB connection whose views are the newest rows in every query.
 
-    Everything else is `duckdb.DuckDBPyConnection`'s own.
+    Everything else is `duckdb.DuckDBPyConnection`'s own. What returns a connection there returns
+    this one. A result of `execute` that is not read to its end is replaced by the next `execute`;
+    whatever else asks raises `duckdb.ResourceInUseException` until it is read.
     """
 
     def __init__(
@@ -50,8 +53,22 @@ class Connection:
 
     def __getattr__(self, name: str) -> Any:
         if name in _ASKING:
+            if name not in _REPLACING:
+                # The views are put by `execute`, which would end an unread result in silence.
+                self._own.sql("SELECT 1").fetchall()
             self._see()
-        return getattr(self._own, name)
+        if name == "rollback":
+            self._seen = None  # the views may have been put since `begin`
+        own = getattr(self._own, name)
+        return partial(self._chained, own) if callable(own) else own
+
+    def _chained(self, _own: Callable[..., Any], *_arguments: Any, **_options: Any) -> Any:
+        """Call a method of DuckDB's connection; itself where that returns its own.
+
+        DuckDB looks for data frames among the names of all callers: here are none to mistake.
+        """
+        _answer = _own(*_arguments, **_options)
+        return self if _answer is self._own else _answer
 
     def _see(self) -> None:
         """Have the views show what is stored now."""
@@ -75,10 +92,9 @@ _OF_THE_QUERY: Final = (
     duckdb.InterruptException,
 )
 
-# What asks. These are DuckDB's own methods, which look for data frames where they are called.
-_ASKING: Final = frozenset(
-    {"execute", "sql", "query", "from_query", "executemany", "table", "view"}
-)
+_REPLACING: Final = frozenset({"execute", "executemany"})
+# What asks.
+_ASKING: Final = frozenset({*_REPLACING, "sql", "query", "from_query", "table", "view"})
 
 
 class Lake:
@@ -95,7 +111,7 @@ class Lake:
         _shut(self._closed, self.path)
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._stored = {name: Stored(self.path, table) for name, table in TABLES.items()}
-        self._requests = Requests(self._closed)
+        self._requests = Requests(self._closed, self.path)
         self._metering = Metering(self._closed, self._requests)
         self._verdicts = Verdicts(self._closed, self._requests)
 
@@ -151,6 +167,20 @@ class Lake:
         with self._lock:
             return self._metering.unmetered(self._files(), _day(since), _day(until))
 
+    def settle(self, last: date, grace_s: float, stop: Callable[[], bool] = lambda: False) -> None:
+        """Write down how the calls of the days up to `last` count, so that nobody finds it out
+        again; for the process that writes the lake.
+
+        Args:
+            last: A day that is over.
+            grace_s: Seconds for which what is of no use any more is kept.
+            stop: Whether to go on another time.
+        """
+        with self._lock:
+            files = self._files()
+            self._requests.settle(files, last, stop)
+            self._requests.clean(files, grace_s)
+
     def _put_views(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -198,7 +228,8 @@ class Lake:
 
     def _doubt(self) -> bool:
         """Read every file; whether one is damaged, which is left out from now on."""
-        return sum(stored.doubt() for stored in self._stored.values()) > 0
+        damaged = sum(stored.doubt() for stored in self._stored.values())
+        return self._requests.doubt() or damaged > 0
 
     def _files(self) -> Files:
         return {name: stored.files_by_day() for name, stored in self._stored.items()}
@@ -208,6 +239,8 @@ class Lake:
         with self._lock:
             if self._opened is None:
                 self._opened = _database()
+                # A query finds the data frames of whoever asks, behind `Connection`, too.
+                self._opened.execute("SET GLOBAL python_scan_all_frames = true")
             return self._opened
 
     def relation(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -14,21 +15,24 @@ from llm_otel.lake import nesting, views
 from llm_otel.lake.daily import DAY, Daily, Files, within
 from llm_otel.lake.nesting import Nested
 from llm_otel.lake.schema import CALLS, SPANS
+from llm_otel.lake.settled import Settled
 
-# The view of the calls that do not count, with the ids of those that count for them.
+# The view of the calls that do not count, with the ids of those that count for them. It may hold a
+# row of a trace that lasts over midnight twice.
 ABOVE: Final = "calls_above"
 _NONE_ABOVE: Final = (
-    f"SELECT *, '' AS counted_trace_id, '' AS counted_span_id FROM ({views.rows(CALLS, [])})"
+    "SELECT *, '' AS counted_trace_id, '' AS counted_span_id, 0 AS level "
+    f"FROM ({views.rows(CALLS, [])})"
 )
 
-# The rows of the days with nested calls. What a row of one day took over does not count either
-# where the next day's rows show it to be above another.
+# The rows of the days with nested calls. Of what two days say of a row the later one is right: it
+# knows the calls on both sides of midnight.
 _COUNTED: Final = """
     SELECT * FROM ({rows}) ANTI JOIN _nested_without USING (trace_id, span_id)
     UNION ALL BY NAME
-    SELECT * FROM _nested_instead i WHERE NOT EXISTS (
+    SELECT * EXCLUDE (found_on) FROM _nested_instead i WHERE NOT EXISTS (
         SELECT 1 FROM _nested_without w
-        WHERE w.trace_id = i.trace_id AND w.span_id = i.span_id AND w.found_on > i.day
+        WHERE w.trace_id = i.trace_id AND w.span_id = i.span_id AND w.found_on > i.found_on
     )
 """
 
@@ -38,11 +42,13 @@ class Requests:
 
     Args:
         database: Where to find out what is nested.
+        path: The lake's folder, in which days that are over are written down.
     """
 
-    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, database: duckdb.DuckDBPyConnection, path: Path) -> None:
         self._database = database
         self._nested: Daily[Nested | None] = Daily(CALLS.name, SPANS.name)
+        self._settled = Settled(path)
 
     def put_view(
         self,
@@ -54,19 +60,53 @@ class Requests:
         """Put the view `calls` of the days from `first` to `last` on a connection."""
         calls = files[CALLS.name]
         days = within(calls, first, last)
-        nested = self._of(files, days)
-        changed = {day for each in nested for day in (each, each - DAY)}
-        plain = [file for day in days if day not in changed for file in calls[day]]
+        settled = {day: of for day in days if (of := self._settled.of(files, day)) is not None}
+        loose = [day for day in days if day not in settled]
+        for day in settled:
+            if day - DAY in settled or day - DAY not in calls:
+                self._nested.drop(day)
+        nested = self._of(files, loose)
+        changed = {day for each in nested for day in (each, each - DAY)} & set(loose)
+        counted = {day: [of.calls] for day, of in settled.items() if of.calls}
+        plain = [f for d in days if d not in changed for f in counted.get(d, calls[d])]
         text = views.rows(CALLS, plain)
-        if nested:
-            others = [file for day in days if day in changed for file in calls[day]]
-            counted = _COUNTED.format(rows=views.rows(CALLS, others))
-            listed = ", ".join(f"DATE '{day}'" for day in days)
-            text += f" UNION ALL BY NAME {counted} AND i.day IN ({listed})"
-            _register(connection, nested)
-        else:
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {_NONE_ABOVE}")
+        if changed:
+            others = [file for day in sorted(changed) for file in calls[day]]
+            rows = _COUNTED.format(rows=views.rows(CALLS, others))
+            listed = ", ".join(f"DATE '{day}'" for day in loose)
+            text += f" UNION ALL BY NAME {rows} AND i.day IN ({listed})"
+        _put_above(connection, nested, [of.above for of in settled.values() if of.above])
         connection.execute(f"CREATE OR REPLACE TEMP VIEW calls AS {text}")
+
+    def doubt(self) -> bool:
+        """Read what is written down whole, after a reader failed; whether some of it is damaged,
+        and found out again from now on."""
+        return self._settled.doubt()
+
+    def settle(self, files: Files, last: date, stop: Callable[[], bool]) -> None:
+        """Write the days up to `last` down, until `stop()`."""
+        for day in within(files[CALLS.name], None, last):
+            if stop():
+                return
+            if self._settled.of(files, day) is None:
+                self._write(files, day)
+                self._nested.drop(day)
+        self._nested.drop(last + DAY)
+
+    def _write(self, files: Files, day: date) -> None:
+        cursor = self._database.cursor()
+        self.put_view(cursor, files, day, day)
+        calls = above = None
+        # The next day writes down those of its own.
+        of_day = f"FROM {ABOVE} WHERE day <= DATE '{day}'"
+        if cursor.execute(f"SELECT 1 {of_day} LIMIT 1").fetchall():
+            calls = cursor.sql("SELECT * EXCLUDE (day) FROM calls ORDER BY time").to_arrow_table()
+            above = cursor.sql(of_day).to_arrow_table()
+        self._settled.write(files, day, calls, above)
+
+    def clean(self, files: Files, grace_s: float) -> None:
+        """Delete what was written of files that are gone for `grace_s` seconds."""
+        self._settled.clean(files, grace_s)
 
     def _of(self, files: Files, days: Iterable[date]) -> dict[date, Nested]:
         """What is nested among the calls of some days, by the day of the calls below."""
@@ -90,14 +130,23 @@ class Requests:
         return nesting.find(self._database.cursor(), day, calls, spans)
 
 
-def _register(connection: duckdb.DuckDBPyConnection, nested: Mapping[date, Nested]) -> None:
-    without = [
-        found.without.append_column("found_on", pa.array([day] * len(found.without), pa.date32()))
-        for day, found in nested.items()
-    ]
-    connection.register("_nested_without", pa.concat_tables(without))
-    connection.register(
-        "_nested_instead", pa.concat_tables([found.instead for found in nested.values()])
-    )
-    connection.register("_nested_above", pa.concat_tables([x.above for x in nested.values()]))
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS FROM _nested_above")
+def _put_above(
+    connection: duckdb.DuckDBPyConnection, nested: Mapping[date, Nested], files: Sequence[str]
+) -> None:
+    """Put the view of the calls above others on a connection, and register what is nested."""
+    parts = []
+    if nested:
+        for name in ("without", "instead"):
+            tables = [_found_on(day, getattr(found, name)) for day, found in nested.items()]
+            connection.register(f"_nested_{name}", pa.concat_tables(tables))
+        connection.register("_nested_above", pa.concat_tables([x.above for x in nested.values()]))
+        parts.append("FROM _nested_above")
+    if files:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        parts.append(f"FROM read_parquet([{listed}], hive_partitioning = false)")
+    text = " UNION ALL BY NAME ".join(parts) or _NONE_ABOVE
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {text}")
+
+
+def _found_on(day: date, table: pa.Table) -> pa.Table:
+    return table.append_column("found_on", pa.array([day] * len(table), pa.date32()))

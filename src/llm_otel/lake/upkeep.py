@@ -20,6 +20,7 @@ from deltalake.exceptions import CommitFailedError
 from llm_otel.lake.delta import Stored
 from llm_otel.lake.failures import first_line
 from llm_otel.lake.fold import fold
+from llm_otel.lake.reading import Lake
 from llm_otel.lake.schema import METRICS, TABLES
 from llm_otel.lake.whole import mention
 
@@ -29,6 +30,8 @@ GRACE_HOURS: Final = 1
 ROUND_S: Final = 30.0
 _CLEAN_EVERY: Final = 10
 _CLOSE_S: Final = 10.0
+# The files of a day that is over so long have been joined, and so have those of the next day.
+_SETTLED_DAYS: Final = 3
 
 # Size of the files to make, in bytes, and from how many smaller ones on. Two steps, so that a large
 # file is not written again for every few small ones.
@@ -106,6 +109,8 @@ class Upkeep:
         # Tables of its own: a `Stored` is not for two threads.
         self._tables = {name: Stored(path, table) for name, table in TABLES.items()}
         self._retention = retention
+        self._path = path
+        self._lake: Lake | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="llm-otel-upkeep", daemon=True)
         self._thread.start()
@@ -149,4 +154,15 @@ class Upkeep:
             retain(self._tables, self._retention, today)
         except Exception as error:  # noqa: BLE001 as above
             _logger.warning("The retention of the lake failed: %s", first_line(error))
+        try:
+            self._lake = self._lake or Lake(self._path)
+            last = today - timedelta(days=_SETTLED_DAYS)
+            self._lake.settle(last, GRACE_HOURS * 3600.0, self._end.is_set)
+        except Exception as error:  # noqa: BLE001 as above
+            mention(
+                f"requests: {type(error)}",
+                "How the calls of days that are over count was not written down, and is found out "
+                "when it is read: %s",
+                first_line(error),
+            )
         _logger.debug("upkeep took %.1f s", time.monotonic() - began)

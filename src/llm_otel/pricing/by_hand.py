@@ -88,9 +88,9 @@ def cost(
 ) -> Cost | None:
     """`cost_by_hand` at list prices, for a process that has no `Pricing` of its own."""
     global _default
-    with _default_lock:
-        if _default is None:
-            _default = Pricing()
+    if _default is None:
+        with _default_lock:
+            _default = _default or Pricing()
     return cost_by_hand(_default, usage, model=model, **options)
 
 

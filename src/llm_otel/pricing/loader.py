@@ -86,6 +86,8 @@ class Loader:
 
     def start(self) -> None:
         """Begin to load in the background; never blocks, may be called again at any time."""
+        if self.ready and not self._update:
+            return
         with self._lock:
             if self._thread is not None or (self.ready and not self._update):
                 return
@@ -107,7 +109,8 @@ class Loader:
         """Whether the table is there and what waited for it has run, at the latest in `timeout`."""
         if self._thread is None and not self.ready:
             return False
-        return self._done.wait(timeout)
+        # Nearly every call comes when all is there, and need not take the event's lock.
+        return self._done.is_set() or self._done.wait(timeout)
 
     def defer(self, fn: Callable[[], None]) -> None:
         """Run `fn` once the table is there: at once if it is, or if too many wait already."""

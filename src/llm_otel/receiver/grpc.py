@@ -2,6 +2,9 @@
 
 The methods are declared as taking a stream of requests, of which they read one: this way the token
 is looked at before the message is received.
+
+No name of a host is looked at, as HTTP's is: that keeps web pages out whose own name points here,
+and browsers speak HTTP/2 over TLS alone, which this port does not.
 """
 
 from __future__ import annotations

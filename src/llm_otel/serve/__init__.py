@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,9 @@ _logger = logging.getLogger("llm_otel.serve")
 
 _STOP_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 1.0
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP, which Windows lacks, would end the process otherwise.
+_HANDLED: Final = (*_STOPPING, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 _DASHBOARD_SECONDS: Final = 20.0
 # Before the dashboard is started again: it may have ended for a reason that lasts.
 _AGAIN_SECONDS: Final = 1.0
@@ -107,13 +111,16 @@ def serve(
             if digests is not None:
                 more.enter_context(digests.running(lake))
             ready(local)
-            # A signal between Python's last look for one and the wait is seen at its end.
-            while not signals.stop.is_set():
-                signals.any.wait(_LOOK_SECONDS)
-                signals.any.clear()
-                if signals.flush.is_set():
-                    signals.flush.clear()
-                    _flush(local)
+            flushing: threading.Thread | None = None
+            flush_due = False
+            while (number := signals.next(_LOOK_SECONDS)) not in _STOPPING:
+                flush_due = flush_due or number is not None
+                # Beside this loop, as a disk that is stuck must not hold up the end. One at a time:
+                # what is asked meanwhile is done after it.
+                if flush_due and not (flushing and flushing.is_alive()):
+                    flush_due = False
+                    flushing = threading.Thread(target=_flush, args=(local,), daemon=True)
+                    flushing.start()
         return local.unstored()
 
 
@@ -165,31 +172,29 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
 
 
 class _Signals:
-    """What the process is asked for while the block runs; the handlers are put back after it.
-
-    Attributes:
-        stop: Set by SIGINT and SIGTERM.
-        flush: Set by SIGHUP, which would end the process otherwise.
-        any: Set by each of them.
-    """
+    """What the process is asked for while the block runs; the handlers are put back after it."""
 
     def __init__(self) -> None:
-        self.stop, self.flush, self.any = (threading.Event() for _ in range(3))
-        self._events = {signal.SIGINT: self.stop, signal.SIGTERM: self.stop}
-        if hasattr(signal, "SIGHUP"):
-            self._events[signal.SIGHUP] = self.flush
+        # Its `put` may interrupt itself, as one signal may the handler of another.
+        self._asked: SimpleQueue[int] = SimpleQueue()
 
     def __enter__(self) -> _Signals:
-        self._before = {number: signal.signal(number, self._set) for number in self._events}
+        self._before = {number: signal.signal(number, self._put) for number in _HANDLED}
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _set(self, number: int, _frame: FrameType | None) -> None:
-        self._events[signal.Signals(number)].set()
-        self.any.set()
+    def next(self, seconds: float) -> int | None:
+        """The next signal; None where none came for so long."""
+        try:
+            return self._asked.get(timeout=seconds)
+        except Empty:
+            return None
+
+    def _put(self, number: int, _frame: FrameType | None) -> None:
+        self._asked.put(number)
 
 
 class _Dashboard:

@@ -17,6 +17,7 @@ from llm_otel.formats import change
 from llm_otel.lake.queries import cost
 from llm_otel.lake.queries.cost import Costs, Split
 from llm_otel.lake.queries.filters import NONE
+from llm_otel.lake.queries.uncounted import WHY
 
 _LABELS: Final = {
     "model": "Model",
@@ -93,6 +94,16 @@ def _tables(context: Context, data: Costs) -> Tables:
             about="Unpriced and unknown is not zero: the true cost is higher than the sums above. "
             "Give models without a price one in `prices:`.",
         ),
+        "uncounted": lambda: Table(
+            "Metrics of cost that are not counted",
+            (
+                word("Service", lambda r: r.service or NONE),
+                word("Metric", lambda r: r.metric),
+                Column("Samples", lambda r: r.samples, formats.count),
+                word("Why", lambda _: WHY),
+            ),
+            data.uncounted,
+        ),
     }
 
 
@@ -152,6 +163,7 @@ def _show(context: Context, data: Costs, tables: Tables) -> list[Any]:
         ),
         common.show(context, tables, "costs"),
         common.show(context, tables, "unpriced") if data.unpriced else None,
+        common.show(context, tables, "uncounted") if data.uncounted else None,
     ]
 
 

@@ -13,7 +13,7 @@ from llm_otel import semconv
 from llm_otel.lake.decode import calls
 from llm_otel.lake.decode.attributes import Places
 from llm_otel.lake.decode.span_columns import Batch, Columns
-from llm_otel.lake.decode.usage import GENERATING
+from llm_otel.lake.decode.usage import GENERATING, TOTALS, USAGE, usage_of
 from llm_otel.lake.decode.values import text
 from llm_otel.lake.schema import CALLS
 
@@ -36,6 +36,9 @@ _REALS: Final = {
     "first_chunk_s": semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
     "cost_usd": semconv.COST_AMOUNT,
 }
+# The columns of `USAGE`, and what decides how these add up.
+_COUNTED: Final = calls.COUNTS
+_WORDS: Final = {semconv.PROVIDER_NAME: "provider", semconv.OPERATION_NAME: "operation"}
 _WRITTEN: Final = (semconv.USAGE_CACHE_WRITE, semconv.USAGE_CACHE_WRITE_V141)
 _COST_TEXTS: Final = (semconv.COST_CURRENCY, semconv.COST_STATUS, semconv.USAGE_SOURCE)
 _TIERS: Final = (semconv.OPENAI_RESPONSE_SERVICE_TIER, semconv.OPENAI_REQUEST_SERVICE_TIER)
@@ -50,11 +53,19 @@ KINDS_OF_VALUES: Final = {
 _TYPES: Final = {column.name: column.type for column in CALLS.columns}
 
 
-def columns(batch: Batch, spans: Columns, rows: Places) -> Columns:
-    """The columns of the spans at `rows`, `spans` being those of the table `spans` of all."""
+def columns(batch: Batch, spans: Columns, rows: Places, uneven: Places) -> Columns:
+    """The columns of the spans at `rows`.
+
+    Args:
+        batch: All spans.
+        spans: The columns of the table `spans`, of all.
+        rows: The spans that are calls.
+        uneven: The spans whose usage is not what their attributes say one by one.
+    """
     chosen = pa.array(rows)
     wanted = {name: column for name, column in spans.items() if name in _TYPES}
     made = {name: each.take(chosen) for name, each in {**wanted, **_attributes(batch)}.items()}
+    made |= _usage(batch, made, rows, uneven)
     made |= _cost(batch, made, rows)
     made["tags"] = _tags(batch, rows)
     made["prefix_hash"] = _prefix_hashes(spans, rows)
@@ -65,7 +76,7 @@ def _attributes(batch: Batch) -> Columns:
     """What is an attribute and nothing else, for every span."""
     given = batch.attributes
     numbers, reasons = given.lists(semconv.RESPONSE_FINISH_REASONS)
-    words = [[x if isinstance(x, str) else text(x) for x in each] for each in reasons]
+    words = [[x if x is None or isinstance(x, str) else text(x) for x in r] for r in reasons]
     streaming = given.column(semconv.REQUEST_STREAM, "bool", pa.bool_())
     return {
         **{name: batch.text(key) for name, key in _TEXTS.items()},
@@ -75,6 +86,28 @@ def _attributes(batch: Batch) -> Columns:
         "finish_reasons": pa.array(words, _TYPES["finish_reasons"]).take(numbers),
         "streaming": streaming.fill_null(False),
         "service_tier": batch.first_text(*_TIERS),
+    }
+
+
+def _usage(batch: Batch, made: Columns, rows: Places, uneven: Places) -> Columns:
+    """The counts of tokens as `usage.usage_of` has them, one call at a time where it adds some."""
+    mask = np.isin(rows, uneven)
+    if not mask.any():
+        return {}
+    places = pa.array(np.flatnonzero(mask))
+    given = batch.attributes
+    totals = pc.coalesce(*(given.column(name, "int", pa.int64()) for name in TOTALS))
+    told = {TOTALS[0]: totals.take(pa.array(rows[mask]))}
+    told |= {name: made[column].take(places) for name, column in _WORDS.items()}
+    told |= {name: made[column].take(places) for name, column in zip(USAGE, _COUNTED)}
+    unchanged = np.isin(rows[mask], batch.unchanged).tolist()
+    usages = []
+    for known, passed_on in zip(zip(*(column.to_pylist() for column in told.values())), unchanged):
+        call = {name: value for name, value in zip(told, known) if value is not None}
+        usages.append(usage_of(call, call, unchanged=passed_on))
+    return {
+        name: pc.replace_with_mask(made[name], pa.array(mask), pa.array(counts, made[name].type))
+        for name, counts in zip(_COUNTED, zip(*usages))
     }
 
 
@@ -157,8 +190,8 @@ def _prefix_hashes(spans: Columns, rows: Places) -> pa.Array:
     """One by one, where content was captured."""
     system, messages = spans["system_instructions"], spans["input_messages"]
     captured = pc.or_(system.is_valid(), messages.is_valid()).to_numpy(False)
-    made = [
-        calls.prefix_hash(system[row].as_py(), messages[row].as_py()) if captured[row] else None
-        for row in rows.tolist()
-    ]
+    chosen = captured[rows]
+    made = np.full(len(rows), None, object)
+    texts = (column.take(pa.array(rows[chosen])).to_pylist() for column in (system, messages))
+    made[chosen] = [calls.prefix_hash(*each) for each in zip(*texts)]
     return pa.array(made, pa.int64())

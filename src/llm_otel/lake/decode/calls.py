@@ -16,11 +16,12 @@ from llm_otel.lake.decode.values import text
 
 LOCAL: Final = "local"
 NO_COST: Final = (None, None, False)
-_UNUSED: Final = [None] * 5
+_UNUSED: Final = [None, None]
 PREFIX: Final = 1024
 
 _CUT: Final = len(semconv.TAG_PREFIX)
-_PRICED: Final = (
+# The columns of `USAGE`.
+COUNTS: Final = (
     "input_tokens",
     "output_tokens",
     "cache_read_tokens",
@@ -30,7 +31,7 @@ _PRICED: Final = (
 
 
 # The columns that decide the price of a call.
-PRICED_BY: Final = ("operation", "provider", "model", "response_model", *_PRICED)
+PRICED_BY: Final = ("operation", "provider", "model", "response_model", *COUNTS)
 
 _BILLED: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.COST_AMOUNT)
 
@@ -116,7 +117,7 @@ def local_cost(
     Returns:
         USD and its source (None: not known), and whether a part of the usage has no price.
     """
-    if not isinstance(model, str) or usage == _UNUSED or is_partial(usage, operation):
+    if not isinstance(model, str) or usage[:2] == _UNUSED or is_partial(usage, operation):
         return NO_COST
     inputs, outputs, read, written, reasoning = (count or 0 for count in usage)
     if read > inputs or written > inputs or reasoning > outputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterable, Mapping
 from itertools import combinations
@@ -10,12 +11,14 @@ from typing import Any, Final
 from llm_otel import semconv
 from llm_otel.lake.decode.names.json_texts import (
     ANSWERS,
+    AT_LEAST,
     COUNTS,
     FIELDS,
     SUMMED,
     USAGES,
     Path,
 )
+from llm_otel.lake.decode.quantities import count_of
 
 try:
     import orjson
@@ -25,6 +28,8 @@ except ImportError:  # a faster reader of JSON, not another one
     _loads = json.loads
 
 _LARGEST: Final = 2**63
+_LONGEST_COUNT: Final = 16
+_LONGEST_PRINTED: Final = 4096
 
 TEXTS: Final = frozenset({*FIELDS, *USAGES})
 _FLAT: Final = {path[0]: name for name, paths in COUNTS.items() for path in paths if len(path) == 1}
@@ -36,33 +41,40 @@ _BESIDE: Final = {
 }
 
 
-def unpack(attributes: dict[str, Any], names: Iterable[str]) -> None:
+def unpack(attributes: dict[str, Any], names: Iterable[str]) -> bool:
     """Add what the JSON texts called `names` say; an attribute that is there stays as it is.
 
     The texts stay too. One that is no JSON is the value itself where all of it is meant.
+
+    Returns:
+        Whether one of them is the provider's own answer, with its usage.
     """
+    answered = False
     for name in names:
-        parsed = _parsed(attributes[name])
+        text = parsed(attributes[name])
         for path, target in FIELDS.get(name, ()):
-            value = _at(parsed, path)
+            value = _at(text, path)
             if target == name:
                 attributes[name] = value
             elif value not in (None, "") and not (type(value) is int and _whole(value) is None):
                 attributes.setdefault(target, value)
         for path in USAGES.get(name, ()):
-            details = _at(parsed, path)
+            details = _at(text, path)
             if isinstance(details, dict):
                 counts = usage(details)
+                answered |= name in ANSWERS and bool(counts)
                 for target, count in counts.items():
                     if name in ANSWERS:
-                        attributes[target] = count
+                        least = count_of(attributes.get(target)) if name in AT_LEAST else None
+                        attributes[target] = max(count, least or 0)
                     else:
                         attributes.setdefault(target, count)
                 break
-        if name in SUMMED and isinstance(parsed, dict):
-            costs = [x for x in parsed.values() if type(x) in (int, float)]
+        if name in SUMMED and isinstance(text, dict):
+            costs = [x for x in text.values() if type(x) in (int, float)]
             if costs:
                 attributes.setdefault(SUMMED[name], sum(costs))
+    return answered
 
 
 def usage(details: Mapping[str, Any]) -> dict[str, int]:
@@ -78,7 +90,7 @@ def usage(details: Mapping[str, Any]) -> dict[str, int]:
         semconv.USAGE_INPUT_TOKENS: counts.get("input"),
         semconv.USAGE_OUTPUT_TOKENS: counts.get("output"),
         semconv.USAGE_CACHE_READ: counts.get("read_beside", counts.get("read_inside")),
-        semconv.USAGE_CACHE_WRITE: counts.get("written_beside"),
+        semconv.USAGE_CACHE_WRITE: counts.get("written_beside", counts.get("written_inside")),
         semconv.USAGE_REASONING: counts.get("reasoning_beside", counts.get("reasoning_inside")),
     }
     return {name: count for name, count in found.items() if count is not None}
@@ -100,6 +112,8 @@ def _counts(details: Mapping[str, Any]) -> dict[str, int]:
 def _whole(value: Any) -> int | None:
     if type(value) is int:
         return value if abs(value) < _LARGEST else None
+    if type(value) is str and value.isdecimal() and len(value) < _LONGEST_COUNT:
+        return int(value)
     return _whole(int(value)) if isinstance(value, float) and value.is_integer() else None
 
 
@@ -115,13 +129,20 @@ def _beside(counts: Mapping[str, int], beside: Mapping[str, int]) -> tuple[str, 
     return tuple(beside)
 
 
-def _parsed(value: Any) -> Any:
+def parsed(value: Any) -> Any:
+    """The value of a JSON text, or of a dict that Python printed; any other text as it is."""
     if not isinstance(value, str):
         return value
     try:
         return _loads(value)
     except (ValueError, RecursionError):
-        return value
+        pass
+    if value.startswith("{'") and len(value) < _LONGEST_PRINTED:
+        try:
+            return ast.literal_eval(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            pass
+    return value
 
 
 def _at(value: Any, path: Path) -> Any:

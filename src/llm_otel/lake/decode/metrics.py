@@ -108,6 +108,9 @@ class Metrics:
         self, metric: Any, source: Row, about: list[Any], instance: str | None
     ) -> None:
         """Count a metric of an agent for those of ours that it stands for."""
+        if _points(metric)[0] == "gauge":
+            leave_out("metric", metric.name, "it is a gauge, and only counters add up")
+            return
         for _, time, attributes, gain, _ in self._points(metric, about):
             total = Amount(gain.sum)
             for name, labels, field in agent_metrics.standing_for(metric.name, attributes):
@@ -146,7 +149,7 @@ class Metrics:
             start = time if kind == "gauge" else point.start_time_unix_nano
             gain = self._series.gain(identity, start, time, amount, cumulative=cumulative)
             if gain is not None:
-                yield kind, time, attributes, gain, bounds
+                yield kind, time, attributes, gain, bounds if gain.buckets else []
 
     def _count(
         self, head: Row, labels: Row, gain: Amount, bounds: list[float], instance: str | None

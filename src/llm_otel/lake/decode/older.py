@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
-from llm_otel.lake.decode import json_usage
-from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, openinference
+from llm_otel.lake.decode import corrections, json_usage
+from llm_otel.lake.decode.messages import Part, gather, part_of
+from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, langsmith, openinference
 from llm_otel.lake.decode.names.content import INDEXED, PROPERTIES, TEXTS
 from llm_otel.lake.decode.names.operations import (
     CALLS,
@@ -28,10 +29,10 @@ from llm_otel.lake.decode.names.operations import (
 from llm_otel.lake.decode.names.providers import provider_of
 from llm_otel.lake.decode.quantities import amount_of, count_of, flag
 from llm_otel.lake.decode.usage import USAGE
-from llm_otel.lake.decode.values import text as text_of
 
 # Older name -> name of today; the first of those for one name wins.
 RENAMED: Final = {
+    **langsmith.RENAMED,
     **conventions.RENAMED,
     **ai_sdk.RENAMED,
     **openinference.RENAMED,
@@ -47,6 +48,7 @@ MARKERS: Final = frozenset(
         *STEPS,
         *TEXTS,
         *json_usage.TEXTS,
+        *corrections.NAMES,
         *(
             f"{prefix}0.{inner}{field}"
             for prefix, inner, _ in INDEXED
@@ -62,7 +64,6 @@ FAILURES: Final = {"langfuse.observation.level": "error", "success": "false"}
 
 # What an older name becomes where a better one says the same.
 _TWIN: Final = "\0"
-_LONGEST_NUMBER: Final = 10
 _LONGEST_COUNT: Final = 16
 _MOST_PLANS: Final = 4096
 
@@ -80,6 +81,7 @@ class _Plan(NamedTuple):
         indexed: Those that are a part of a message: name, list, number of the message, its field.
         cost: The older name of the cost; None where it has today's, or there is none.
         twins: Other names of a count or the cost, by their place, for where the best has no number.
+        corrections: What else its emitter counts in a way of its own.
         older: Whether anything is older at all.
     """
 
@@ -89,9 +91,10 @@ class _Plan(NamedTuple):
     steps: tuple[str, ...]
     contents: tuple[str, ...]
     failures: tuple[str, ...]
-    indexed: tuple[tuple[str, str, int, str], ...]
+    indexed: tuple[Part, ...]
     cost: str | None
     twins: tuple[tuple[int, str], ...]
+    corrections: tuple[corrections.Correction, ...]
     older: bool
 
 
@@ -117,10 +120,9 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
                 attributes[target] = values[place]
         for name in plan.milliseconds:
             attributes[name] = _seconds(attributes[name])
-        if plan.texts:
-            json_usage.unpack(attributes, plan.texts)
-            _genkit(attributes)
-    _operation(attributes, span_name, plan.steps)
+        answered = bool(plan.texts) and json_usage.unpack(attributes, plan.texts)
+        corrections.put_right(attributes, plan.corrections, answered=answered)
+    with_operation(attributes, span_name, plan.steps)
     _provider(attributes)
     if plan.older:
         _words(attributes)
@@ -128,14 +130,14 @@ def normalise(attributes: dict[str, Any], span_name: str = "") -> dict[str, Any]
         _reasons(attributes)
         _failure(attributes, plan.failures)
         if plan.indexed or plan.contents:
-            _messages(attributes, plan)
+            gather(attributes, plan.indexed, plan.contents)
     return attributes
 
 
 @lru_cache(maxsize=_MOST_PLANS)
 def is_older(name: str) -> bool:
     """Whether an attribute of this name makes a span one of older names."""
-    return name in MARKERS or name.startswith(PROPERTIES) or _part(name) is not None
+    return name in MARKERS or name.startswith(PROPERTIES) or part_of(name) is not None
 
 
 # By the attribute, whether a word is one of today's.
@@ -148,14 +150,14 @@ TODAY: Final[Mapping[str, Callable[[str], bool]]] = {
 def _plan(names: tuple[str, ...]) -> _Plan:
     best: dict[str, str] = {}
     for name in names:
-        target = _target(name)
+        target = target_of(name)
         held = best.get(target)
-        if held is None or _rank(name) < _rank(held):
+        if held is None or rank_of(name) < rank_of(held):
             best[target] = name
-    renamed = tuple(target if best[target := _target(name)] == name else _TWIN for name in names)
+    renamed = tuple(target if best[target := target_of(name)] == name else _TWIN for name in names)
     pairs = dict(zip(names, renamed))
     cost = best.get(semconv.COST_AMOUNT)
-    indexed = tuple(part for name in names if (part := _part(name)) is not None)
+    indexed = tuple(part for name in names if (part := part_of(name)) is not None)
     return _Plan(
         renamed,
         tuple(pairs[name] for name in ai_sdk.MILLISECONDS if pairs.get(name, _TWIN) != _TWIN),
@@ -168,13 +170,15 @@ def _plan(names: tuple[str, ...]) -> _Plan:
         tuple(
             (place, target)
             for place, name in enumerate(names)
-            if renamed[place] == _TWIN and (target := _target(name)) in _NUMBERS
+            if renamed[place] == _TWIN and (target := target_of(name)) in _NUMBERS
         ),
+        corrections.of_names(names),
         renamed != names or not MARKERS.isdisjoint(names) or bool(indexed),
     )
 
 
-def _target(name: str) -> str:
+def target_of(name: str) -> str:
+    """What an attribute is called today."""
     if name.startswith(PROPERTIES) and name not in RENAMED:
         return semconv.TAG_PREFIX + name[len(PROPERTIES) :]
     return RENAMED.get(name, name)
@@ -188,7 +192,8 @@ def _is_no_number(target: str, value: Any) -> bool:
     return not amount_of(value) if target == semconv.COST_AMOUNT else count_of(value) is None
 
 
-def _rank(name: str) -> int:
+def rank_of(name: str) -> int:
+    """Of several names for one attribute, the lowest wins."""
     return _RANKS.get(name, -1)
 
 
@@ -221,7 +226,7 @@ def _operation_of(word: str) -> str:
     return OPERATIONS.get(key) or OPERATIONS.get(key.replace(" ", "_").replace("-", "_"), word)
 
 
-def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...]) -> None:
+def with_operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...]) -> None:
     """Say what the span does in the words of today, whoever says it first:
 
     what its emitter calls the step, a name that can only be that of another step, the operation
@@ -245,12 +250,19 @@ def _operation(attributes: dict[str, Any], span_name: str, steps: tuple[str, ...
         operation = span_name.partition(" ")[0]
     elif operation in CALLS and "gen_ai.workflow.name" in attributes:
         operation = semconv.INVOKE_WORKFLOW
-    elif operation is None and is_call(attributes):
+    elif operation is None and (is_call(attributes) or _is_request(attributes, span_name)):
         operation = UNNAMED.get(span_name) or _by_model(attributes)
+    elif operation == semconv.INVOKE_AGENT:
+        operation = semconv.CHAT if corrections.is_remote_run(attributes) else operation
     elif operation is not None and may_be_call(operation) and _has_both(attributes):
         operation = semconv.CHAT
     if operation is not None:
         attributes[semconv.OPERATION_NAME] = operation
+
+
+def _is_request(attributes: dict[str, Any], span_name: str) -> bool:
+    """Whether a span is named as only requests are, and names a model; it may have failed."""
+    return span_name in UNNAMED and any(attributes.get(name) for name in MODELS)
 
 
 def is_call(attributes: dict[str, Any]) -> bool:
@@ -284,17 +296,6 @@ def _provider(attributes: dict[str, Any]) -> None:
             attributes["gen_ai.system"] = word
         elif provider != word:
             attributes[semconv.PROVIDER_NAME] = provider
-
-
-def _genkit(attributes: dict[str, Any]) -> None:
-    """Genkit names a model as `provider/model`."""
-    name = attributes.get("genkit:name")
-    if isinstance(name, str) and semconv.REQUEST_MODEL not in attributes:
-        kind = attributes.get("genkit:metadata:subtype")
-        provider, _, model = name.partition("/")
-        if model and STEPS["genkit:metadata:subtype"].get(str(kind)) in CALLS:
-            attributes[semconv.REQUEST_MODEL] = model
-            attributes.setdefault(semconv.PROVIDER_NAME, provider)
 
 
 def _cost(attributes: dict[str, Any], plan: _Plan) -> None:
@@ -331,19 +332,24 @@ def _words(attributes: dict[str, Any]) -> None:
 
 
 def _reasons(attributes: dict[str, Any]) -> None:
-    """Why the answer ended, as a list; Python's and Spring's enumerations by their plain words."""
+    """Why the answer ended, as a list."""
     reasons = attributes.get(semconv.RESPONSE_FINISH_REASONS)
     if isinstance(reasons, str):
-        words: Any = [reasons]
-        if reasons.startswith("["):
-            try:
-                words = json.loads(reasons)
-            except (ValueError, RecursionError):
-                words = reasons.strip("[]").split(",")
-        elif "FinishReason." in reasons:
-            words = reasons.split(",")
-        if isinstance(words, list):
-            attributes[semconv.RESPONSE_FINISH_REASONS] = [_word(each) for each in words]
+        attributes[semconv.RESPONSE_FINISH_REASONS] = reasons_of(reasons)
+
+
+def reasons_of(text: str) -> list[Any]:
+    """Reasons that are one text, as a list; Python's and Spring's enumerations by their plain
+    words."""
+    words: Any = [text]
+    if text.startswith("["):
+        try:
+            words = json.loads(text)
+        except (ValueError, RecursionError):
+            words = text.strip("[]").split(",")
+    elif "FinishReason." in text:
+        words = text.split(",")
+    return [_word(each) for each in words]
 
 
 def _failure(attributes: dict[str, Any], names: tuple[str, ...]) -> None:
@@ -358,37 +364,3 @@ def _word(reason: Any) -> Any:
         return reason
     enumeration, _, word = reason.strip().rpartition(".")
     return word.lower() if enumeration == "FinishReason" else reason.strip()
-
-
-def _messages(attributes: dict[str, Any], plan: _Plan) -> None:
-    """Messages spread over numbered attributes, or given as one text, as one JSON list."""
-    found: dict[str, dict[int, dict[str, Any]]] = {}
-    for name, target, number, field in plan.indexed:
-        found.setdefault(target, {}).setdefault(number, {})[field] = attributes.pop(name)
-    for target, messages in found.items():
-        if target not in attributes:
-            listed = [_message(messages[number]) for number in sorted(messages)]
-            attributes[target] = text_of(listed)
-    for name in plan.contents:
-        text = attributes.pop(name, None)
-        role, target = TEXTS[name]
-        if text not in (None, "", "{}") and target not in attributes:
-            attributes[target] = text_of([_message({"role": role, "content": text})])
-
-
-def _part(name: str) -> tuple[str, str, int, str] | None:
-    """The part of a message that a numbered attribute is, as of `_Plan.indexed`."""
-    for prefix, inner, target in INDEXED:
-        if name.startswith(prefix):
-            number, _, field = name[len(prefix) :].partition(".")
-            if number.isdecimal() and len(number) < _LONGEST_NUMBER:
-                return name, target, int(number), field.removeprefix(inner)
-    return None
-
-
-def _message(fields: dict[str, Any]) -> dict[str, Any]:
-    """One message in the shape of the conventions; other fields stay as they are."""
-    role = fields.pop("role", "assistant")
-    content = fields.pop("content", None)
-    parts = [{"type": "text", "content": content}] if content is not None else []
-    return {"role": role, "parts": parts, **fields}

@@ -86,6 +86,7 @@ class Batch:
             self.scope.take(chosen),
             self.resources,
             self.resource.take(chosen),
+            np.flatnonzero(np.isin(rows, self.unchanged)),
         )
 
     def text(self, name: str) -> pa.Array:

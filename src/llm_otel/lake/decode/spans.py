@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.lake.decode import calls
+from llm_otel.lake.decode.corrections import logged_seconds
 from llm_otel.lake.decode.errors import by_status, error_class
 from llm_otel.lake.decode.names import CALLS, CONTENT
 from llm_otel.lake.decode.older import normalise
@@ -91,8 +92,11 @@ class Spans:
         unchanged = is_unchanged(sent)
         attributes = normalise(sent, span.name)
         get = attributes.get
-        start = span.start_time_unix_nano
-        duration = _seconds(start, span.end_time_unix_nano)
+        start, end = span.start_time_unix_nano, span.end_time_unix_nano
+        logged = logged_seconds(sent) if start == end else None
+        if logged is not None:
+            start -= int(logged * 1e9)
+        duration = _seconds(start, end)
         status, error_type = status_of(span.status.code, attributes, span.events)
         what = (get(semconv.OPERATION_NAME), get(semconv.PROVIDER_NAME), get(semconv.REQUEST_MODEL))
         who = _who(attributes)

@@ -34,22 +34,18 @@ _CODES[type(None)] = _NOTHING
 _LARGEST: Final = 2**63
 
 
-def translated(lists: pa.Array, names: pa.Array, rows: Places) -> pa.Array:
-    """The attributes of spans, those at `rows` under the names of today.
+def normalised(lists: pa.Array, names: pa.Array, rows: Places) -> pa.Array:
+    """The attributes of some spans under the names of today.
 
     Args:
         lists: The attributes of each span: a list of keys and values, as of `decode.wire`.
         names: The name of each span.
-        rows: The spans to translate, in order.
+        rows: The spans that are wanted.
     """
     chosen = pa.array(rows)
     dicts = _dicts(lists.take(chosen))
     made = [normalise(each, name) for each, name in zip(dicts, names.take(chosen).to_pylist())]
-    if len(rows) == len(lists):
-        return _lists(made, lists.type)
-    order = np.arange(len(lists))
-    order[rows] = len(lists) + np.arange(len(rows))
-    return pa.concat_arrays([lists, _lists(made, lists.type)]).take(pa.array(order))
+    return _lists(made, lists.type)
 
 
 def _dicts(lists: pa.Array) -> list[dict[str, Any]]:
@@ -105,13 +101,16 @@ def _lists(dicts: list[dict[str, Any]], kind: pa.DataType) -> pa.Array:
     values = _objects([value for each in dicts for value in each.values()])
     offsets = np.cumsum([0, *map(len, dicts)])
     codes = np.fromiter(map(_CODES.__getitem__, map(type, values)), np.int8, len(values))
+    for place in np.flatnonzero(codes == _CODES[int]):
+        if not -_LARGEST <= values[place] < _LARGEST:  # a sum of counts that are none
+            values[place], codes[place] = str(values[place]), _CODES[str]
     held = {name: np.flatnonzero(codes == code) for code, name in enumerate(_KINDS.values())}
     parts = {name: values[places] for name, places in held.items()}
     known: dict[str, tuple[str, Any]] = {}
     wires = []
     for place in np.flatnonzero(codes == _OTHER):
         key = text(values[place])
-        wires.append((place, *(known.get(key) or known.setdefault(key, _wire(values[place])))))
+        wires.append((place, *(known.get(key) or known.setdefault(key, wire(values[place])))))
     for name in {name for _, name, _ in wires}:
         here = [(place, wire) for place, field, wire in wires if field == name]
         held[name] = np.array([place for place, _ in here])
@@ -137,7 +136,7 @@ def _column(kind: pa.DataType, places: Places | None, values: Any, length: int) 
     return pa.array(values, kind).take(pa.array(indices, mask=indices < 0))
 
 
-def _wire(value: Any) -> tuple[str, Any]:
+def wire(value: Any) -> tuple[str, Any]:
     """A list or a map as it is on the wire; what OTLP has no value for as a text."""
     message = AnyValue()
     if isinstance(value, list):
@@ -155,10 +154,10 @@ def _wire(value: Any) -> tuple[str, Any]:
 
 def _put(target: AnyValue, value: Any) -> None:
     if isinstance(value, (list, dict)):
-        kind, wire = _wire(value)
+        kind, content = wire(value)
         part = target.array_value if kind == "array" else target.kvlist_value
         part.SetInParent()
-        part.ParseFromString(wire)
+        part.ParseFromString(content)
     elif isinstance(value, bool):
         target.bool_value = value
     elif isinstance(value, int) and -_LARGEST <= value < _LARGEST:

@@ -64,7 +64,8 @@ def usage_of(
     if usage[4] and usage[1] is not None and usage[4] > usage[1]:
         usage[1] += usage[4]  # thoughts beside the output, as Gemini and xAI count them
     total = count(next((attributes[name] for name in TOTALS if name in attributes), None))
-    provider = attributes.get(semconv.PROVIDER_NAME)
+    named = attributes.get(semconv.PROVIDER_NAME)
+    provider = named if isinstance(named, str) else None
     if usage[0] is not None and (usage[2] or usage[3]):
         by_provider = unchanged and provider in BESIDE
         usage[0] += _beside(usage, total, by_provider=by_provider)

@@ -1,7 +1,7 @@
 """OTLP traces as tables, a column at a time: what `decode.spans` does, several times as fast.
 
-Requests that speak older names, or whose values are of other types than the columns or no numbers
-that can be right, are left to `decode.spans`, which this is also tested against.
+Requests with values that are of other types than the columns, or no numbers that can be right, are
+left to `decode.spans`, which this is also tested against.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from llm_otel.lake.decode import call_columns, span_columns, wire
 from llm_otel.lake.decode.attributes import Attributes, Places
 from llm_otel.lake.decode.names import CALLS
 from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
-from llm_otel.lake.decode.names.operations import NAMED, may_be_call
+from llm_otel.lake.decode.names.operations import NAMED, UNNAMED, may_be_call
 from llm_otel.lake.decode.older import MODELS, TODAY, TOKENS, is_older
+from llm_otel.lake.decode.older_columns import translated
 from llm_otel.lake.decode.quantities import LIMITS
 from llm_otel.lake.decode.span_columns import RENAMED, Batch
-from llm_otel.lake.decode.translation import translated
 from llm_otel.lake.decode.usage import BESIDE, INPUT_ONLY, THINKING_IN_TOTAL, TOTALS, UNCHANGED
 from llm_otel.lake.schema import CALLS as CALLS_TABLE
 from llm_otel.lake.schema import SPANS as SPANS_TABLE
@@ -59,7 +59,7 @@ def decode(bodies: Sequence[bytes]) -> Decoded:
     shared = span_columns.shared(batch)
     spans = {**shared, **span_columns.own(batch)}
     rows = np.flatnonzero(pc.is_in(shared["operation"], _OPERATIONS).to_numpy(False))
-    calls = call_columns.columns(batch, spans, rows)
+    calls = call_columns.columns(batch, spans, rows, _uneven(batch))
     return Decoded(
         pa.table([spans[name] for name in SPANS_TABLE.schema.names], schema=SPANS_TABLE.schema),
         pa.table([calls[name] for name in CALLS_TABLE.schema.names], schema=CALLS_TABLE.schema),
@@ -94,15 +94,15 @@ def _of_today(batch: Batch) -> Batch:
     names = [name for name in attributes.names if name not in RENAMED and is_older(name)]
     found = [attributes.rows(name) for name in names]
     found += [_other_words(batch, name) for name in TODAY]
-    found += [_misnamed(batch), _unnamed(attributes)]
+    found += [_misnamed(batch), _unnamed(batch)]
     older = np.zeros(attributes.count, bool)
     for each in found:
         older[each] = True
     rows = np.flatnonzero(older)
     if not len(rows):
         return batch
-    lists = translated(batch.spans.field("attributes"), batch.spans.field("name"), rows)
-    return replace(batch, attributes=Attributes(lists), unchanged=_unchanged(attributes))
+    made = translated(attributes, batch.spans.field("name"), rows)
+    return replace(batch, attributes=made, unchanged=_unchanged(attributes))
 
 
 def _unchanged(attributes: Attributes) -> Places:
@@ -123,21 +123,26 @@ def _misnamed(batch: Batch) -> Places:
     those whose attributes mean something by the span's name alone."""
     calls = pc.is_in(batch.text(semconv.OPERATION_NAME), _OPERATIONS)
     names = batch.spans.field("name")
-    steps = batch.attributes.column("gen_ai.workflow.name", "string", pa.string()).is_valid()
+    in_workflow = np.zeros(batch.attributes.count, bool)
+    in_workflow[batch.attributes.rows("gen_ai.workflow.name")] = True
+    steps = pa.array(in_workflow)
     for start in NAMED:
         steps = pc.or_(steps, pc.starts_with(names, start).fill_null(False))
     claude = pc.equal(names, CLAUDE_CODE_SPAN).fill_null(False)
     return np.flatnonzero(pc.or_(pc.and_(calls, steps), claude).to_numpy(False))
 
 
-def _unnamed(attributes: Attributes) -> Places:
-    """The spans that name no operation that is known, and have a model and tokens as only calls
-    do."""
+def _unnamed(batch: Batch) -> Places:
+    """The spans that name no operation that is known, and have a model and tokens, or a name, as
+    only calls do."""
+    attributes = batch.attributes
 
     def known(names: tuple[str, ...], field: str, kind: pa.DataType) -> pa.Array:
         return pc.coalesce(*(attributes.column(name, field, kind) for name in names)).is_valid()
 
-    unnamed = pc.and_(known(MODELS, "string", pa.string()), known(TOKENS, "int", pa.int64()))
+    requests = pc.is_in(batch.spans.field("name"), pa.array(sorted(UNNAMED)))
+    used = pc.or_(known(TOKENS, "int", pa.int64()), requests)
+    unnamed = pc.and_(known(MODELS, "string", pa.string()), used)
     words = attributes.column(semconv.OPERATION_NAME, "string", pa.string()).dictionary_encode()
     open_ = [n for n, word in enumerate(words.dictionary.to_pylist()) if may_be_call(word)]
     unknown = np.isin(words.indices.fill_null(-1).to_numpy(False), [-1, *open_])
@@ -153,9 +158,20 @@ def _left(batch: Batch, request: Places) -> set[int]:
         attributes.outside(name, kinds[name], LIMITS[RENAMED.get(name, name)].most)
         for name in (*LIMITS, *RENAMED)
     ]
-    rows += [_cached_beside(attributes), _by_provider(batch), _thoughts_beside(attributes)]
-    rows += [_by_total(batch)]
+    rows += [attributes.misfits(name, "int") for name in attributes.among(TOTALS)]
+    rows += [_logged(attributes)]
     return {int(number) for each in rows if len(each) for number in np.unique(request[each])}
+
+
+def _logged(attributes: Attributes) -> Places:
+    """The spans that may be a log with a length of its own, as of `corrections.logged_seconds`."""
+    return np.intersect1d(attributes.rows("logfire.span_type"), attributes.rows("duration"))
+
+
+def _uneven(batch: Batch) -> Places:
+    """The spans whose usage is not what their attributes say one by one."""
+    beside, thoughts = _cached_beside(batch.attributes), _thoughts_beside(batch.attributes)
+    return np.unique(np.concatenate([beside, thoughts, _by_provider(batch), _by_total(batch)]))
 
 
 def _by_provider(batch: Batch) -> Places:

@@ -8,6 +8,7 @@ from typing import Final
 
 from llm_otel.lake.queries import marks, usage
 from llm_otel.lake.queries.reader import Reader
+from llm_otel.lake.queries.uncounted import Uncounted, uncounted
 
 # What the cost can be split by -> the column; tags are split by `tag:<key>`.
 DIMENSIONS: Final = {
@@ -71,6 +72,7 @@ class Costs:
     splits: list[Split]
     spendings: list[Spending]
     unpriced: list[Unpriced]
+    uncounted: list[Uncounted]
     tag_keys: list[str]
 
 
@@ -109,9 +111,9 @@ _UNPRICED: Final = """
     SELECT model, provider, {status} AS status, sum(cost_usd) AS cost_usd,
         count(*) AS calls,
         sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))::BIGINT AS tokens
-    FROM {calls} WHERE {status} IS NOT NULL
+    FROM {calls} WHERE {marked}
     GROUP BY ALL ORDER BY calls DESC LIMIT 20
-""".replace("{status}", marks.STATUS)
+""".replace("{status}", marks.STATUS).replace("{marked}", marks.MARKED)
 _DAYS: Final = """
     SELECT DISTINCT date_trunc('day', time)::TIMESTAMP AS day FROM split
     WHERE requests > 0 OR cost_usd > 0 ORDER BY day
@@ -163,5 +165,6 @@ def costs(reader: Reader, by: str, period: str) -> Costs:
         reader.rows(_SPLITS, Split),
         reader.rows(_SPENDINGS, Spending, top=_TOP, others=OTHERS, period_s=PERIODS[period]),
         reader.rows(_UNPRICED, Unpriced),
+        uncounted(reader) if metered else [],
         [row.key for row in reader.rows(_TAG_KEYS, _Key)],
     )

@@ -49,7 +49,7 @@ _OF_METRICS: Final = """
         sum(count) FILTER (metric = $duration) AS requests,
         sum(sum) FILTER (metric = $errors AND list_contains($slo, error_type)) AS errors,
         sum(sum) FILTER (metric = $errors AND NOT list_contains($slo, error_type)) AS unanswered,
-        sum(sum) FILTER (metric = $cost AND instrument IS DISTINCT FROM 'gauge') AS cost_usd,
+        sum(sum) FILTER (metric = $cost) AS cost_usd,
         sum(sum) FILTER (metric = $tokens AND token_type = 'input') AS input_tokens,
         sum(sum) FILTER (metric = $tokens AND token_type = 'output') AS output_tokens,
         sum(sum) FILTER (metric = $cached AND cache = 'read') AS cached_tokens,
@@ -57,6 +57,7 @@ _OF_METRICS: Final = """
         0::BIGINT AS traced
     FROM {metrics_hourly}
     WHERE metric IN ($duration, $errors, $cost, $tokens, $cached{more})
+        AND instrument IS DISTINCT FROM 'gauge'
     GROUP BY ALL
 """
 _FROM_METRICS: Final = _OF_METRICS.replace("{more}", ", $unpriced, $unknown")
@@ -114,7 +115,9 @@ def keep_window(
     chosen = _NONE_UNPRICED if before else _UNPRICED_OF_CALLS if of_calls else _FROM_METRICS
     # Most often there is none, and then the many rows of the calls are not read at all.
     senders = reader.rows("SELECT DISTINCT paid FROM unmetered", _Sender)
-    text = windowed(chosen).replace("{only}", metering.ONLY_METERED if senders else "")
+    text = windowed(metering.once(reader, chosen)).replace(
+        "{only}", metering.ONLY_METERED if senders else ""
+    )
     for sender in senders:
         only = metering.ONLY_PAID if sender.paid else metering.ONLY_UNPAID
         part = from_calls.replace("{only}", only)

@@ -170,18 +170,39 @@ def outcome_attributes(keys: Iterable[str]) -> dict[str, Form]:
     return {semconv.OUTCOME_PREFIX + key: VALUE for key in keys}
 
 
-# What a chat call that went well has; other spans take a slower way to the same result.
-USUAL: Final = (
-    semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL,
-    semconv.SERVER_ADDRESS, semconv.SERVER_PORT, semconv.OPENAI_API_TYPE, semconv.TENANT_ID,
-    semconv.FEATURE, semconv.USER_HASH, semconv.SESSION_ID, semconv.RESPONSE_ID,
-    semconv.PROVIDER_REQUEST_ID, semconv.RESPONSE_FINISH_REASONS, semconv.USAGE_INPUT_TOKENS,
-    semconv.USAGE_OUTPUT_TOKENS, semconv.USAGE_CACHE_READ, semconv.USAGE_REASONING,
-    semconv.USAGE_SOURCE, semconv.COST_AMOUNT, semconv.COST_CURRENCY, semconv.COST_SOURCE,
-    semconv.REQUEST_STREAM, semconv.RESPONSE_TIME_TO_FIRST_CHUNK, semconv.REQUEST_TEMPERATURE,
-    semconv.REQUEST_MAX_TOKENS, semconv.OPENAI_RESPONSE_SERVICE_TIER,
-    semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
-)  # fmt: skip
+# What a chat call that went well has, and the words that a value of few is one of; other spans take
+# a slower way to the same result.
+USUAL: Final[Mapping[str, tuple[str, ...]]] = {
+    semconv.OPERATION_NAME: (semconv.CHAT,),
+    semconv.PROVIDER_NAME: (),
+    semconv.REQUEST_MODEL: (),
+    semconv.RESPONSE_MODEL: (),
+    semconv.SERVER_ADDRESS: (),
+    semconv.SERVER_PORT: (),
+    semconv.OPENAI_API_TYPE: ("chat_completions", "responses"),
+    semconv.TENANT_ID: (),
+    semconv.FEATURE: (),
+    semconv.USER_HASH: (),
+    semconv.SESSION_ID: (),
+    semconv.RESPONSE_ID: (),
+    semconv.PROVIDER_REQUEST_ID: (),
+    semconv.RESPONSE_FINISH_REASONS: ("stop", "tool_calls"),
+    semconv.USAGE_INPUT_TOKENS: (),
+    semconv.USAGE_OUTPUT_TOKENS: (),
+    semconv.USAGE_CACHE_READ: (),
+    semconv.USAGE_REASONING: (),
+    semconv.USAGE_SOURCE: (semconv.USAGE_FROM_PROVIDER,),
+    semconv.COST_AMOUNT: (),
+    semconv.COST_CURRENCY: ("USD",),
+    semconv.COST_SOURCE: ("local", "provider"),
+    semconv.COST_STATUS: (semconv.COST_UNPRICED, semconv.COST_INCOMPLETE),
+    semconv.REQUEST_STREAM: (),
+    semconv.RESPONSE_TIME_TO_FIRST_CHUNK: (),
+    semconv.REQUEST_TEMPERATURE: (),
+    semconv.REQUEST_MAX_TOKENS: (),
+    semconv.OPENAI_RESPONSE_SERVICE_TIER: ("default",),
+    semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: (),
+}
 
 # Of a span event, which the library emits none of: the class of an exception that the SDK recorded.
 EXCEPTION: Final = "exception"

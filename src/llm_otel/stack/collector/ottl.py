@@ -59,7 +59,8 @@ def transform(tags: Iterable[str] = (), content: bool = False) -> dict[str, Any]
     """
     extra = tuple(CONTENT) if content else ()
     tagged = allowed.tags(tags)
-    usual = {**{key: SPAN[key] for key in USUAL}, **tagged}
+    usual = {key: (SPAN[key], words) for key, words in USUAL.items()}
+    usual |= {key: (form, ()) for key, form in tagged.items()}
     span = {**SPAN, **tagged}
     log = {**LOG, **allowed.outcome_attributes(tags)}
     shared = (
@@ -106,13 +107,15 @@ def _groups(*groups: tuple[Any, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def _usual_span(usual: Mapping[str, Form]) -> list[str]:
+def _usual_span(usual: Mapping[str, tuple[Form, tuple[str, ...]]]) -> list[str]:
     """Statements that mark a span which is not just usual attributes, each once, in its form.
 
     Most spans are calls that went well: building them anew key by key would cost a quarter more. A
     mark from outside is no usual attribute, so its span is marked, too.
     """
-    fits = " and ".join(_fits(f'span.attributes["{key}"]', form) for key, form in usual.items())
+    fits = " and ".join(
+        _fits(f'span.attributes["{key}"]', form, words) for key, (form, words) in usual.items()
+    )
     return [
         # the second of two values under one key takes the place of the first: there is one less
         'merge_maps(span.cache, span.attributes, "upsert")',
@@ -121,13 +124,19 @@ def _usual_span(usual: Mapping[str, Form]) -> list[str]:
     ]
 
 
-def _fits(at: str, form: Form) -> str:
-    """The condition that a value has its form, or is not there."""
-    pattern = _anchored(form.pattern)
-    if form.kind != "texts":
-        return f"({_CONDITIONS[form.kind].format(at=at, pattern=pattern)} or {at} == nil)"
-    only = _CONDITIONS["text"].format(at=f"{at}[0]", pattern=pattern)
-    return f"(IsList({at}) and Len({at}) == 1 and {only} or {at} == nil)"
+def _fits(at: str, form: Form, words: Iterable[str]) -> str:
+    """The condition that a value has its form and is one of the words, if any, or is not there."""
+    only = form.kind == "texts"
+    item = f"{at}[0]" if only else at
+    if words:
+        # at a quarter of what a pattern costs
+        fits = f"({' or '.join(f'{item} == {_quoted(word)}' for word in words)})"
+    else:
+        kind = "text" if only else form.kind
+        fits = _CONDITIONS[kind].format(at=item, pattern=_anchored(form.pattern))
+    if only:
+        fits = f"IsList({at}) and Len({at}) == 1 and {fits}"
+    return f"({fits} or {at} == nil)"
 
 
 def _kept(attributes: str, names: Iterable[str]) -> str:

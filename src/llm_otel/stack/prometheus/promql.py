@@ -35,25 +35,16 @@ def grown(metric: Metric, window: str, by: Sequence[str], matchers: str = "") ->
 def observed(metric: Metric, window: str, by: Sequence[str]) -> str:
     """How often a histogram was recorded to; works for classic and for native histograms."""
     name = metric.prometheus
-    return _either(
+    return either(
         total(by, f"increase({name}_count[{window}])"),
         total(by, f"histogram_count(increase({name}[{window}]))"),
-    )
-
-
-def amount(metric: Metric, window: str, by: Sequence[str]) -> str:
-    """The sum of what was recorded to a histogram, as `observed`."""
-    name = metric.prometheus
-    return _either(
-        total(by, f"increase({name}_sum[{window}])"),
-        total(by, f"histogram_sum(increase({name}[{window}]))"),
     )
 
 
 def quantile(share: float, metric: Metric, window: str, by: Sequence[str]) -> str:
     """A quantile of a histogram by some labels, as `observed`."""
     name = metric.prometheus
-    return _either(
+    return either(
         f"histogram_quantile({share}, {total((*by, 'le'), f'rate({name}_bucket[{window}])')})",
         f"histogram_quantile({share}, {total(by, f'rate({name}[{window}])')})",
     )
@@ -67,5 +58,6 @@ def union(label: str, vectors: Mapping[str, str]) -> str:
     )
 
 
-def _either(classic: str, native: str) -> str:
+def either(classic: str, native: str) -> str:
+    """What a classic histogram says, or a native one."""
     return f"{classic}\nor\n{native}"

@@ -16,9 +16,9 @@ from llm_otel import semconv
 from llm_otel.semconv import FEATURE, MODEL, PROVIDER, TENANT_ID
 from llm_otel.stack.config import Config
 from llm_otel.stack.prometheus import budgets, usual
+from llm_otel.stack.prometheus.hourly import COUNT, SUM, growth
 from llm_otel.stack.prometheus.promql import (
     SERVICE,
-    amount,
     base,
     grown,
     matcher,
@@ -203,16 +203,19 @@ def _slo() -> Iterable[Rule]:
 def _detailed() -> Iterable[Rule]:
     scored = (SERVICE, semconv.EVALUATION, MODEL, FEATURE, TENANT_ID)
     ended = (SERVICE, semconv.KIND, FEATURE, TENANT_ID)
-    yield Rule(HOURLY_COST, grown(semconv.COST, "1h", _DETAIL))
     by_token = (*_DETAIL, semconv.TOKEN_TYPE)
-    yield Rule(HOURLY_TOKENS, grown(semconv.TOKENS_CONSUMED, "1h", by_token))
-    yield Rule(HOURLY_REQUESTS, observed(semconv.REQUEST_DURATION, "1h", _DETAIL))
     by_error = (*_DETAIL, semconv.ERROR_TYPE_LABEL)
-    yield Rule(HOURLY_ERRORS, grown(semconv.ERRORS, "1h", by_error))
-    yield Rule(HOURLY_SCORES, observed(semconv.EVALUATION_SCORE, "1h", scored))
-    yield Rule(HOURLY_SCORE_SUM, amount(semconv.EVALUATION_SCORE, "1h", scored))
-    yield Rule(HOURLY_OUTCOMES, grown(semconv.OUTCOMES, "1h", (*ended, semconv.OUTCOME)))
-    yield Rule(HOURLY_VALUE, grown(semconv.OUTCOME_VALUE_USD, "1h", ended))
+    for rules in (
+        growth(HOURLY_COST, semconv.COST, _DETAIL),
+        growth(HOURLY_TOKENS, semconv.TOKENS_CONSUMED, by_token),
+        growth(HOURLY_REQUESTS, semconv.REQUEST_DURATION, _DETAIL, COUNT),
+        growth(HOURLY_ERRORS, semconv.ERRORS, by_error),
+        growth(HOURLY_SCORES, semconv.EVALUATION_SCORE, scored, COUNT),
+        growth(HOURLY_SCORE_SUM, semconv.EVALUATION_SCORE, scored, SUM),
+        growth(HOURLY_OUTCOMES, semconv.OUTCOMES, (*ended, semconv.OUTCOME)),
+        growth(HOURLY_VALUE, semconv.OUTCOME_VALUE_USD, ended),
+    ):
+        yield from rules
 
 
 def _summaries() -> Iterable[Rule]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names import ai_sdk, conventions, openinference, operations
+from llm_otel.lake.decode.names import ai_sdk, conventions, langsmith, openinference, operations
 from llm_otel.lake.decode.names.content import CONTENT
 from llm_otel.lake.decode.names.operations import CALLS
 from llm_otel.lake.decode.names.providers import PROVIDERS
@@ -21,7 +21,7 @@ __all__ = ["CALLS", "CONTENT", "OLDER", "OPERATIONS", "PROVIDERS"]
 _KINDS: Final = {
     name: kinds
     for name, kinds in operations.STEPS.items()
-    if name not in ("span.type", "genkit:type")
+    if name not in ("span.type", "genkit:type", "braintrust.span_attributes")
 }
 
 # What other vocabularies call an operation, wherever they do.
@@ -33,6 +33,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
 # Another name of an attribute -> today's.
 OLDER: Final[Mapping[str, str]] = {
     **dict.fromkeys(_KINDS, semconv.OPERATION_NAME),
+    **langsmith.RENAMED,
     **ai_sdk.RENAMED,
     **openinference.RENAMED,
     **conventions.RENAMED,

@@ -53,6 +53,15 @@ TEXTS: Final = {
     "output-json": ("assistant", semconv.OUTPUT_MESSAGES),
     "request_data": ("user", semconv.INPUT_MESSAGES),
     "response_data": ("assistant", semconv.OUTPUT_MESSAGES),
+    # Braintrust, LangWatch, Cloudflare, LangSmith, Dify.
+    "braintrust.input_json": ("user", semconv.INPUT_MESSAGES),
+    "braintrust.output_json": ("assistant", semconv.OUTPUT_MESSAGES),
+    "langwatch.input": ("user", semconv.INPUT_MESSAGES),
+    "langwatch.output": ("assistant", semconv.OUTPUT_MESSAGES),
+    "gen_ai.prompt_json": ("user", semconv.INPUT_MESSAGES),
+    "gen_ai.completion_json": ("assistant", semconv.OUTPUT_MESSAGES),
+    "gen_ai.prompt": ("user", semconv.INPUT_MESSAGES),
+    "gen_ai.completion": ("assistant", semconv.OUTPUT_MESSAGES),
 }
 
 # Properties of the caller that become tags.

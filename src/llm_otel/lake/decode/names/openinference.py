@@ -22,6 +22,8 @@ RENAMED: Final[Mapping[str, str]] = {
     "llm.token_count.prompt_details.cache_read": semconv.USAGE_CACHE_READ,
     "llm.token_count.prompt_details.cache_input": semconv.USAGE_CACHE_READ,
     "llm.token_count.prompt_details.cache_write": semconv.USAGE_CACHE_WRITE,
+    # Envoy AI Gateway.
+    "llm.token_count.prompt_details.cache_creation": semconv.USAGE_CACHE_WRITE,
     "llm.token_count.completion_details.reasoning": semconv.USAGE_REASONING,
     "llm.cost.total": semconv.COST_AMOUNT,
     "llm.finish_reason": semconv.RESPONSE_FINISH_REASONS,

@@ -31,6 +31,9 @@ CALLS: Final = frozenset(
     }
 )
 
+# The first of the two spans that Logfire makes of a stream: the other one is the call.
+STREAM_START: Final = "stream_start"
+
 # What other vocabularies call an operation, in lower case and with `_` for every space and dash.
 OPERATIONS: Final[Mapping[str, str]] = {
     # OpenInference, OpenLLMetry, OpenLIT, LangSmith.
@@ -109,6 +112,10 @@ _STEPS_BY_WORD: Final = re.compile(
     "|guardrail|prompt|plan|search|query|generate(text|object)|streamtext"
 )
 
+# Runs of an agent at a provider, who asks the model: the request, where they have its usage.
+# Azure AI Agents 1.1, and AI Projects 2.10 with the provider's name.
+_REMOTE_RUNS: Final = frozenset({"process_thread_run", "get_thread_run"})
+REMOTE_AGENTS: Final = frozenset({"microsoft.foundry"})
 
 # Words that say that the answer was a stream.
 STREAMS: Final = frozenset(
@@ -142,6 +149,14 @@ _PLAIN_KINDS: Final = {
     "memory": "memory",
     "span": "step",
     "event": "step",
+    "module": "step",
+    "component": "step",
+    "function": "step",
+    "rag": semconv.RETRIEVAL,
+    "evaluation": "evaluation",
+    "eval": "evaluation",
+    "score": "evaluation",
+    "classifier": "evaluation",
 }
 STEPS: Final[Mapping[str, Mapping[str, str]]] = {
     "openinference.span.kind": _PLAIN_KINDS,
@@ -150,6 +165,8 @@ STEPS: Final[Mapping[str, Mapping[str, str]]] = {
     "mlflow.spanType": _PLAIN_KINDS,
     "langsmith.span.kind": _PLAIN_KINDS,
     "lmnr.span.type": _PLAIN_KINDS,
+    "langwatch.span.type": _PLAIN_KINDS,
+    "braintrust.span_attributes": _PLAIN_KINDS,
     # Alibaba's LoongSuite and others who wrote the kind before the conventions had operations.
     "gen_ai.span.kind": _PLAIN_KINDS,
     # https://ai-sdk.dev/docs/ai-sdk-core/telemetry: only the `do…` spans are requests.
@@ -214,4 +231,6 @@ UNNAMED: Final[Mapping[str, str]] = {
 def may_be_call(word: str) -> bool:
     """Whether an operation that no table knows may be a request, where the span has a model and
     both counts of tokens."""
+    if word in _REMOTE_RUNS:
+        return True
     return word not in CALLS and _STEPS_BY_WORD.search(word.lower()) is None

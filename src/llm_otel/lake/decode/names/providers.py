@@ -17,6 +17,8 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "az.ai.inference": "azure.ai.inference",
     "azure_ai": "azure.ai.inference",
     "azureaiinference": "azure.ai.inference",
+    "az.ai.agents": "azure.ai.inference",
+    "microsoft.foundry": "azure.ai.inference",
     "bedrock": "aws.bedrock",
     "bedrock_converse": "aws.bedrock",
     "amazon_bedrock": "aws.bedrock",
@@ -92,6 +94,9 @@ _INTERFACES: Final = frozenset(
     }
 )  # fmt: skip
 
+# Dify names the plugin that speaks with a provider: `langgenius/openai/openai`.
+_PLUGIN: Final = re.compile(r"[\w-]+/[\w-]+/(?=[\w-]+$)")
+
 # Whose a model is, by the start of its name: the price of its maker is the price that is meant
 # where nobody is named who answers. Open weights are served by many, at many prices.
 _MAKERS: Final = (
@@ -119,7 +124,7 @@ _COLLECTIONS: Final = frozenset({"models", "publishers", "projects", "tunedmodel
 def provider_of(word: str) -> str | None:
     """The conventions' name of the provider that a vocabulary calls `word`; None for a framework,
     which is none. A name that nobody knows stays as it is: it may be one of the user's own."""
-    name = word.strip()
+    name = _PLUGIN.sub("", word.strip())
     while True:
         key = re.sub(r"[\s-]+", "_", name.lower())
         if key in FRAMEWORKS:

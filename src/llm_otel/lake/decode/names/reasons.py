@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names.operations import CALLS
+from llm_otel.lake.decode.names.operations import CALLS, STREAM_START
 
 _REPEATS: Final = "repeats what the span {0} below it says"
 
@@ -26,6 +26,7 @@ _OPERATIONS: Final = {
     "parser": "reads an answer",
     "memory": "a memory",
     "vectordb": "a search in a store",
+    STREAM_START: "sends a request: Logfire's span 'streaming response from …' tells of its answer",
     "ai.generateText": _REPEATS.format("ai.generateText.doGenerate"),
     "ai.streamText": _REPEATS.format("ai.streamText.doStream"),
     "ai.generateObject": _REPEATS.format("ai.generateObject.doGenerate"),
