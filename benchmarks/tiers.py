@@ -90,10 +90,10 @@ def measure(folder: Path, rate: float, spans: int, killed: Sequence[str]) -> Out
         sending = load.run(spans, steps)
         began = time.monotonic()
         rows = "SELECT count(*) FROM spans"
-        _await(lambda: running.query(rows) >= load.spans)
+        await_that(lambda: running.query(rows) >= load.spans)
         drained = time.monotonic() - began
-        _await(lambda: min(_counted(running)) >= load.counted)
-        _await(lambda: running.query("SELECT count(*) FROM scores") >= load.scores)
+        await_that(lambda: min(_counted(running)) >= load.counted)
+        await_that(lambda: running.query("SELECT count(*) FROM scores") >= load.scores)
         stored = running.query("SELECT count(DISTINCT (trace_id, span_id)) FROM spans")
         return Outcome(
             sent=load.spans,
@@ -108,8 +108,9 @@ def measure(folder: Path, rate: float, spans: int, killed: Sequence[str]) -> Out
         )
 
 
-def _await(arrived: Callable[[], bool]) -> None:
-    until = time.monotonic() + _PATIENCE_S
+def await_that(arrived: Callable[[], bool], patience: float = _PATIENCE_S) -> None:
+    """Wait until it is so, for `patience` seconds at most."""
+    until = time.monotonic() + patience
     while not arrived() and time.monotonic() < until:
         time.sleep(0.5)
 

@@ -116,7 +116,7 @@ class Load:
                 return
             due = began + number * SPANS_PER_REQUEST / self._rate
             time.sleep(max(0.0, due - time.monotonic()))
-            self._send("trace", self._body.replace(_MARK, number.to_bytes(4, "big")))
+            self.send("trace", self._body.replace(_MARK, number.to_bytes(4, "big")))
             self.requests.append(number)
 
     def _others(self, began: int, over: threading.Event) -> None:
@@ -125,13 +125,14 @@ class Load:
             now = time.time_ns()
             self.counted += 1
             count = samples.counter(self.counted, time_ns=now, start_ns=began, name=COUNTER)
-            self._send("metrics", count.SerializeToString())
+            self.send("metrics", count.SerializeToString())
             score = {"gen_ai.evaluation.name": "relevance", "gen_ai.evaluation.score.value": 0.5}
             event = samples.event(SCORE, score, time_ns=now)
-            self._send("logs", event.SerializeToString())
+            self.send("logs", event.SerializeToString())
             self.scores += 1
 
-    def _send(self, signal: str, body: bytes) -> None:
+    def send(self, signal: str, body: bytes) -> None:
+        """Send a request of `trace`, `metrics` or `logs` until it is taken."""
         export: Any = self._exports[signal]
         while True:
             try:
