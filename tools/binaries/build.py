@@ -63,10 +63,10 @@ def _prometheus(into: Path) -> None:
 
 def _alertmanager(into: Path) -> None:
     # The module lacks the built web page that it embeds: a copy gets an empty one.
-    told = _go(into, "mod", "download", "-json", "github.com/prometheus/alertmanager@v0.34.2")
+    module = module_folder("github.com/prometheus/alertmanager", "v0.34.2")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "alertmanager"
-        shutil.copytree(json.loads(told)["Dir"], source, copy_function=shutil.copyfile)
+        shutil.copytree(module, source, copy_function=shutil.copyfile)
         for each in (source, *source.rglob("*")):
             each.chmod(0o755)
         page = source / "ui" / "app" / "dist" / "index.html"
@@ -166,6 +166,19 @@ def find(program: str) -> Path:
             return on_path
         _build(name, source, folder)
     return folder / program
+
+
+def module_folder(module: str, version: str) -> Path:
+    """The source of a Go module, which Go keeps.
+
+    Raises:
+        Unavailable: There is no Go, or it cannot fetch the module.
+    """
+    if shutil.which("go") is None:
+        raise Unavailable(f"the module {module} {version} needs Go 1.26 or newer to be fetched.")
+    with tempfile.TemporaryDirectory() as folder:
+        download = _go(Path(folder), "mod", "download", "-json", f"{module}@{version}")
+    return Path(json.loads(download)["Dir"])
 
 
 def _key(name: str, source: Source) -> str:
