@@ -29,14 +29,14 @@ LAKE_SPANS_PER_S: Final = 32_500
 # benchmarks.lake: with all ids, compacted (74 with users and conversations, 30 without ids)
 LAKE_BYTES_PER_CALL: Final = 68
 # benchmarks.tiers: the broker; the whole way from the first tier to the lake, Kafka included
-KAFKA_SPANS_PER_CPU_S: Final = 0
-TIERS_SPANS_PER_CPU_S: Final = 0
+KAFKA_SPANS_PER_CPU_S: Final = 31_000
+TIERS_SPANS_PER_CPU_S: Final = 6_200
 # benchmarks.tiers: the broker's log
-KAFKA_BYTES_PER_SPAN: Final = 0
-# benchmarks.series: Prometheus 3.15, exported every minute, histograms of the library
-PROMETHEUS_BYTES_PER_SERIES: Final = 0
+KAFKA_BYTES_PER_SPAN: Final = 830
+# benchmarks.series: Prometheus 3.15, 30 samples a series, histograms of the library
+PROMETHEUS_BYTES_PER_SERIES: Final = 2_100
 # benchmarks.redaction.payload: as OTLP, uncompressed
-OTLP_BYTES_PER_SPAN: Final = 0
+OTLP_BYTES_PER_SPAN: Final = 842
 
 
 @dataclass(frozen=True)

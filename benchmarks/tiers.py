@@ -47,6 +47,7 @@ class Outcome:
         counted: What a cumulative counter came to: sent, in the lake, in Prometheus.
         scores: Log records: sent, in the lake.
         repeated: Requests sent again, as a killed tier had not answered.
+        kafka_bytes: What the broker holds of the spans.
         cpu: Processor time of each program, s.
     """
 
@@ -58,6 +59,7 @@ class Outcome:
     counted: tuple[int, float, float]
     scores: tuple[int, int]
     repeated: int
+    kafka_bytes: int
     cpu: dict[str, float]
 
     @property
@@ -104,6 +106,7 @@ def measure(folder: Path, rate: float, spans: int, killed: Sequence[str]) -> Out
             counted=(load.counted, *_counted(running)),
             scores=(load.scores, running.query("SELECT count(*) FROM scores")),
             repeated=load.repeated,
+            kafka_bytes=running.kafka.size("llm-otel.traces"),
             cpu=running.cpu(),
         )
 
@@ -144,7 +147,9 @@ def report(outcome: Outcome) -> str:
                 *outcome.counted
             ),
             "scores          sent {:,}; in the lake {:,}".format(*outcome.scores),
-            f"processor time  {spent:.0f} s on {os.cpu_count()} cores: {each}",
+            f"Kafka's log     {outcome.kafka_bytes / outcome.sent:,.0f} bytes a span",
+            f"processor time  {spent:.0f} s on {os.cpu_count()} cores "
+            f"({outcome.sent / spent:,.0f} spans per CPU second): {each}",
         )
     )
 

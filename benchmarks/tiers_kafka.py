@@ -79,6 +79,10 @@ class Kafka:
         self.process.kill()
         self.process.wait()
 
+    def size(self, topic: str) -> int:
+        """What a topic has on the disk, bytes."""
+        return sum(path.stat().st_size for path in self._folder.glob(f"data/{topic}-*/*.log"))
+
     def __enter__(self) -> Kafka:
         return self
 

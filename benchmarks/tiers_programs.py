@@ -29,6 +29,7 @@ class Programs:
         otlp: Where the first tier takes OTLP by gRPC.
         prometheus: Where Prometheus answers.
         lake: The folder of the lake.
+        kafka: The broker.
     """
 
     def __init__(self, folder: Path, running: ExitStack) -> None:
@@ -38,7 +39,7 @@ class Programs:
         self._traces = running.enter_context(_taker())
         self._served: Served = running.enter_context(serving(self.lake))
         self.prometheus, prometheus_part = self._start_prometheus()
-        kafka = Kafka(folder / "kafka")
+        self.kafka = kafka = Kafka(folder / "kafka")
         self._parts: dict[str, Part | Kafka] = {
             "kafka": running.enter_context(kafka),
             "prometheus": running.enter_context(prometheus_part),
