@@ -1,4 +1,4 @@
-"""A real S3 server, SeaweedFS, as a process, and the command line that the documentation uses."""
+"""An S3 server as a process, and the command line that the documentation uses."""
 
 from __future__ import annotations
 
@@ -9,46 +9,55 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from stack.parts import Part, free_port
+import pytest
+from stack.parts import free_port
 
+from benchmarks.stack import settled
+from tests.stack.parts import fetch
 from tools.binaries.build import CACHE
 
 KEYS = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
+# Each in an environment of its own: what they want is older than what we do.
 _AWS = "awscli==1.46.2"
+_SERVER = "moto[server,s3]==5.2.5"
 
 
 @contextmanager
 def buckets(folder: Path) -> Iterator[str]:
     """The address of an S3 server that takes any key."""
-    # each port has one of gRPC beside it, 10,000 above, unless it is said
-    names = ("master.port", "volume.port", "filer.port", "s3.port")
-    ports = {name: free_port() for name in (*names, *(f"{name}.grpc" for name in names))}
-    (folder / "objects").mkdir()
-    arguments = [
-        "server",
-        "-ip=127.0.0.1",
-        f"-dir={folder}/objects",
-        "-s3",
-        "-volume.max=20",
-        "-master.volumeSizeLimitMB=64",
-        *(f"-{name}={port}" for name, port in ports.items()),
-    ]
-    url = f"http://127.0.0.1:{ports['s3.port']}"
-    with Part("weed", arguments, ready=f"{url}/healthz", log=folder / "weed.log"):
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [_programs(_SERVER) / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+    with (folder / "s3.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **KEYS})
+    try:
+        if not settled(lambda: float(_answers(url)), 1.0):
+            pytest.fail(f"no S3: {(folder / 's3.log').read_text()[-2000:]}")
         yield url
+    finally:
+        process.kill()
+        process.wait()
 
 
-def aws() -> Path:
-    """The folder of `aws`, in an environment of its own, as it wants old versions of much."""
-    folder = CACHE.parent / _AWS
-    if not (folder / "bin" / "aws").exists():
+def aws(url: str) -> Mapping[str, str]:
+    """Variables with which `aws` is there and talks to that server."""
+    path = f"{_programs(_AWS)}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, **KEYS, "AWS_ENDPOINT_URL": url, "NO_PROXY": "127.0.0.1", "PATH": path}
+
+
+def _programs(package: str) -> Path:
+    """The programs of a package; installed once."""
+    folder = CACHE.parent / package.replace("[server,s3]", "")
+    if not (folder / "complete").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        install = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", _AWS]
+        install = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", package]
         subprocess.run(install, check=True)
+        (folder / "complete").touch()
     return folder / "bin"
 
 
-def environment(url: str) -> Mapping[str, str]:
-    """Variables with which `aws` talks to that server."""
-    path = f"{aws()}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, **KEYS, "AWS_ENDPOINT_URL": url, "NO_PROXY": "127.0.0.1", "PATH": path}
+def _answers(url: str) -> bool:
+    try:
+        fetch(f"{url}/moto-api/")
+    except OSError:
+        return False
+    return True

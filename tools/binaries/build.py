@@ -103,6 +103,10 @@ def _jaeger(into: Path) -> None:
     _from_module(into, "github.com/jaegertracing/jaeger", "v1.76.0", {"jaeger": "cmd/jaeger"})
 
 
+def _thanos(into: Path) -> None:
+    _from_module(into, "github.com/thanos-io/thanos", "v0.42.4", {"thanos": "cmd/thanos"})
+
+
 def _from_module(
     into: Path, module: str, version: str, programs: dict[str, str], *flags: str
 ) -> None:
@@ -147,6 +151,15 @@ SOURCES: dict[str, Source] = {
         4,
         "jaegertracing/jaeger:2.13.0",
         "/cmd/jaeger/jaeger-linux",
+        everywhere=False,
+    ),
+    "thanos": Source(
+        "0.42.4",
+        ("thanos",),
+        _thanos,
+        4,
+        "quay.io/thanos/thanos:v0.42.4",
+        "/bin/{}",
         everywhere=False,
     ),
 }
