@@ -26,8 +26,8 @@ COLLECTOR_SPANS_PER_CPU_S: Final = 26_000
 # benchmarks.lake: our own spans; and what one process makes readable on two cores
 LAKE_SPANS_PER_CPU_S: Final = 55_000
 LAKE_SPANS_PER_S: Final = 32_500
-# benchmarks.lake: with all ids, compacted (74 with users and conversations, 30 without ids)
-LAKE_BYTES_PER_CALL: Final = 68
+# benchmarks.lake: compacted, with all ids, conversations and users (30 without any id)
+LAKE_BYTES_PER_CALL: Final = 74
 # benchmarks.tiers: the broker; the whole way from the first tier to the lake, Kafka included
 KAFKA_SPANS_PER_CPU_S: Final = 31_000
 TIERS_SPANS_PER_CPU_S: Final = 6_200
@@ -77,7 +77,7 @@ _BY_MODEL: Final = (
 
 
 def _series(metrics: Sequence[tuple[semconv.Metric, int]]) -> int:
-    """Series in Prometheus; a histogram has one for each bucket, the one without end, sum, count."""
+    """Series in Prometheus; a histogram has its buckets, the one without end, sum and count."""
     return sum(n * (len(m.buckets) + 3 if m.kind == "histogram" else 1) for m, n in metrics)
 
 
@@ -170,7 +170,7 @@ def table(rates: Sequence[float] = RATES, work: Workload = Workload()) -> str:
     for title, value in _ROWS:
         cells = "".join(f" {_figure(value(each))} |" for each in sizes)
         lines.append(f"| {title} |{cells}")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def _figure(value: float) -> str:
@@ -202,7 +202,7 @@ def steps(work: Workload = Workload()) -> list[Step]:
         Step(
             "Prometheus, 1 GiB",
             prometheus_gb * 1e9 / PROMETHEUS_BYTES_PER_SERIES / size(1e6, work).series * 1e6,
-            "more memory, then VictoriaMetrics",
+            "more memory, then one for each part of the applications, and Thanos",
         ),
         Step(
             "one lake", LAKE_SPANS_PER_S / work.spans_per_call, "a lake for each part of the load"
@@ -217,7 +217,7 @@ def steps_table(work: Workload = Workload()) -> str:
     """The steps as Markdown."""
     lines = ["| part | half full at calls a second | then |", "|---|---:|---|"]
     lines += [f"| {s.part} | {_figure(s.calls)} | {s.help} |" for s in steps(work)]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -230,7 +230,7 @@ def main() -> None:
     options = vars(parser.parse_args())
     rates = options.pop("rates")
     work = Workload(**options)
-    print(table(rates, work), "", steps_table(work), sep="\n")
+    print(table(rates, work), steps_table(work), sep="\n", end="")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tests with programs that only `make test-all` has: they take minutes to build, and seldom change."""
+"""Tests with programs that only `make test-all` builds or fetches."""
 
 from __future__ import annotations
 

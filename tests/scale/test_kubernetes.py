@@ -35,7 +35,7 @@ def documents(name: str) -> list[Json]:
 
 
 def schema(kind: str) -> Json:
-    """The operator's schema of a resource, with unknown fields refused as a server-side apply does."""
+    """The operator's schema of a resource, which refuses unknown fields."""
     definition = yaml.safe_load((module_folder(*OPERATOR) / CRDS.format(kind)).read_text())
     (version,) = (v for v in definition["spec"]["versions"] if v["storage"])
     return strict(version["schema"]["openAPIV3Schema"])

@@ -17,7 +17,7 @@ from scale.s3 import KEYS, aws, buckets
 from llm_otel.lake.decode import TRACES
 from llm_otel.lake.ingest import Ingest
 
-(COMMANDS,) = (b.text for b in blocks(ROOT / "docs" / "lake.md", "sh") if "s3 sync" in b.text)
+(COMMANDS,) = (b.text for b in blocks(ROOT / "docs" / "lake.md") if "s3 sync" in b.text)
 OPTIONS = {
     "aws_access_key_id": KEYS["AWS_ACCESS_KEY_ID"],
     "aws_secret_access_key": KEYS["AWS_SECRET_ACCESS_KEY"],

@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,25 +64,23 @@ def _prometheus(into: Path) -> None:
 
 def _alertmanager(into: Path) -> None:
     # The module lacks the built web page that it embeds: a copy gets an empty one.
-    module = module_folder("github.com/prometheus/alertmanager", "v0.34.2")
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "alertmanager"
-        shutil.copytree(module, source, copy_function=shutil.copyfile)
-        for each in (source, *source.rglob("*")):
-            each.chmod(0o755)
+    with _copy("github.com/prometheus/alertmanager", "v0.34.2") as source:
         page = source / "ui" / "app" / "dist" / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text("<!doctype html><title>Alertmanager</title>\n")
-        _go(
-            into,
-            "install",
-            "-tags",
-            "netgo",
-            *_SMALL,
-            "./cmd/alertmanager",
-            "./cmd/amtool",
-            cwd=source,
-        )
+        programs = ("./cmd/alertmanager", "./cmd/amtool")
+        _go(into, "install", "-tags", "netgo", *_SMALL, *programs, cwd=source)
+
+
+@contextmanager
+def _copy(module: str, version: str) -> Iterator[Path]:
+    """A copy of a module that may be written to, and is built with what its go.mod replaces."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        shutil.copytree(module_folder(module, version), source, copy_function=shutil.copyfile)
+        for each in (source, *source.rglob("*")):
+            each.chmod(0o755)
+        yield source
 
 
 def _collector(into: Path) -> None:
@@ -104,7 +103,8 @@ def _jaeger(into: Path) -> None:
 
 
 def _thanos(into: Path) -> None:
-    _from_module(into, "github.com/thanos-io/thanos", "v0.42.4", {"thanos": "cmd/thanos"})
+    with _copy("github.com/thanos-io/thanos", "v0.42.4") as source:
+        _go(into, "install", "-mod=mod", "-tags", "netgo", *_SMALL, "./cmd/thanos", cwd=source)
 
 
 def _from_module(
