@@ -57,7 +57,7 @@ def flags(service: str, **places: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def thanos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thanos]:
-    """Prometheus, sidecar, store and two queriers."""
+    """Prometheus, sidecar, store, compactor and two queriers."""
     folder = tmp_path_factory.mktemp("stack")
     cut = [each for each in SERVICES["prometheus"]["command"] if "-block-duration" in each]
     with ExitStack() as running:
@@ -89,6 +89,7 @@ def thanos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thanos]:
         start("thanos-sidecar", "sidecar", **{**dict(reversed(series.items())), **places})
         kept = {"/tmp/store": f"{folder}/store", **places}
         start("thanos-store", "store", "--sync-block-duration=1s", **kept)
+        start("thanos-compact", "compact", **{"/data": f"{folder}/compact", **places})
         at = {"thanos-sidecar:10901": grpc["sidecar"], "thanos-store:10901": grpc["store"]}
         everything = start("thanos-query", "query", **at)
         bucket = start("thanos-query", "bucket", **{**at, "thanos-sidecar:10901": grpc["store"]})
