@@ -222,9 +222,45 @@ def test_other_programs_get_the_default_action(end: End) -> None:
     assert death.output.count("0 ['0', '1', '2', '3']") == 2, death
 
 
+def test_a_handler_in_c_is_kept(end: End) -> None:
+    """A library's handler, which Python's `getsignal()` calls the default action, is left alone."""
+    death = end(
+        "import faulthandler; faulthandler.register(15, chain=True)\n"
+        + INSTRUMENT
+        + "ready(); time.sleep(3600)",
+    )
+    assert death.code == -signal.SIGTERM, death
+    assert "most recent call first" in death.output, death
+
+
+def test_a_daemon_closes_every_file(end: End, tmp_path: Path) -> None:
+    """Our pipe is closed with them: the program lives, its files stay its own, calls arrive."""
+    theirs = tmp_path / "theirs"
+    death = end(
+        INSTRUMENT
+        + """
+(thread,) = [each for each in threading.enumerate() if each.name == "llm-otel-sigterm"]
+os.closerange(3, 256)
+thread.join(30)
+assert not thread.is_alive()
+files = [open("theirs", "a") for _ in range(40)]
+child = os.fork()
+if not child:
+    time.sleep(3600)
+os.kill(child, 15)
+assert os.waitpid(child, 0)[1] == 15
+client = openai.OpenAI(base_url=os.environ["PROVIDER_URL"], api_key="test")
+"""
+        + TEN_CALLS
+        + "ready(); time.sleep(3600)",
+    )
+    assert (death.code, death.calls) == (-signal.SIGTERM, (CALLS, CALLS)), death
+    assert theirs.read_bytes() == b""
+
+
 @pytest.mark.parametrize("reset", ["uninstrument", "a server"])
 def test_reset(end: End, reset: str) -> None:
-    """`uninstrument()` gives the default action back; a further `instrument()` takes it again."""
+    """`uninstrument()` gives the default action back; a further `instrument()` takes all again."""
     undo = {
         "uninstrument": "llm_otel.uninstrument()",
         "a server": "signal.signal(15, signal.SIG_DFL)",
@@ -234,9 +270,10 @@ def test_reset(end: End, reset: str) -> None:
         + f"{undo[reset]}\nassert signal.getsignal(15) is signal.SIG_DFL\n"
         + INSTRUMENT
         + TEN_CALLS
-        + "ready(); time.sleep(3600)",
+        + OCCUPATIONS["is in a call into C"],
     )
     assert (death.code, death.calls) == (-signal.SIGTERM, (CALLS, CALLS)), death
+    assert death.seconds < LONGEST + BUSY, death
 
 
 GEVENT = "from gevent import monkey; monkey.patch_all()\n" + INSTRUMENT

@@ -73,7 +73,12 @@ def test_containers_can_read_what_a_strict_user_writes(tmp_path: Path) -> None:
         for path in (tmp_path / "stack").rglob("*")
         if path.stat().st_mode & (0o055 if path.is_dir() else 0o044) == 0
     ]
-    assert not closed
+    assert closed == [tmp_path / "stack" / "secrets"]
+
+
+def test_secrets_are_for_their_owner_alone(stack: Path) -> None:
+    """No other user of the machine passes the folder that holds them."""
+    assert (stack / "secrets").stat().st_mode & 0o077 == 0
 
 
 def test_a_second_run_changes_nothing(stack: Path) -> None:
@@ -232,6 +237,12 @@ def test_commands_of_compose(arguments: list[str], called: str, stack: Path, doc
     assert ran.returncode == 17, ran.stderr
     assert ran.stdout == f"{stack}: {called}\n"
     assert ran.stderr == f"cd stack && docker {called.replace('*', repr('*'))}\n"
+
+
+def test_what_follows_the_dashes_is_for_compose(stack: Path, docker: str) -> None:
+    """In the folder itself, where none is named, too."""
+    ran = run("up", "--", "--build", "grafana", cwd=stack, path=docker)
+    assert ran.stdout == f"{stack}: compose up --detach --wait --build grafana\n", ran.stderr
 
 
 def test_files_of_another_version_are_noticed(stack: Path, docker: str) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -19,8 +19,10 @@ import pytest
 from stack.catchers import wait_for
 from stack.parts import fetch, free_port
 
+from llm_otel import listening
 from llm_otel.stack.notifications import Inbox, Journal, page
-from llm_otel.stack.notifications.messages import MEMORY, Message, read
+from llm_otel.stack.notifications.journal import MEMORY
+from llm_otel.stack.notifications.messages import Message, read
 from llm_otel.stack.notifications.server import LARGEST_BODY, Server
 
 PANEL = "https://grafana.example.com/d/llm-operations?viewPanel=panel-5&from=1&to=now"
@@ -90,10 +92,12 @@ class Site:
 
 
 @contextmanager
-def serving(keep: int = 200, store: Path | None = None) -> Iterator[Site]:
+def serving(
+    keep: int = 200, store: Path | None = None, names: frozenset[str] = frozenset()
+) -> Iterator[Site]:
     """The page on a free port."""
     inbox = Inbox(keep, Journal(store, keep) if store else None)
-    with Server(("127.0.0.1", 0), inbox) as server:
+    with Server(("127.0.0.1", 0), inbox, names) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -188,6 +192,58 @@ def test_messages_outlive_the_process(tmp_path: Path) -> None:
     with serving(3, store) as site:
         assert titles(site) == ["after", "message 8", "message 7"]
     assert len(store.read_bytes().splitlines()) <= 6
+
+
+def test_large_messages_do_not_fill_the_disk(tmp_path: Path) -> None:
+    """The file is bounded by bytes as well as by messages, and so is what a start reads of it."""
+    store = tmp_path / "messages"
+    journal = Journal(store, 200, 100_000)
+    for number in range(100):
+        journal.append(NOON, message(title=f"{number} " + "é" * 5_000))
+        assert store.stat().st_size < 250_000
+    entries = Journal(store, 200, 100_000).entries()
+    kept = [read(body, at).title.split()[0] for at, body in entries]
+    assert kept == [str(number) for number in range(100 - len(kept), 100)]
+    assert 50_000 < sum(len(body) for _, body in entries) <= 100_000
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8025", 200),
+        ("127.0.0.1:8025", 200),
+        ("NOTIFICATIONS", 200),
+        ("attacker.example:8025", 421),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/messages"), ("GET", "/docs/"), ("POST", "/alerts")]
+)
+def test_a_name_that_points_here_reads_and_sends_nothing(
+    host: str, status: int, method: str, path: str
+) -> None:
+    """A page elsewhere whose name points at this machine is refused, as its browser names it."""
+    names = listening.names("0.0.0.0", ("notifications",), local=False)
+    body = message() if method == "POST" else None
+    with serving(names=names) as site:
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=10)
+        with closing(connection):
+            headers = {"Host": host, "Content-Type": "application/json"}
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        assert answer.status == status, text
+        assert len(site.inbox.messages) == (method == "POST" and status == 200)
+    assert status == 200 or "--host-name adds a name" in text
+
+
+def test_a_length_of_thousands_of_digits_is_refused(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Python does not read such a number, which is no reason for a traceback."""
+    headers = {"Content-Type": "application/json", "Content-Length": "9" * 5_000}
+    assert site.ask("POST", "/alerts", None, headers)[0] == 413
+    assert capfd.readouterr().err == ""
 
 
 def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None:

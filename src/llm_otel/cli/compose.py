@@ -16,6 +16,16 @@ from llm_otel.version import __version__
 _EVERY_PROFILE: Final = ("--profile", "*")
 
 
+class _Command(click.RichCommand):
+    """What follows `--` is for Compose, with or without a folder before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(ctx, args[:end])
+        ctx.params["more"] = (*ctx.params["more"], *args[end + 1 :])
+        return rest
+
+
 def _folder(command: Callable[..., None]) -> Callable[..., None]:
     """The arguments `[FOLDER] [-- OPTIONS]`, as the parameters `folder` and `more`."""
     folder = click.argument(
@@ -25,7 +35,7 @@ def _folder(command: Callable[..., None]) -> Callable[..., None]:
     return folder(more(options.told(command)))
 
 
-@click.command()
+@click.command(cls=_Command)
 @click.option("--profile", multiple=True, help="Start the services of a profile, too: sample.")
 @_folder
 def up(folder: Path, profile: tuple[str, ...], more: tuple[str, ...]) -> None:
@@ -34,14 +44,14 @@ def up(folder: Path, profile: tuple[str, ...], more: tuple[str, ...]) -> None:
     _run(folder, [*profiles, "up", "--detach", "--wait", *more])
 
 
-@click.command()
+@click.command(cls=_Command)
 @_folder
 def down(folder: Path, more: tuple[str, ...]) -> None:
     """Stop the stack in FOLDER, every profile with it; the data stays in its volumes."""
     _run(folder, [*_EVERY_PROFILE, "down", *more])
 
 
-@click.command()
+@click.command(cls=_Command)
 @_folder
 def status(folder: Path, more: tuple[str, ...]) -> None:
     """Show the services of the stack in FOLDER, and how they are."""

@@ -26,13 +26,22 @@ import rich_click as click
     metavar="FILE",
     help="Keep the messages in this file, too: a restart does not forget them.",
 )
-def command(host: str, port: int, keep: int, store: Path | None) -> None:
+@click.option(
+    "--host-name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A name that the page answers to beside localhost, as that of a proxy in front of it or of"
+    " this container; may be given more than once.",
+)
+def command(host: str, port: int, keep: int, store: Path | None, names: tuple[str, ...]) -> None:
     """Show the messages of Alertmanager on a page: what would be sent.
 
     Alertmanager posts to /alerts; the page is at /, the same as JSON at /api/messages. The last
     messages are kept, in memory or in a file, and nothing is sent on. It runs until it is
     interrupted.
     """
+    from llm_otel import listening
     from llm_otel.stack.notifications import Inbox, Journal, serve
 
     try:
@@ -42,7 +51,8 @@ def command(host: str, port: int, keep: int, store: Path | None) -> None:
         raise click.ClickException(reason) from None
     click.echo(f"Notifications: http://{host}:{port}/")
     try:
-        serve(host, port, inbox)
+        known = listening.names(host, names, local=listening.is_loopback(host))
+        serve(host, port, inbox, known)
     except OSError as exc:
         reason = f"Cannot listen at {host}:{port}: {exc.strerror}; choose another --port."
         raise click.ClickException(reason) from None

@@ -4,7 +4,8 @@ A handler of Python runs in the main thread only, between two instructions. So i
 itself, as the main thread may hold a lock that the export needs; and it does not run at all while
 the main thread is in a call into C that goes on after a signal, such as a database driver's. A
 thread exports instead. It is woken by `faulthandler`, whose handler of signals is written in C and
-writes to a pipe at once; what it writes does not matter.
+writes to a pipe at once; what it writes does not matter. A program that becomes a daemon closes
+that pipe with all its files: then a thread is started by Python's handler.
 
 What a program sets for SIGTERM, before or later, replaces all of this or is left as it is.
 """
@@ -18,7 +19,9 @@ import signal
 import sys
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -54,7 +57,7 @@ class SigtermFlush:
             present = signal.getsignal(signal.SIGTERM)
             if os.name != "posix" or present in (self._handle, signal.SIG_IGN):
                 return
-            if present is not signal.SIG_DFL:
+            if present is not signal.SIG_DFL or _has_handler_in_c():
                 _logger.info(
                     "llm-otel: SIGTERM has a handler already, which is kept; if the process ends "
                     "there without atexit handlers, call llm_otel.flush() before it does."
@@ -65,6 +68,8 @@ class SigtermFlush:
                 _refuse("its threads are gevent's; call llm_otel.flush() in a handler of your own")
             else:
                 self._start()
+                # Whoever replaced its handler did not tell it: it would take it for set.
+                faulthandler.unregister(signal.SIGTERM)
                 signal.signal(signal.SIGTERM, self._handle)
                 self._listen()
                 self._hook_forks()
@@ -79,7 +84,7 @@ class SigtermFlush:
 
     @property
     def _installed(self) -> bool:
-        return self._pipe is not None and signal.getsignal(signal.SIGTERM) == self._handle
+        return signal.getsignal(signal.SIGTERM) == self._handle
 
     def _start(self) -> None:
         """Have a thread that waits for a signal."""
@@ -101,9 +106,21 @@ class SigtermFlush:
             faulthandler.register(signal.SIGTERM, file=self._pipe[1], all_threads=False, chain=True)
 
     def _wait(self, pipe: int) -> None:
+        try:
+            while os.read(pipe, 65536):
+                if self._installed:
+                    self._end()
+                # else a handler of the program's: there is nothing to do for us
+        except OSError:
+            pass
+        # Its number may soon be that of a file of the program's: nothing must be written to it.
+        self._pipe = None
+        if self._installed:
+            faulthandler.unregister(signal.SIGTERM)
+
+    def _end(self) -> None:
+        """Export, and die; where only the main thread can do that, have it do so."""
         set_action = _action_setter()
-        while os.read(pipe, 65536) and not self._installed:
-            pass  # a handler of the program's: there is nothing to do for us
         try:
             self._export(EXIT_SECONDS)
         except Exception as exc:  # noqa: BLE001
@@ -118,8 +135,11 @@ class SigtermFlush:
         if self._dying:
             return
         self._dying = True
-        if self._pipe is not None:
-            os.write(self._pipe[1], b"\n")
+        if self._pipe is None:
+            start_new_thread(self._end, ())
+        else:
+            with suppress(OSError):  # full: the thread is awake
+                os.write(self._pipe[1], b"\n")
         self._exported.acquire(timeout=_PATIENCE)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _die()
@@ -142,10 +162,10 @@ class SigtermFlush:
 
     def _renew(self) -> None:
         pipe, self._pipe, self._dying = self._pipe, None, False
-        for end in pipe or ():
-            os.close(end)
         try:
-            if signal.getsignal(signal.SIGTERM) == self._handle:
+            for end in pipe or ():
+                os.close(end)
+            if self._installed:
                 self._start()
                 self._listen()
         finally:
@@ -166,6 +186,18 @@ def _on_gevent() -> bool:
 
 def _refuse(why: str) -> None:
     _logger.warning("llm-otel: flush_on_sigterm does nothing: %s.", why)
+
+
+def _has_handler_in_c() -> bool:
+    """Whether SIGTERM has a handler that Python's `getsignal()` does not see: a library's."""
+    try:
+        import ctypes
+
+        get_signal = ctypes.pythonapi.PyOS_getsig
+        get_signal.argtypes, get_signal.restype = (ctypes.c_int,), ctypes.c_void_p
+    except (ImportError, AttributeError):  # another Python than CPython
+        return False
+    return get_signal(signal.SIGTERM) is not None
 
 
 def _action_setter() -> Callable[[], Any] | None:

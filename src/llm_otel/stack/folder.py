@@ -28,6 +28,9 @@ _PACKAGE: Final = "llm-otel"
 # Containers read these files as users of their own, whatever the umask is here.
 _FILE_MODE: Final = 0o644
 _FOLDER_MODE: Final = 0o755
+# What is below is mounted by the engine, and needs nobody to pass this one.
+_SECRETS: Final = "secrets"
+_SECRETS_MODE: Final = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def _write(root: Path, path: str, text: str) -> None:
     missing = [folder for folder in target.parents if not folder.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     for folder in missing:
-        folder.chmod(_FOLDER_MODE)
+        folder.chmod(_SECRETS_MODE if folder == root / _SECRETS else _FOLDER_MODE)
     target.write_text(text, encoding="utf-8", newline="\n")
     target.chmod(_FILE_MODE)
 

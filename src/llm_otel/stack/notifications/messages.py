@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from llm_otel.stack.notifications.journal import Journal
+from llm_otel.stack.notifications.journal import MEMORY, Journal
 
-MEMORY = 16 << 20
 _LONGEST = 500
 
 

@@ -6,6 +6,7 @@ The documentation is at /docs/: alerts link to their runbooks there.
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -13,10 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from llm_otel.listening import host_name
 from llm_otel.stack.notifications import documentation, page
 from llm_otel.stack.notifications.messages import Inbox, Message, Refused
 
 LARGEST_BODY: Final = 1 << 20
+# Of a body that is refused, what is read all the same: a sender looks at the answer after it.
+_PASSED_OVER: Final = 8 << 20
 _TIMEOUT_S: Final = 10
 
 
@@ -26,6 +30,7 @@ class Server(ThreadingHTTPServer):
     Args:
         address: Host and port to listen at; port 0: any that is free.
         inbox: Where messages go.
+        names: What it answers to in the Host header; empty: whatever it is called.
 
     Raises:
         OSError: The port is taken or not allowed.
@@ -33,23 +38,32 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], inbox: Inbox) -> None:
+    def __init__(
+        self, address: tuple[str, int], inbox: Inbox, names: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__(address, _Handler)
         self.inbox = inbox
+        self.names = names
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of those who hang up; what is our mistake is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
-def serve(host: str, port: int, inbox: Inbox) -> None:
+def serve(host: str, port: int, inbox: Inbox, names: frozenset[str] = frozenset()) -> None:
     """Serve until interrupted.
 
     Args:
         host: The address to listen at.
         port: The port.
         inbox: Where messages go.
+        names: What it answers to in the Host header; empty: whatever it is called.
 
     Raises:
         OSError: The port is taken or not allowed.
     """
-    with Server((host, port), inbox) as server:
+    with Server((host, port), inbox, names) as server:
         server.serve_forever()
 
 
@@ -60,6 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _TIMEOUT_S
 
     def do_GET(self) -> None:
+        if self._is_for_another():
+            return
         path = urlsplit(self.path).path
         if path == "/":
             text = page.render(self.server.inbox, datetime.now(timezone.utc))
@@ -76,22 +92,26 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_POST(self) -> None:
+        if self._is_for_another():
+            return
         path = urlsplit(self.path).path
         if path not in ("/alerts", "/heartbeat"):
-            self._refuse(HTTPStatus.NOT_FOUND, "Messages are taken at /alerts and /heartbeat.")
+            self._refuse_unread(
+                HTTPStatus.NOT_FOUND, "Messages are taken at /alerts and /heartbeat."
+            )
             return
         # Another site's page in a browser can post text and forms here, but not this type.
         if self.headers.get_content_type() != "application/json":
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+            self._refuse_unread(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
             return
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
-            self._refuse(
+        length = self._length()
+        if length is None or length > LARGEST_BODY:
+            self._refuse_unread(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"Send a body with its length, of at most {LARGEST_BODY} bytes.",
             )
             return
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(length)
         if path == "/heartbeat":
             self.server.inbox.beat(datetime.now(timezone.utc))
         else:
@@ -110,6 +130,33 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: what came is on the page."""
 
+    def _is_for_another(self) -> bool:
+        """Refuse a request for a name that is not ours, as a page sends whose name points here."""
+        header = self.headers["host"]
+        if not self.server.names or header is None:  # every browser sends one
+            return False
+        name = host_name(header)
+        # Who knows the very address did not come by a name.
+        if name in self.server.names or name == self.connection.getsockname()[0]:
+            return False
+        why = f"This is not {name[:100]}: --host-name adds a name that it answers to."
+        self._refuse_unread(HTTPStatus.MISDIRECTED_REQUEST, why)
+        return True
+
+    def _length(self) -> int | None:
+        """What the body's length is said to be; None: nothing, or no sensible number."""
+        text = self.headers.get("Content-Length", "")
+        return int(text) if text.isdecimal() and len(text) < 10 else None
+
+    def _refuse_unread(self, status: HTTPStatus, why: str) -> None:
+        left = min(self._length() or 0, _PASSED_OVER)
+        while left > 0:
+            part = self.rfile.read(min(left, 1 << 16))
+            if not part:
+                break
+            left -= len(part)
+        self._refuse(status, why)
+
     def _answer_documentation(self, name: str) -> None:
         text = page.render_documentation(name)
         if text is None:
@@ -120,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, text, "text/html; charset=utf-8")
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
-        self.close_connection = True  # the body may be unread
+        self.close_connection = True  # more may follow
         self._answer_json(status, {"error": why})
 
     def _answer_json(self, status: HTTPStatus, content: Any) -> None:
