@@ -8,12 +8,18 @@ RUN pip --python /opt/llm-otel/bin/python install --no-compile --require-hashes 
     --requirement deploy/requirements.txt
 RUN pip install --require-hashes --requirement deploy/build-requirements.txt
 # What .dockerignore lets through: the sources of a clone; or, in a folder of `llm-otel init`, the
-# version of the package that wrote it, and its wheel in deploy/wheels where no index has that.
+# version of the package that wrote it, and its wheel in deploy/wheels where no index has that: then
+# none is asked, as pip would prefer what a stranger has put there by that name.
 COPY . .
 RUN set -e; \
     if [ -e pyproject.toml ]; then \
         python -m hatchling build --target wheel --directory dist; set -- --no-index dist/*.whl; \
-    else set -- --find-links deploy/wheels --requirement deploy/llm-otel.txt; fi; \
+    else \
+        set -- --requirement deploy/llm-otel.txt; version=$(sed 's/.*==//' deploy/llm-otel.txt); \
+        if ls deploy/wheels/llm_otel-"$version"-*.whl; then \
+            set -- --no-index --find-links deploy/wheels "$@"; \
+        fi; \
+    fi; \
     pip --python /opt/llm-otel/bin/python install --no-compile --no-deps "$@"
 # Without it the environment is 230 MB larger.
 RUN python deploy/slim.py /opt/llm-otel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -11,6 +12,21 @@ from llm_otel.core import arguments, guard
 from llm_otel.testing import Provider, Telemetry, capture, provider
 
 Instrument = Callable[..., Telemetry]
+
+EVERYTHING = os.environ.get("LLM_OTEL_TEST_ALL") == "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark."""
+    config.addinivalue_line("markers", "slow: takes long and changes seldom; only by make test-all")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is slow where it is not asked for."""
+    slow = pytest.mark.skip(reason="takes long: make test-all, or LLM_OTEL_TEST_ALL=1")
+    for item in items:
+        if not EVERYTHING and item.get_closest_marker("slow"):
+            item.add_marker(slow)
 
 
 @pytest.fixture(autouse=True)

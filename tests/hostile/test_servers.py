@@ -85,7 +85,19 @@ SERVERS: dict[str, tuple[str, Sequence[str], int]] = {
 }
 
 
-@pytest.mark.parametrize("name", SERVERS)
+# One of each kind of server, and where most can go wrong; the others run by `make test-all`.
+ALWAYS = (
+    "uvicorn",
+    "uvicorn with workers, lifespan",
+    "gunicorn",
+    "gunicorn, uvicorn workers, preload, hook",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in ALWAYS else pytest.mark.slow) for name in SERVERS],
+)
 def test_answered_calls_arrive(server: Provider, tmp_path: Path, name: str) -> None:
     """Ten requests, SIGTERM, and all ten are there; the exit code is what it is without us."""
     program, command, code = SERVERS[name]
@@ -136,7 +148,7 @@ SEND = (sys.executable, "-c", "import program; program.app.send_task('call', [5]
 @pytest.mark.parametrize(
     ("program", "pool"),
     [
-        ("llm_otel.instrument()\n" + CELERY, "solo"),
+        pytest.param("llm_otel.instrument()\n" + CELERY, "solo", marks=pytest.mark.slow),
         ("llm_otel.instrument()\n" + CELERY + EXPORTED_BY_A_SIGNAL, "prefork"),
     ],
     ids=["solo", "prefork"],

@@ -38,6 +38,9 @@ OCCUPATIONS = {
 }
 
 
+# One real path of each kind is in every run.
+SLOW = pytest.mark.slow
+
 End = Callable[..., Death]
 
 
@@ -48,7 +51,13 @@ def end(server: Provider, tmp_path: Path) -> Iterator[End]:
         yield lambda program, **more: die(program, tmp_path, receiver, server.url, **more)
 
 
-@pytest.mark.parametrize("occupation", OCCUPATIONS)
+@pytest.mark.parametrize(
+    "occupation",
+    [
+        pytest.param(each, marks=[SLOW] if each in ("computes", "serves a loop", "sleeps") else [])
+        for each in OCCUPATIONS
+    ],
+)
 def test_what_was_recorded_arrives(end: End, occupation: str) -> None:
     """Whatever the main thread does: every call arrives, and the program dies by the signal."""
     death = end(INSTRUMENT + TEN_CALLS + OCCUPATIONS[occupation])
@@ -77,8 +86,15 @@ def test_the_variable_does_the_same(end: End) -> None:
     assert (death.code, death.calls) == (-signal.SIGTERM, (CALLS, CALLS)), death
 
 
-@pytest.mark.parametrize("first", ["the program", "llm-otel"])
-@pytest.mark.parametrize("way", ["sys.exit(7)", "os._exit(7)"])
+@pytest.mark.parametrize(
+    ("first", "way"),
+    [
+        ("the program", "sys.exit(7)"),
+        ("llm-otel", "os._exit(7)"),
+        pytest.param("the program", "os._exit(7)", marks=SLOW),
+        pytest.param("llm-otel", "sys.exit(7)", marks=SLOW),
+    ],
+)
 def test_a_handler_of_the_program_is_kept(end: End, first: str, way: str) -> None:
     """Set before or after ours it runs, alone, and its exit code is the program's."""
     handler = (
@@ -118,7 +134,10 @@ def test_a_program_that_ignores_the_signal_lives(end: End) -> None:
     assert death.code == 5, death
 
 
-@pytest.mark.parametrize("endpoint", ["hangs", "refuses", "absent"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["hangs", pytest.param("refuses", marks=SLOW), pytest.param("absent", marks=SLOW)],
+)
 def test_a_receiver_that_does_not_take_it(server: Provider, tmp_path: Path, endpoint: str) -> None:
     """The end is delayed by at most 2 s, and is the same."""
     with OtlpReceiver(500, hangs=endpoint == "hangs") as receiver:

@@ -14,6 +14,8 @@ from llm_otel.stack import kubernetes
 from llm_otel.stack.config import Config
 from tools.binaries.build import module_folder
 
+pytestmark = pytest.mark.slow
+
 KUBERNETES = "1.33"
 # Of the chart kube-prometheus-stack 88.
 OPERATOR = ("github.com/prometheus-operator/prometheus-operator", "v0.93.1")

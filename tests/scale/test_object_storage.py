@@ -17,6 +17,8 @@ from scale.s3 import KEYS, aws, buckets
 from llm_otel.lake.decode import TRACES
 from llm_otel.lake.ingest import Ingest
 
+pytestmark = pytest.mark.slow
+
 (COMMANDS,) = (b.text for b in blocks(ROOT / "docs" / "lake.md") if "s3 sync" in b.text)
 OPTIONS = {
     "aws_access_key_id": KEYS["AWS_ACCESS_KEY_ID"],

@@ -21,6 +21,8 @@ from stack.whole import Whole, whole
 from benchmarks.tiers import await_that
 from tools.preview.api import Failed, Prometheus
 
+pytestmark = pytest.mark.slow
+
 SERVICES = yaml.safe_load((ROOT / "deploy" / "compose.thanos.yaml").read_text())["services"]
 HERE = {"cluster": "eu-1"}
 # Two days ago, cut in a block of two hours, as Prometheus cuts them.

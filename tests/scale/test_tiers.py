@@ -12,6 +12,8 @@ from benchmarks import tiers, tiers_load
 from benchmarks.tiers_programs import programs
 from tests.lake import samples
 
+pytestmark = pytest.mark.slow
+
 # What a broker takes as one message, unless told otherwise.
 LARGEST_MESSAGE = 1_048_588
 

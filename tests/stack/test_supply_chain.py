@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from stack.parts import ROOT
+
+from llm_otel.version import __version__
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -108,3 +111,33 @@ def test_the_bill_of_materials_names_what_is_locked(tmp_path: Path) -> None:
         name: version for name, (version, _) in packages.items()
     }
     assert all(each["externalReferences"][0]["hashes"] for each in components.values())
+
+
+@pytest.mark.parametrize(
+    ("wheels", "indexed"),
+    [((), True), (("llm_otel-0.0.9-py3-none-any.whl",), True), (("WANTED", "other.whl"), False)],
+    ids=["none", "of another version", "its own"],
+)
+def test_no_index_is_asked_for_the_wheel_that_is_there(
+    wheels: tuple[str, ...], indexed: bool, tmp_path: Path
+) -> None:
+    """The build's own step: an index's package of that name would win over the wheel."""
+    name = f"llm_otel-{__version__}-py3-none-any.whl"
+    (tmp_path / "deploy" / "wheels").mkdir(parents=True)
+    (tmp_path / "deploy" / "llm-otel.txt").write_text(f"llm-otel=={__version__}\n")
+    for wheel in wheels:
+        (tmp_path / "deploy" / "wheels" / wheel.replace("WANTED", name)).touch()
+    (tmp_path / "pip").write_text('#!/bin/sh\necho "pip $*"\n')
+    (tmp_path / "pip").chmod(0o755)
+    (step,) = re.findall(
+        r"^RUN (set -e;.*?[^\\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    command = ["sh", "-c", step]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=True
+    )
+    called = ran.stdout.splitlines()[-1]
+    assert called.startswith("pip ")
+    assert called.endswith("--requirement deploy/llm-otel.txt")
+    assert ("--no-index --find-links deploy/wheels" not in called) == indexed, called
