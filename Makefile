@@ -23,7 +23,7 @@ demo: $(READY) ## Run the sample application against a local provider and show w
 test: $(READY) ## Run the whole test suite, on the oldest and the newest clients too
 	@$(BIN)/python tools/test.py
 
-test-all: $(READY) ## The same, and what takes long: every overlay, a real Kafka, every way to end
+test-all: $(READY) ## The same, and what takes long: every overlay, Kafka, Thanos, a bucket, every way to end
 	@$(BIN)/python tools/test.py --all
 
 compose: $(READY) ## Start the compose file on a real Docker engine and look at everything

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ from llm_otel.testing import Provider, Telemetry, capture, provider
 
 Instrument = Callable[..., Telemetry]
 
-COMPOSE = Path(__file__).with_name("compose")  # has a choice of its own
 EVERYTHING = os.environ.get("LLM_OTEL_TEST_ALL") == "1"
 
 
@@ -27,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what is slow where it is not asked for."""
     slow = pytest.mark.skip(reason="takes long: make test-all, or LLM_OTEL_TEST_ALL=1")
     for item in items:
-        if not EVERYTHING and item.get_closest_marker("slow") and item.path.parent != COMPOSE:
+        if not EVERYTHING and item.get_closest_marker("slow"):
             item.add_marker(slow)
 
 

@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from textwrap import fill
 
+from benchmarks import sizing
 from llm_otel import semconv
 from llm_otel.clients import stream_usage
 from llm_otel.lake.schema import TABLES
@@ -179,6 +180,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "alerts": alerts_table,
     "lake schema": lake_schema,
     "stream usage": stream_usage_table,
+    "sizes": sizing.table,
+    "steps": sizing.steps_table,
 }
 
 

@@ -22,6 +22,7 @@ LIBRARY = ("tests/unit", "tests/conformance", "tests/hostile", "tests/contract")
 # These need the programs that the first of them builds.
 BINARIES = ("the real Collector, Prometheus, Alertmanager and Compose", ["-m", "tools.binaries"])
 COMPOSE = ("the compose file on a real Docker engine", ["-m", "tools.compose"])
+SCALE = ("Kafka, Thanos, a bucket, Kubernetes", ["-m", "pytest", "-n", "0", "tests/scale"])
 
 # What runs, and what it proves; the first that fails ends the run.
 STAGES: tuple[tuple[str, list[str]], ...] = (
@@ -31,9 +32,14 @@ STAGES: tuple[tuple[str, list[str]], ...] = (
     ("the library on the newest clients", [*PYTEST, *LIBRARY]),
     (
         "the stack, the local mode and the examples",
-        [*PYTEST, "tests", *(f"--ignore={each}" for each in (*LIBRARY, "tests/compose"))],
+        [
+            *PYTEST,
+            "tests",
+            *(f"--ignore={each}" for each in (*LIBRARY, "tests/compose", "tests/scale")),
+        ],
     ),
     COMPOSE,
+    SCALE,
     ("the oldest and newest clients and SDKs", ["tests/matrix.py"]),
 )
 
@@ -50,8 +56,9 @@ def main() -> int:
     Returns:
         The exit code of the first stage that fails, else 0.
     """
-    stages = [each for each in STAGES if not (OFF and each in (BINARIES, COMPOSE))]
     everything = "--all" in sys.argv[1:]
+    left_out = (BINARIES, COMPOSE, SCALE) if OFF else () if everything else (SCALE,)
+    stages = [each for each in STAGES if each not in left_out]
     if everything:
         os.environ["LLM_OTEL_TEST_ALL"] = "1"
     if OFF:

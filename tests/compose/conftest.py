@@ -13,19 +13,15 @@ from pathlib import Path
 import pytest
 from compose.stack import Stack, clone
 
-SCOPE = os.environ.get("LLM_OTEL_TEST_COMPOSE", "")
+ENGINE = os.environ.get("LLM_OTEL_TEST_COMPOSE") == "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave everything out where nobody saw to an engine, and what is slow where not asked for."""
+    """Leave everything out where nobody saw to an engine."""
     no_engine = pytest.mark.skip(reason="needs an engine and images: python -m tools.compose")
-    slow = pytest.mark.skip(reason="takes long: python -m tools.compose --all")
     for item in items:
-        if Path(item.path).parent == Path(__file__).parent:
-            if not SCOPE:
-                item.add_marker(no_engine)
-            elif SCOPE != "all" and item.get_closest_marker("slow"):
-                item.add_marker(slow)
+        if Path(item.path).parent == Path(__file__).parent and not ENGINE:
+            item.add_marker(no_engine)
 
 
 @pytest.fixture(scope="session")

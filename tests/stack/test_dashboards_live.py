@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from stack.catchers import wait_for
 from stack.dashboards import BY_UID, CONFIG, Json, Target, targets
 from stack.dashboards import panels as every_panel
 from stack.parts import ROOT
-from stack.whole import whole
+from stack.whole import Whole, whole
 
 from llm_otel import semconv
 from llm_otel.stack import panels
@@ -67,18 +68,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A stack in which the sample application has just run."""
     folder = tmp_path_factory.mktemp("stack")
     with whole(folder, CONFIG) as stack:
-        hourly = folder / "prometheus" / "rules" / "hourly.yaml"
-        hourly.write_text(hourly.read_text().replace("interval: 1h", "interval: 1s"))
-        stack.prometheus.process.send_signal(signal.SIGHUP)  # it reads its rules again
-        environment = {
-            **os.environ,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp,
-            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-            "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
-        }
-        command = [sys.executable, "-m", "examples.assistant", "--interactions", str(INTERACTIONS)]
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        run_sample(stack, folder)
         api = Prometheus(stack.url)
         wait_for(
             lambda: result(api, f"count({budgets.BUDGET_PROJECTED})"),
@@ -86,6 +76,22 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
             30,
         )
         yield api
+
+
+def run_sample(stack: Whole, folder: Path) -> None:
+    """Run the sample application, with hourly rules that come every second."""
+    hourly = folder / "prometheus" / "rules" / "hourly.yaml"
+    hourly.write_text(hourly.read_text().replace("interval: 1h", "interval: 1s"))
+    stack.prometheus.process.send_signal(signal.SIGHUP)  # it reads its rules again
+    environment = {
+        **os.environ,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp,
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
+    }
+    command = [sys.executable, "-m", "examples.assistant", "--interactions", str(INTERACTIONS)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def result(api: Prometheus, query: str) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,25 +64,23 @@ def _prometheus(into: Path) -> None:
 
 def _alertmanager(into: Path) -> None:
     # The module lacks the built web page that it embeds: a copy gets an empty one.
-    told = _go(into, "mod", "download", "-json", "github.com/prometheus/alertmanager@v0.34.2")
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "alertmanager"
-        shutil.copytree(json.loads(told)["Dir"], source, copy_function=shutil.copyfile)
-        for each in (source, *source.rglob("*")):
-            each.chmod(0o755)
+    with _copy("github.com/prometheus/alertmanager", "v0.34.2") as source:
         page = source / "ui" / "app" / "dist" / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text("<!doctype html><title>Alertmanager</title>\n")
-        _go(
-            into,
-            "install",
-            "-tags",
-            "netgo",
-            *_SMALL,
-            "./cmd/alertmanager",
-            "./cmd/amtool",
-            cwd=source,
-        )
+        programs = ("./cmd/alertmanager", "./cmd/amtool")
+        _go(into, "install", "-tags", "netgo", *_SMALL, *programs, cwd=source)
+
+
+@contextmanager
+def _copy(module: str, version: str) -> Iterator[Path]:
+    """A copy of a module that may be written to, and is built with what its go.mod replaces."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        shutil.copytree(module_folder(module, version), source, copy_function=shutil.copyfile)
+        for each in (source, *source.rglob("*")):
+            each.chmod(0o755)
+        yield source
 
 
 def _collector(into: Path) -> None:
@@ -101,6 +100,13 @@ def _compose(into: Path) -> None:
 
 def _jaeger(into: Path) -> None:
     _from_module(into, "github.com/jaegertracing/jaeger", "v1.76.0", {"jaeger": "cmd/jaeger"})
+
+
+def _thanos(into: Path) -> None:
+    # The tags are its makers': without slicelabels it panics at the first request.
+    tags = ("-mod=mod", "-tags", "netgo,slicelabels")
+    with _copy("github.com/thanos-io/thanos", "v0.42.4") as source:
+        _go(into, "install", *tags, *_SMALL, "./cmd/thanos", cwd=source)
 
 
 def _from_module(
@@ -149,6 +155,15 @@ SOURCES: dict[str, Source] = {
         "/cmd/jaeger/jaeger-linux",
         everywhere=False,
     ),
+    "thanos": Source(
+        "0.42.4",
+        ("thanos",),
+        _thanos,
+        4,
+        "quay.io/thanos/thanos:v0.42.4",
+        "/bin/{}",
+        everywhere=False,
+    ),
 }
 
 
@@ -166,6 +181,19 @@ def find(program: str) -> Path:
             return on_path
         _build(name, source, folder)
     return folder / program
+
+
+def module_folder(module: str, version: str) -> Path:
+    """The source of a Go module, which Go keeps.
+
+    Raises:
+        Unavailable: There is no Go, or it cannot fetch the module.
+    """
+    if shutil.which("go") is None:
+        raise Unavailable(f"the module {module} {version} needs Go 1.26 or newer to be fetched.")
+    with tempfile.TemporaryDirectory() as folder:
+        download = _go(Path(folder), "mod", "download", "-json", f"{module}@{version}")
+    return Path(json.loads(download)["Dir"])
 
 
 def _key(name: str, source: Source) -> str:

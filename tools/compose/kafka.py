@@ -35,7 +35,7 @@ def root(_image: str) -> bytes:
     Raises:
         Unavailable: One of them can neither be found nor fetched.
     """
-    home = _java()
+    home = java()
     archive = rootfs.Root()
     archive.busybox()
     for path in _files(home):
@@ -43,12 +43,13 @@ def root(_image: str) -> bytes:
         archive.file(f"opt/java/{path.relative_to(home)}", path.read_bytes(), mode)
     shared = [home / "bin" / "java", *home.glob("lib/*.so"), *home.glob("lib/server/*.so")]
     archive.libraries(shared)
-    for jar in sorted(_jars().glob("*.jar")):
+    for jar in sorted(jars().glob("*.jar")):
         archive.file(f"opt/kafka/libs/{jar.name}", jar.read_bytes())
     return archive.content()
 
 
-def _java() -> Path:
+def java() -> Path:
+    """The home of a Java; installed where Debian's packages can be."""
     if shutil.which("java") is None:
         install("default-jre-headless")
     program = shutil.which("java")
@@ -65,7 +66,7 @@ def _files(home: Path) -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
-def _jars() -> Path:
+def jars() -> Path:
     """The folder of the jars; fetched once."""
     folder = CACHE.parent / f"kafka-{VERSION}"
     if folder.exists():
