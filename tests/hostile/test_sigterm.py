@@ -33,7 +33,15 @@ OCCUPATIONS = {
     ),
     "serves a loop": "import asyncio; ready(); asyncio.run(asyncio.sleep(3600))",
     "is in a call into C": (
-        "import hashlib; ready(); hashlib.pbkdf2_hmac('sha256', b'p', b's', 10**9)"
+        # ready when that call has used the processor, and not a moment before it
+        "import hashlib\n"
+        "clock = time.pthread_getcpuclockid(threading.get_ident())\n"
+        "begun = time.clock_gettime(clock)\n"
+        "def watch():\n"
+        "    while time.clock_gettime(clock) < begun + 0.1: time.sleep(0.001)\n"
+        "    ready()\n"
+        "threading.Thread(target=watch, daemon=True).start()\n"
+        "hashlib.pbkdf2_hmac('sha256', b'p', b's', 10**9)"
     ),
 }
 
