@@ -10,9 +10,9 @@ from lake import samples
 
 import llm_otel
 from llm_otel.lake.decode import TRACES, from_protobuf, traces
+from llm_otel.lake.decode.columns import columns
 from llm_otel.lake.decode.names.reasons import why_no_call
 from llm_otel.lake.decode.spans import Spans
-from llm_otel.lake.decode.values import columns
 from llm_otel.lake.schema import CALLS
 
 Row = dict[str, Any]

@@ -306,7 +306,8 @@ GOOD = hexed(samples.spans(samples.CHAT, seed=1))["resourceSpans"][0]["scopeSpan
 def beside_a_good_one(**wrong: Any) -> bytes:
     """JSON of a good span and of one with other fields, which may stand in it as raw JSON."""
     raw = {name: value for name, value in wrong.items() if isinstance(value, RawJson)}
-    span = {**GOOD, "spanId": "b7ad6b7169203331", **wrong}
+    # of another trace: two spans that tell of one answer are one call
+    span = {**GOOD, "spanId": "b7ad6b7169203331", "traceId": "5b" * 16, **wrong}
     for name in raw:
         span[name] = f"raw {name}"
     body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [GOOD, span]}]}]})
