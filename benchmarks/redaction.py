@@ -37,7 +37,7 @@ ROUNDS = 9
 SPANS_PER_ROUND = 10_000
 # What the SDK sends at once, every 5 s: a service with ten calls a second, and one with forty.
 BATCHES = (50, 200)
-TARGET = 0.40
+TARGET = 0.30
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 # CPU seconds in the time of one look that a Collector with nothing to do uses at most.
 _IDLE = 0.02
@@ -146,7 +146,7 @@ def measure(variants: dict[str, tuple[str, ...]], batch: int) -> dict[str, list[
 
 
 def main() -> int:
-    """Print the figures; 1 when redaction costs more than the target at the first batch size."""
+    """Print the figures; 1 when redaction costs more than the target at the last batch size."""
     whole = base.PROCESSORS["traces"]
     costs = []
     for batch in BATCHES:
@@ -155,8 +155,8 @@ def main() -> int:
         costs.append(statistics.median(1 - redacted / bare for bare, redacted in pairs))
         figures = ", ".join(f"{k} {statistics.median(v):,.0f}" for k, v in rates.items())
         print(f"{batch} spans a request: {figures} spans per CPU second; costs {costs[-1]:.0%}")
-    print(f"target: at most {TARGET:.0%} at {BATCHES[0]} spans a request")
-    return int(costs[0] > TARGET)
+    print(f"target: at most {TARGET:.0%} at {BATCHES[-1]} spans a request")
+    return int(costs[-1] > TARGET)
 
 
 if __name__ == "__main__":
