@@ -15,6 +15,9 @@ from tools.binaries.build import ROOT, Unavailable
 from tools.compose import images, kafka
 from tools.compose.engine import engine
 
+# What every service of the compose file is run with.
+LIMITS = ("--memory=32m", "--memory-swap=32m", "--cpus=0.1", "--pids-limit=16", "--read-only")
+
 
 def main() -> int:
     """Run the tests of the compose file.
@@ -35,6 +38,8 @@ def main() -> int:
             states = images.provide(here, wanted)
             for image, state in states.items():
                 print(f"compose: {image}: {state}", flush=True)
+            # a kernel without limits says so here, in one line, and not in each test
+            here.docker("run", "--rm", *LIMITS, wanted[0], "true")
             print(f"compose: engine and images: {time.monotonic() - began:.0f} s", flush=True)
             code = subprocess.call(
                 [sys.executable, "-m", "pytest", "-s", "tests/compose", *arguments],
