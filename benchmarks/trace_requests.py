@@ -10,6 +10,7 @@ from typing import Any, Final
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from benchmarks.older_spans import EMITTERS, Step
+from tests.lake.samples import fill
 
 SPANS_PER_REQUEST: Final = 512
 _RESOURCE: Final = {
@@ -35,7 +36,7 @@ def own(source: random.Random) -> bytes:
             attributes = _chat(source)
             span.name, span.kind = f"chat {attributes['gen_ai.request.model']}", 3
         span.trace_id = trace_id
-        _fill(span.attributes, attributes)
+        fill(span.attributes, attributes)
     return built.SerializeToString()
 
 
@@ -60,14 +61,14 @@ def _add(scope: Any, source: random.Random, steps: list[Step]) -> None:
             start_time_unix_nano=start,
             end_time_unix_nano=start + source.randrange(10**9),
         )
-        _fill(span.attributes, attributes)
+        fill(span.attributes, attributes)
 
 
 def _empty(name: str) -> tuple[Any, Any]:
     """A request without spans, and the scope that they are for."""
     built = ExportTraceServiceRequest()
     group = built.resource_spans.add()
-    _fill(group.resource.attributes, _RESOURCE)
+    fill(group.resource.attributes, _RESOURCE)
     scope = group.scope_spans.add()
     scope.scope.name = name
     return built, scope
@@ -105,19 +106,3 @@ def _chat(source: random.Random) -> dict[str, Any]:
         "user.hash": f"{source.randrange(1000):064x}",
         **(failed if source.random() < 0.03 else {}),
     }
-
-
-def _fill(attributes: Any, values: dict[str, Any]) -> None:
-    for key, value in values.items():
-        target = attributes.add(key=key).value
-        if isinstance(value, list):
-            for each in value:
-                target.array_value.values.add(string_value=each)
-        elif isinstance(value, bool):
-            target.bool_value = value
-        elif isinstance(value, int):
-            target.int_value = value
-        elif isinstance(value, float):
-            target.double_value = value
-        else:
-            target.string_value = value

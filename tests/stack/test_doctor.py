@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,16 +36,6 @@ def healed(stack: Stage) -> Iterator[None]:
     stack.grafana.pages = grafana_pages()
     stack.tempo.pages["/ready"] = (200, "ready")
     stack.tempo.loses = False
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    """A server whose every answer a test decides."""
-    serving = Web({})
-    threading.Thread(target=serving.server.serve_forever, daemon=True).start()
-    yield serving
-    serving.server.shutdown()
-    serving.server.server_close()
 
 
 def doctor(stack: Stage, folder: Path, *arguments: str) -> Result:

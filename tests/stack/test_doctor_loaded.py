@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,16 +33,6 @@ PROGRAMS = {
     "tempo": ("tempo", {"/metrics": (200, STARTED)}, "tempo/tempo.yaml"),
     "grafana": ("grafana", {"/metrics": (200, STARTED)}, "grafana/provisioning/datasources/a.yaml"),
 }
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    """A server whose every answer a test decides."""
-    serving = Web({})
-    threading.Thread(target=serving.server.serve_forever, daemon=True).start()
-    yield serving
-    serving.server.shutdown()
-    serving.server.server_close()
 
 
 def service(name: str, folder: Path) -> dict[str, compose.Service]:

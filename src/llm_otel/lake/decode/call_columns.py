@@ -95,15 +95,15 @@ def _usage(batch: Batch, made: Columns, rows: Places, uneven: Places) -> Columns
     if not mask.any():
         return {}
     places = pa.array(np.flatnonzero(mask))
-    given = batch.attributes
-    totals = pc.coalesce(*(given.column(name, "int", pa.int64()) for name in TOTALS))
-    told = {TOTALS[0]: totals.take(pa.array(rows[mask]))}
-    told |= {name: made[column].take(places) for name, column in _WORDS.items()}
-    told |= {name: made[column].take(places) for name, column in zip(USAGE, _COUNTED)}
+    attributes = batch.attributes
+    totals = pc.coalesce(*(attributes.column(name, "int", pa.int64()) for name in TOTALS))
+    facts = {TOTALS[0]: totals.take(pa.array(rows[mask]))}
+    facts |= {name: made[column].take(places) for name, column in _WORDS.items()}
+    facts |= {name: made[column].take(places) for name, column in zip(USAGE, _COUNTED)}
     unchanged = np.isin(rows[mask], batch.unchanged).tolist()
     usages = []
-    for known, passed_on in zip(zip(*(column.to_pylist() for column in told.values())), unchanged):
-        call = {name: value for name, value in zip(told, known) if value is not None}
+    for known, passed_on in zip(zip(*(column.to_pylist() for column in facts.values())), unchanged):
+        call = {name: value for name, value in zip(facts, known) if value is not None}
         usages.append(usage_of(call, call, unchanged=passed_on))
     return {
         name: pc.replace_with_mask(made[name], pa.array(mask), pa.array(counts, made[name].type))

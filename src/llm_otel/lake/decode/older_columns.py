@@ -148,11 +148,11 @@ class _Columns:
 
     def _numbers(self, places: Places) -> npt.NDArray[np.float64]:
         """The values of entries, integers or doubles, as doubles."""
-        found = [
+        kinds = [
             self._draft.values(field, places).cast(pa.float64(), safe=False)
             for field in ("int", "double")
         ]
-        numbers: npt.NDArray[np.float64] = pc.coalesce(*found).to_numpy(False)
+        numbers: npt.NDArray[np.float64] = pc.coalesce(*kinds).to_numpy(False)
         return numbers
 
     def _encoded(self, entries: Places) -> tuple[Places, list[str]]:
@@ -169,11 +169,11 @@ class _Columns:
         models = {name: self._encoded(self._entries(name)[rows]) for name in older.MODELS}
         tokens = {name: self._entries(name)[rows] for name in older.TOKENS}
         flags = {name: self._entries(name)[rows] >= 0 for name in (_WORKFLOW, semconv.AGENT_NAME)}
-        said = names.take(pa.array(rows)).dictionary_encode()
-        meant = [_meaning(name) for name in said.dictionary.to_pylist()]
+        spans = names.take(pa.array(rows)).dictionary_encode()
+        meant = [_meaning(name) for name in spans.dictionary.to_pylist()]
         columns = [numbers for numbers, _ in texts.values()]
         columns += [_classes(numbers, words, _kind_of_model) for numbers, words in models.values()]
-        columns += [_classes(said.indices.to_numpy(), meant, str)]
+        columns += [_classes(spans.indices.to_numpy(), meant, str)]
         columns += [
             (entries >= 0).astype(np.int64) + self._positive(entries) for entries in tokens.values()
         ]
@@ -182,20 +182,20 @@ class _Columns:
         results: list[str | None] = []
         streams = np.zeros(len(first), bool)
         for number, at in enumerate(first.tolist()):
-            given: dict[str, Any] = {}
+            example: dict[str, Any] = {}
             for name, (numbers, words) in (texts | models).items():
                 if numbers[at] >= 0:
-                    given[name] = words[numbers[at]]
+                    example[name] = words[numbers[at]]
             for name, entries in tokens.items():
                 if entries[at] >= 0:
-                    given[name] = int(self._positive(entries[at : at + 1])[0])
-            given |= {name: True for name, each in flags.items() if each[at]}
-            before = given.get(_OPERATION)
-            present = tuple(name for name in steps if name in given)
-            older.with_operation(given, meant[said.indices[at].as_py()], present)
-            after = given.get(_OPERATION)
+                    example[name] = int(self._positive(entries[at : at + 1])[0])
+            example |= {name: True for name, each in flags.items() if each[at]}
+            before = example.get(_OPERATION)
+            present = tuple(name for name in steps if name in example)
+            older.with_operation(example, meant[spans.indices[at].as_py()], present)
+            after = example.get(_OPERATION)
             results.append(after if after != before else None)
-            streams[number] = _STREAM in given
+            streams[number] = _STREAM in example
         changed = np.array([each is not None for each in results], bool)[combination]
         operations = pa.array(results, pa.string()).take(pa.array(combination[changed]))
         self._set(rows[changed], _OPERATION, "string", operations)
@@ -209,15 +209,15 @@ class _Columns:
         return positive
 
     def _by_word(
-        self, name: str, rows: Mask, made: Callable[[str], Any]
+        self, name: str, rows: Mask, reading: Callable[[str], Any]
     ) -> tuple[Places, Places, list[Any]]:
-        """Of the spans at `rows` whose attribute is a text, their entries, and what is made of it:
-        its number among the results for the different texts."""
+        """Of the spans at `rows` whose attribute is a text: their entries, the number of each
+        one's text among the different ones, and the readings of these."""
         entries = self._entries(name)
         entries = entries[(entries >= 0) & rows]
         entries = entries[self._draft.kinds[entries] == self._draft.kind("string")]
         numbers, words = self._encoded(entries)
-        return entries, numbers, [made(word) for word in words]
+        return entries, numbers, [reading(word) for word in words]
 
     def _providers(self) -> None:
         """The provider by today's name; a framework, which is none, stays under the older one."""

@@ -48,14 +48,14 @@ _SPEAKING: Final = {name: rf"\\u|{'|'.join(map(re.escape, keys))}" for name, key
 
 def rare(attributes: Attributes, draft: Draft, names: pa.Array) -> Mask:
     """Whether each span has something that `older_columns` does not translate."""
-    found = np.zeros(draft.count, bool)
+    mask = np.zeros(draft.count, bool)
 
     def mark(places: Places) -> None:
-        found[draft.rows[places]] = True
+        mask[draft.rows[places]] = True
 
     mark(np.flatnonzero(draft.kinds == NOTHING))
     mark(attributes.repeated())
-    found |= pc.equal(names, CLAUDE_CODE_SPAN).fill_null(False).to_numpy(False)
+    mask |= pc.equal(names, CLAUDE_CODE_SPAN).fill_null(False).to_numpy(False)
     costs = np.zeros(draft.count, np.int64)
     for name in attributes.names:
         places = attributes.places(name)
@@ -86,10 +86,10 @@ def rare(attributes: Attributes, draft: Draft, names: pa.Array) -> Mask:
             mark(places[remote.to_numpy(False)])
         if name in corrections.NAMES:
             mark(_corrected(attributes, draft, name, places))
-    found |= costs > 1
+    mask |= costs > 1
     if _KEYS.keys() & set(attributes.names):
-        found |= _said_today(attributes, draft, costs)
-    return found
+        mask |= _costs_in_two_places(attributes, draft, costs)
+    return mask
 
 
 def _corrected(attributes: Attributes, draft: Draft, name: str, places: Places) -> Places:
@@ -102,7 +102,9 @@ def _corrected(attributes: Attributes, draft: Draft, name: str, places: Places) 
     return places[np.isin(draft.rows[places], np.concatenate([*rows, []]))]
 
 
-def _said_today(attributes: Attributes, draft: Draft, costs: npt.NDArray[np.int64]) -> Mask:
+def _costs_in_two_places(
+    attributes: Attributes, draft: Draft, costs: npt.NDArray[np.int64]
+) -> Mask:
     """The spans with JSON that may hold a cost, and one under its name of today."""
     with_json = np.zeros(draft.count, bool)
     for name in _KEYS:
