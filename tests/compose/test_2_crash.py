@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 
 import pytest
-from compose.sender import Sender
+from compose.crashes import crash_each
 from compose.stack import Stack, ask
 
 SERVICE = "crash"
@@ -21,18 +20,11 @@ VICTIMS = (
 def sent(stack: Stack) -> list[str]:
     """Traces that were acknowledged while every service was killed once, and came back."""
     stack.up()
-    sender = Sender(stack.url("OTLP_HTTP"), SERVICE)
-    sender.start()
     began = time.monotonic()
-    for service in VICTIMS:
-        before = len(sender.traces)
-        pid = stack.kill(service)
-        ask(partial(stack.runs_anew, service, pid), 60, f"{service} after its crash")
-        ask(partial(sender.reached, before + 1), 60, f"a call after the crash of {service}")
-    sender.close()
+    traces = crash_each(stack, SERVICE, VICTIMS, calls=1)
     ask(lambda: all(map(stack.healthy, VICTIMS)), 90, "everything healthy again")
     stack.note("kill -9 of eight services, to all healthy", time.monotonic() - began)
-    return sender.traces
+    return traces
 
 
 def test_tempo_has_every_trace(stack: Stack, sent: list[str]) -> None:

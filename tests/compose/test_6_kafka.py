@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
-from compose.sender import Sender
+from compose.crashes import crash_each
 from compose.stack import PROJECT, Stack, ask
 
 SERVICE = "kafka"
@@ -39,16 +38,8 @@ def test_what_went_in_comes_out_behind_kafka(tiers: Stack) -> None:
 
 def test_crashes_lose_nothing_and_double_nothing(tiers: Stack) -> None:
     """A Collector of each tier and the broker are killed: every call arrives, in the lake once."""
-    sender = Sender(tiers.url("OTLP_HTTP"), SERVICE)
-    sender.start()
     began = time.monotonic()
-    for service in VICTIMS:
-        before = len(sender.traces)
-        pid = tiers.kill(service)
-        ask(partial(tiers.runs_anew, service, pid), 60, f"{service} after its crash")
-        ask(partial(sender.reached, before + 50), 60, f"calls after the crash of {service}")
-    sender.close()
-    sent = sender.traces
+    sent = crash_each(tiers, SERVICE, VICTIMS, calls=50)
     tiers.await_traces(sent)
     assert tiers.await_calls(SERVICE, len(sent)) == {"n": len(sent), "traces": len(sent)}
     series = f'gen_ai_tokens_consumed_total{{service_name="{SERVICE}"}}'
