@@ -88,7 +88,8 @@ def _start(
 ) -> None:
     from llm_otel import clients
     from llm_otel.attribution import configure
-    from llm_otel.core import endings, fork, guard, patch, runtime, websockets
+    from llm_otel.base import fork, guard
+    from llm_otel.core import endings, patch, runtime, websockets
 
     fork.renew(__name__, "_lock", threading.RLock)
     given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
@@ -165,7 +166,8 @@ def uninstrument() -> None:
     """
     with _lock:
         from llm_otel.attribution import configure
-        from llm_otel.core import finalizers, guard, patch, runtime, websockets
+        from llm_otel.base import finalizers, guard
+        from llm_otel.core import patch, runtime, websockets
 
         active = runtime.active()
         if active is None:
@@ -229,8 +231,9 @@ _NOTHING_COUNTED = object()
 
 def _reported(usage: object) -> Any:
     """A usage as a provider reports it, in chat's or in responses' words, as ours."""
+    from llm_otel.base import read
     from llm_otel.clients import dialects, wire
-    from llm_otel.core import read, reported_usage
+    from llm_otel.core import reported_usage
 
     if usage is None or isinstance(usage, Usage):
         return usage

@@ -29,12 +29,12 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("llm_otel.errors", ()),
     ("llm_otel.clients.spec", ()),
     ("llm_otel.clients", ("llm_otel.clients", "llm_otel.semconv")),
-    # core.fork is a leaf: every layer that has threads or locks needs it.
-    ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.core.fork", "llm_otel.semconv",
+    ("llm_otel.base", ("llm_otel.base", "llm_otel.escaping", "llm_otel.semconv")),
+    ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.base", "llm_otel.semconv",
                           "llm_otel.usage", "llm_otel.errors")),
-    ("llm_otel.core", ("llm_otel.core", "llm_otel.escaping", "llm_otel.semconv", "llm_otel.usage",
-                       "llm_otel.attribution", "llm_otel.pricing", "llm_otel.version",
-                       "llm_otel.clients.spec", "llm_otel.clients.providers",
+    ("llm_otel.core", ("llm_otel.core", "llm_otel.base", "llm_otel.escaping", "llm_otel.semconv",
+                       "llm_otel.usage", "llm_otel.attribution", "llm_otel.pricing",
+                       "llm_otel.version", "llm_otel.clients.spec", "llm_otel.clients.providers",
                        "llm_otel.clients.dialects", "llm_otel.clients.error_codes",
                        "llm_otel.clients.stream_usage")),
     ("llm_otel.formats", ()),
@@ -112,7 +112,7 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
 
 
 # The one module that uses what OpenTelemetry keeps private.
-INTERNALS = "llm_otel.core.otel_internals"
+INTERNALS = "llm_otel.base.otel_internals"
 # The API's and the SDK's packages for logs have no other names.
 PUBLIC_MODULES = ("_logs",)
 

@@ -34,8 +34,9 @@ from hostile.telemetry import Watch, watched
 from opentelemetry.sdk.trace import SpanProcessor
 
 import llm_otel
+from llm_otel.base import fork, guard
 from llm_otel.clients.openai import CLIENT
-from llm_otel.core import fork, guard, patch
+from llm_otel.core import patch
 from llm_otel.instrumentor import LlmOtelInstrumentor
 from llm_otel.sdk import flushing
 from llm_otel.sdk.at_exit import AtExit

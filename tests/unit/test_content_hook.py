@@ -14,7 +14,7 @@ from opentelemetry._logs import NoOpLogger
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.core.content import hook
 from llm_otel.core.content.emit import record
 from llm_otel.core.content.endpoints import request_content, response_content

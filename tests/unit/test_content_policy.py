@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from content_schema import assert_valid
 
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.core.content.endpoints import request_content, response_content
 from llm_otel.core.content.model import Content
 from llm_otel.core.content.policy import Policy

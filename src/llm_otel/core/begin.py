@@ -10,9 +10,10 @@ from weakref import ReferenceType, ref
 from opentelemetry.context import Context, create_key, get_current
 
 from llm_otel.attribution import provider_context
+from llm_otel.base import finalizers, guard, read
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.clients.stream_usage import ON_REQUEST, REFUSED, UNASKED
-from llm_otel.core import finalizers, guard, read, rivals, runtime, sse_filter
+from llm_otel.core import rivals, runtime, sse_filter
 from llm_otel.core.call import Call, abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server

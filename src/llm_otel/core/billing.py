@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from llm_otel import semconv
-from llm_otel.core import guard, reported_cost
+from llm_otel.base import guard
+from llm_otel.core import reported_cost
 from llm_otel.core.reported_cost import ReportedCost
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from llm_otel import semconv
+from llm_otel.base import read
 from llm_otel.clients.dialects import Dialect, Path
 from llm_otel.clients.error_codes import BEFORE_STATUS, FAILED_FINISHES
-from llm_otel.core import errors, read
+from llm_otel.core import errors
 
 
 class BodyError(NamedTuple):

@@ -12,17 +12,15 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current
+from llm_otel.base import guard, otel_internals, read
 from llm_otel.core import (
     billing,
     describe,
     extract,
     family_b,
     folds,
-    guard,
     hosted_tools,
-    otel_internals,
     polled_usage,
-    read,
     server,
 )
 from llm_otel.core.backlog import Ended
@@ -31,8 +29,8 @@ from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
 
 if TYPE_CHECKING:
+    from llm_otel.base.finalizers import Moment
     from llm_otel.clients.spec import Endpoint
-    from llm_otel.core.finalizers import Moment
     from llm_otel.core.folds import Fold
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from llm_otel import semconv
+from llm_otel.base import read
 from llm_otel.clients import error_codes
-from llm_otel.core import read
 
 if TYPE_CHECKING:
     from llm_otel.core.extract import Answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llm_otel.core import read
+from llm_otel.base import read
 from llm_otel.usage import Usage
 
 # https://help.openai.com/en/articles/4936856: about four characters of English to a token.

@@ -8,9 +8,10 @@ from operator import attrgetter
 from typing import Any
 
 from llm_otel import semconv
+from llm_otel.base import read
 from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import Endpoint
-from llm_otel.core import body_errors, hosted_tools, read, realtime, reported_cost, reported_usage
+from llm_otel.core import body_errors, hosted_tools, realtime, reported_cost, reported_usage
 from llm_otel.core.body_errors import BodyError
 from llm_otel.core.reported_cost import ReportedCost
 from llm_otel.usage import Usage

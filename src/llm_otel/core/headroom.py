@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from llm_otel import semconv
-from llm_otel.core import read
+from llm_otel.base import read
 
 # How long a reading is believed, in seconds, even when its reset is later.
 TTL = 120.0

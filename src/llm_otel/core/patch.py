@@ -16,19 +16,9 @@ from typing import Any
 import wrapt
 from opentelemetry import context as otel_context
 
+from llm_otel.base import finalizers, fork, guard
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import (
-    begin,
-    endings,
-    finalizers,
-    fork,
-    guard,
-    imports,
-    rivals,
-    runtime,
-    sse_filter,
-    streams,
-)
+from llm_otel.core import begin, endings, imports, rivals, runtime, sse_filter, streams
 from llm_otel.core.call import Call, abandon
 
 _logger = logging.getLogger("llm_otel")

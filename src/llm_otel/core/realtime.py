@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llm_otel import semconv
-from llm_otel.core import body_errors, read
+from llm_otel.base import read
+from llm_otel.core import body_errors
 
 if TYPE_CHECKING:
     from llm_otel.clients.dialects import Dialect

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from llm_otel.base import read
 from llm_otel.clients.dialects import CostReport, Dialect
-from llm_otel.core import read
 
 # More than any call costs, in USD. A larger amount is a mistake or another unit.
 _MOST_USD = 1_000.0

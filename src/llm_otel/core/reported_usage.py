@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from llm_otel.base import read
+from llm_otel.base.read import MOST_TOKENS
 from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import Endpoint, UsageMap
-from llm_otel.core import read
-from llm_otel.core.read import MOST_TOKENS
 from llm_otel.usage import Usage
 
 # Counts under the names of `Usage`, and some that only serve to find those.

@@ -10,8 +10,8 @@ from typing import Any, Generic
 
 from opentelemetry.context import Context
 
+from llm_otel.base.otel_internals import SUPPRESS_KEYS as _SUPPRESS
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core.otel_internals import SUPPRESS_KEYS as _SUPPRESS
 
 _logger = logging.getLogger("llm_otel")
 

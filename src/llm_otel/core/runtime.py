@@ -11,11 +11,11 @@ from opentelemetry._logs import Logger, get_logger
 from opentelemetry.trace import Tracer
 
 from llm_otel import semconv
+from llm_otel.base.otel_internals import provider_is_set
 from llm_otel.core import family_b
 from llm_otel.core.instruments import Instruments, for_meter
 from llm_otel.core.labels import Labels
 from llm_otel.core.ledger import Ledger
-from llm_otel.core.otel_internals import provider_is_set
 from llm_otel.core.server import Servers
 
 if TYPE_CHECKING:

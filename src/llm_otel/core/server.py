@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from llm_otel import semconv
+from llm_otel.base import read
 from llm_otel.clients import dialects, providers, stream_usage
 from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.clients.stream_usage import StreamUsage
-from llm_otel.core import read
 
 _logger = logging.getLogger("llm_otel")
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from llm_otel.core import guard, read
+from llm_otel.base import guard, read
 
 # The end of an event as the SDKs' parsers see it: an empty line.
 _END = re.compile(rb"\r?\n\r?\n|\r\r")

@@ -13,7 +13,8 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-from llm_otel.core import endings, finalizers, folds, guard, read
+from llm_otel.base import finalizers, guard, read
+from llm_otel.core import endings, folds
 from llm_otel.core.call import Call
 
 # More than this of a raw body is not kept: its usage stays unknown (bytes).

@@ -10,8 +10,9 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context, get_current
 
 from llm_otel.attribution import provider_context
+from llm_otel.base import finalizers, fork, guard, read
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import finalizers, fork, guard, read, rivals, runtime
+from llm_otel.core import rivals, runtime
 from llm_otel.core.server import Server
 from llm_otel.core.websocket_responses import Response
 from llm_otel.core.websocket_session import Session, event_of

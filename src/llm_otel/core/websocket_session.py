@@ -14,8 +14,9 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN
 
 from llm_otel.attribution import current
+from llm_otel.base import finalizers, guard, read
 from llm_otel.clients.spec import Endpoint, Socket
-from llm_otel.core import endings, finalizers, guard, read, rivals, websocket_span
+from llm_otel.core import endings, rivals, websocket_span
 from llm_otel.core.call import Call
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server

@@ -9,12 +9,13 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current
-from llm_otel.core import errors, read
+from llm_otel.base import read
+from llm_otel.core import errors
 
 if TYPE_CHECKING:
+    from llm_otel.base.finalizers import Moment
     from llm_otel.clients.spec import Socket
     from llm_otel.core.content.policy import Policy
-    from llm_otel.core.finalizers import Moment
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from llm_otel import semconv
+from llm_otel.base import read
 from llm_otel.clients.spec import Endpoint, Transcription
-from llm_otel.core import endings, read
+from llm_otel.core import endings
 from llm_otel.core.call import Call
 
 Begin = Callable[[Endpoint, dict[str, object]], "Call | None"]

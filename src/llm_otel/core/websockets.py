@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from llm_otel.base import fork, guard
 from llm_otel.clients.spec import ClientSpec, Socket
-from llm_otel.core import endings, fork, guard, imports, patch
+from llm_otel.core import endings, imports, patch
 
 _HOOKS = "llm_otel.core.websocket_hooks"
 

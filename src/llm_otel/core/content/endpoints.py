@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from llm_otel.base.read import get, items, text
 from llm_otel.core.content.media import media_part
 from llm_otel.core.content.model import (
     Content,
@@ -17,7 +18,6 @@ from llm_otel.core.content.model import (
 from llm_otel.core.content.openai_chat import chat_request, chat_response, completion_request
 from llm_otel.core.content.openai_responses import responses_request, responses_response
 from llm_otel.core.content.parts import content_part, content_parts
-from llm_otel.core.read import get, items, text
 
 _IMAGE_INPUTS = ("image", "images", "mask")
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from opentelemetry._logs import LogRecord
 from opentelemetry.trace import Span
 
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.core.content.model import Content
 
 GROUP = "opentelemetry_genai_completion_hook"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_otel.base.read import get, items, text
 from llm_otel.core.content.media import file_part, media_part
 from llm_otel.core.content.model import (
     ERROR,
@@ -20,7 +21,6 @@ from llm_otel.core.content.model import (
 from llm_otel.core.content.parts import content_parts, generic_part, tool_definitions
 from llm_otel.core.content.plain import fields_of
 from llm_otel.core.extract import finish_reason
-from llm_otel.core.read import get, items, text
 
 # DeepSeek and vLLM | groq, together, OpenRouter; who sends both sends the same text twice.
 _REASONING_KEYS = ("reasoning_content", "reasoning")

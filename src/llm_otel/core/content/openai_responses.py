@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from llm_otel.base.read import get, items, text
 from llm_otel.core.content.media import media_part
 from llm_otel.core.content.model import (
     ERROR,
@@ -27,7 +28,6 @@ from llm_otel.core.content.parts import (
     tool_definitions,
 )
 from llm_otel.core.content.plain import fields_of
-from llm_otel.core.read import get, items, text
 
 # Calls that the application answers: item type -> its tool's name where the item has none, and
 # the field with the arguments.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from llm_otel.base.read import get, text
 from llm_otel.core.content.media import file_part, media_part
 from llm_otel.core.content.model import (
     DEFINED_TYPES,
@@ -14,7 +15,6 @@ from llm_otel.core.content.model import (
     text_part,
 )
 from llm_otel.core.content.plain import fields_of
-from llm_otel.core.read import get, text
 
 # What a part or item of a type unknown to us may hold beside content: keys, and opaque state.
 _NEVER_COPIED = frozenset({"type", "authorization", "headers", "encrypted_content"})

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.core.content.media import base64_size
 from llm_otel.core.content.model import DEFINED_TYPES
 

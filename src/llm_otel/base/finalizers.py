@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from time import perf_counter, time_ns
 from typing import NamedTuple
 
-from llm_otel.core import fork
+from llm_otel.base import fork
 
 # How long code that leaves a stream waits for the worker to have ended its call (s). Longer only
 # where that code holds a lock which the end needs: then the end has to wait for it to go on.

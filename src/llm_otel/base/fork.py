@@ -7,7 +7,7 @@ import sys
 import weakref
 from collections.abc import Callable
 
-from llm_otel.core import guard
+from llm_otel.base import guard
 
 _locks: dict[tuple[str, str], Callable[[], object]] = {}
 _methods: list[weakref.WeakMethod[Callable[[], None]]] = []
