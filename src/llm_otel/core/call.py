@@ -20,13 +20,13 @@ from llm_otel.core import (
     family_b,
     folds,
     hosted_tools,
-    polled_usage,
+    reported_cost,
     server,
 )
-from llm_otel.core.backlog import Ended
 from llm_otel.core.errors import NO_FAILURE, Failure, classify
 from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
+from llm_otel.core.record import Bill, Measurement, Record
 
 if TYPE_CHECKING:
     from llm_otel.base.finalizers import Moment
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 
 _TOO_MANY = 429
-
-# Kinds of requests that are billed by the token.
-_IN_TOKENS = frozenset({"chat", "completion", "responses", "embeddings"})
 
 
 class Observer(Protocol):
@@ -143,27 +140,11 @@ class Call:
         operation = self.endpoint.operation
         name = operation if self.model == semconv.NONE else f"{operation} {self.model}"
         return self.runtime.tracer.start_span(
-            name, context, SpanKind.CLIENT, self.start_attributes()
+            name,
+            context,
+            SpanKind.CLIENT,
+            describe.start_attributes(self.endpoint, self.server, self.model),
         )
-
-    def start_attributes(self) -> dict[str, Any]:
-        """What samplers may look at; all else waits for the end, as setting costs each time."""
-        attributes = {semconv.OPERATION_NAME: self.endpoint.operation, **self.server.attributes}
-        if self.model != semconv.NONE:
-            attributes[semconv.REQUEST_MODEL] = self.model
-        return attributes
-
-    def _request_attributes(self) -> dict[str, Any]:
-        """What the request and the attribution tell."""
-        attributes: dict[str, Any] = {}
-        try:
-            attributes = extract.request_attributes(self.body, self.endpoint)
-        except Exception as problem:  # noqa: BLE001
-            guard.handle("describe request", problem)
-        attributes.update(self.attribution.span_attributes)
-        if self.streaming:
-            attributes[semconv.REQUEST_STREAM] = True
-        return attributes
 
     def received(self, response: Any, retries: int) -> None:
         """The HTTP response is there (its body may not be): keep what its headers tell."""
@@ -185,7 +166,9 @@ class Call:
             self.characters = Characters()
             observers.append(self.characters)
         if settings.per_chunk_metric:
-            observers.append(family_b.ChunkTimer(self))
+            instruments = self.runtime.instruments
+            family = family_b.family(self.series, self.server, None, instruments)
+            observers.append(family_b.ChunkTimer(family, settings.semconv))
         return observers
 
     # ------------------------------------------------------------------ ends
@@ -264,7 +247,7 @@ class Call:
     # ------------------------------------------------------------------ emit
     def _end(
         self,
-        tell: Callable[[], Answer],
+        read_answer: Callable[[], Answer],
         *,
         exc: BaseException | None = None,
         result: object = None,
@@ -273,92 +256,126 @@ class Call:
         leave the span open.
 
         Args:
-            tell: Gives what the answer told.
+            read_answer: Gives what the answer told.
             exc: What the call ended in.
             result: What the caller gets, for the content.
         """
         at = self.ended_at
         seconds = (perf_counter() if at is None else at.seconds) - self.started
-        instruments = self.runtime.instruments
+        runtime, series = self.runtime, self.series
+        instruments = runtime.instruments
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
-        answer, failure = _told(tell, exc, self.server.dialect.error_codes)
-        ended = Ended(self.series, seconds, failure.kind, self.context)
-        if self.first_chunk_at is not None:
-            ended.first_chunk = self.first_chunk_at - self.started
+        answer, failure = self._outcome(read_answer, exc)
+        first_chunk_at = self.first_chunk_at
+        first_chunk = None if first_chunk_at is None else first_chunk_at - self.started
+        record = Record(
+            series, self.endpoint, self.server, self.body, self.model,
+            self.attribution.span_attributes, self.streaming, seconds, first_chunk, answer,
+            failure, result, self.accumulator, self.response, self.retries,
+        )  # fmt: skip
         try:
-            self._count(answer, failure, ended)
+            bill = billing.bill(record, runtime.pricing, runtime.ledger, instruments)
         except Exception as problem:  # noqa: BLE001
             guard.handle("count", problem)
+            bill = Bill(None, series)
         try:
-            self._keep_headers(failure)
+            self._note_server(record, bill)
         except Exception as problem:  # noqa: BLE001
             guard.handle("measure", problem)
+        family = None
         if self.own_span:
             try:
-                family_b.prepare(ended, self, answer, failure.type)
+                family = family_b.family(series, self.server, answer.model, instruments)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("measure", problem)
             try:
-                self._describe(answer, ended, failure, result)
+                self._describe(record, bill)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
-        instruments.later(ended)
+        measurement = Measurement(
+            series, self.context, seconds, first_chunk, failure.kind, failure.type, answer.usage,
+            bill, family, runtime.family_b,
+        )  # fmt: skip
+        instruments.later(measurement)
         if self.own_span:
             self.span.end(None if at is None else at.epoch_ns)
         self.response = None
 
-    def _count(self, answer: Answer, failure: Failure, ended: Ended) -> None:
-        """Have tokens and cost counted."""
-        used, series = polled_usage.countable(self, answer)
+    def _outcome(
+        self, read_answer: Callable[[], Answer], exc: BaseException | None
+    ) -> tuple[Answer, Failure]:
+        """What the answer told and how the call failed; nothing of it where we fail to read it."""
+        try:
+            answer = read_answer()
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("read answer", problem)
+            answer = Answer()
+        try:
+            self._complete(answer)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("count", problem)
+        if exc is None and answer.error is None:
+            return answer, NO_FAILURE
+        try:
+            return answer, Failure.of(exc, answer, self.server.dialect.error_codes)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("classify", problem)
+            return answer, NO_FAILURE
+
+    def _complete(self, answer: Answer) -> None:
+        """Add what the request and the response's headers tell of the answer's usage and cost, and
+        our own count where nobody tells."""
+        used, dialect = answer.usage, self.server.dialect
         if used is not None:
             if used.web_searches:
                 hosted_tools.mark_preview(used, self.body)
-            if self.server.dialect.searches_in_requests:
+            if dialect.searches_in_requests:
                 hosted_tools.mark_request(
                     used,
                     self.body,
                     self.extra,
-                    self.server.dialect,
+                    dialect,
                     called_tools="tool_call" in answer.finish_reasons,
                 )
-            ended.used, ended.used_by = used, series
-            billing.bill(self, answer, ended)
-        elif billing.bill_reported(self, answer, ended):
-            # Pictures and the like have a price and no tokens.
-            ended.usage_unknown = self.endpoint.kind in _IN_TOKENS
-        elif self.endpoint.billed and failure.kind is None and not answer.background:
-            ended.usage_unknown = True
-            billing.bill_time(self, answer, ended)
-            if self.unasked and answer.finish_reasons != [semconv.CANCELLED]:
-                self.runtime.servers.warn_of_missing_usage(self.server)
+        elif self.characters is not None:
+            answer.usage = self.characters.usage(self.body)
+            answer.usage_source = semconv.USAGE_ESTIMATED
+        if answer.cost is not None or dialect.cost_headers:
+            answer.cost = reported_cost.in_response(answer.cost, self.response, dialect)
 
-    def _keep_headers(self, failure: Failure) -> None:
-        """Keep the rate-limit headers; an error's may tell nothing and hide what others told."""
+    def _note_server(self, record: Record, bill: Bill) -> None:
+        """Keep the rate-limit headers; an error's may tell nothing and hide what others told. Warn
+        of a host whose streams tell neither usage nor cost."""
+        answer, failure = record.answer, record.failure
         # An exception's response may be of any kind.
-        headers = getattr(self.response, "headers", None)
+        headers = getattr(record.response, "headers", None)
         if headers is not None and (failure.kind is None or failure.status == _TOO_MANY):
             labels = self.series.labels
             self.runtime.instruments.headroom.keep(
                 labels[semconv.PROVIDER], labels[semconv.MODEL], headers
             )
+        if self.unasked and bill.usage_unknown and answer.finish_reasons != [semconv.CANCELLED]:
+            reports_cost = answer.cost is not None and answer.cost.usd
+            if not reports_cost:
+                self.runtime.servers.warn_of_missing_usage(self.server)
 
-    def _describe(self, answer: Answer, ended: Ended, failure: Failure, result: object) -> None:
+    def _describe(self, record: Record, bill: Bill) -> None:
         """The span's attributes and, if somebody opted in, the content."""
-        policy = self.runtime.policy
-        wanted = policy.active and policy.wants(self.span)
-        if not (self.recording or wanted):
+        runtime, span = self.runtime, self.span
+        policy = runtime.policy
+        wants_content = policy.active and policy.wants(span)
+        if not (self.recording or wants_content):
             return
-        attributes = self._request_attributes()
-        describe.response_attributes(attributes, self, answer, ended, failure, result)
+        attributes = describe.end_attributes(record, bill, runtime.cache_write)
         if self.recording:
-            otel_internals.set_attributes(self.span, attributes)
+            failure = record.failure
+            otel_internals.set_attributes(span, attributes)
             if failure.type is not None:
                 # The text quotes prompts: the policy decides.
-                told = policy.quote(failure.exc)
-                self.span.set_status(Status(StatusCode.ERROR, told))
-        if wanted:
-            describe.content(self, answer, result, attributes)
+                span.set_status(Status(StatusCode.ERROR, policy.quote(failure.exc)))
+        if wants_content:
+            describe.content(record, attributes, policy, span, runtime.logger, self.context)
 
 
 def abandon(call: Call) -> None:
@@ -367,21 +384,3 @@ def abandon(call: Call) -> None:
         call.left()
     except Exception as exc:  # noqa: BLE001
         guard.handle("abandon", exc)
-
-
-def _told(
-    tell: Callable[[], Answer], exc: BaseException | None, codes: Mapping[str, str]
-) -> tuple[Answer, Failure]:
-    """What the answer told and how the call failed; nothing of it where we fail to read it."""
-    try:
-        answer = tell()
-    except Exception as problem:  # noqa: BLE001
-        guard.handle("read answer", problem)
-        answer = Answer()
-    if exc is None and answer.error is None:
-        return answer, NO_FAILURE
-    try:
-        return answer, Failure.of(exc, answer, codes)
-    except Exception as problem:  # noqa: BLE001
-        guard.handle("classify", problem)
-        return answer, NO_FAILURE

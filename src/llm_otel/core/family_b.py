@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
-from llm_otel.core.extract import Answer
 from llm_otel.core.sums import NO_EXEMPLAR
 
 if TYPE_CHECKING:
     from llm_otel.base.otel_internals import Point
-    from llm_otel.core.backlog import Ended
-    from llm_otel.core.call import Call
-    from llm_otel.core.instruments import Instruments
+    from llm_otel.core.instruments import Instruments, Series
+    from llm_otel.core.record import Measurement, Recorder
+    from llm_otel.core.server import Server
     from llm_otel.usage import Usage
-
-
-Recorder = Callable[["Ended"], None]
 
 
 class Family:
@@ -73,15 +68,6 @@ def recorders(version: str) -> tuple[Recorder, ...]:
     return {"v1.41": (_v141,), "latest": (_latest,), "both": (_v141, _latest)}.get(version, ())
 
 
-def prepare(ended: Ended, call: Call, answer: Answer, error: str | None) -> None:
-    """Have a call's end recorded in this family as well."""
-    ended.family = family(call, answer)
-    ended.operation = call.endpoint.operation
-    ended.usage = answer.usage
-    ended.error_type = error
-    ended.recorders = call.runtime.family_b
-
-
 _PER_CHUNK = {
     "v1.41": (semconv.V141_TIME_PER_OUTPUT_CHUNK,),
     "latest": (semconv.LATEST_TIME_PER_OUTPUT_CHUNK,),
@@ -90,11 +76,16 @@ _PER_CHUNK = {
 
 
 class ChunkTimer:
-    """Records the time of each chunk after the first; on request, as it costs a record a chunk."""
+    """Records the time of each chunk after the first; on request, as it costs a record a chunk.
 
-    def __init__(self, call: Call) -> None:
-        self._metrics = _PER_CHUNK.get(call.runtime.settings.semconv, ())
-        self._family = family(call, Answer())
+    Args:
+        family: Where the call is counted.
+        version: The setting `semconv`.
+    """
+
+    def __init__(self, family: Family, version: str) -> None:
+        self._metrics = _PER_CHUNK.get(version, ())
+        self._family = family
         self._last: float | None = None
 
     def add(self, chunk: object) -> None:  # noqa: ARG002
@@ -106,65 +97,75 @@ class ChunkTimer:
         self._last = now
 
 
-def family(call: Call, answer: Answer) -> Family:
-    """Where a call is counted, kept with its series."""
-    kept = call.series.families
-    key = (answer.model, call.server.host, call.server.port)
-    found = kept.get(key)
-    if found is None:
-        found = Family(call.runtime.instruments, _attributes(call, answer))
+def family(series: Series, server: Server, model: str | None, instruments: Instruments) -> Family:
+    """Where a call is counted, kept with its series.
+
+    Args:
+        series: The call's.
+        server: Who answered.
+        model: The model that answered, if that is known.
+        instruments: Whose histograms.
+    """
+    kept = series.families
+    key = (model, server.host, server.port)
+    known = kept.get(key)
+    if known is None:
+        known = Family(instruments, _attributes(series, server, model, instruments))
         # A provider that invents a model name per answer must not fill the memory.
         if len(kept) < semconv.MAX_MODELS:
-            kept[key] = found
-    return found
+            kept[key] = known
+    return known
 
 
-def _attributes(call: Call, answer: Answer) -> dict[str, Any]:
-    labels = call.series.labels
-    fold = call.runtime.instruments.labels.fold
-    found: dict[str, Any] = {
+def _attributes(
+    series: Series, server: Server, model: str | None, instruments: Instruments
+) -> dict[str, Any]:
+    labels, fold = series.labels, instruments.labels.fold
+    attributes: dict[str, Any] = {
         semconv.OPERATION_NAME: labels[semconv.OPERATION],
         semconv.PROVIDER_NAME: labels[semconv.PROVIDER],
     }
     if labels[semconv.MODEL] != semconv.NONE:
-        found[semconv.REQUEST_MODEL] = labels[semconv.MODEL]
-    if answer.model is not None:
-        found[semconv.RESPONSE_MODEL] = fold(semconv.RESPONSE_MODEL, answer.model)
-    if call.server.host is not None:
-        found[semconv.SERVER_ADDRESS] = fold(semconv.SERVER_ADDRESS, call.server.host)
-        found[semconv.SERVER_PORT] = call.server.port
-    return call.runtime.instruments.admitted(semconv.V141_OPERATION_DURATION, found)
+        attributes[semconv.REQUEST_MODEL] = labels[semconv.MODEL]
+    if model is not None:
+        attributes[semconv.RESPONSE_MODEL] = fold(semconv.RESPONSE_MODEL, model)
+    if server.host is not None:
+        attributes[semconv.SERVER_ADDRESS] = fold(semconv.SERVER_ADDRESS, server.host)
+        attributes[semconv.SERVER_PORT] = server.port
+    return instruments.admitted(semconv.V141_OPERATION_DURATION, attributes)
 
 
-def _v141(ended: Ended) -> None:
-    used, record = ended.usage, ended.family.record
-    record(semconv.V141_OPERATION_DURATION, ended.seconds, semconv.ERROR_TYPE, ended.error_type)
-    if ended.first_chunk is not None:
-        record(semconv.V141_TIME_TO_FIRST_CHUNK, ended.first_chunk)
-    if used is not None and ended.operation not in _WITHOUT_TOKENS:
+def _v141(call: Measurement, family: Family) -> None:
+    used, record = call.usage, family.record
+    operation, first_chunk = call.series.labels[semconv.OPERATION], call.first_chunk
+    record(semconv.V141_OPERATION_DURATION, call.seconds, semconv.ERROR_TYPE, call.error_type)
+    if first_chunk is not None:
+        record(semconv.V141_TIME_TO_FIRST_CHUNK, first_chunk)
+    if used is not None and operation not in _WITHOUT_TOKENS:
         kind, tokens = semconv.TOKEN_TYPE_B, semconv.V141_TOKEN_USAGE
         record(tokens, used.input_tokens, kind, semconv.INPUT)
-        if ended.operation != semconv.EMBEDDINGS:
+        if operation != semconv.EMBEDDINGS:
             record(tokens, used.output_tokens, kind, semconv.OUTPUT)
 
 
-def _latest(ended: Ended) -> None:
-    used, record = ended.usage, ended.family.record
-    failed = (semconv.ERROR_TYPE, ended.error_type)
-    if ended.operation == semconv.EMBEDDINGS:
-        record(semconv.LATEST_EMBEDDINGS_DURATION, ended.seconds, *failed)
+def _latest(call: Measurement, family: Family) -> None:
+    used, record = call.usage, family.record
+    operation, first_chunk = call.series.labels[semconv.OPERATION], call.first_chunk
+    failed = (semconv.ERROR_TYPE, call.error_type)
+    if operation == semconv.EMBEDDINGS:
+        record(semconv.LATEST_EMBEDDINGS_DURATION, call.seconds, *failed)
         if used is not None:
             record(semconv.LATEST_EMBEDDINGS_INPUT_TOKENS, used.input_tokens, *failed)
         return
-    if ended.operation not in _INFERENCE:
+    if operation not in _INFERENCE:
         return
-    record(semconv.LATEST_INFERENCE_DURATION, ended.seconds, *failed)
-    if ended.first_chunk is not None:
-        record(semconv.LATEST_TIME_TO_FIRST_CHUNK, ended.first_chunk)
+    record(semconv.LATEST_INFERENCE_DURATION, call.seconds, *failed)
+    if first_chunk is not None:
+        record(semconv.LATEST_TIME_TO_FIRST_CHUNK, first_chunk)
     if used is not None:
         record(semconv.LATEST_OPERATION_INPUT_TOKENS, used.input_tokens, *failed)
         record(semconv.LATEST_OPERATION_OUTPUT_TOKENS, used.output_tokens, *failed)
-    _latest_totals(ended.family, used)
+    _latest_totals(family, used)
 
 
 def _latest_totals(to: Family, used: Usage | None) -> None:

@@ -20,13 +20,14 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Ob
 from llm_otel import semconv
 from llm_otel.base import finalizers, fork
 from llm_otel.base.otel_internals import Point, forget_measurements
-from llm_otel.core.backlog import Backlog, Ended
+from llm_otel.core.backlog import Backlog
 from llm_otel.core.headroom import Headroom
 from llm_otel.core.labels import Labels
 from llm_otel.core.sums import NO_EXEMPLAR, Cell, Slot, Sums
 
 if TYPE_CHECKING:
     from llm_otel.core.family_b import Family
+    from llm_otel.core.record import Measurement
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
 
@@ -128,9 +129,9 @@ class Instruments:
         self._sums.put(cell, amount)
 
     # ------------------------------------------------------------------ recording
-    def later(self, ended: Ended) -> None:
+    def later(self, call: Measurement) -> None:
         """Have the end of a call recorded before the next collection."""
-        self._backlog.put(ended)
+        self._backlog.put(call)
 
     def begun(self, series: Series) -> None:
         """Count a call as active."""

@@ -20,6 +20,7 @@ from llm_otel.core.server import Servers
 
 if TYPE_CHECKING:
     from llm_otel.core.content.policy import Policy
+    from llm_otel.core.record import Recorder
     from llm_otel.pricing import Pricing
     from llm_otel.settings import Settings
 
@@ -51,7 +52,7 @@ class Runtime:
     policy: Policy
     ledger: Ledger
     servers: Servers
-    family_b: tuple[family_b.Recorder, ...]
+    family_b: tuple[Recorder, ...]
     cache_write: tuple[str, ...]
     explicit: bool
     providers: tuple[object, object, object] = (None, None, None)

@@ -1,0 +1,105 @@
+"""What one call leaves behind. A leaf: whatever describes, bills or measures a call takes these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opentelemetry.context import Context
+
+if TYPE_CHECKING:
+    from llm_otel.clients.spec import Endpoint
+    from llm_otel.core.errors import Failure
+    from llm_otel.core.extract import Answer
+    from llm_otel.core.family_b import Family
+    from llm_otel.core.instruments import Series
+    from llm_otel.core.server import Server
+    from llm_otel.pricing import Cost
+    from llm_otel.usage import Usage
+
+
+class Record(NamedTuple):
+    """What is known at the end of a call. It holds bodies, so it lives no longer than that.
+
+    Attributes:
+        series: Where the call is counted.
+        endpoint: What is where in its bodies.
+        server: Who answered.
+        body: The request's body as the SDK sent it.
+        model: The requested model, `none` without one.
+        attribution: Span attributes of the attribution.
+        streaming: The answer came in chunks.
+        seconds: Duration of the call.
+        first_chunk: Seconds to a stream's first chunk.
+        answer: What the response told, all that is counted locally included.
+        failure: How the call failed.
+        result: What the caller gets; None for a stream, and for a call that failed.
+        accumulator: Holds a stream's messages, where content is captured.
+        response: The HTTP response, of any kind; None where there is none.
+        retries: How often the SDK sent the request again.
+    """
+
+    series: Series
+    endpoint: Endpoint
+    server: Server
+    body: Mapping[str, object]
+    model: str
+    attribution: Mapping[str, str]
+    streaming: bool
+    seconds: float
+    first_chunk: float | None
+    answer: Answer
+    failure: Failure
+    result: object
+    accumulator: Any
+    response: Any
+    retries: int
+
+
+class Bill(NamedTuple):
+    """What a call is billed for.
+
+    Attributes:
+        used: The usage to count; None for none.
+        used_by: Whose it is: work that is polled belongs to the call that began it.
+        cost: What `used` costs, what the provider reports, or the time of a machine.
+        priced: Whether `cost` is to be counted now; None counts as unpriced.
+        usage_unknown: The call should have reported its usage and did not.
+    """
+
+    used: Usage | None
+    used_by: Series
+    cost: Cost | None = None
+    priced: bool = False
+    usage_unknown: bool = False
+
+
+class Measurement(NamedTuple):
+    """What waits to be measured of a call; nothing of its bodies.
+
+    Attributes:
+        series: Where the call is counted.
+        context: Holds the span that the exemplar leads to.
+        seconds: Duration of the call.
+        first_chunk: Seconds to a stream's first chunk.
+        error: Class of the error, or None.
+        error_type: `error.type`, or None.
+        usage: What the answer told of its usage, counted or not.
+        bill: What the call is billed for.
+        family: Where it is counted in the conventions' metrics; None for nowhere.
+        recorders: Record it there.
+    """
+
+    series: Series
+    context: Context
+    seconds: float
+    first_chunk: float | None
+    error: str | None
+    error_type: str | None
+    usage: Usage | None
+    bill: Bill
+    family: Family | None
+    recorders: tuple[Recorder, ...]
+
+
+Recorder = Callable[[Measurement, "Family"], None]
