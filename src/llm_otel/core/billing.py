@@ -13,8 +13,9 @@ from llm_otel.core import polled_usage
 from llm_otel.core.record import Bill
 
 if TYPE_CHECKING:
-    from llm_otel.core.instruments import Instruments, Series
     from llm_otel.core.ledger import Ledger
+    from llm_otel.core.metrics.instruments import Instruments
+    from llm_otel.core.metrics.series import Series
     from llm_otel.core.record import Record
     from llm_otel.core.reported_cost import ReportedCost
     from llm_otel.pricing import Cost, Pricing
@@ -57,7 +58,7 @@ def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instrume
         instruments: Where the cost goes that is not known yet.
     """
     answer, endpoint = record.answer, record.endpoint
-    used, used_by = polled_usage.countable(record, ledger, instruments)
+    used, used_by = polled_usage.countable(record, ledger, instruments.calls)
     cost, priced, usage_unknown = None, False, False
     try:
         if used is not None:
@@ -120,7 +121,7 @@ def _count(
     if instruments.epoch != epoch:
         return  # a fork lies between: the parent counts it
     try:
-        instruments.cost(series, _listed(pricing, purchase, when))
+        instruments.calls.cost(series, _listed(pricing, purchase, when))
     except Exception as exc:  # noqa: BLE001
         guard.handle("deferred price", exc)
 

@@ -17,7 +17,6 @@ from llm_otel.core import (
     billing,
     describe,
     extract,
-    family_b,
     folds,
     hosted_tools,
     reported_cost,
@@ -26,6 +25,7 @@ from llm_otel.core import (
 from llm_otel.core.errors import NO_FAILURE, Failure, classify
 from llm_otel.core.estimate import Characters
 from llm_otel.core.extract import Answer
+from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.record import Bill, Measurement, Record
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Call:
         self.unasked = unasked
         self.model = server.request_model(body, extra)
         self.attribution = current(context)
-        self.series = runtime.instruments.series(
+        self.series = runtime.instruments.calls.series(
             self.model,
             host.provider,
             endpoint.operation,
@@ -132,7 +132,7 @@ class Call:
         self.span = self._start_span(context) if own_span else trace.get_current_span(context)
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
-        runtime.instruments.begun(self.series)
+        runtime.instruments.calls.begun(self.series)
         self.started = perf_counter()
 
     # ------------------------------------------------------------------ begin
@@ -166,9 +166,9 @@ class Call:
             self.characters = Characters()
             observers.append(self.characters)
         if settings.per_chunk_metric:
-            instruments = self.runtime.instruments
-            family = family_b.family(self.series, self.server, None, instruments)
-            observers.append(family_b.ChunkTimer(family, settings.semconv))
+            table = self.runtime.instruments.table
+            points = semconv_metrics.points(self.series, self.server, None, table)
+            observers.append(semconv_metrics.ChunkTimer(points, settings.semconv))
         return observers
 
     # ------------------------------------------------------------------ ends
@@ -283,10 +283,12 @@ class Call:
             self._note_server(record, bill)
         except Exception as problem:  # noqa: BLE001
             guard.handle("measure", problem)
-        family = None
+        points = None
         if self.own_span:
             try:
-                family = family_b.family(series, self.server, answer.model, instruments)
+                points = semconv_metrics.points(
+                    series, self.server, answer.model, instruments.table
+                )
             except Exception as problem:  # noqa: BLE001
                 guard.handle("measure", problem)
             try:
@@ -295,9 +297,9 @@ class Call:
                 guard.handle("describe", problem)
         measurement = Measurement(
             series, self.context, seconds, first_chunk, failure.kind, failure.type, answer.usage,
-            bill, family, runtime.family_b,
+            bill, points, runtime.semconv_recorders,
         )  # fmt: skip
-        instruments.later(measurement)
+        instruments.backlog.put(measurement)
         if self.own_span:
             self.span.end(None if at is None else at.epoch_ns)
         self.response = None

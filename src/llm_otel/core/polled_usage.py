@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 from llm_otel import semconv
 
 if TYPE_CHECKING:
-    from llm_otel.core.instruments import Instruments, Series
     from llm_otel.core.ledger import Ledger
+    from llm_otel.core.metrics.calls import CallMetrics
+    from llm_otel.core.metrics.series import Series
     from llm_otel.core.record import Record
     from llm_otel.usage import Usage
 
 
-def countable(
-    record: Record, ledger: Ledger, instruments: Instruments
-) -> tuple[Usage | None, Series]:
+def countable(record: Record, ledger: Ledger, calls: CallMetrics) -> tuple[Usage | None, Series]:
     """The usage that the end of a call counts, and whose it is.
 
     Work in the background reports its usage with every poll. It is counted once, for who began it.
@@ -23,7 +22,7 @@ def countable(
     Args:
         record: What the call left.
         ledger: Who began what is polled.
-        instruments: Where it is counted.
+        calls: Gives the series.
     """
     series, endpoint, answer = record.series, record.endpoint, record.answer
     if not (endpoint.polled or answer.background):
@@ -41,12 +40,12 @@ def countable(
     if answer.usage is None or (foreground and not ledger.awaits(key)):
         return None, series
     claimed, begun_by = ledger.claim(key)
-    series = instruments.series(**begun_by) if begun_by else series
-    return (answer.usage if claimed else None), _named(series, answer.model, instruments)
+    series = calls.series(**begun_by) if begun_by else series
+    return (answer.usage if claimed else None), _named(series, answer.model, calls)
 
 
-def _named(series: Series, model: str | None, instruments: Instruments) -> Series:
+def _named(series: Series, model: str | None, calls: CallMetrics) -> Series:
     """The series, under the model that the answer names when the request named none."""
     if model is None or series.labels[semconv.MODEL] != semconv.NONE:
         return series
-    return instruments.series(**{**series.labels, semconv.MODEL: model})
+    return calls.series(**{**series.labels, semconv.MODEL: model})

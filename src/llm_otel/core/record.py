@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from llm_otel.clients.spec import Endpoint
     from llm_otel.core.errors import Failure
     from llm_otel.core.extract import Answer
-    from llm_otel.core.family_b import Family
-    from llm_otel.core.instruments import Series
+    from llm_otel.core.metrics.semconv_points import SemconvPoints
+    from llm_otel.core.metrics.series import Series
     from llm_otel.core.server import Server
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
@@ -86,8 +86,8 @@ class Measurement(NamedTuple):
         error_type: `error.type`, or None.
         usage: What the answer told of its usage, counted or not.
         bill: What the call is billed for.
-        family: Where it is counted in the conventions' metrics; None for nowhere.
-        recorders: Record it there.
+        semconv_points: Where it is recorded in the conventions' metrics; None for nowhere.
+        semconv_recorders: Record it there.
     """
 
     series: Series
@@ -98,8 +98,8 @@ class Measurement(NamedTuple):
     error_type: str | None
     usage: Usage | None
     bill: Bill
-    family: Family | None
-    recorders: tuple[Recorder, ...]
+    semconv_points: SemconvPoints | None
+    semconv_recorders: tuple[Recorder, ...]
 
 
-Recorder = Callable[[Measurement, "Family"], None]
+Recorder = Callable[[Measurement, "SemconvPoints"], None]

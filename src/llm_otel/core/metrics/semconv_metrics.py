@@ -1,4 +1,4 @@
-"""Family B: the conventions' own metrics, by the released names, the coming ones, or both."""
+"""The conventions' own metrics, by the released names, the coming ones, or both."""
 
 from __future__ import annotations
 
@@ -6,58 +6,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
-from llm_otel.core.sums import NO_EXEMPLAR
+from llm_otel.core.metrics.semconv_points import SemconvPoints
 
 if TYPE_CHECKING:
-    from llm_otel.base.otel_internals import Point
-    from llm_otel.core.instruments import Instruments, Series
+    from llm_otel.core.metrics.series import Series
+    from llm_otel.core.metrics.table import InstrumentTable
     from llm_otel.core.record import Measurement, Recorder
     from llm_otel.core.server import Server
     from llm_otel.usage import Usage
-
-
-class Family:
-    """Where calls of one kind are counted in this family: their common attributes, and points with
-    one attribute more.
-
-    Args:
-        instruments: Whose histograms.
-        attributes: Common to all; never changed.
-    """
-
-    __slots__ = ("_instruments", "_points", "attributes")
-
-    def __init__(self, instruments: Instruments, attributes: dict[str, Any]) -> None:
-        self.attributes = attributes
-        self._instruments = instruments
-        self._points: dict[tuple[object, ...], Point] = {}
-
-    def record(
-        self, metric: semconv.Metric, value: float, name: str = "", extra: str | None = None
-    ) -> None:
-        """Record into a histogram.
-
-        Args:
-            metric: Which.
-            value: What.
-            name: The one attribute more.
-            extra: Its value; None for no such attribute.
-        """
-        key = (metric, extra)
-        found = self._points.get(key)
-        if found is None:
-            more = {} if extra is None else {name: extra}
-            found = self._instruments.point(metric, {**self.attributes, **more})
-            # Types of errors are the application's: they must not fill the memory.
-            if len(self._points) < semconv.MAX_COMBINATIONS:
-                self._points[key] = found
-        found.record(value, NO_EXEMPLAR)
-
-    def add(self, metric: semconv.Metric, amount: int, modality: str) -> None:
-        """Add to a counter of tokens by their modality."""
-        attributes = {**self.attributes, semconv.TOKEN_MODALITY_B: modality}
-        self._instruments.add(metric, amount, attributes)
-
 
 _INFERENCE = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION})
 _WITHOUT_TOKENS = frozenset({semconv.FETCH_RESPONSE, semconv.CANCEL_RESPONSE})
@@ -79,13 +35,13 @@ class ChunkTimer:
     """Records the time of each chunk after the first; on request, as it costs a record a chunk.
 
     Args:
-        family: Where the call is counted.
+        points: Where the call is recorded.
         version: The setting `semconv`.
     """
 
-    def __init__(self, family: Family, version: str) -> None:
+    def __init__(self, points: SemconvPoints, version: str) -> None:
         self._metrics = _PER_CHUNK.get(version, ())
-        self._family = family
+        self._points = points
         self._last: float | None = None
 
     def add(self, chunk: object) -> None:  # noqa: ARG002
@@ -93,24 +49,26 @@ class ChunkTimer:
         now = perf_counter()
         if self._last is not None:
             for metric in self._metrics:
-                self._family.record(metric, now - self._last)
+                self._points.record(metric, now - self._last)
         self._last = now
 
 
-def family(series: Series, server: Server, model: str | None, instruments: Instruments) -> Family:
-    """Where a call is counted, kept with its series.
+def points(
+    series: Series, server: Server, model: str | None, table: InstrumentTable
+) -> SemconvPoints:
+    """Where a call is recorded, kept with its series.
 
     Args:
         series: The call's.
         server: Who answered.
         model: The model that answered, if that is known.
-        instruments: Whose histograms.
+        table: Whose histograms.
     """
-    kept = series.families
+    kept = series.semconv_points
     key = (model, server.host, server.port)
     known = kept.get(key)
     if known is None:
-        known = Family(instruments, _attributes(series, server, model, instruments))
+        known = SemconvPoints(table, _attributes(series, server, model, table))
         # A provider that invents a model name per answer must not fill the memory.
         if len(kept) < semconv.MAX_MODELS:
             kept[key] = known
@@ -118,9 +76,9 @@ def family(series: Series, server: Server, model: str | None, instruments: Instr
 
 
 def _attributes(
-    series: Series, server: Server, model: str | None, instruments: Instruments
+    series: Series, server: Server, model: str | None, table: InstrumentTable
 ) -> dict[str, Any]:
-    labels, fold = series.labels, instruments.labels.fold
+    labels, fold = series.labels, table.labels.fold
     attributes: dict[str, Any] = {
         semconv.OPERATION_NAME: labels[semconv.OPERATION],
         semconv.PROVIDER_NAME: labels[semconv.PROVIDER],
@@ -132,11 +90,11 @@ def _attributes(
     if server.host is not None:
         attributes[semconv.SERVER_ADDRESS] = fold(semconv.SERVER_ADDRESS, server.host)
         attributes[semconv.SERVER_PORT] = server.port
-    return instruments.admitted(semconv.V141_OPERATION_DURATION, attributes)
+    return table.admitted(semconv.V141_OPERATION_DURATION, attributes)
 
 
-def _v141(call: Measurement, family: Family) -> None:
-    used, record = call.usage, family.record
+def _v141(call: Measurement, to: SemconvPoints) -> None:
+    used, record = call.usage, to.record
     operation, first_chunk = call.series.labels[semconv.OPERATION], call.first_chunk
     record(semconv.V141_OPERATION_DURATION, call.seconds, semconv.ERROR_TYPE, call.error_type)
     if first_chunk is not None:
@@ -148,8 +106,8 @@ def _v141(call: Measurement, family: Family) -> None:
             record(tokens, used.output_tokens, kind, semconv.OUTPUT)
 
 
-def _latest(call: Measurement, family: Family) -> None:
-    used, record = call.usage, family.record
+def _latest(call: Measurement, to: SemconvPoints) -> None:
+    used, record = call.usage, to.record
     operation, first_chunk = call.series.labels[semconv.OPERATION], call.first_chunk
     failed = (semconv.ERROR_TYPE, call.error_type)
     if operation == semconv.EMBEDDINGS:
@@ -165,10 +123,10 @@ def _latest(call: Measurement, family: Family) -> None:
     if used is not None:
         record(semconv.LATEST_OPERATION_INPUT_TOKENS, used.input_tokens, *failed)
         record(semconv.LATEST_OPERATION_OUTPUT_TOKENS, used.output_tokens, *failed)
-    _latest_totals(family, used)
+    _latest_totals(to, used)
 
 
-def _latest_totals(to: Family, used: Usage | None) -> None:
+def _latest_totals(to: SemconvPoints, used: Usage | None) -> None:
     """Totals by modality; 0 and `unknown` where the provider reported no usage, as the conventions
     ask."""
     if used is None:
