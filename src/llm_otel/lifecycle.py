@@ -232,8 +232,9 @@ _NOTHING_COUNTED = object()
 def _reported(usage: object) -> Any:
     """A usage as a provider reports it, in chat's or in responses' words, as ours."""
     from llm_otel.base import read
-    from llm_otel.clients import dialects, wire
+    from llm_otel.clients import wire
     from llm_otel.core import reported_usage
+    from llm_otel.providers import dialects
 
     if usage is None or isinstance(usage, Usage):
         return usage

@@ -15,11 +15,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from llm_otel.base import guard
-from llm_otel.core.content import hook
-from llm_otel.core.content.emit import record
+from llm_otel.content import hook
+from llm_otel.content.emit import record
+from llm_otel.content.hook import load_hook
+from llm_otel.content.policy import Policy
 from llm_otel.core.content.endpoints import request_content, response_content
-from llm_otel.core.content.hook import load_hook
-from llm_otel.core.content.policy import Policy
 
 BODY = {
     "messages": [

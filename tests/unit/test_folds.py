@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from llm_otel.clients.dialects import PLAIN
 from llm_otel.clients.openai import CLIENT
 from llm_otel.core import folds
+from llm_otel.providers.dialects import PLAIN
 
 CHAT = next(each for each in CLIENT.endpoints.values() if each.stream == "choices")
 

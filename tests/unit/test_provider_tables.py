@@ -9,8 +9,10 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from llm_otel import semconv
-from llm_otel.clients import dialects, error_codes, providers, wire
+from llm_otel.clients import wire
 from llm_otel.pricing import table
+from llm_otel.providers import dialects, error_codes
+from llm_otel.providers import hosts as providers
 from llm_otel.usage import Usage
 
 # What a host or a path may have besides, for a pattern of the price list to match.

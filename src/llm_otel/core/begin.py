@@ -12,11 +12,11 @@ from opentelemetry.context import Context, create_key, get_current
 from llm_otel.attribution import provider_context
 from llm_otel.base import finalizers, guard, read
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.clients.stream_usage import ON_REQUEST, REFUSED, UNASKED
 from llm_otel.core import rivals, runtime, sse_filter
 from llm_otel.core.call import Call, abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
+from llm_otel.providers.stream_usage import ON_REQUEST, REFUSED, UNASKED
 
 RAW_HEADER = "X-Stainless-Raw-Response"
 

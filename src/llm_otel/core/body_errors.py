@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.clients.dialects import Dialect, Path
-from llm_otel.clients.error_codes import BEFORE_STATUS, FAILED_FINISHES
 from llm_otel.core import errors
+from llm_otel.providers.dialects import Dialect, Path
+from llm_otel.providers.error_codes import BEFORE_STATUS, FAILED_FINISHES
 
 
 class BodyError(NamedTuple):

@@ -8,9 +8,9 @@ from llm_otel import semconv
 from llm_otel.core import extract, headroom
 
 if TYPE_CHECKING:
+    from llm_otel.content.model import Content
     from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
-    from llm_otel.core.content.model import Content
     from llm_otel.core.errors import Failure
     from llm_otel.core.extract import Answer
 
@@ -84,8 +84,8 @@ def _failure(attributes: dict[str, Any], failure: Failure) -> None:
 
 def content(call: Call, answer: Answer, result: object, attributes: dict[str, Any]) -> None:
     """Record what was said: only called when somebody opted in."""
-    from llm_otel.core.content.emit import record
-    from llm_otel.core.content.model import Content
+    from llm_otel.content.emit import record
+    from llm_otel.content.model import Content
 
     policy = call.runtime.policy
     if policy.emit:

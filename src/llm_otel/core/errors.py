@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.clients import error_codes
+from llm_otel.providers import error_codes
 
 if TYPE_CHECKING:
     from llm_otel.core.extract import Answer

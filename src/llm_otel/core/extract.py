@@ -9,11 +9,11 @@ from typing import Any
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import Endpoint
 from llm_otel.core import body_errors, hosted_tools, realtime, reported_cost, reported_usage
 from llm_otel.core.body_errors import BodyError
 from llm_otel.core.reported_cost import ReportedCost
+from llm_otel.providers.dialects import Dialect
 from llm_otel.usage import Usage
 
 # Provider's finish reason -> the conventions' word; others pass as they are.

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from llm_otel.base import read
-from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import Endpoint
 from llm_otel.core import body_errors, extract, hosted_tools, reported_cost, reported_usage
 from llm_otel.core.extract import Answer
+from llm_otel.providers.dialects import Dialect
 
 _NOTHING: dict[str, object] = {}
 

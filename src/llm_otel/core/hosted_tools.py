@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 
 from llm_otel.base import read
-from llm_otel.clients.dialects import Dialect, Path
 from llm_otel.clients.spec import Endpoint
 from llm_otel.core import reported_usage
+from llm_otel.providers.dialects import Dialect, Path
 from llm_otel.usage import Usage
 
 IMAGE_TOOL = "image_generation"

@@ -10,9 +10,9 @@ from llm_otel.base import read
 from llm_otel.core import body_errors
 
 if TYPE_CHECKING:
-    from llm_otel.clients.dialects import Dialect
     from llm_otel.clients.spec import Endpoint
     from llm_otel.core.extract import Answer
+    from llm_otel.providers.dialects import Dialect
 
 _CALLS_OF_THE_CALLER = frozenset({"function_call", "mcp_approval_request"})
 _INCOMPLETE_REASONS = {"max_output_tokens": "length"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from llm_otel.base import read
-from llm_otel.clients.dialects import CostReport, Dialect
+from llm_otel.providers.dialects import CostReport, Dialect
 
 # More than any call costs, in USD. A larger amount is a mistake or another unit.
 _MOST_USD = 1_000.0

@@ -11,8 +11,8 @@ from typing import Any
 
 from llm_otel.base import read
 from llm_otel.base.read import MOST_TOKENS
-from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import Endpoint, UsageMap
+from llm_otel.providers.dialects import Dialect
 from llm_otel.usage import Usage
 
 # Counts under the names of `Usage`, and some that only serve to find those.

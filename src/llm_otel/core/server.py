@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.clients import dialects, providers, stream_usage
-from llm_otel.clients.dialects import Dialect
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.clients.stream_usage import StreamUsage
+from llm_otel.providers import dialects, stream_usage
+from llm_otel.providers import hosts
+from llm_otel.providers.dialects import Dialect
+from llm_otel.providers.stream_usage import StreamUsage
 
 _logger = logging.getLogger("llm_otel")
 

@@ -15,7 +15,7 @@ from llm_otel.core import errors
 if TYPE_CHECKING:
     from llm_otel.base.finalizers import Moment
     from llm_otel.clients.spec import Socket
-    from llm_otel.core.content.policy import Policy
+    from llm_otel.content.policy import Policy
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
 

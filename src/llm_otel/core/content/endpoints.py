@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llm_otel.base.read import get, items, text
-from llm_otel.core.content.media import media_part
-from llm_otel.core.content.model import (
+from llm_otel.content.media import media_part
+from llm_otel.content.model import (
     Content,
     Message,
     Part,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from llm_otel.base.read import get, items, text
-from llm_otel.core.content.media import file_part, media_part
-from llm_otel.core.content.model import (
+from llm_otel.content.media import file_part, media_part
+from llm_otel.content.model import (
     ERROR,
     Content,
     Message,
@@ -18,8 +18,8 @@ from llm_otel.core.content.model import (
     tool_call_part,
     tool_response_part,
 )
+from llm_otel.content.plain import fields_of
 from llm_otel.core.content.parts import content_parts, generic_part, tool_definitions
-from llm_otel.core.content.plain import fields_of
 from llm_otel.core.extract import finish_reason
 
 # DeepSeek and vLLM | groq, together, OpenRouter; who sends both sends the same text twice.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from llm_otel.base.read import get, items, text
-from llm_otel.core.content.media import media_part
-from llm_otel.core.content.model import (
+from llm_otel.content.media import media_part
+from llm_otel.content.model import (
     ERROR,
     Content,
     Message,
@@ -20,6 +20,7 @@ from llm_otel.core.content.model import (
     tool_call_part,
     tool_response_part,
 )
+from llm_otel.content.plain import fields_of
 from llm_otel.core.content.parts import (
     content_part,
     content_parts,
@@ -27,7 +28,6 @@ from llm_otel.core.content.parts import (
     tool_definition,
     tool_definitions,
 )
-from llm_otel.core.content.plain import fields_of
 
 # Calls that the application answers: item type -> its tool's name where the item has none, and
 # the field with the arguments.

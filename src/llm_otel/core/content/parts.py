@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llm_otel.base.read import get, text
-from llm_otel.core.content.media import file_part, media_part
-from llm_otel.core.content.model import (
+from llm_otel.content.media import file_part, media_part
+from llm_otel.content.model import (
     DEFINED_TYPES,
     Part,
     reasoning_part,
@@ -14,7 +14,7 @@ from llm_otel.core.content.model import (
     sequence,
     text_part,
 )
-from llm_otel.core.content.plain import fields_of
+from llm_otel.content.plain import fields_of
 
 # What a part or item of a type unknown to us may hold beside content: keys, and opaque state.
 _NEVER_COPIED = frozenset({"type", "authorization", "headers", "encrypted_content"})

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from llm_otel.base.read import get, items, text
+from llm_otel.content.media import base64_size, omitted_part
+from llm_otel.content.model import ERROR, Message
 from llm_otel.core.content.endpoints import image_message, transcript_message
-from llm_otel.core.content.media import base64_size, omitted_part
-from llm_otel.core.content.model import ERROR, Message
 from llm_otel.core.content.openai_chat import choice_message
 from llm_otel.core.content.openai_responses import items_message, responses_response
 

@@ -12,9 +12,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from llm_otel import semconv
-from llm_otel.core.content import hook
-from llm_otel.core.content.model import Content
-from llm_otel.core.content.policy import Policy
+from llm_otel.content import hook
+from llm_otel.content.model import Content
+from llm_otel.content.policy import Policy
 
 
 def record(

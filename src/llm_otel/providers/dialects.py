@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from llm_otel.clients import error_codes
+from llm_otel.providers import error_codes
 
 # Keys that lead to a value in an answer. A usage that a stream reports in parts is read as one.
 Path = tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llm_otel.core.content.model import Part
+from llm_otel.content.model import Part
 
 OMITTED = "omitted_blob"
 _MODALITIES = ("image", "audio", "video")

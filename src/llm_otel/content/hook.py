@@ -17,7 +17,7 @@ from opentelemetry._logs import LogRecord
 from opentelemetry.trace import Span
 
 from llm_otel.base import guard
-from llm_otel.core.content.model import Content
+from llm_otel.content.model import Content
 
 GROUP = "opentelemetry_genai_completion_hook"
 logger = logging.getLogger("llm_otel")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from llm_otel.base import guard
-from llm_otel.core.content.media import base64_size
-from llm_otel.core.content.model import DEFINED_TYPES
+from llm_otel.content.media import base64_size
+from llm_otel.content.model import DEFINED_TYPES
 
 Redact: TypeAlias = Callable[[str], str]
 

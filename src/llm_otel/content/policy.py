@@ -6,9 +6,9 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from llm_otel.core.content.hook import CompletionHook
-from llm_otel.core.content.model import Content
-from llm_otel.core.content.plain import Cleaner, Redact, clip, clip_text
+from llm_otel.content.hook import CompletionHook
+from llm_otel.content.model import Content
+from llm_otel.content.plain import Cleaner, Redact, clip, clip_text
 
 # OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT -> on spans, on events.
 MODES = {
