@@ -36,11 +36,11 @@ from opentelemetry.sdk.trace import SpanProcessor
 import llm_otel
 from llm_otel.base import fork, guard
 from llm_otel.clients.openai import CLIENT
-from llm_otel.core import patch
 from llm_otel.instrumentor import LlmOtelInstrumentor
 from llm_otel.sdk import flushing
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.sdk.sigterm import SigtermFlush
+from llm_otel.seams import stainless as patch
 from llm_otel.testing import Provider, Reply
 from tests.conformance import sockets
 from tests.conformance.sockets import serving

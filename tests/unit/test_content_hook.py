@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_content import request_content, response_content
 from opentelemetry import trace
 from opentelemetry._logs import NoOpLogger
 from opentelemetry.sdk.trace import TracerProvider
@@ -19,7 +20,6 @@ from llm_otel.content import hook
 from llm_otel.content.emit import record
 from llm_otel.content.hook import load_hook
 from llm_otel.content.policy import Policy
-from llm_otel.core.content.endpoints import request_content, response_content
 
 BODY = {
     "messages": [

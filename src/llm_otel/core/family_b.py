@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
-from llm_otel.core.extract import Answer
 from llm_otel.core.sums import NO_EXEMPLAR
+from llm_otel.protocols.answer import Answer
 
 if TYPE_CHECKING:
     from llm_otel.base.otel_internals import Point

@@ -11,13 +11,14 @@ from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import read
 from llm_otel.core import errors
+from llm_otel.protocols.errors import by_status
 
 if TYPE_CHECKING:
     from llm_otel.base.finalizers import Moment
-    from llm_otel.clients.spec import Socket
     from llm_otel.content.policy import Policy
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
+    from llm_otel.protocols.spec import Socket
 
 
 def start(
@@ -32,9 +33,11 @@ def start(
         model: What the program connects to; None where each response names its own.
         context: The caller's.
     """
-    attributes = {semconv.OPERATION_NAME: semconv.CONNECT, **host.attributes}
-    if socket.endpoint.api_type is not None:
-        attributes[semconv.OPENAI_API_TYPE] = socket.endpoint.api_type
+    attributes = {
+        semconv.OPERATION_NAME: semconv.CONNECT,
+        **host.attributes,
+        **socket.endpoint.attributes,
+    }
     name = semconv.CONNECT
     if model is not None:
         attributes[semconv.REQUEST_MODEL] = model
@@ -56,7 +59,7 @@ def end(span: Span, policy: Policy, at: Moment, exc: BaseException | None, recon
     if exc is not None:
         code = errors.status(exc) or read.integer(read.path(exc, ("response", "status_code")))
         span.set_attribute(semconv.ERROR_TYPE, errors.full_name(exc))
-        kind = errors.by_status(code) if code is not None else errors.classify(exc)
+        kind = by_status(code) if code is not None else errors.classify(exc)
         span.set_attribute(semconv.ERROR_CLASS, kind)
         if code is not None:
             span.set_attribute(semconv.HTTP_STATUS_CODE, code)

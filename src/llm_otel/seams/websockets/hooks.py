@@ -14,9 +14,9 @@ from llm_otel.base import finalizers, fork, guard, read
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.core import rivals, runtime
 from llm_otel.core.server import Server
-from llm_otel.core.websocket_responses import Response
-from llm_otel.core.websocket_session import Session, event_of
-from llm_otel.core.websockets import Way
+from llm_otel.seams.websockets.classes import Way
+from llm_otel.seams.websockets.responses import Response
+from llm_otel.seams.websockets.session import Session, event_of
 
 # Hooks get the SDK's own function, the object that it is called on, and the arguments.
 Args = tuple[Any, ...]
@@ -116,7 +116,7 @@ def _begin(way: Way, manager: Any) -> _Opening | None:
         _server(active, way.spec, client),
         _model(manager, way),
         context,
-        own_spans=not rivals.has_span(context, client, way.spec, "realtime"),
+        own_spans=not rivals.has_span(context, client, way.spec, way.socket.endpoint),
     )
     for event, queued_in in _queues.pop(manager, ()):
         _guarded(_asked_for, session, event, queued_in)
@@ -127,7 +127,7 @@ def _server(active: runtime.Runtime, spec: ClientSpec, client: Any) -> Server:
     base = read.get(client, "websocket_base_url")
     # `ws://` and `wss://` differ from `http://` and `https://` in nothing that matters here.
     url = str(base).replace("ws", "http", 1) if base is not None else ""
-    return active.servers.of(client, spec, url)
+    return active.servers.of(client, spec.provider, url)
 
 
 def _model(manager: Any, way: Way) -> str | None:

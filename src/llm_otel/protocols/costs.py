@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from llm_otel.base import read
+from llm_otel.protocols.answer import ReportedCost
 from llm_otel.providers.dialects import CostReport, Dialect
 
 # More than any call costs, in USD. A larger amount is a mistake or another unit.
@@ -14,20 +15,6 @@ _MOST_USD = 1_000.0
 
 # What the name of every header that reports a cost holds.
 _COST = re.compile(b"cost|spent", re.IGNORECASE)
-
-
-class ReportedCost(NamedTuple):
-    """What a provider says that a call cost.
-
-    Attributes:
-        usd: The amount.
-        complete: False where the caller's own key was used and nobody says what that cost.
-        sign: Beginning of the response header without which the unit is not known.
-    """
-
-    usd: float
-    complete: bool = True
-    sign: bytes = b""
 
 
 def in_answer(nodes: Iterable[object], dialect: Dialect) -> ReportedCost | None:

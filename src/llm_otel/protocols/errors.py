@@ -1,28 +1,18 @@
-"""Finds the failure in an answer that came with HTTP 200."""
+"""Which class a provider's error has: in an answer that came with HTTP 200, in an exception."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import re
+from collections.abc import Iterable, Mapping
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.core import errors
+from llm_otel.protocols.answer import BodyError
+from llm_otel.providers import error_codes
 from llm_otel.providers.dialects import Dialect, Path
-from llm_otel.providers.error_codes import BEFORE_STATUS, FAILED_FINISHES
 
-
-class BodyError(NamedTuple):
-    """A failure that an answer reports.
-
-    Attributes:
-        code: The provider's word or number for it.
-        kind: Its class, one of `semconv.ERROR_CLASSES`.
-    """
-
-    code: str
-    kind: str
-
+_NO_CODES: Mapping[str, str] = {}
+_SIGNS = re.compile(r"[-. ]")
 
 _UNKNOWN = BodyError(semconv.OTHER, semconv.OTHER)
 
@@ -86,7 +76,7 @@ def in_event(event: object, dialect: Dialect) -> BodyError:
 def in_choice(choice: object, dialect: Dialect) -> BodyError | None:
     """The failure that a choice ended in."""
     reason = read.get(choice, "finish_reason")
-    kind = FAILED_FINISHES.get(reason.lower()) if isinstance(reason, str) else None
+    kind = error_codes.FAILED_FINISHES.get(reason.lower()) if isinstance(reason, str) else None
     error = read.get(choice, "error")
     if _says_something(error):
         failure = _of_error(error, dialect)
@@ -139,7 +129,7 @@ def _of_error(error: object, dialect: Dialect, best: BodyError = _UNKNOWN) -> Bo
         if type(value) in (int, str) and value != "":
             failures.append(_of_code(value, dialect))
     for failure in failures:
-        if failure.kind in BEFORE_STATUS:
+        if failure.kind in error_codes.BEFORE_STATUS:
             return failure
     if any(failure.code == "429" for failure in failures):  # no capacity is sent as this, too
         for failure in failures:
@@ -157,4 +147,41 @@ def _says_something(error: object) -> bool:
 
 
 def _of_code(code: object, dialect: Dialect) -> BodyError:
-    return BodyError(str(code), errors.by_code(code, dialect.error_codes))
+    return BodyError(str(code), by_code(code, dialect.error_codes))
+
+
+# ------------------------------------------------------------------ exceptions and codes
+def of_exception(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
+    """The class of what the provider said: openai's exceptions hold the error object itself as
+    their body, those of the other SDKs the object around it."""
+    body = read.get(exc, "body")
+    error = read.get(body, "error") or body
+    for key in ("code", "type"):
+        kind = by_code(read.get(error, key), codes)
+        if kind != semconv.OTHER:
+            return kind
+    return semconv.OTHER
+
+
+def by_status(code: int) -> str:
+    """The class of an HTTP status."""
+    if code in error_codes.BY_STATUS:
+        return error_codes.BY_STATUS[code]
+    if code >= 500:
+        return semconv.SERVER
+    return semconv.INVALID_REQUEST if code >= 400 else semconv.OTHER
+
+
+def by_code(code: object, codes: Mapping[str, str] = _NO_CODES) -> str:
+    """The class of a provider's error code: a word, or an HTTP status as number or digits.
+
+    Args:
+        code: Anything that a provider may send.
+        codes: The provider's own error codes, with the class of each.
+    """
+    text = str(code) if type(code) in (int, str) else ""
+    kind = codes.get(text) or error_codes.BY_WORD.get(_SIGNS.sub("_", text.lower()))
+    if kind is not None:
+        return kind
+    is_status = len(text) == 3 and text.isascii() and text.isdigit()
+    return by_status(int(text)) if is_status else semconv.OTHER

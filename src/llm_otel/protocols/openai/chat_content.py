@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from llm_otel.base.read import get, items, text
-from llm_otel.content.media import file_part, media_part
+from llm_otel.content.media import base64_size, file_part, media_part, omitted_part
 from llm_otel.content.model import (
     ERROR,
     Content,
@@ -19,8 +21,8 @@ from llm_otel.content.model import (
     tool_response_part,
 )
 from llm_otel.content.plain import fields_of
-from llm_otel.core.content.parts import content_parts, generic_part, tool_definitions
-from llm_otel.core.extract import finish_reason
+from llm_otel.protocols.openai.chat import finish_reason
+from llm_otel.protocols.openai.parts import content_parts, generic_part, tool_definitions
 
 # DeepSeek and vLLM | groq, together, OpenRouter; who sends both sends the same text twice.
 _REASONING_KEYS = ("reasoning_content", "reasoning")
@@ -120,3 +122,104 @@ def _prompt_part(prompt: object) -> Part:
     if isinstance(prompt, (list, tuple)):
         return {"type": "token_ids", "count": len(prompt)}
     return generic_part(prompt)
+
+
+# ------------------------------------------------------------------ streams
+@dataclass(slots=True)
+class _ToolCall:
+    id: str | None = None
+    name: str | None = None
+    arguments: list[str] = field(default_factory=list)
+
+    def wire(self) -> dict[str, object]:
+        arguments = "".join(self.arguments)
+        return {"id": self.id, "function": {"name": self.name, "arguments": arguments}}
+
+
+class _Choice:
+    """One choice; `texts` holds the pieces of every field that a delta carries as a string."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, list[str]] = {}
+        self.calls: list[_ToolCall] = []
+        self.finish: object = None
+        self.role: object = None
+        self.audio_bytes = 0
+
+    def add(self, choice: object) -> None:
+        delta = get(choice, "delta")
+        self._text("text", choice)
+        for key in ("content", "refusal", "reasoning_content", "reasoning"):
+            self._text(key, delta)
+        for call in items(delta, "tool_calls"):
+            self._call(get(call, "index"), text(call, "id"), get(call, "function"))
+        function = get(delta, "function_call")
+        if function is not None:
+            self._call(0, None, function)
+        audio = get(delta, "audio")
+        if audio is not None:
+            self._text("transcript", audio)
+            self.audio_bytes += base64_size(len(text(audio, "data") or ""))
+        self.role = self.role or text(delta, "role")
+        self.finish = self.finish or text(choice, "finish_reason")
+
+    def message(self, unfinished: str) -> Message:
+        texts = {key: "".join(pieces) for key, pieces in self.texts.items()}
+        wire = {
+            "role": self.role,
+            "audio": {"transcript": texts.pop("transcript", None)},
+            "tool_calls": [call.wire() for call in self.calls],
+        }
+        choice = {"text": texts.pop("text", None), "finish_reason": self.finish}
+        result = choice_message({**choice, "message": {**wire, **texts}}, unfinished)
+        parts = result["parts"]
+        if self.audio_bytes and isinstance(parts, list):
+            parts.append(omitted_part("audio", None, self.audio_bytes))
+        return result
+
+    def _text(self, key: str, node: object) -> None:
+        piece = text(node, key)
+        if piece is not None:
+            self.texts.setdefault(key, []).append(piece)
+
+    def _call(self, index: object, call_id: str | None, function: object) -> None:
+        """A delta goes on with the call of its index, unless it brings another id.
+
+        Some imitators number every parallel call 0, or leave the index out.
+        """
+        position = index if type(index) is int and 0 <= index < len(self.calls) else -1
+        begun = not self.calls or (type(index) is int and index >= len(self.calls))
+        if not begun and call_id and self.calls[position].id not in (None, call_id):
+            begun = True
+        if begun:
+            self.calls.append(_ToolCall())
+            position = -1
+        call = self.calls[position]
+        call.id = call.id or call_id
+        call.name = call.name or text(function, "name")
+        piece = text(function, "arguments")
+        if piece is not None:
+            call.arguments.append(piece)
+
+
+class ChatAccumulator:
+    """Chat completions and legacy completions."""
+
+    def __init__(self) -> None:
+        self._choices: dict[int, _Choice] = {}
+
+    def add(self, chunk: object) -> None:
+        """Take a chunk's deltas, by choice."""
+        for choice in items(chunk, "choices"):
+            index = get(choice, "index")
+            key = index if type(index) is int else 0
+            state = self._choices.get(key)
+            if state is None:
+                state = self._choices[key] = _Choice()
+            state.add(choice)
+
+    def messages(self, unfinished: str = ERROR) -> list[Message]:
+        """One message for each choice that said anything or came to its end, by index."""
+        choices = [self._choices[index] for index in sorted(self._choices)]
+        found = [(choice.finish, choice.message(unfinished)) for choice in choices]
+        return [message for finish, message in found if finish or message["parts"]]

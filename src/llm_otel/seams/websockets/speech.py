@@ -7,9 +7,9 @@ from time import perf_counter
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.clients.spec import Endpoint, Transcription
 from llm_otel.core import endings
 from llm_otel.core.call import Call
+from llm_otel.protocols.spec import Endpoint, Transcription
 
 Begin = Callable[[Endpoint, dict[str, object]], "Call | None"]
 

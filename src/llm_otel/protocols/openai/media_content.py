@@ -1,12 +1,11 @@
-"""Which builder serves which kind of endpoint (`llm_otel.clients.spec.Kind`)."""
+"""Images, speech, transcriptions and moderation, in the conventions' shapes."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from llm_otel.base.read import get, items, text
 from llm_otel.content.media import media_part
 from llm_otel.content.model import (
+    ERROR,
     Content,
     Message,
     Part,
@@ -15,29 +14,9 @@ from llm_otel.content.model import (
     sequence,
     text_part,
 )
-from llm_otel.core.content.openai_chat import chat_request, chat_response, completion_request
-from llm_otel.core.content.openai_responses import responses_request, responses_response
-from llm_otel.core.content.parts import content_part, content_parts
+from llm_otel.protocols.openai.parts import content_part, content_parts
 
 _IMAGE_INPUTS = ("image", "images", "mask")
-
-
-def request_content(kind: str, body: object) -> Content:
-    """The request's part of the content, raw.
-
-    Args:
-        kind: The endpoint's kind; one without content attributes (embeddings, batch, rerank) or an
-            unknown one gives an empty `Content`.
-        body: The request as the SDK is about to send it; whatever it is, nothing is raised for it.
-    """
-    build = _REQUESTS.get(kind)
-    return build(body) if build is not None else Content()
-
-
-def response_content(kind: str, response: object) -> list[Message]:
-    """The output messages of a whole response, a dict or the SDK's object; [] for anything else."""
-    build = _RESPONSES.get(kind)
-    return build(response) if build is not None else []
 
 
 def transcript_message(transcript: str, finish_reason: str = "stop") -> Message:
@@ -53,7 +32,7 @@ def image_message(image: object) -> Message:
     return output_message(parts, "stop")
 
 
-def _image_request(body: object) -> Content:
+def image_request(body: object) -> Content:
     parts = content_parts(get(body, "prompt"))
     for key in _IMAGE_INPUTS:
         parts += [_image_part(entry) for entry in sequence(get(body, key))]
@@ -74,7 +53,7 @@ def _image_part(entry: object) -> Part:
     return media_part(None, "image")
 
 
-def _speech_request(body: object) -> Content:
+def speech_request(body: object) -> Content:
     spoken = content_parts(get(body, "input"))
     return Content(
         inputs=[message("user", spoken)] if spoken else [],
@@ -82,40 +61,62 @@ def _speech_request(body: object) -> Content:
     )
 
 
-def _transcription_request(body: object) -> Content:
+def transcription_request(body: object) -> Content:
     """The audio itself travels as a file beside the body; the prompt is what there is to say."""
     parts = content_parts(get(body, "prompt"))
     return Content(inputs=[message("user", parts)] if parts else [])
 
 
-def _moderation_request(body: object) -> Content:
+def moderation_request(body: object) -> Content:
     entries = sequence(get(body, "input"))
     return Content(inputs=[message("user", [content_part(entry)]) for entry in entries])
 
 
-def _image_response(response: object) -> list[Message]:
+def image_response(response: object) -> list[Message]:
     return [image_message(image) for image in items(response, "data")]
 
 
-def _transcription_response(response: object) -> list[Message]:
+def transcription_response(response: object) -> list[Message]:
     """`response_format=text` and its like give a bare string."""
     heard = response if isinstance(response, str) else text(response, "text")
     return [transcript_message(heard)] if heard else []
 
 
-_REQUESTS: dict[str, Callable[[object], Content]] = {
-    "chat": chat_request,
-    "completion": completion_request,
-    "responses": responses_request,
-    "image": _image_request,
-    "speech": _speech_request,
-    "transcription": _transcription_request,
-    "moderation": _moderation_request,
-}
-_RESPONSES: dict[str, Callable[[object], list[Message]]] = {
-    "chat": chat_response,
-    "completion": chat_response,
-    "responses": responses_response,
-    "image": _image_response,
-    "transcription": _transcription_response,
-}
+# ------------------------------------------------------------------ streams
+class TranscriptAccumulator:
+    """Streamed transcriptions."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._done: str | None = None
+
+    def add(self, chunk: object) -> None:
+        """Take a delta, or the whole text that the last event repeats."""
+        if get(chunk, "type") == "transcript.text.done":
+            self._done = text(chunk, "text")
+            return
+        piece = text(chunk, "delta")
+        if piece is not None:
+            self._pieces.append(piece)
+
+    def messages(self, unfinished: str = ERROR) -> list[Message]:
+        """One message, if anything was heard."""
+        if self._done is not None:
+            return [transcript_message(self._done)]
+        return [transcript_message("".join(self._pieces), unfinished)] if self._pieces else []
+
+
+class ImageAccumulator:
+    """Streamed images: partial ones are not kept."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+
+    def add(self, chunk: object) -> None:
+        """Take a finished image."""
+        if (text(chunk, "type") or "").endswith(".completed"):
+            self._messages.append(image_message(chunk))
+
+    def messages(self, unfinished: str = ERROR) -> list[Message]:  # noqa: ARG002 - all are finished
+        """One message for each image."""
+        return list(self._messages)

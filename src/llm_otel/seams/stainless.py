@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
+import copy
 import importlib
 import inspect
 import logging
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
@@ -16,22 +15,26 @@ from typing import Any
 import wrapt
 from opentelemetry import context as otel_context
 
-from llm_otel.base import finalizers, fork, guard
+from llm_otel.base import finalizers, guard, read
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import begin, endings, imports, rivals, runtime, sse_filter, streams
+from llm_otel.core import begin, byte_streams, endings, rivals, runtime, streams
 from llm_otel.core.call import Call, abandon
+from llm_otel.protocols.spec import Request
+from llm_otel.seams import event_filter, imports
+from llm_otel.seams.replacing import Hook, Replacements, caller
 
 _logger = logging.getLogger("llm_otel")
+
+_RAW_HEADER = "X-Stainless-Raw-Response"
+# Its value for `with_streaming_response`: the caller reads bytes. `with_raw_response` sends others.
+_BYTES = "stream"
+_NOTHING: Mapping[str, object] = {}
 
 # What `request` must accept for us to touch it.
 _SIGNATURE = ("cast_to", "options", "stream", "stream_cls")
 
 # Besides the HTTP response itself, what the SDK makes of one for a caller who wants it as it is.
 _UNPARSED = frozenset({str, bytes, int, float, bool, type(None)})
-
-
-# Makes the function that goes in the place of an SDK's own.
-Hook = Callable[[Any], Callable[..., Any]]
 
 
 def install(spec: ClientSpec) -> bool:
@@ -55,12 +58,9 @@ def install(spec: ClientSpec) -> bool:
 
 
 _wanted: dict[str, ClientSpec] = {}
-# The base classes of each client that is hooked, and its hooks: class, name, what is there.
+# The base classes of each client that is hooked.
 _bases: dict[str, tuple[type, ...]] = {}
-_installed: dict[str, list[tuple[type, str, Any]]] = {}
-# For these two. Nothing is imported with it held: an import may wait for us.
-_lock = threading.Lock()
-fork.renew(__name__, "_lock", threading.Lock)
+_replaced = Replacements()
 
 
 def _install_if_wanted(spec: ClientSpec) -> None:
@@ -81,7 +81,7 @@ def _base_imported(spec: ClientSpec) -> None:
 
 def _install_now(spec: ClientSpec) -> None:
     module = importlib.import_module(f"{spec.package}.{spec.base_module}")
-    targets = [getattr(module, name, None) for name in spec.classes]
+    targets: list[Any] = [getattr(module, name, None) for name in spec.classes]
     if not all(_fits(target) for target in targets):
         _logger.warning(
             "llm-otel stays out of %s %s: its `request` is not the one we know (supported: %s).",
@@ -91,12 +91,12 @@ def _install_now(spec: ClientSpec) -> None:
         )
         return
     hooks: tuple[Hook, ...] = (_sync_hook(spec), _async_hook(spec))
-    with _lock:
+    with _replaced.lock:
         older = _bases.get(spec.package, ())
-        _bases[spec.package] = tuple(dict.fromkeys((*older, *targets)))  # type: ignore[arg-type]
+        _bases[spec.package] = tuple(dict.fromkeys((*older, *targets)))
         for base, hook in zip(targets, hooks):
             for cls in (base, *_wrapped_before(base)):
-                _put(spec.package, cls, "request", hook)
+                _replaced.put(cls, "request", hook)
     active = runtime.active()
     if active is None or active.live:
         complete()
@@ -104,47 +104,10 @@ def _install_now(spec: ClientSpec) -> None:
 
 def complete() -> None:
     """Hook what is not worth its 4 µs a call while there is no SDK."""
-    with _lock:
-        for package, bases in _bases.items():
+    with _replaced.lock:
+        for bases in _bases.values():
             for base in bases:
-                _put(package, base, "_process_response", _response_hook)
-
-
-def _put(package: str, target: Any, name: str, hook: Hook) -> None:
-    """Wrap a function, unless it is wrapped already: what `remove_all` had to leave is in use
-    again, if nobody has thrown it away since. Call with the lock held."""
-    kept = [each for each in _installed.get(package, ()) if not _removed(*each)]
-    if (target, name) not in {(cls, known) for cls, known, _ in kept}:
-        original = inspect.getattr_static(target, name)
-        replacement = in_place_of(original, hook(original))
-        setattr(target, name, replacement)
-        kept.append((target, name, replacement))
-    _installed[package] = kept
-
-
-def in_place_of(original: Any, function: Any) -> Any:
-    """`function` with all that `inspect`, `pickle` and `copy` look at from `original`.
-
-    A plain function, no wrapper object: it is pickled by its name and copied as what it replaces.
-    """
-    functools.update_wrapper(function, original)
-    try:
-        # `inspect.getfullargspec` does not follow `__wrapped__`.
-        function.__signature__ = inspect.signature(original)
-    except (TypeError, ValueError):
-        pass
-    return function
-
-
-def caller(original: Any) -> Callable[..., Any]:
-    """Calls what was on a class: a function, or a descriptor that somebody put there."""
-    if type(original) is FunctionType:
-        return original
-
-    def call(client: Any, *args: Any, **kwargs: Any) -> Any:
-        return original.__get__(client, type(client))(*args, **kwargs)
-
-    return call
+                _replaced.put(base, "_process_response", _response_hook)
 
 
 def _wrapped_before(base: Any) -> Iterator[type]:
@@ -165,10 +128,6 @@ def _calls_ours(function: Any) -> bool:
     return False
 
 
-def _removed(target: type, name: str, replacement: Any) -> bool:
-    return inspect.getattr_static(target, name) is replacement.__wrapped__
-
-
 def _fits(target: Any) -> bool:
     try:
         parameters = inspect.signature(target.request).parameters
@@ -179,20 +138,69 @@ def _fits(target: Any) -> bool:
 
 def remove_all() -> None:
     """Take our hooks out; one that somebody has wrapped since stays, and passes through."""
-    with _lock:
+    with _replaced.lock:
         _wanted.clear()
         _bases.clear()
-        for package, put in list(_installed.items()):
-            left = []
-            for target, name, replacement in put:
-                if inspect.getattr_static(target, name) is replacement:
-                    setattr(target, name, replacement.__wrapped__)
-                else:
-                    left.append((target, name, replacement))
-            if left:
-                _installed[package] = left
-            else:
-                del _installed[package]
+        _replaced.remove_all()
+
+
+# ------------------------------------------------------------------ requests
+def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
+    """The request in the arguments of `request`; None where they hold nothing that the SDK could
+    send."""
+    options = _options(args, kwargs)
+    if options is None:
+        return None
+    body = options.json_data if type(options.json_data) is dict else _NOTHING
+    raw = read.get(options.headers, _RAW_HEADER)
+    if not isinstance(raw, str):
+        return Request(
+            options.method.lower(),
+            options.url,
+            body,
+            options.extra_json,
+            kwargs.get("stream") is True,
+            None,
+            kwargs["cast_to"] if "cast_to" in kwargs else args[0],
+        )
+    return Request(
+        options.method.lower(),
+        options.url,
+        body,
+        options.extra_json,
+        kwargs.get("stream") is True,
+        "bytes" if raw == _BYTES else "parsed",
+        kwargs["cast_to"] if "cast_to" in kwargs else args[0],
+        event_filter.works_on(client),
+    )
+
+
+def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    at = _position(kwargs)
+    options = kwargs["options"] if "options" in kwargs else args[at] if len(args) > at else None
+    known = read.fields(options)
+    sendable = type(known.get("method")) is str and type(known.get("url")) is str
+    return options if sendable and hasattr(options, "json_data") else None
+
+
+def _position(kwargs: dict[str, Any]) -> int:
+    """Where `options` is among the positional arguments: behind `cast_to`, if that is there."""
+    return 0 if "cast_to" in kwargs else 1
+
+
+def _asking(
+    started: begin.Begun, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The caller's arguments with a copy of the options whose body asks for usage."""
+    options = copy.copy(_options(args, kwargs))
+    if options.extra_json:
+        options.extra_json = {**options.extra_json, **(started.asking or {})}
+    else:
+        options.json_data = {**options.json_data, **(started.asking or {})}
+    if "options" in kwargs:
+        return args, {**kwargs, "options": options}
+    at = _position(kwargs)
+    return (*args[:at], options, *args[at + 1 :]), kwargs
 
 
 # ------------------------------------------------------------------ the hooks
@@ -201,12 +209,14 @@ def _sync_hook(spec: ClientSpec) -> Hook:
         wrapped = caller(original)
 
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
-            started = begin.begin(spec, client, args, kwargs)
+            started = begin.begin(spec, client, _request, args, kwargs)
             if started is None:
                 return wrapped(client, *args, **kwargs)
+            if started.asking is not None:
+                args, kwargs = _asking(started, args, kwargs)
             token = otel_context.attach(started.context)
             try:
-                result = wrapped(client, *started.args, **started.kwargs)
+                result = wrapped(client, *args, **kwargs)
             except BaseException as exc:
                 _failed(started.call, exc)
                 raise
@@ -225,13 +235,15 @@ def _async_hook(spec: ClientSpec) -> Hook:
         wrapped = caller(original)
 
         async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
-            started = begin.begin(spec, client, args, kwargs)
+            started = begin.begin(spec, client, _request, args, kwargs)
             if started is None:
                 return await wrapped(client, *args, **kwargs)
+            if started.asking is not None:
+                args, kwargs = _asking(started, args, kwargs)
             finalizers.ready()
             token = otel_context.attach(started.context)
             try:
-                result = await wrapped(client, *started.args, **started.kwargs)
+                result = await wrapped(client, *args, **kwargs)
             except GeneratorExit as exc:
                 # The coroutine was dropped: this may run in any context, so nothing is detached.
                 _failed(started.call, exc)
@@ -294,21 +306,23 @@ def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:
 
 def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -> None:
     """Whole answers end here; the others when their body was read."""
-    if started.raw is not None and (response := getattr(result, "http_response", None)) is not None:
-        if call.streaming or started.raw == "stream":
-            streams.watch_response(response, call, asynchronous=asynchronous, tap=True)
-            if started.hide_usage:
-                sse_filter.hide_usage(response)
+    raw = started.request.raw if started.request is not None else None
+    hides = started.asking is not None
+    if raw is not None and (response := getattr(result, "http_response", None)) is not None:
+        if call.streaming or raw == "bytes":
+            byte_streams.watch_response(response, call, asynchronous=asynchronous, tap=True)
+            if hides:
+                event_filter.hide_usage(response, call.endpoint.protocol.hide_in_event)
         else:
-            streams.finish_body(call, response)
+            byte_streams.finish_body(call, response)
     elif call.streaming and hasattr(result, "_iterator"):
         wrap = streams.observe_async if asynchronous else streams.observe
         response = result.response
-        result._iterator = wrap(result._iterator, call, started.hide_usage)
-        streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
+        result._iterator = wrap(result._iterator, call, hides)
+        byte_streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
     elif call.streaming and result is call.response:
-        streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
-    elif result is call.response or type(result) in _UNPARSED or call.endpoint.kind == "speech":
-        streams.finish_body(call, call.response)
+        byte_streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
+    elif result is call.response or type(result) in _UNPARSED or call.endpoint.bytes_out:
+        byte_streams.finish_body(call, call.response)
     else:
         call.returned(result)

@@ -10,8 +10,8 @@ from typing import Any
 from opentelemetry.context import Context
 
 from llm_otel.base import read
-from llm_otel.clients.spec import Socket
-from llm_otel.core.call import Call, Observer
+from llm_otel.core.call import Call
+from llm_otel.protocols.spec import Observer, Socket
 
 
 @dataclass(eq=False)

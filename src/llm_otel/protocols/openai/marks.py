@@ -1,61 +1,14 @@
-"""Counts what hosted tools ran up outside the usage, and marks what nobody counts."""
+"""Counts what was billed beside the usage of any endpoint, and marks what nobody counts."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from llm_otel.base import read
-from llm_otel.clients.spec import Endpoint
-from llm_otel.core import reported_usage
 from llm_otel.providers.dialects import Dialect, Path
 from llm_otel.usage import Usage
 
-IMAGE_TOOL = "image_generation"
 _PREVIEW_TOOL = "web_search_preview"
-
-# Output items of the Responses API that cost nothing beside the tokens.
-FREE_ITEMS = frozenset(
-    {
-        "message", "reasoning", "compaction", "function_call", "custom_tool_call",
-        "computer_call", "local_shell_call", "apply_patch_call", "tool_search_call",
-        "mcp_call", "mcp_list_tools", "mcp_approval_request",
-    }
-)  # fmt: skip
-
-# Output items of which each is counted, or whose usage stands elsewhere in the answer.
-_COUNTED_ITEMS = frozenset({"web_search_call", "file_search_call"})
-
-_COUNTED_TOOLS = frozenset({"web_search", "image_gen"})
-
-
-def add_to(
-    used: Usage,
-    response: Mapping[str, object],
-    items: list[object],
-    endpoint: Endpoint,
-    dialect: Dialect,
-) -> None:
-    """Add what the hosted tools of a Responses answer used.
-
-    Args:
-        used: The usage to add to.
-        response: The whole answer.
-        items: Its output items.
-        endpoint: Where the numbers are.
-        dialect: What is particular to the provider.
-    """
-    tools = read.fields(response.get("tool_usage"))
-    _add_searches(used, response, items, tools)
-    extra = [svg_usage(item) for item in items]
-    drawn = _drawn(tools.get("image_gen"), endpoint, dialect)
-    if drawn is not None:
-        extra.append((_image_model(response), drawn))
-    used.extra = tuple(each for each in extra if each is not None)
-    if any(_uncounted(item, bool(used.extra)) for item in items):
-        used.partial = True
-    if any(name not in _COUNTED_TOOLS and _has_number(node) for name, node in tools.items()):
-        used.partial = True
 
 
 def mark_chat(used: Usage, answer: object, dialect: Dialect) -> None:
@@ -141,62 +94,6 @@ def mark_preview(used: Usage, node: Mapping[str, object]) -> None:
         used.preview_searches = used.web_searches
 
 
-def _add_searches(
-    used: Usage, response: Mapping[str, object], items: list[object], tools: Mapping[str, object]
-) -> None:
-    counted = read.get(tools.get("web_search"), "num_requests")
-    seen = _searches(items)
-    searches = read.count(counted) if counted is not None else seen
-    used.web_searches = max(used.web_searches, searches)
-    used.file_searches = sum(_completed(item, "file_search_call") for item in items)
-    mark_preview(used, response)
-
-
-def _searches(items: list[object]) -> int:
-    """Searches among the output items, where the response has no `tool_usage`: opening a page and
-    finding in it are not billed."""
-    return sum(
-        _completed(item, "web_search_call")
-        and read.path(item, ("action", "type")) in (None, "search")
-        for item in items
-    )
-
-
-def _completed(item: object, kind: str) -> bool:
-    return read.get(item, "type") == kind and read.get(item, "status") in ("completed", None)
-
-
-def _drawn(node: object, endpoint: Endpoint, dialect: Dialect) -> Usage | None:
-    """The usage of the images that a hosted tool drew."""
-    if node is None:
-        return None
-    images = dataclasses.replace(endpoint, kind="image")
-    drawn = reported_usage.usage(None, images, dialect, reported=node)
-    if drawn is not None:
-        drawn.partial = False  # the prompt may be counted with the text model's
-    return drawn
-
-
-def _uncounted(item: object, images_counted: bool) -> bool:
-    """Whether an item was billed by something that the answer does not count."""
-    kind = read.text(item, "type")
-    if kind is None or kind in FREE_ITEMS or kind in _COUNTED_ITEMS:
-        return False
-    if kind == "image_generation_call":
-        return not images_counted and read.get(item, "status") != "failed"
-    if kind == "shell_call":
-        where = read.path(item, ("environment", "type"))
-        return isinstance(where, str) and where.startswith("container")
-    return kind.endswith("_call")
-
-
-def _image_model(node: object) -> str | None:
-    for tool in read.items(node, "tools"):
-        if read.get(tool, "type") == IMAGE_TOOL:
-            return read.text(tool, "model")
-    return None
-
-
 def _builtin_searches(answer: object, dialect: Dialect) -> int:
     return sum(
         read.path(call, ("function", "name")) in dialect.search_tools
@@ -215,10 +112,3 @@ def _present(node: object, way: Path) -> bool:
     if type(node) is list:
         return any(_present(each, way) for each in node)
     return _present(read.get(node, way[0]), way[1:])
-
-
-def _has_number(node: object) -> bool:
-    """Whether anything below a node is a number above 0."""
-    if read.is_node(node):
-        return any(_has_number(value) for value in read.fields(node).values())
-    return read.count(node) > 0

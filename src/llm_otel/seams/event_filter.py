@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llm_otel.base import guard, read
 
 # The end of an event as the SDKs' parsers see it: an empty line.
 _END = re.compile(rb"\r?\n\r?\n|\r\r")
-_DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
-_NULL = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
-_KEY = b'"usage"'
+
+Strip = Callable[[bytes], bytes]
 
 # More than this of one event is not held back (bytes).
 _MOST_HELD = 1024 * 1024
@@ -39,18 +38,19 @@ def _response_has_decoder(module: str) -> bool:
     return hasattr(response, "_get_content_decoder")
 
 
-def hide_usage(response: Any) -> None:
+def hide_usage(response: Any, strip: Strip) -> None:
     """Filter a response whose body is not read yet, or is in memory as a whole.
 
     Args:
         response: The HTTP response to a request for a stream that asks for usage.
+        strip: Gives an event as it would be had nobody asked; empty for one that would not be.
     """
     whole = read.get(response, "_content")
     if isinstance(whole, bytes):
-        events = Filter()
+        events = Filter(strip)
         response._content = events.feed(whole) + events.flush()
     elif "event-stream" in str(response.headers.get("content-type", "event-stream")):
-        response._decoder = _Decoder(response._get_content_decoder())
+        response._decoder = _Decoder(response._get_content_decoder(), strip)
 
 
 class _Decoder:
@@ -59,9 +59,9 @@ class _Decoder:
     The decoders of httpx give bytes, those of httpx2 an iterator of bytes.
     """
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, strip: Strip) -> None:
         self._inner = inner
-        self._events = Filter()
+        self._events = Filter(strip)
 
     def decode(self, data: bytes) -> Any:
         decoded = self._inner.decode(data)
@@ -83,7 +83,8 @@ class _Decoder:
 class Filter:
     """Passes whole events on, each as it came or without its usage."""
 
-    def __init__(self) -> None:
+    def __init__(self, strip: Strip) -> None:
+        self._strip = strip
         self._held = b""
         self._broken = False
 
@@ -97,7 +98,7 @@ class Filter:
             self._held = held
             return b""
         try:
-            passed, self._held = _events(held)
+            passed, self._held = self._events(held)
         except Exception as exc:  # noqa: BLE001 - then all passes on as it comes
             self._broken, self._held = True, b""
             guard.handle("filter stream", exc)
@@ -109,33 +110,12 @@ class Filter:
     def flush(self) -> bytes:
         """What was held back when the stream ended."""
         held, self._held = self._held, b""
-        return held if self._broken or not held else _without_usage(held)
+        return held if self._broken or not held else self._strip(held)
 
-
-def _events(data: bytes) -> tuple[bytes, bytes]:
-    """The complete events in `data`, filtered, and the rest."""
-    passed, begin = [], 0
-    for end in _END.finditer(data):
-        passed.append(_without_usage(data[begin : end.end()]))
-        begin = end.end()
-    return b"".join(passed), data[begin:]
-
-
-def _without_usage(event: bytes) -> bytes:
-    """An event as it would be had nobody asked for usage; empty for one that would not be."""
-    if _KEY not in event:
-        return event
-    lines = list(_DATA.finditer(event))
-    text = lines[0][1] if len(lines) == 1 else b""
-    chunk = read.json_of(text)
-    if type(chunk) is not dict or "usage" not in chunk:
-        return event
-    if chunk["usage"] is not None:
-        # Beside choices it is what the provider tells without being asked.
-        return event if chunk.get("choices") else b""
-    del chunk["usage"]
-    for null in _NULL.finditer(text):
-        shorter = text[: null.start()] + text[null.end() :]
-        if read.json_of(shorter) == chunk:
-            return event[: lines[0].start(1)] + shorter + event[lines[0].end(1) :]
-    return event
+    def _events(self, data: bytes) -> tuple[bytes, bytes]:
+        """The complete events in `data`, filtered, and the rest."""
+        passed, begin = [], 0
+        for end in _END.finditer(data):
+            passed.append(self._strip(data[begin : end.end()]))
+            begin = end.end()
+        return b"".join(passed), data[begin:]

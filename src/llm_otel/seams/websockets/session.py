@@ -15,13 +15,14 @@ from opentelemetry.trace import INVALID_SPAN
 
 from llm_otel.attribution import current
 from llm_otel.base import finalizers, guard, read
-from llm_otel.clients.spec import Endpoint, Socket
-from llm_otel.core import endings, rivals, websocket_span
+from llm_otel.core import endings, rivals
 from llm_otel.core.call import Call
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
-from llm_otel.core.websocket_responses import Response, Responses
-from llm_otel.core.websocket_speech import Speech
+from llm_otel.protocols.spec import Endpoint, Request, Socket
+from llm_otel.seams.websockets import span as websocket_span
+from llm_otel.seams.websockets.responses import Response, Responses
+from llm_otel.seams.websockets.speech import Speech
 
 CREATE = "response.create"
 # A client that speaks sends this many times a second.
@@ -151,10 +152,8 @@ class Session:
             self._runtime,
             endpoint,
             self._server,
-            body,
-            None,
+            Request("", "", body, streaming=True),
             context,
-            streaming=True,
             own_span=self._own_spans,
         )
 

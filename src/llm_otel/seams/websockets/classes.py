@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from llm_otel.base import fork, guard
-from llm_otel.clients.spec import ClientSpec, Socket
-from llm_otel.core import endings, imports, patch
+from llm_otel.base import guard
+from llm_otel.clients.spec import ClientSpec
+from llm_otel.core import endings
+from llm_otel.protocols.spec import Socket
+from llm_otel.seams import imports
+from llm_otel.seams.replacing import Replacements, caller
 
-_HOOKS = "llm_otel.core.websocket_hooks"
+_HOOKS = "llm_otel.seams.websockets.hooks"
 
 # Functions of a manager and of a connection, with the name of each one's hook. A client without
 # one of them does without.
@@ -35,10 +37,7 @@ class Way(NamedTuple):
 
 # Modules to hook, with what is in them.
 _wanted: dict[str, tuple[ClientSpec, Socket]] = {}
-# What is hooked: class, name, our function, and whether the class had one itself.
-_installed: list[tuple[type, str, Any, bool]] = []
-_lock = threading.Lock()
-fork.renew(__name__, "_lock", threading.Lock)
+_replaced = Replacements()
 
 
 def install(spec: ClientSpec) -> None:
@@ -57,7 +56,7 @@ def _install_if_wanted(module: str) -> None:
     try:
         wanted = _wanted.get(module)
         if wanted is not None:
-            with _lock:
+            with _replaced.lock:
                 _hook_classes(*wanted, sys.modules[module])
     except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
         guard.handle("install", exc)
@@ -73,33 +72,21 @@ def _hook_classes(spec: ClientSpec, socket: Socket, module: Any) -> None:
         for cls, names in ((manager, _MANAGER), (connection, _CONNECTION)):
             for name, hook in names.items():
                 if hasattr(cls, name):
-                    _put(cls, name, hook, way)
-
-
-def _put(cls: type, name: str, hook: str, way: Way) -> None:
-    if any(known is cls and its_name == name for known, its_name, _, _ in _installed):
-        return
-    own = name in vars(cls)
-    original = inspect.getattr_static(cls, name)
-    function = patch.in_place_of(original, _function(original, hook, way))
-    if not own:  # pickled by its name, which has to lead to it
-        function.__module__, function.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
-    setattr(cls, name, function)
-    _installed.append((cls, name, function, own))
+                    _replaced.put(cls, name, partial(_function, hook=hook, way=way))
 
 
 def _function(original: Any, hook: str, way: Way) -> Callable[..., Any]:
     """A function that calls the hook, which is only imported where somebody connects."""
-    wrapped = patch.caller(original)
+    wrapped = caller(original)
 
     def function(owner: Any, *args: Any, **kwargs: Any) -> Any:
-        from llm_otel.core import websocket_hooks
+        from llm_otel.seams.websockets import hooks as websocket_hooks
 
         hooked = getattr(websocket_hooks, hook)
         return hooked(way, partial(wrapped, owner), owner, args, kwargs)
 
     async def coroutine_function(owner: Any, *args: Any, **kwargs: Any) -> Any:
-        from llm_otel.core import websocket_hooks
+        from llm_otel.seams.websockets import hooks as websocket_hooks
 
         hooked = getattr(websocket_hooks, f"async_{hook}")
         return await hooked(way, partial(wrapped, owner), owner, args, kwargs)
@@ -112,18 +99,9 @@ def remove_all() -> None:
 
     A hook that somebody has wrapped since stays, and passes through.
     """
-    with _lock:
+    with _replaced.lock:
         _wanted.clear()
-        left: list[tuple[type, str, Any, bool]] = []
-        for cls, name, function, own in _installed:
-            ours = vars(cls).get(name) is function
-            if not ours:
-                left.append((cls, name, function, own))
-            elif own:
-                setattr(cls, name, function.__wrapped__)
-            else:
-                delattr(cls, name)
-        _installed[:] = left
+        _replaced.remove_all()
     end_all()
 
 

@@ -21,7 +21,7 @@ from llm_otel.content.model import (
     tool_response_part,
 )
 from llm_otel.content.plain import fields_of
-from llm_otel.core.content.parts import (
+from llm_otel.protocols.openai.parts import (
     content_part,
     content_parts,
     generic_part,
@@ -259,3 +259,79 @@ _SPECIAL: dict[str, Callable[[object], list[Part]]] = {
 
 def _call_id(item: object) -> str | None:
     return text(item, "call_id") or text(item, "id")
+
+
+# ------------------------------------------------------------------ streams
+_FINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+# Event -> the field of the item that its deltas make up.
+_DELTA_FIELDS = {
+    "response.output_text.delta": "text",
+    "response.refusal.delta": "refusal",
+    "response.reasoning_summary_text.delta": "summary",
+    "response.reasoning_text.delta": "reasoning",
+    "response.function_call_arguments.delta": "arguments",
+    "response.mcp_call_arguments.delta": "arguments",
+    "response.custom_tool_call_input.delta": "input",
+    "response.code_interpreter_call_code.delta": "code",
+}
+# Fields that an item holds as a list of typed parts: where, and the part's type.
+_DELTA_PARTS = {
+    "text": ("content", "output_text"),
+    "refusal": ("content", "refusal"),
+    "summary": ("summary", "summary_text"),
+    "reasoning": ("content", "reasoning_text"),
+}
+
+
+class ResponsesAccumulator:
+    """The responses API: its last event holds everything, the others serve streams that are cut."""
+
+    def __init__(self) -> None:
+        self._final: object = None
+        self._items: dict[int, object] = {}
+        self._deltas: dict[int, dict[str, list[str]]] = {}
+
+    def add(self, chunk: object) -> None:
+        """Take a typed event."""
+        kind = text(chunk, "type") or ""
+        if kind in _FINAL_EVENTS:
+            self._final = get(chunk, "response")
+            return
+        index = get(chunk, "output_index")
+        if type(index) is not int:
+            return
+        if kind == "response.output_item.added":
+            self._items[index] = get(chunk, "item")
+        elif kind == "response.output_item.done":
+            self._items[index] = get(chunk, "item")
+            self._deltas.pop(index, None)
+        elif kind in _DELTA_FIELDS:
+            delta = text(chunk, "delta")
+            if delta is not None:
+                fields = self._deltas.setdefault(index, {})
+                fields.setdefault(_DELTA_FIELDS[kind], []).append(delta)
+
+    def messages(self, unfinished: str = ERROR) -> list[Message]:
+        """The final response's message, else one of the items and deltas that came."""
+        if items(self._final, "output"):
+            return responses_response(self._final)
+        return items_message([self._item(i) for i in sorted(self._items)], self._final, unfinished)
+
+    def _item(self, index: int) -> object:
+        """The item; one that is not done, with its deltas put together."""
+        item = self._items[index]
+        deltas = self._deltas.get(index)
+        if not deltas:
+            return item
+        whole: dict[str, object] = {
+            key: get(item, key) for key in ("type", "id", "call_id", "name", "role", "server_label")
+        }
+        for name, pieces in deltas.items():
+            joined = "".join(pieces)
+            place, part_type = _DELTA_PARTS.get(name, (name, None))
+            if part_type is None:
+                whole[place] = joined
+            else:
+                key = "refusal" if part_type == "refusal" else "text"
+                whole[place] = [{"type": part_type, key: joined}]
+        return whole
