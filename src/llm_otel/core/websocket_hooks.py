@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
 from opentelemetry import context as otel_context
@@ -16,7 +16,9 @@ from llm_otel.core import rivals, runtime
 from llm_otel.core.server import Server
 from llm_otel.core.websocket_responses import Response
 from llm_otel.core.websocket_session import Session, event_of
-from llm_otel.core.websockets import Way
+
+if TYPE_CHECKING:
+    from llm_otel.core.websockets import Way
 
 # Hooks get the SDK's own function, the object that it is called on, and the arguments.
 Args = tuple[Any, ...]
