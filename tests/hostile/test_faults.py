@@ -244,7 +244,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "read answer": (
         Row(chat, f"{_CORE}.extract.answer"),
         Row(drained, f"{_CORE}.folds.Choices.answer"),
-        Row(chat, f"{_CORE}.read.successful_body", _REFUSED),
+        Row(chat, "llm_otel.base.read.successful_body", _REFUSED),
     ),
     "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
     "measure": (
@@ -328,7 +328,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "step end": (Row(tool, processor=True, times=2),),
     "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT, times=2),),
-    "attribution": (Row(attributed, f"{_CORE}.activation.set_value"),),
+    "attribution": (Row(attributed, "llm_otel.base.activation.set_value"),),
     "score": (Row(scored, f"{_CORE}.instruments.Instruments.score"),),
     "outcome": (Row(scored, f"{_CORE}.instruments.Instruments.outcome"),),
     "fork": (Row(forked),),
@@ -400,7 +400,7 @@ def _check(watch: Watch, site: str, times: int | None, beside: tuple[str, ...]) 
 
 
 # ------------------------------------------------------------------ the table is complete
-# Handlers in the core that need no guard, and why.
+# Handlers in base/ and core/ that need no guard, and why.
 UNGUARDED = {
     "finalizers._put": "gevent's queue in a thread without a loop; a finaliser logs nothing",
     "finalizers._end_and_wait": "gevent's loop itself must not wait",
@@ -461,11 +461,11 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 
 
 def test_every_broad_handler_in_the_core_is_guarded() -> None:
-    """`except Exception` in the core tells the guard, passes on, or is explained above."""
+    """`except Exception` in base/ and core/ tells the guard, passes on, or is explained above."""
     found = {
         f"{path.stem}.{name}"
         for path, tree in _modules()
-        if "core" in path.parts
+        if path.relative_to(SOURCE).parts[0] in ("base", "core")
         for name, handler in _handlers(tree)
         if not any(_sites(handler)) and not _passes_on(handler) and name != "end"
     }

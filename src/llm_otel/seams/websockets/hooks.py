@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
 from opentelemetry import context as otel_context
@@ -14,9 +14,11 @@ from llm_otel.base import finalizers, fork, guard, read
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.core import rivals, runtime
 from llm_otel.core.server import Server
-from llm_otel.seams.websockets.classes import Way
 from llm_otel.seams.websockets.responses import Response
 from llm_otel.seams.websockets.session import Session, event_of
+
+if TYPE_CHECKING:
+    from llm_otel.seams.websockets.classes import Way
 
 # Hooks get the SDK's own function, the object that it is called on, and the arguments.
 Args = tuple[Any, ...]
