@@ -190,17 +190,22 @@ def _position(kwargs: dict[str, Any]) -> int:
 
 def _asking(
     started: begin.Begun, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The caller's arguments with a copy of the options whose body asks for usage."""
-    options = copy.copy(_options(args, kwargs))
-    if options.extra_json:
-        options.extra_json = {**options.extra_json, **(started.asking or {})}
-    else:
-        options.json_data = {**options.json_data, **(started.asking or {})}
+) -> tuple[begin.Begun, tuple[Any, ...], dict[str, Any]]:
+    """The arguments with a copy of the options whose body asks for usage; where that fails, the
+    caller's own and nothing to hide."""
+    try:
+        options = copy.copy(_options(args, kwargs))
+        if options.extra_json:
+            options.extra_json = {**options.extra_json, **(started.asking or {})}
+        else:
+            options.json_data = {**options.json_data, **(started.asking or {})}
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("ask for usage", exc)
+        return started._replace(asking=None), args, kwargs
     if "options" in kwargs:
-        return args, {**kwargs, "options": options}
+        return started, args, {**kwargs, "options": options}
     at = _position(kwargs)
-    return (*args[:at], options, *args[at + 1 :]), kwargs
+    return started, (*args[:at], options, *args[at + 1 :]), kwargs
 
 
 # ------------------------------------------------------------------ the hooks
@@ -213,7 +218,7 @@ def _sync_hook(spec: ClientSpec) -> Hook:
             if started is None:
                 return wrapped(client, *args, **kwargs)
             if started.asking is not None:
-                args, kwargs = _asking(started, args, kwargs)
+                started, args, kwargs = _asking(started, args, kwargs)
             token = otel_context.attach(started.context)
             try:
                 result = wrapped(client, *args, **kwargs)
@@ -239,7 +244,7 @@ def _async_hook(spec: ClientSpec) -> Hook:
             if started is None:
                 return await wrapped(client, *args, **kwargs)
             if started.asking is not None:
-                args, kwargs = _asking(started, args, kwargs)
+                started, args, kwargs = _asking(started, args, kwargs)
             finalizers.ready()
             token = otel_context.attach(started.context)
             try:

@@ -10,7 +10,7 @@ from llm_otel.base import read
 from llm_otel.protocols import costs, errors
 from llm_otel.protocols.answer import Answer, BodyError
 from llm_otel.protocols.openai import marks, usage
-from llm_otel.protocols.openai.common import OpenAI
+from llm_otel.protocols.openai.common import OpenAI, finish_reason
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold
 from llm_otel.protocols.usage import merged
 from llm_otel.usage import Usage
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from llm_otel.content.model import Content, Message
     from llm_otel.providers.dialects import Dialect
 
-# Provider's finish reason -> the conventions' word; others pass as they are.
-_FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
 # The finish reasons of nearly every choice; none of them is a failure.
 _GOOD = {"stop": "stop", "length": "length", "tool_calls": "tool_call"}
 # Keys under which a failure comes with HTTP 200.
@@ -145,15 +143,6 @@ def _has_content(choice: object) -> bool:
     message = read.get(choice, "message")
     keys = ("content", "tool_calls", "reasoning_content", "reasoning", "audio", "refusal")
     return bool(read.get(choice, "text")) or any(read.get(message, key) for key in keys)
-
-
-def finish_reason(value: object) -> str | None:
-    """A choice's finish reason in the conventions' words: `error` for a missing one, None for an
-    empty one."""
-    if value == "":
-        return None
-    reason = read.string(value) or "error"
-    return _FINISH_REASONS.get(reason, reason)
 
 
 # ------------------------------------------------------------------ streams

@@ -21,7 +21,7 @@ from llm_otel.content.model import (
     tool_response_part,
 )
 from llm_otel.content.plain import fields_of
-from llm_otel.protocols.openai.chat import finish_reason
+from llm_otel.protocols.openai.common import finish_reason
 from llm_otel.protocols.openai.parts import content_parts, generic_part, tool_definitions
 
 # DeepSeek and vLLM | groq, together, OpenRouter; who sends both sends the same text twice.

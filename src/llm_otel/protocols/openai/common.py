@@ -15,6 +15,9 @@ from llm_otel.usage import Usage
 if TYPE_CHECKING:
     from llm_otel.providers.dialects import Dialect
 
+# Provider's finish reason -> the conventions' word; others pass as they are.
+_FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
+
 
 class OpenAI(Protocol):
     """An endpoint of which nothing more is known; the others add what they tell.
@@ -79,3 +82,12 @@ class OpenAI(Protocol):
                 dialect,
                 called_tools="tool_call" in answer.finish_reasons,
             )
+
+
+def finish_reason(value: object) -> str | None:
+    """A choice's finish reason in the conventions' words: `error` for a missing one, None for an
+    empty one."""
+    if value == "":
+        return None
+    reason = read.string(value) or "error"
+    return _FINISH_REASONS.get(reason, reason)
