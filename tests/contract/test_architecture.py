@@ -178,7 +178,8 @@ def test_public_names_are_pinned() -> None:
 READERS = ("get", "text", "items", "path", "fields")
 # Keys of bodies beside those that the tables of usages and requests name.
 KEYS = {"choices", "code", "content", "delta", "error", "finish_reason", "id", "message",
-        "messages", "model", "output", "status", "stream", "stream_options", "type", "usage"}  # fmt: skip
+        "messages", "model", "output", "status", "stream", "stream_options", "type",
+        "usage"}  # fmt: skip
 
 
 def _words(tree: ast.AST) -> set[str]:
