@@ -15,9 +15,10 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 import llm_otel
 from llm_otel.base import finalizers, fork
 from llm_otel.clients.openai import CLIENT
-from llm_otel.core import imports, patch
 from llm_otel.core.ledger import Ledger
 from llm_otel.core.metrics.pending_counters import PendingCounters
+from llm_otel.seams import imports
+from llm_otel.seams import stainless as patch
 from llm_otel.testing import Provider, capture
 
 QUESTION: Any = [{"role": "user", "content": "Hi"}]

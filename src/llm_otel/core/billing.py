@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from llm_otel import semconv
 from llm_otel.base import guard
 from llm_otel.core import polled_usage
-from llm_otel.core.record import Bill
+from llm_otel.core.metrics.measurement import Bill
 
 if TYPE_CHECKING:
     from llm_otel.core.ledger import Ledger
     from llm_otel.core.metrics.instruments import Instruments
     from llm_otel.core.metrics.series import Series
     from llm_otel.core.record import Record
-    from llm_otel.core.reported_cost import ReportedCost
     from llm_otel.pricing import Cost, Pricing
+    from llm_otel.protocols.answer import ReportedCost
     from llm_otel.usage import Usage
-
-# Kinds of requests that are billed by the token.
-_IN_TOKENS = frozenset({"chat", "completion", "responses", "embeddings"})
 
 
 class _Purchase(NamedTuple):
@@ -67,7 +64,7 @@ def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instrume
             pass
         elif answer.cost is not None and answer.cost.usd:
             # Pictures and the like have a price and no tokens.
-            usage_unknown = endpoint.kind in _IN_TOKENS
+            usage_unknown = endpoint.in_tokens
             cost, priced = _cost(answer.cost), True
         elif record.failure.kind is None and not answer.background:
             usage_unknown = True

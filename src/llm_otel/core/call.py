@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -13,37 +13,22 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
-from llm_otel.core import (
-    billing,
-    describe,
-    extract,
-    folds,
-    hosted_tools,
-    reported_cost,
-    server,
-)
+from llm_otel.core import billing, describe
 from llm_otel.core.errors import NO_FAILURE, Failure, classify
-from llm_otel.core.estimate import Characters
-from llm_otel.core.extract import Answer
 from llm_otel.core.metrics import semconv_metrics
-from llm_otel.core.record import Bill, Measurement, Record
+from llm_otel.core.metrics.measurement import Bill, Measurement
+from llm_otel.core.record import Record
+from llm_otel.protocols import costs
+from llm_otel.protocols.answer import Answer
 
 if TYPE_CHECKING:
     from llm_otel.base.finalizers import Moment
-    from llm_otel.clients.spec import Endpoint
-    from llm_otel.core.folds import Fold
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
+    from llm_otel.protocols.spec import Accumulator, Endpoint, Estimate, Fold, Observer, Request
 
 
 _TOO_MANY = 429
-
-
-class Observer(Protocol):
-    """Sees the chunks of a stream."""
-
-    def add(self, chunk: Any) -> None:
-        """One chunk, in order."""
 
 
 class Call:
@@ -53,10 +38,8 @@ class Call:
         runtime: Where to emit.
         endpoint: What is where in its bodies.
         host: Who answers.
-        body: The JSON body as the SDK sends it; read, never changed.
-        extra: The SDK's `extra_body`, which overrides the body.
+        request: What is asked for.
         context: The caller's OpenTelemetry context.
-        streaming: The answer comes in chunks.
         own_span: False when an outer instrumentation already has a span for this call.
         unasked: A stream whose usage could be asked for, and nobody did.
     """
@@ -66,19 +49,18 @@ class Call:
         "_once",
         "accumulator",
         "attribution",
-        "body",
         "characters",
         "context",
         "ended_at",
         "endpoint",
         "epoch",
-        "extra",
         "first_chunk_at",
         "fold",
         "model",
         "own_span",
         "reading",
         "recording",
+        "request",
         "response",
         "retries",
         "runtime",
@@ -95,22 +77,19 @@ class Call:
         runtime: Runtime,
         endpoint: Endpoint,
         host: Server,
-        body: Mapping[str, object],
-        extra: object,
+        request: Request,
         context: Context,
-        streaming: bool,
         own_span: bool,
         unasked: bool = False,
     ) -> None:
         self.runtime = runtime
         self.endpoint = endpoint
         self.server = host
-        self.body = body
-        self.extra = extra
-        self.streaming = streaming
+        self.request = request
+        self.streaming = request.streaming
         self.own_span = own_span
         self.unasked = unasked
-        self.model = server.request_model(body, extra)
+        self.model = endpoint.protocol.model(request) or semconv.NONE
         self.attribution = current(context)
         self.series = runtime.instruments.calls.series(
             self.model,
@@ -126,8 +105,8 @@ class Call:
         self.reading = False
         self.ended_at: Moment | None = None
         self.fold: Fold | None = None
-        self.accumulator: Any = None
-        self.characters: Characters | None = None
+        self.accumulator: Accumulator | None = None
+        self.characters: Estimate | None = None
         self._once = [True]
         self.span = self._start_span(context) if own_span else trace.get_current_span(context)
         self.recording = own_span and self.span.is_recording()
@@ -139,44 +118,39 @@ class Call:
     def _start_span(self, context: Context) -> trace.Span:
         operation = self.endpoint.operation
         name = operation if self.model == semconv.NONE else f"{operation} {self.model}"
-        return self.runtime.tracer.start_span(
-            name,
-            context,
-            SpanKind.CLIENT,
-            describe.start_attributes(self.endpoint, self.server, self.model),
-        )
+        attributes = describe.start_attributes(self.endpoint, self.server, self.model)
+        return self.runtime.tracer.start_span(name, context, SpanKind.CLIENT, attributes)
 
     def received(self, response: Any, retries: int) -> None:
         """The HTTP response is there (its body may not be): keep what its headers tell."""
         self.response = response
         self.retries = retries
 
-    def watch(self) -> list[Observer]:
-        """Begin to fold a stream's chunks; returns who wants to see them, the fold first."""
-        self.fold = folds.new(self.endpoint, self.server.dialect)
-        observers: list[Observer] = [self.fold]
-        settings = self.runtime.settings
-        if self.runtime.policy.active:
-            from llm_otel.core.content.streams import accumulator
+    def watch(self, hides: bool = False) -> list[Observer]:
+        """Begin to fold a stream's chunks; returns who wants to see them, the fold first.
 
-            self.accumulator = accumulator(self.endpoint.kind)
-            if self.accumulator is not None:
-                observers.append(self.accumulator)
-        if settings.estimate_usage and self.endpoint.stream == "choices":
-            self.characters = Characters()
-            observers.append(self.characters)
+        Args:
+            hides: The stream's usage was asked for by us.
+        """
+        protocol, settings = self.endpoint.protocol, self.runtime.settings
+        self.fold = protocol.fold(self.endpoint, self.server.dialect)
+        self.fold.hides = hides
+        self.accumulator = protocol.accumulator() if self.runtime.policy.active else None
+        self.characters = protocol.estimate() if settings.estimate_usage else None
+        observers: list[Observer | None] = [self.fold, self.accumulator, self.characters]
         if settings.per_chunk_metric:
             table = self.runtime.instruments.table
             points = semconv_metrics.points(self.series, self.server, None, table)
             observers.append(semconv_metrics.ChunkTimer(points, settings.semconv))
-        return observers
+        return [each for each in observers if each is not None]
 
     # ------------------------------------------------------------------ ends
     def returned(self, result: object) -> None:
         """The whole answer is there."""
         if self._claim():
-            dialect = self.server.dialect
-            self._end(lambda: extract.answer(result, self.endpoint, dialect), result=result)
+            endpoint, dialect = self.endpoint, self.server.dialect
+            protocol = endpoint.protocol
+            self._end(lambda: protocol.answer(result, endpoint, dialect), result=result)
 
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
@@ -237,12 +211,11 @@ class Call:
             self.response = read.get(exc, "response")
         if self.fold is not None:
             return self._interrupted()
-        completion = read.get(exc, "completion")
-        if completion is not None:
-            return extract.answer(completion, self.endpoint, self.server.dialect)
-        return extract.answer(
-            read.successful_body(self.response), self.endpoint, self.server.dialect
-        )
+        protocol = self.endpoint.protocol
+        whole = protocol.answer_of_failure(exc)
+        if whole is None:
+            whole = read.successful_body(self.response)
+        return protocol.answer(whole, self.endpoint, self.server.dialect)
 
     # ------------------------------------------------------------------ emit
     def _end(
@@ -270,7 +243,7 @@ class Call:
         first_chunk_at = self.first_chunk_at
         first_chunk = None if first_chunk_at is None else first_chunk_at - self.started
         record = Record(
-            series, self.endpoint, self.server, self.body, self.model,
+            series, self.endpoint, self.server, self.request, self.model,
             self.attribution.span_attributes, self.streaming, seconds, first_chunk, answer,
             failure, result, self.accumulator, self.response, self.retries,
         )  # fmt: skip
@@ -330,21 +303,12 @@ class Call:
         our own count where nobody tells."""
         used, dialect = answer.usage, self.server.dialect
         if used is not None:
-            if used.web_searches:
-                hosted_tools.mark_preview(used, self.body)
-            if dialect.searches_in_requests:
-                hosted_tools.mark_request(
-                    used,
-                    self.body,
-                    self.extra,
-                    dialect,
-                    called_tools="tool_call" in answer.finish_reasons,
-                )
+            self.endpoint.protocol.complete(used, self.request, answer, dialect)
         elif self.characters is not None:
-            answer.usage = self.characters.usage(self.body)
+            answer.usage = self.characters.usage(self.request.body)
             answer.usage_source = semconv.USAGE_ESTIMATED
         if answer.cost is not None or dialect.cost_headers:
-            answer.cost = reported_cost.in_response(answer.cost, self.response, dialect)
+            answer.cost = costs.in_response(answer.cost, self.response, dialect)
 
     def _note_server(self, record: Record, bill: Bill) -> None:
         """Keep the rate-limit headers; an error's may tell nothing and hide what others told. Warn
@@ -355,7 +319,10 @@ class Call:
         if headers is not None and (failure.kind is None or failure.status == _TOO_MANY):
             labels = self.series.labels
             self.runtime.instruments.headroom.keep(
-                labels[semconv.PROVIDER], labels[semconv.MODEL], headers
+                labels[semconv.PROVIDER],
+                labels[semconv.MODEL],
+                headers,
+                record.endpoint.protocol.headers,
             )
         if self.unasked and bill.usage_unknown and answer.finish_reasons != [semconv.CANCELLED]:
             reports_cost = answer.cost is not None and answer.cost.usd

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
 from llm_otel.base import guard
-from llm_otel.core import extract, headroom
+from llm_otel.core import headroom
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
-    from llm_otel.clients.spec import Endpoint
-    from llm_otel.core.content.model import Content
-    from llm_otel.core.content.policy import Policy
+    from llm_otel.content.model import Content
+    from llm_otel.content.policy import Policy
     from llm_otel.core.errors import Failure
-    from llm_otel.core.record import Bill, Record
+    from llm_otel.core.metrics.measurement import Bill
+    from llm_otel.core.record import Record
     from llm_otel.core.server import Server
+    from llm_otel.protocols.spec import Endpoint
+    from llm_otel.usage import Usage
 
 
 def start_attributes(endpoint: Endpoint, server: Server, model: str) -> dict[str, Any]:
@@ -40,7 +43,8 @@ def end_attributes(record: Record, bill: Bill, cache_write: tuple[str, ...]) -> 
     """
     attributes: dict[str, Any] = {}
     try:
-        attributes = extract.request_attributes(record.body, record.endpoint)
+        attributes = record.endpoint.protocol.request_attributes(record.request.body)
+        attributes.update(record.endpoint.attributes)
     except Exception as problem:  # noqa: BLE001
         guard.handle("describe request", problem)
     attributes.update(record.attribution)
@@ -66,7 +70,9 @@ def _answer(attributes: dict[str, Any], record: Record) -> None:
         attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
     if answer.fingerprint is not None:
         attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
-    request_id = headroom.request_id(record.result, record.response)
+    request_id = headroom.request_id(
+        record.result, record.response, record.endpoint.protocol.headers
+    )
     if request_id is not None:
         attributes[semconv.PROVIDER_REQUEST_ID] = request_id
     resends = record.retries
@@ -100,12 +106,47 @@ def _usage(
             attributes[semconv.RESPONSE_STATUS] = answer.status
     elif answer.usage is not None:
         attributes[semconv.USAGE_SOURCE] = answer.usage_source
-        extract.usage_attributes(attributes, answer.usage, cache_write)
+        _usage_attributes(attributes, answer.usage, cache_write)
         if endpoint.operation == semconv.EMBEDDINGS:
             # the conventions know no output of embeddings
             attributes.pop(semconv.USAGE_OUTPUT_TOKENS)
     elif bill.usage_unknown:
         attributes[semconv.USAGE_SOURCE] = semconv.USAGE_UNKNOWN
+
+
+_PARTS = {
+    "cache_read_tokens": semconv.USAGE_CACHE_READ,
+    "reasoning_tokens": semconv.USAGE_REASONING,
+    "audio_input_tokens": semconv.USAGE_AUDIO_INPUT,
+    "audio_output_tokens": semconv.USAGE_AUDIO_OUTPUT,
+    "image_input_tokens": semconv.USAGE_IMAGE_INPUT,
+    "image_output_tokens": semconv.USAGE_IMAGE_OUTPUT,
+}
+_parts = attrgetter(*_PARTS)
+_PART_ATTRIBUTES = tuple(_PARTS.values())
+
+
+def _usage_attributes(
+    attributes: dict[str, Any], used: Usage, cache_write: tuple[str, ...]
+) -> None:
+    """Add the span attributes of a usage; subsets only where they are not 0.
+
+    Args:
+        attributes: Where to.
+        used: What was billed.
+        cache_write: Name or names of the cache-write attribute, which the conventions renamed.
+    """
+    # A count of 0 in a usage that is known to be partial is one that was not reported.
+    if used.input_tokens or not used.partial:
+        attributes[semconv.USAGE_INPUT_TOKENS] = used.input_tokens
+    if used.output_tokens or not used.partial:
+        attributes[semconv.USAGE_OUTPUT_TOKENS] = used.output_tokens
+    for name, value in zip(_PART_ATTRIBUTES, _parts(used)):
+        if value:
+            attributes[name] = value
+    if used.cache_write_tokens:
+        for name in cache_write:
+            attributes[name] = used.cache_write_tokens
 
 
 def _cost(attributes: dict[str, Any], bill: Bill) -> None:
@@ -139,8 +180,8 @@ def content(
         span, logger: Where it may go.
         context: Holds the span.
     """
-    from llm_otel.core.content import emit
-    from llm_otel.core.content.model import Content
+    from llm_otel.content import emit
+    from llm_otel.content.model import Content
 
     if policy.emit:
         start = start_attributes(record.endpoint, record.server, record.model)
@@ -150,16 +191,14 @@ def content(
 
 
 def _messages(record: Record) -> Content:
-    from llm_otel.core.content.endpoints import request_content, response_content
-    from llm_otel.core.content.openai_responses import fetched_content
-
-    kind, result = record.endpoint.kind, record.result
-    if record.endpoint.polled and kind == "responses" and result is not None:
-        return fetched_content(result)
-    messages = request_content(kind, record.body)
+    endpoint, result = record.endpoint, record.result
+    protocol = endpoint.protocol
+    if endpoint.polled and endpoint.resumable and result is not None:
+        return protocol.fetched_content(result)
+    messages = protocol.request_content(record.request.body)
     if record.accumulator is not None:
         left = record.answer.finish_reasons == [semconv.CANCELLED]
         messages.outputs = record.accumulator.messages(semconv.CANCELLED if left else "error")
     elif result is not None:
-        messages.outputs = response_content(kind, result)
+        messages.outputs = protocol.response_content(result)
     return messages

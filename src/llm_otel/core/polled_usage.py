@@ -26,13 +26,13 @@ def countable(record: Record, ledger: Ledger, calls: CallMetrics) -> tuple[Usage
     """
     series, endpoint, answer = record.series, record.endpoint, record.answer
     if not (endpoint.polled or answer.background):
-        if answer.usage is None and endpoint.kind == "responses" and answer.response_id:
+        if answer.usage is None and endpoint.resumable and answer.response_id:
             # Cut off: a poll may see what it used.
             ledger.begin(answer.response_id, series.labels)
         return answer.usage, series
     key = answer.response_id
     # A response in the foreground was counted when it was made, unless that was cut off.
-    foreground = endpoint.kind == "responses" and not answer.background
+    foreground = endpoint.resumable and not answer.background
     if key is None or not answer.terminal:
         if key is not None and not foreground:
             ledger.begin(key, series.labels)

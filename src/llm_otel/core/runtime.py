@@ -19,8 +19,8 @@ from llm_otel.core.metrics.instruments import Instruments, for_meter
 from llm_otel.core.server import Servers
 
 if TYPE_CHECKING:
-    from llm_otel.core.content.policy import Policy
-    from llm_otel.core.record import Recorder
+    from llm_otel.content.policy import Policy
+    from llm_otel.core.metrics.measurement import Recorder
     from llm_otel.pricing import Pricing
     from llm_otel.settings import Settings
 
@@ -93,8 +93,8 @@ def build(
     explicit: bool = False,
 ) -> Runtime:
     """A runtime on the given providers, the global ones where None."""
-    from llm_otel.core.content.hook import load_hook
-    from llm_otel.core.content.policy import Policy
+    from llm_otel.content.hook import load_hook
+    from llm_otel.content.policy import Policy
     from llm_otel.pricing import Pricing
     from llm_otel.version import __version__
 

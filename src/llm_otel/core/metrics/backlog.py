@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llm_otel.core.record import Measurement
+    from llm_otel.core.metrics.measurement import Measurement
 
 # More in a row saves nothing more, and this takes less than a millisecond of the call that works
 # it off.

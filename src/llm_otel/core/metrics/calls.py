@@ -14,8 +14,8 @@ from llm_otel.core.metrics.series import Series
 
 if TYPE_CHECKING:
     from llm_otel.base.otel_internals import Point
+    from llm_otel.core.metrics.measurement import Measurement
     from llm_otel.core.metrics.table import InstrumentTable
-    from llm_otel.core.record import Measurement
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
 

@@ -9,9 +9,9 @@ from llm_otel import semconv
 from llm_otel.core.metrics.semconv_points import SemconvPoints
 
 if TYPE_CHECKING:
+    from llm_otel.core.metrics.measurement import Measurement, Recorder
     from llm_otel.core.metrics.series import Series
     from llm_otel.core.metrics.table import InstrumentTable
-    from llm_otel.core.record import Measurement, Recorder
     from llm_otel.core.server import Server
     from llm_otel.usage import Usage
 
