@@ -230,6 +230,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),
         Row(drained, f"{_CORE}.call.Call.received"),
+        Row(chat, f"{_SEAMS}.stainless._resend_count", _REFUSED),
     ),
     "returned": (
         Row(drained, f"{_CORE}.byte_streams.watch_response", _WHOLE),

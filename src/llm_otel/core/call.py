@@ -327,7 +327,9 @@ class Call:
         if self.unasked and bill.usage_unknown and answer.finish_reasons != [semconv.CANCELLED]:
             reports_cost = answer.cost is not None and answer.cost.usd
             if not reports_cost:
-                self.runtime.servers.warn_of_missing_usage(self.server)
+                self.runtime.servers.warn_of_missing_usage(
+                    self.server, self.endpoint.protocol.how_to_ask
+                )
 
     def _describe(self, record: Record, bill: Bill) -> None:
         """The span's attributes and, if somebody opted in, the content."""

@@ -75,11 +75,8 @@ def _answer(attributes: dict[str, Any], record: Record) -> None:
     )
     if request_id is not None:
         attributes[semconv.PROVIDER_REQUEST_ID] = request_id
-    resends = record.retries
-    if failure.exc is not None:
-        resends = resends or headroom.resend_count(failure.exc)
-    if resends:
-        attributes[semconv.HTTP_RESEND_COUNT] = resends
+    if record.retries:
+        attributes[semconv.HTTP_RESEND_COUNT] = record.retries
     first_chunk = record.first_chunk
     if first_chunk is not None:
         attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk
