@@ -15,6 +15,7 @@ from typing import Final
 from llm_otel import semconv
 from llm_otel.semconv import FEATURE, MODEL, PROVIDER, TENANT_ID
 from llm_otel.stack.config import Config
+from llm_otel.stack.limits import seconds
 from llm_otel.stack.prometheus import budgets, usual
 from llm_otel.stack.prometheus.hourly import COUNT, SUM, growth
 from llm_otel.stack.prometheus.promql import (
@@ -31,7 +32,6 @@ from llm_otel.stack.prometheus.rule import Group, Rule
 
 CALLER: Final = (SERVICE, MODEL, PROVIDER)
 QUANTILES: Final = (50, 95, 99)
-SLO_WINDOWS: Final = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 _NAME: Final = re.compile(r"[\w:]+")
 
@@ -57,8 +57,9 @@ SUMMARIES: Final = {
     "service_tenant_feature": (SERVICE, TENANT_ID, FEATURE),
 }
 
-REQUEST_RATE: Final = "service:gen_ai_requests:rate5m"
-ERROR_RATE: Final = f"service:{base(semconv.ERRORS)}:rate5m"
+_RATE_WINDOW: Final = "5m"
+REQUEST_RATE: Final = f"service:gen_ai_requests:rate{_RATE_WINDOW}"
+ERROR_RATE: Final = f"service:{base(semconv.ERRORS)}:rate{_RATE_WINDOW}"
 HEARD: Final = "service:llm_otel_series:count"
 ACTIVE: Final = f"service_model_provider:{base(semconv.REQUESTS_ACTIVE)}:sum"
 HEADROOM: Final = "service_model_provider:gen_ai_ratelimit:remaining_ratio"
@@ -104,7 +105,7 @@ def summary(level: str, detailed: str) -> str:
 
 
 def slo_ratio(window: str) -> str:
-    """The name of: a service's share of calls that failed, over one of `SLO_WINDOWS`."""
+    """The name of: a service's share of calls that failed in a way that counts against the SLO."""
     return f"service:{base(semconv.ERRORS)}:ratio_rate{window}"
 
 
@@ -118,7 +119,7 @@ def groups(config: Config, read: str) -> tuple[Group, ...]:
     names = frozenset(_NAME.findall(read))
     return (
         Group("llm-calls", "1m", tuple(_calls(names))),
-        Group("llm-slo", "1m", tuple(_slo())),
+        Group("llm-slo", "1m", tuple(_slo(names))),
         Group("llm-hourly", "1h", (*_detailed(), *_summaries())),
         Group("llm-services", "5m", tuple(usual.rules())),
         Group("llm-budgets", "5m", tuple(budgets.rules(config))),
@@ -183,13 +184,15 @@ def _headroom() -> str:
     return f"min by ({', '.join((*CALLER, 'limit'))}) (\n{left}\n)"
 
 
-def _slo() -> Iterable[Rule]:
+def _slo(names: Collection[str]) -> Iterable[Rule]:
     counted = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
-    yield Rule(REQUEST_RATE, f"(\n{observed(semconv.REQUEST_DURATION, '5m', (SERVICE,))}\n) / 300")
-    failed = grown(semconv.ERRORS, "5m", (SERVICE,), counted)
+    yield Rule(
+        REQUEST_RATE, f"(\n{observed(semconv.REQUEST_DURATION, _RATE_WINDOW, (SERVICE,))}\n) / 300"
+    )
+    failed = grown(semconv.ERRORS, _RATE_WINDOW, (SERVICE,), counted)
     yield Rule(ERROR_RATE, f"{failed} / 300\nor\n0 * {REQUEST_RATE}")
-    for window in SLO_WINDOWS:
-        if window == SLO_WINDOWS[0]:
+    for window in sorted(_windows(names, slo_ratio), key=seconds):
+        if window == _RATE_WINDOW:
             yield Rule(slo_ratio(window), f"{ERROR_RATE} / ({REQUEST_RATE} > 0)")
             continue
         # A day of samples a minute apart tells no more than one of samples five minutes apart.
