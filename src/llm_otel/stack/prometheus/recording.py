@@ -8,7 +8,7 @@ further than a day sums the hourly rules: raw series would be slow, and lost aft
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Final
 
@@ -17,7 +17,7 @@ from llm_otel.semconv import FEATURE, MODEL, PROVIDER, TENANT_ID
 from llm_otel.stack.config import Config
 from llm_otel.stack.limits import seconds
 from llm_otel.stack.prometheus import budgets, usual
-from llm_otel.stack.prometheus.hourly import COUNT, SUM, growth
+from llm_otel.stack.prometheus.hourly import COUNT, SUM, Part, growth
 from llm_otel.stack.prometheus.promql import (
     SERVICE,
     base,
@@ -35,20 +35,32 @@ QUANTILES: Final = (50, 95, 99)
 
 _NAME: Final = re.compile(r"[\w:]+")
 
-_DETAIL: Final = (SERVICE, MODEL, PROVIDER, TENANT_ID, FEATURE)
-_DETAILED: Final = "service_model_provider_tenant_feature"
-HOURLY_COST: Final = f"{_DETAILED}:{base(semconv.COST)}:increase1h"
-HOURLY_TOKENS: Final = f"{_DETAILED}:{base(semconv.TOKENS_CONSUMED)}:increase1h"
-HOURLY_REQUESTS: Final = f"{_DETAILED}:gen_ai_requests:increase1h"
-HOURLY_ERRORS: Final = f"{_DETAILED}:{base(semconv.ERRORS)}:increase1h"
-HOURLY_SCORES: Final = (
-    f"service_model_tenant_feature:{base(semconv.EVALUATION_SCORE)}_count:increase1h"
-)
-HOURLY_SCORE_SUM: Final = (
-    f"service_model_tenant_feature:{base(semconv.EVALUATION_SCORE)}_sum:increase1h"
-)
-HOURLY_OUTCOMES: Final = f"service_tenant_feature:{base(semconv.OUTCOMES)}:increase1h"
-HOURLY_VALUE: Final = f"service_tenant_feature:{base(semconv.OUTCOME_VALUE_USD)}:increase1h"
+# What the level of a recorded name calls a label; its other labels are not in the name.
+_LEVEL: Final = {MODEL: "model", PROVIDER: "provider", TENANT_ID: "tenant", FEATURE: "feature"}
+
+
+def hourly(metric: semconv.Metric, part: Part | None = None) -> str:
+    """The name of: what a metric of `semconv.HOURLY` grew by in an hour.
+
+    Args:
+        metric: A counter or a histogram.
+        part: `COUNT` or `SUM` of a histogram.
+    """
+    kept = semconv.HOURLY[metric]
+    level = "_".join(["service", *(word for label, word in _LEVEL.items() if label in kept)])
+    suffix = part.suffix if part else ""
+    name = "gen_ai_requests" if metric is semconv.REQUEST_DURATION else f"{base(metric)}{suffix}"
+    return f"{level}:{name}:increase1h"
+
+
+HOURLY_COST: Final = hourly(semconv.COST)
+HOURLY_TOKENS: Final = hourly(semconv.TOKENS_CONSUMED)
+HOURLY_REQUESTS: Final = hourly(semconv.REQUEST_DURATION, COUNT)
+HOURLY_ERRORS: Final = hourly(semconv.ERRORS)
+HOURLY_SCORES: Final = hourly(semconv.EVALUATION_SCORE, COUNT)
+HOURLY_SCORE_SUM: Final = hourly(semconv.EVALUATION_SCORE, SUM)
+HOURLY_OUTCOMES: Final = hourly(semconv.OUTCOMES)
+HOURLY_VALUE: Final = hourly(semconv.OUTCOME_VALUE_USD)
 
 # Sums of the detailed series. Dashboards read these while no variable needs a label they lack.
 SUMMARIES: Final = {
@@ -203,34 +215,37 @@ def _slo(names: Collection[str]) -> Iterable[Rule]:
         )
 
 
-def _detailed() -> Iterable[Rule]:
-    scored = (SERVICE, semconv.EVALUATION, MODEL, FEATURE, TENANT_ID)
-    ended = (SERVICE, semconv.KIND, FEATURE, TENANT_ID)
-    by_token = (*_DETAIL, semconv.TOKEN_TYPE)
-    by_error = (*_DETAIL, semconv.ERROR_TYPE_LABEL)
-    for rules in (
-        growth(HOURLY_COST, semconv.COST, _DETAIL),
-        growth(HOURLY_TOKENS, semconv.TOKENS_CONSUMED, by_token),
-        growth(HOURLY_REQUESTS, semconv.REQUEST_DURATION, _DETAIL, COUNT),
-        growth(HOURLY_ERRORS, semconv.ERRORS, by_error),
-        growth(HOURLY_SCORES, semconv.EVALUATION_SCORE, scored, COUNT),
-        growth(HOURLY_SCORE_SUM, semconv.EVALUATION_SCORE, scored, SUM),
-        growth(HOURLY_OUTCOMES, semconv.OUTCOMES, (*ended, semconv.OUTCOME)),
-        growth(HOURLY_VALUE, semconv.OUTCOME_VALUE_USD, ended),
-    ):
-        yield from rules
+def _parts() -> Iterator[tuple[semconv.Metric, Part | None]]:
+    """What is recorded hour by hour; of a call's duration nobody asks the sum."""
+    for metric in semconv.HOURLY:
+        if metric.kind != "histogram":
+            yield metric, None
+        elif metric is semconv.REQUEST_DURATION:
+            yield metric, COUNT
+        else:
+            yield metric, COUNT
+            yield metric, SUM
 
 
-def _summaries() -> Iterable[Rule]:
-    of_calls = ("service_model_provider", "service_tenant_feature")
-    of_scores = ("service_model", "service_tenant_feature")
-    for detailed, levels, more in (
-        (HOURLY_COST, of_calls, ()),
-        (HOURLY_TOKENS, of_calls, (semconv.TOKEN_TYPE,)),
-        (HOURLY_REQUESTS, of_calls, ()),
-        (HOURLY_SCORES, of_scores, (semconv.EVALUATION,)),
-        (HOURLY_SCORE_SUM, of_scores, (semconv.EVALUATION,)),
-    ):
-        for level in levels:
-            by = (*SUMMARIES[level], *more)
-            yield Rule(summary(level, detailed), total(by, detailed))
+def _detailed() -> Iterator[Rule]:
+    for metric, part in _parts():
+        by = (SERVICE, *semconv.HOURLY[metric])
+        yield from growth(hourly(metric, part), metric, by, part)
+
+
+def _summaries() -> Iterator[Rule]:
+    """The sums by the finest of `SUMMARIES` that a detailed series has the labels of.
+
+    None of errors, which no dashboard asks for; none that would be the detailed series itself.
+    """
+    for metric, part in _parts():
+        kept = {SERVICE, *semconv.HOURLY[metric]}
+        levels = {level: {*labels} for level, labels in SUMMARIES.items() if {*labels} <= kept}
+        detailed = hourly(metric, part)
+        if metric is semconv.ERRORS or detailed.partition(":")[0] in levels:
+            continue
+        more = tuple(label for label in semconv.HOURLY[metric] if label not in _LEVEL)
+        for level, labels in levels.items():
+            if not any(labels < others for others in levels.values()):
+                by = (*SUMMARIES[level], *more)
+                yield Rule(summary(level, detailed), total(by, detailed))
