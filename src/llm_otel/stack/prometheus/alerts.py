@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,7 +13,7 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.panels import Panel
 from llm_otel.stack.prometheus import calls, costs, pipeline, quality
-from llm_otel.stack.prometheus.alert import Alert
+from llm_otel.stack.prometheus.alert import Alert, rules
 
 ALERTS: Final[tuple[Alert, ...]] = (
     *calls.ALERTS,
@@ -30,6 +31,18 @@ def drawn_in(panel: Panel) -> Alert | None:
 def of_panel(panel: Panel) -> Alert:
     """The alert whose value a panel shows: the one that is drawn in it, or leads to it."""
     return drawn_in(panel) or next(alert for alert in ALERTS if alert.panel == panel)
+
+
+def labels() -> set[str]:
+    """The labels that the texts of alerts name, and those that tell alerts of one name apart."""
+    texts = (
+        text
+        for alert in ALERTS
+        for rule in rules(alert, Config())
+        for text in rule["annotations"].values()
+    )
+    named = re.findall(r"\$labels\.(\w+)", "\n".join(texts))
+    return {*named, *(label for alert in ALERTS for label in alert.labels)}
 
 
 def expressions(config: Config) -> str:
