@@ -24,8 +24,8 @@ from opentelemetry.sdk.trace import Span
 from programs import run
 
 from llm_otel.base import guard, otel_internals
-from llm_otel.core.family_b import Family
-from llm_otel.core.instruments import Instruments
+from llm_otel.core.metrics.calls import CallMetrics
+from llm_otel.core.metrics.semconv_points import SemconvPoints
 from llm_otel.testing import Provider, Telemetry, capture, provider
 
 OURS = otel_internals.__name__
@@ -239,14 +239,14 @@ def test_a_part_that_fails_takes_no_other_with_it(
     }
     for broken in metrics:
         with monkeypatch.context() as patched:
-            patched.setattr(Instruments, broken, _fail)
+            patched.setattr(CallMetrics, broken, _fail)
             got = _calls(serving)
         recorded = {name for name, (metric, _) in metrics.items() if got.points(metric)}
         assert recorded == metrics.keys() - {broken}
         assert got.points("gen_ai.client.operation.duration"), broken
         assert len(got.spans) == 5
     with monkeypatch.context() as patched:
-        patched.setattr(Family, "record", _fail)
+        patched.setattr(SemconvPoints, "record", _fail)
         got = _calls(serving)
     assert {name for name, (metric, _) in metrics.items() if got.points(metric)} == metrics.keys()
 
