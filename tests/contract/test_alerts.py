@@ -59,8 +59,7 @@ def _panel(files: dict[str, str], pin: panels.Panel) -> dict[str, Any]:
     (board,) = [each for each in boards if each["uid"] == pin.dashboard]
     listed = [inner for outer in board["panels"] for inner in (outer, *outer.get("panels", ()))]
     (panel,) = [each for each in listed if each["id"] == pin.id]
-    found: dict[str, Any] = panel
-    return found
+    return dict(panel)
 
 
 def _row(table: str, alert: Alert) -> list[str]:

@@ -86,9 +86,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Document:
         path = CONFIG_FILE
     name = os.fspath(path)
     content = _read(name)
-    known = sections()
     for key in content:
-        require_known(key, known, f"{name}: the key", listed=True)
+        if key not in _parsers:  # most files of programs have no section but the library's
+            require_known(key, sections(), f"{name}: the key", listed=True)
     return Document(name, {key: value for key, value in content.items() if value is not None})
 
 

@@ -110,14 +110,14 @@ def parse_budgets(section: Any, where: str) -> Budgets:
     Raises:
         ConfigError: A key or value is wrong.
     """
-    found: dict[str, Any] = {}
+    budgets: dict[str, Any] = {}
     for name, value in as_map(section, where).items():
         require_known(name, ("total", *_SCOPES), f"{where}: the key")
         if name == "total":
-            found[name] = None if value is None else _USD.parse(value, f"{where}.total")
+            budgets[name] = None if value is None else _USD.parse(value, f"{where}.total")
         else:
-            found[name] = _scope(_SCOPES[name], value, f"{where}.{name}")
-    return Budgets(**found)
+            budgets[name] = _scope(_SCOPES[name], value, f"{where}.{name}")
+    return Budgets(**budgets)
 
 
 def _scope(label: str, given: Any, where: str) -> Mapping[str, float]:

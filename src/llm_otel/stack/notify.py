@@ -86,14 +86,14 @@ def parse(section: Any, where: str) -> Notify:
         ConfigError: A key or value is wrong, or an alert would reach nobody.
     """
     names = [each.name for each in fields(Notify)]
-    found: dict[str, Any] = {}
+    receivers: dict[str, Any] = {}
     for name, value in as_map(section, where).items():
         require_known(name, names, f"{where}: the key")
         if name == "email":
-            found[name] = _email(value, f"{where}.email") if value else None
+            receivers[name] = _email(value, f"{where}.email") if value else None
         else:
-            found[name] = _SWITCH.parse(value, f"{where}.{name}")
-    notify = Notify(**found)
+            receivers[name] = _SWITCH.parse(value, f"{where}.{name}")
+    notify = Notify(**receivers)
     if not (notify.sink or notify.slack or notify.webhook or notify.email):
         raise ConfigError(
             f"{where}: a warning would reach nobody; leave the sink on, or choose slack, webhook "

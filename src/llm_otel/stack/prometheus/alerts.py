@@ -50,7 +50,7 @@ def expressions(config: Config) -> str:
     conditions = (
         alert.condition(config, alert.limits_in(config) or alert.limits) for alert in ALERTS
     )
-    return "\n".join(part for found in conditions for part in (found.value, *found.guards))
+    return "\n".join(part for each in conditions for part in (each.value, *each.guards))
 
 
 def parse(section: Any, where: str) -> Mapping[str, Limits | None]:
