@@ -113,38 +113,41 @@ class CallMetrics:
     def measure(self, call: Measurement) -> None:
         """Record the end of a call. A part that fails takes no other with it; in one function, as a
         call of each part would cost more than looking whether there is one."""
-        series, bill = call.series, call.bill
+        series, context, seconds, first_chunk, error, _, _, bill, points, recorders = call
+        used, used_by, cost, priced, usage_unknown = bill
         try:
-            self.ended(series, call.seconds, call.error, call.context)
+            self.ended(series, seconds, error, context)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
-            used = bill.used
             if used is not None:
-                self.used(bill.used_by, used)
-            elif bill.usage_unknown:
+                self.used(used_by, used)
+            elif usage_unknown:
                 self.unknown_usage(series)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
-            if bill.priced:
-                self.cost(bill.used_by, bill.cost)
+            if priced:
+                self.cost(used_by, cost)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
-            first_chunk = call.first_chunk
             if first_chunk is not None:
                 self.first_chunk(series, first_chunk)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
-        points = call.semconv_points
+        self.settle()
         if points is None:
             return
-        for record in call.semconv_recorders:
+        for record in recorders:
             try:
                 record(call, points)
             except Exception as exc:  # noqa: BLE001
                 guard.handle("measure", exc)
+
+    def settle(self) -> None:
+        """Hand on what was counted, if nobody does so before a collection."""
+        self._counters.settle()
 
     def ended(self, series: Series, seconds: float, error: str | None, context: Context) -> None:
         """Record the end of a call: duration (with exemplar), error; no longer active.
@@ -159,7 +162,6 @@ class CallMetrics:
             series.active[0] -= 1
             if error is not None:
                 self._put(series, _ERRORS[error], 1)
-        self._counters.settle()
         durations = series.durations.get(error)
         if durations is None:
             durations = self._durations(series, error)
@@ -181,7 +183,6 @@ class CallMetrics:
             for slot, amount in zip(_TOKEN_SLOTS, _token_amounts(usage)):
                 if amount:
                     self._put(series, slot, amount)
-        self._counters.settle()
 
     def cost(self, series: Series, cost: Cost | None) -> None:
         """Count a call's cost; None counts it as unpriced."""
@@ -196,13 +197,11 @@ class CallMetrics:
                 ):
                     if amount:
                         self._put(series, slot, amount)
-        self._counters.settle()
 
     def unknown_usage(self, series: Series) -> None:
         """Count a call that should have reported its usage and did not."""
         with self._counters.lock:
             self._put(series, _UNKNOWN_USAGE, 1)
-        self._counters.settle()
 
     def first_chunk(self, series: Series, seconds: float) -> None:
         """Record the time to the first chunk."""
