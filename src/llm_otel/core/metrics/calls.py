@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 
 from llm_otel import semconv
 from llm_otel.base import guard
-from llm_otel.core.metrics.pending_counters import NO_EXEMPLAR, Slot
+from llm_otel.core.metrics.pending_counters import NO_EXEMPLAR, Cell, Slot
 from llm_otel.core.metrics.series import Series
 
 if TYPE_CHECKING:
@@ -89,14 +89,16 @@ class CallMetrics:
                 self._series[key] = known
             return known
 
+    def _open(self, series: Series, slot: Slot) -> Cell:
+        """A new cell of a series. Call with the lock held."""
+        labels = {k: v for k, v in series.labels.items() if k in slot.metric.labels}
+        cell = self._counters.open(slot.metric, {**labels, **slot.extra})
+        series.cells[slot] = cell
+        return cell
+
     def _put(self, series: Series, slot: Slot, amount: float) -> None:
-        """Add to a series' cell, opened on first sight. Call with the lock held."""
-        cell = series.cells.get(slot)
-        if cell is None:
-            labels = {k: v for k, v in series.labels.items() if k in slot.metric.labels}
-            cell = self._counters.open(slot.metric, {**labels, **slot.extra})
-            series.cells[slot] = cell
-        self._counters.put(cell, amount)
+        """Add to a cell of a series. Call with the lock held."""
+        self._counters.put(series.cells.get(slot) or self._open(series, slot), amount)
 
     # ------------------------------------------------------------------ under way
     def begun(self, series: Series) -> None:
@@ -179,13 +181,15 @@ class CallMetrics:
 
     def used(self, series: Series, usage: Usage) -> None:
         """Count tokens."""
+        put, cells = self._counters.put, series.cells
         with self._counters.lock:
             for slot, amount in zip(_TOKEN_SLOTS, _token_amounts(usage)):
                 if amount:
-                    self._put(series, slot, amount)
+                    put(cells.get(slot) or self._open(series, slot), amount)
 
     def cost(self, series: Series, cost: Cost | None) -> None:
         """Count a call's cost; None counts it as unpriced."""
+        put, cells = self._counters.put, series.cells
         with self._counters.lock:
             if cost is None or cost.incomplete:
                 self._put(series, _UNPRICED, 1)
@@ -196,7 +200,7 @@ class CallMetrics:
                     (cost.other, _OTHER_COST),
                 ):
                     if amount:
-                        self._put(series, slot, amount)
+                        put(cells.get(slot) or self._open(series, slot), amount)
 
     def unknown_usage(self, series: Series) -> None:
         """Count a call that should have reported its usage and did not."""
