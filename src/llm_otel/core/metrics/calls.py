@@ -115,33 +115,33 @@ class CallMetrics:
     def measure(self, call: Measurement) -> None:
         """Record the end of a call. A part that fails takes no other with it; in one function, as a
         call of each part would cost more than looking whether there is one."""
-        series, context, seconds, first_chunk, error, _, _, bill, points, recorders = call
-        used, used_by, cost, priced, usage_unknown = bill
+        series, bill, points = call.series, call.bill, call.semconv_points
         try:
-            self.ended(series, seconds, error, context)
+            self.ended(series, call.seconds, call.error, call.context)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
+            used = bill.used
             if used is not None:
-                self.used(used_by, used)
-            elif usage_unknown:
+                self.used(bill.used_by, used)
+            elif bill.usage_unknown:
                 self.unknown_usage(series)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
-            if priced:
-                self.cost(used_by, cost)
+            if bill.priced:
+                self.cost(bill.used_by, bill.cost)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
-            if first_chunk is not None:
-                self.first_chunk(series, first_chunk)
+            if call.first_chunk is not None:
+                self.first_chunk(series, call.first_chunk)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         self.settle()
         if points is None:
             return
-        for record in recorders:
+        for record in call.semconv_recorders:
             try:
                 record(call, points)
             except Exception as exc:  # noqa: BLE001
