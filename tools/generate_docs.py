@@ -131,7 +131,7 @@ def _level(alert: Alert, severity: str) -> str:
 
 
 def _minimum(limits: Limits) -> str:
-    return "" if limits.minimum is None else shown(limits.minimum, limits.counted)
+    return "" if limits.minimum is None else shown(limits.minimum, limits.minimum_unit)
 
 
 def collector_table() -> str:

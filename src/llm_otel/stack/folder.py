@@ -41,16 +41,16 @@ class Plan:
     Attributes:
         writes: Files that are missing or that an earlier version wrote, and their text.
         beside: Of kept files, the new version that the user has not seen yet.
-        kept: Files that the user changed.
-        removed: Files that an earlier version wrote and that there no longer are.
+        edits: Files that the user changed.
+        leftovers: Files that an earlier version wrote and that there no longer are.
         hashes: What the record says afterwards.
         is_new: Whether the folder has no record yet.
     """
 
     writes: Mapping[str, str]
     beside: Mapping[str, str]
-    kept: tuple[str, ...]
-    removed: tuple[str, ...]
+    edits: tuple[str, ...]
+    leftovers: tuple[str, ...]
     hashes: Mapping[str, str]
     is_new: bool
 
@@ -78,12 +78,12 @@ def version(root: Path) -> str | None:
     return visible(text.strip().removeprefix(f"{_PACKAGE}=="))
 
 
-def plan(root: Path, wanted: Mapping[str, str], *, force: bool = False) -> Plan:
-    """What is to be done so that `root` holds `wanted`, and what the user changed stays.
+def plan(root: Path, texts: Mapping[str, str], *, force: bool = False) -> Plan:
+    """What is to be done so that `root` holds `texts`, and what the user changed stays.
 
     Args:
         root: The folder; it may be missing.
-        wanted: Path -> text.
+        texts: Path -> text.
         force: Replace what the user changed, too.
 
     Raises:
@@ -91,8 +91,8 @@ def plan(root: Path, wanted: Mapping[str, str], *, force: bool = False) -> Plan:
     """
     record = _read(root)
     before = record or {}
-    writes, beside, kept = {}, {}, []
-    for path, text in wanted.items():
+    writes, beside, edits = {}, {}, []
+    for path, text in texts.items():
         present, new = _hash_of(root / path), _hash(text)
         if present == new:
             continue
@@ -100,18 +100,18 @@ def plan(root: Path, wanted: Mapping[str, str], *, force: bool = False) -> Plan:
         if force or path == VERSION or present in (None, before.get(path)):
             writes[path] = text
             continue
-        kept.append(path)
+        edits.append(path)
         if before.get(path) != new:
             beside[path + BESIDE] = text
-    gone = [path for path in before if path not in wanted and (root / path).is_file()]
-    changed = {path for path in gone if _hash_of(root / path) != before[path]}
-    hashes = {path: _hash(text) for path, text in wanted.items()}
+    leftovers = [path for path in before if path not in texts and (root / path).is_file()]
+    edited_leftovers = {path for path in leftovers if _hash_of(root / path) != before[path]}
+    hashes = {path: _hash(text) for path, text in texts.items()}
     return Plan(
         writes,
         beside,
-        (*kept, *sorted(changed)),
-        tuple(path for path in gone if path not in changed),
-        {**hashes, **{path: before[path] for path in changed}},
+        (*edits, *sorted(edited_leftovers)),
+        tuple(path for path in leftovers if path not in edited_leftovers),
+        {**hashes, **{path: before[path] for path in edited_leftovers}},
         record is None,
     )
 
@@ -124,25 +124,25 @@ def apply(root: Path, steps: Plan) -> None:
     """
     for path, text in {**steps.writes, **steps.beside}.items():
         _write(root, path, text)
-    for path in steps.removed:
+    for path in steps.leftovers:
         (root / path).unlink()
     _save(root, steps.hashes)
 
 
-def note_rendered(root: Path, wanted: Mapping[str, str], removed: Iterable[str]) -> None:
+def note_rendered(root: Path, texts: Mapping[str, str], leftovers: Iterable[str]) -> None:
     """Tell the record, where there is one, what `llm-otel render` wrote and removed."""
     record = _read(root)
     if record is not None:
-        hashes = {**record, **{path: _hash(text) for path, text in wanted.items()}}
-        gone = set(removed)
-        _save(root, {path: value for path, value in hashes.items() if path not in gone})
+        hashes = {**record, **{path: _hash(text) for path, text in texts.items()}}
+        dropped = set(leftovers)
+        _save(root, {path: value for path, value in hashes.items() if path not in dropped})
 
 
 def _write(root: Path, path: str, text: str) -> None:
     target = root / path
-    missing = [folder for folder in target.parents if not folder.exists()]
+    new_folders = [folder for folder in target.parents if not folder.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
-    for folder in missing:
+    for folder in new_folders:
         folder.chmod(_SECRETS_MODE if folder == root / _SECRETS else _FOLDER_MODE)
     target.write_text(text, encoding="utf-8", newline="\n")
     target.chmod(_FILE_MODE)

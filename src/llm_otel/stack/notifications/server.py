@@ -149,12 +149,12 @@ class _Handler(BaseHTTPRequestHandler):
         return int(text) if text.isdecimal() and len(text) < 10 else None
 
     def _refuse_unread(self, status: HTTPStatus, why: str) -> None:
-        left = min(self._length() or 0, _PASSED_OVER)
-        while left > 0:
-            part = self.rfile.read(min(left, 1 << 16))
+        remaining = min(self._length() or 0, _PASSED_OVER)
+        while remaining > 0:
+            part = self.rfile.read(min(remaining, 1 << 16))
             if not part:
                 break
-            left -= len(part)
+            remaining -= len(part)
         self._refuse(status, why)
 
     def _answer_documentation(self, name: str) -> None:
