@@ -171,7 +171,7 @@ def what_if(
     of them cached, at the other model's rate for it. A model without a price is left out.
     """
     used = list(mix)
-    found = []
+    estimates = []
     for provider, model in candidates:
         costs = [
             price(
@@ -188,8 +188,8 @@ def what_if(
         ]
         if costs and all(cost is not None for cost in costs):
             total = sum(cost.total for cost in costs)
-            found.append(WhatIf(provider, model, total, any(c.incomplete for c in costs)))
-    return sorted(found, key=lambda row: row.cost_usd)
+            estimates.append(WhatIf(provider, model, total, any(c.incomplete for c in costs)))
+    return sorted(estimates, key=lambda row: row.cost_usd)
 
 
 def caching_saves(prefix: Prefix, price: Price) -> float | None:
