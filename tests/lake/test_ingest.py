@@ -196,11 +196,11 @@ def test_a_table_that_cannot_be_written_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each commit may fail once: in the end every row is there, none twice."""
-    from llm_otel.lake.delta import Stored
+    from llm_otel.lake.delta import TableStore
 
-    append, failed = Stored.append, set()
+    append, failed = TableStore.append, set()
 
-    def fails(self: Stored, *arguments: object) -> None:
+    def fails(self: TableStore, *arguments: object) -> None:
         for when in ("before", "after"):
             if when == "after":
                 append(self, *arguments)  # type: ignore[arg-type]
@@ -208,7 +208,7 @@ def test_a_table_that_cannot_be_written_is_tried_again(
                 failed.add((self.table.name, when))
                 raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Stored, "append", fails)
+    monkeypatch.setattr(TableStore, "append", fails)
     body = samples.spans(samples.CHAT, {}).SerializeToString()
     start = samples.NOW - 10**9
     metric = samples.counter(2.0, time_ns=samples.NOW, start_ns=start)

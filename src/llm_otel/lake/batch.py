@@ -17,7 +17,7 @@ from llm_otel.lake.decode.metrics import Metrics
 from llm_otel.lake.decode.names.agents import MARKERS
 from llm_otel.lake.decode.series import Series
 from llm_otel.lake.decode.traces import decode
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.delta import TableStore
 from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.seen import Seen
 from llm_otel.lake.segment import Record
@@ -37,7 +37,7 @@ class Batches:
     """
 
     def __init__(
-        self, path: Path, tables: dict[str, Stored], created: int, refusals: Refusals
+        self, path: Path, tables: dict[str, TableStore], created: int, refusals: Refusals
     ) -> None:
         self._path = path
         self._refusals = refusals
@@ -49,18 +49,18 @@ class Batches:
 
     def last(self) -> int:
         """The newest segment that any table holds; -1 for none."""
-        return max(stored.done(APPLICATION) for stored in self._tables.values())
+        return max(store.done(APPLICATION) for store in self._tables.values())
 
     def resume(self, pending: set[int]) -> None:
         """Begin from what is stored; `pending` are the segments still in the log."""
-        done = self._tables["metrics_hourly"].done(APPLICATION)
-        state = self._states.load(lambda n: n <= done or n not in pending)
+        newest = self._tables["metrics_hourly"].done(APPLICATION)
+        state = self._states.load(lambda n: n <= newest or n not in pending)
         self._series = Series(self._created)
         if state is None:
             self._series.lost_before = time.time_ns()
         self._series.load(state or [])
-        for seen in self._seen.values():
-            seen.forget()
+        for keys in self._seen.values():
+            keys.forget()
 
     def store(self, segment: int, records: Sequence[Record]) -> None:
         """Put the rows of `records` into the tables. Safe to repeat until it returns."""
@@ -72,7 +72,7 @@ class Batches:
         if self._done("spans", segment):
             return
         traces = [(record, record.body) for record in records if record.signal == TRACES]
-        traces += self._told_by_events(segment, records)
+        traces += self._spans_of_events(segment, records)
         if not traces:
             return
         spans, calls, of_call = decode(
@@ -84,21 +84,21 @@ class Batches:
         self._append("calls", segment, calls.filter(pa.array(fresh[of_call])))
         self._append("spans", segment, spans.filter(pa.array(fresh)))
 
-    def _told_by_events(
+    def _spans_of_events(
         self, segment: int, records: Sequence[Record]
     ) -> list[tuple[Record, bytes]]:
         """Requests to a provider that events tell of, as requests with spans."""
-        made: list[tuple[Record, bytes]] = []
+        requests: list[tuple[Record, bytes]] = []
 
         def add(request: Any, record: Record) -> None:
             spans = agent_events.spans_of(request, record.received)
             if spans is not None:
-                made.append((record, spans.SerializeToString()))
+                requests.append((record, spans.SerializeToString()))
 
         for record in records:
             if record.signal == LOGS and any(marker in record.body for marker in MARKERS):
                 self._guarded(segment, record, add, record)
-        return made
+        return requests
 
     def _events(self, segment: int, records: Sequence[Record]) -> None:
         logs = Logs(self._refusals)
@@ -111,13 +111,13 @@ class Batches:
                 self._append(name, segment, table.filter(pa.array(self._seen[name].fresh(table))))
 
     def _metrics(self, segment: int, records: Sequence[Record]) -> None:
-        reported = [record for record in records if record.signal == METRICS]
-        if not reported or self._done("metrics_hourly", segment):
+        points = [record for record in records if record.signal == METRICS]
+        if not points or self._done("metrics_hourly", segment):
             return
         # On a copy: where the commit fails, the segment comes again and must find the state before.
         series = self._series.copy()
         metrics = Metrics(series, self._refusals)
-        for record in reported:
+        for record in points:
             series.arrive(record.received)
             self._guarded(segment, record, metrics.add)
         rows = columns(metrics.rows(), self._tables["metrics_hourly"].table.schema)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from llm_otel.lake import segment, state
 from llm_otel.lake.about import ABOUT, parsed
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.delta import TableStore
 from llm_otel.lake.failures import first_line
 from llm_otel.lake.log import Log
 from llm_otel.lake.rebuild import aside, unnamed
@@ -29,9 +29,9 @@ def check(path: Path) -> Iterator[str]:
     yield from _check_state(path)
     yield from _check_log(path)
     for table in TABLES.values():
-        stored = Stored(path, table)
-        yield from stored.log_problems()
-        for file, _, reason in stored.problems():
+        store = TableStore(path, table)
+        yield from store.log_problems()
+        for file, _, reason in store.problems():
             yield f"{file}: {reason}"
 
 
@@ -69,7 +69,7 @@ def repair(path: Path) -> Iterator[str]:
     broken = {
         name: lines
         for name, table in TABLES.items()
-        if (lines := Stored(path, table).log_problems())
+        if (lines := TableStore(path, table).log_problems())
     }
     with Writer(path) as writer:  # writes damaged logs of tables and `lake.json` anew
         for line in about:
@@ -78,8 +78,8 @@ def repair(path: Path) -> Iterator[str]:
             yield f"{'; '.join(lines)}: the log of the table {name} was written anew"
         yield from _repair_state(path)
         yield from _repair_log(path)
-        for stored in writer.tables.values():
-            yield from _repair_files(stored)
+        for store in writer.tables.values():
+            yield from _repair_files(store)
 
 
 def _check_about(path: Path) -> Iterator[str]:
@@ -97,9 +97,9 @@ def _repair_state(path: Path) -> Iterator[str]:
         try:
             state.read(file)
         except (OSError, ValueError) as error:
-            kept = state.set_aside(file)
+            copy = state.set_aside(file)
             yield (
-                f"{file}: {first_line(error)}: kept as {kept.name}; metric series count from "
+                f"{file}: {first_line(error)}: kept as {copy.name}; metric series count from "
                 "their next point on"
             )
 
@@ -108,22 +108,22 @@ def _repair_log(path: Path) -> Iterator[str]:
     for _, file in Log.segments(path / "log"):
         before = set(file.parent.glob("*.damaged"))
         records = segment.recover(file)
-        kept = sorted(set(file.parent.glob("*.damaged")) - before)
-        if kept:
+        copies = sorted(set(file.parent.glob("*.damaged")) - before)
+        if copies:
             segment.rewrite(file, records)
-            names = ", ".join(each.name for each in kept)
+            names = ", ".join(each.name for each in copies)
             yield f"{file}: kept {names} beside it; {len(records)} requests can be read"
 
 
-def _repair_files(stored: Stored) -> Iterator[str]:
-    problems = list(stored.problems())
+def _repair_files(store: TableStore) -> Iterator[str]:
+    problems = list(store.problems())
     if not problems:
         return
-    others = {stored.path / name for name in unnamed(stored.path)}
+    others = {store.path / name for name in unnamed(store.path)}
     for file, size, reason in problems:
         if file.exists():
-            kept = aside(stored.path, file.relative_to(stored.path).as_posix())
-            yield f"{file}: {reason}: kept as {kept}"
+            copy = aside(store.path, file.relative_to(store.path).as_posix())
+            yield f"{file}: {reason}: kept as {copy}"
             continue
         # The name may be what is damaged.
         same = [
@@ -134,8 +134,8 @@ def _repair_files(stored: Stored) -> Iterator[str]:
             same[0].rename(file)
             yield f"{file}: {reason}: it was there as {same[0].name}"
         else:
-            yield f"{file}: {reason}: taken out of the table {stored.table.name}"
+            yield f"{file}: {reason}: taken out of the table {store.table.name}"
     for other in sorted(others):
-        kept = aside(stored.path, other.relative_to(stored.path).as_posix())
-        yield f"{other}: no entry of the log names it: kept as {kept}"
-    stored.forget_missing()
+        copy = aside(store.path, other.relative_to(store.path).as_posix())
+        yield f"{other}: no entry of the log names it: kept as {copy}"
+    store.forget_missing()

@@ -106,7 +106,7 @@ class Ingest(Closing):
         self._disk: str | None = None
         self._wake = threading.Condition()
         self._closing = False
-        self._asked = self._served = 0
+        self._flush_requests = self._flushes = 0
         self._gave_up = False
         # Since when (monotonic) a batch cannot be stored, and why; since when one is being stored.
         self._failing_since: float | None = None
@@ -122,11 +122,11 @@ class Ingest(Closing):
         if not self._thread.is_alive() and not self._closing:
             return f"the thread that writes the lake has ended: {self._failure or 'start it again'}"
         now = time.monotonic()
-        failing, storing = self._failing_since, self._storing_since
-        if failing is not None and now - failing > _FAILING_S:
-            return f"the lake cannot be written for {now - failing:.0f} s: {self._failure}"
-        if storing is not None and now - storing > _HANGING_S:
-            return f"a batch is being written for {now - storing:.0f} s: is the disk stuck?"
+        failing_since, storing_since = self._failing_since, self._storing_since
+        if failing_since is not None and now - failing_since > _FAILING_S:
+            return f"the lake cannot be written for {now - failing_since:.0f} s: {self._failure}"
+        if storing_since is not None and now - storing_since > _HANGING_S:
+            return f"a batch is being written for {now - storing_since:.0f} s: is the disk stuck?"
         return self._log.problem() or self._disk_problem()
 
     def unstored(self) -> list[Path]:
@@ -150,7 +150,7 @@ class Ingest(Closing):
             raise Busy("too much waits to be stored: send again later", 1)
         record = Record(signal, time.time_ns(), body)
         try:
-            done = self._log.append(record, record)
+            durable = self._log.append(record, record)
         except LogFull as error:
             raise Busy(
                 f"{error}; free some space or choose another folder", 30, full=True
@@ -159,7 +159,7 @@ class Ingest(Closing):
             self._pending += len(body)
             if self._pending >= self.limits.flush_bytes:
                 self._wake.notify()
-        return done
+        return durable
 
     def flush(self, timeout: float = 60.0) -> None:
         """Wait until all that was accepted before is in the tables.
@@ -168,13 +168,13 @@ class Ingest(Closing):
             TimeoutError: it took longer than `timeout` seconds, or cannot be.
         """
         with self._wake:
-            self._asked += 1
-            ticket = self._asked
+            self._flush_requests += 1
+            ticket = self._flush_requests
             self._wake.notify_all()
             self._wake.wait_for(
-                lambda: self._served >= ticket or not self._thread.is_alive(), timeout
+                lambda: self._flushes >= ticket or not self._thread.is_alive(), timeout
             )
-            if self._served < ticket:
+            if self._flushes < ticket:
                 reason = self.problem() or f"it takes longer than {timeout} s"
                 raise TimeoutError(f"the lake did not store all: {reason}")
 
@@ -237,9 +237,11 @@ class Ingest(Closing):
             except OSError as error:
                 if error.errno in _PASSING:
                     raise
-                kept = path.with_suffix(".damaged")
-                path.replace(kept)
-                _logger.warning("The log %s cannot be read (%s) and is kept", kept, error.strerror)
+                damaged = path.with_suffix(".damaged")
+                path.replace(damaged)
+                _logger.warning(
+                    "The log %s cannot be read (%s) and is kept", damaged, error.strerror
+                )
 
         return self._tries(f"The log {path} could not be read", load) and self._store(
             number, records
@@ -250,10 +252,10 @@ class Ingest(Closing):
         while True:
             with self._wake:
                 self._wake.wait_for(self._due, self.limits.flush_s)
-                closing, asked = self._closing, self._asked
+                closing, ticket = self._closing, self._flush_requests
             if self._flush(last=closing):
                 with self._wake:
-                    self._served = asked
+                    self._flushes = ticket
                     self._wake.notify_all()
             # `_flush` may have been asked to give up after `closing` was looked at.
             if closing or self._gave_up:
@@ -261,14 +263,14 @@ class Ingest(Closing):
 
     def _due(self) -> bool:
         due = self._pending >= self.limits.flush_bytes
-        return due or self._closing or self._asked > self._served
+        return due or self._closing or self._flush_requests > self._flushes
 
     def _flush(self, *, last: bool) -> bool:
         """Store all that is in the log by now; whether it could."""
         newest, segment = self._log.segment, -1
         try:
-            while segment < newest and (taken := self._log.take()) is not None:
-                segment, records = taken
+            while segment < newest and (batch := self._log.take()) is not None:
+                segment, records = batch
                 if not self._store(segment, records):
                     return False
                 with self._wake:

@@ -80,10 +80,10 @@ class Service:
         counted, and said in the message."""
         admission = admit(signal, request, self._ingest.window())
         response = _RESPONSES[signal]()
-        if not admission.refused:
+        if not admission.refusals:
             return response, body
-        for kind, number in admission.refused.items():
+        for kind, number in admission.refusals.items():
             self._ingest.refusals.add(kind, admission.reason, number)
-        setattr(response.partial_success, _REJECTED[signal], sum(admission.refused.values()))
+        setattr(response.partial_success, _REJECTED[signal], sum(admission.refusals.values()))
         response.partial_success.error_message = admission.reason
         return response, admission.request.SerializeToString()
