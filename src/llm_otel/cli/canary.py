@@ -92,8 +92,8 @@ def command(
 
 
 def _show(report: canary.Report) -> None:
-    total, refused = len(report.shipment.canaries), len(report.shipment.refused_indices)
-    click.echo(f"{total:,} canaries sent, {refused:,} of them refused.")
+    total, refusals = len(report.shipment.canaries), len(report.shipment.refused_indices)
+    click.echo(f"{total:,} canaries sent, {refusals:,} of them refused.")
     mark = report.marks.text(0)[:-5]
     click.echo(f"Each holds {mark}NNNNN: search for {mark} wherever else you like.")
     for (place, where), leaks in report.leaked.items():

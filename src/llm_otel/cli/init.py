@@ -23,7 +23,7 @@ _AFTER_UPGRADE: Final = " -- --build --force-recreate"
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the files that you changed, too.")
-@options.told
+@options.readable_errors
 def command(folder: Path, force: bool) -> None:
     """Write everything that the stack needs into FOLDER: the compose file and what it mounts.
 

@@ -19,7 +19,7 @@ from llm_otel.cli import options
     help="The folder of the stack, where docker-compose.yml is.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; name the files that are stale.")
-@options.told
+@options.readable_errors
 def command(config: Path | None, out: Path, check: bool) -> None:
     """Write the stack's generated files: Collector, rules, alerts, messages, dashboards.
 

@@ -93,11 +93,11 @@ def find(reader: Reader) -> Iterator[Action]:
 
 
 def _advice(prompt: _Prompt) -> str:
-    told = (
+    finding = (
         f"Feature {prompt.feature or NONE} sends {prompt.model or NONE} {prompt.ratio:.0f} input "
         f"tokens for each output token ({words.usd(prompt.cost)} in all)"
     )
     if prompt.input_tokens >= _CACHEABLE_TOKENS and prompt.cached < 0.5:
         share = "none" if prompt.cached < 0.005 else formats.share(prompt.cached)
-        return f"{told}, {share} of them cached: put what repeats first, so that it is cached."
-    return f"{told}: shorten the prompt."
+        return f"{finding}, {share} of them cached: put what repeats first, so that it is cached."
+    return f"{finding}: shorten the prompt."

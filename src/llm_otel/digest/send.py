@@ -82,12 +82,12 @@ def _notify(digest: Digest, target: str) -> str | None:
         if not digest.anomalies:
             return None
         text = "\n".join(escaping.plain(words.finding(each)) for each in digest.anomalies)
-        sent = notifier.notify(text, title="Unusual LLM usage", notify_type="warning")
+        success = notifier.notify(text, title="Unusual LLM usage", notify_type="warning")
     elif scheme in _MAIL:
-        sent = _mail(notifier, digest, title)
+        success = _mail(notifier, digest, title)
     else:
-        sent = notifier.notify(markdown.render(digest), title=title, body_format="markdown")
-    return None if sent else "did not take the message"
+        success = notifier.notify(markdown.render(digest), title=title, body_format="markdown")
+    return None if success else "did not take the message"
 
 
 def _mail(notifier: Any, digest: Digest, title: str) -> bool:

@@ -62,21 +62,21 @@ class TimedReader(io.RawIOBase):
         Raises:
             TimeoutError: The sender is silent, or too slow.
         """
-        self._connection.settimeout(self._left())
+        self._connection.settimeout(self._remaining())
         size = self._connection.recv_into(buffer)
         if self._began is None:
             self._began = time.monotonic()
         self._received += size
         return size
 
-    def _left(self) -> float:
+    def _remaining(self) -> float:
         if self._began is None:
             return SILENCE_S
         allowed = min(REQUEST_S, GRACE_S + self._received / SLOWEST)
-        left = self._began + allowed - time.monotonic()
-        if left <= 0:
+        remaining = self._began + allowed - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError("the request takes too long")
-        return left
+        return remaining
 
 
 class Connection(BaseHTTPRequestHandler):

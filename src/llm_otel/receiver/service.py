@@ -64,8 +64,8 @@ class Service:
     def health(self, problem: str | None) -> dict[str, Any]:
         """What the health page says of a problem, or of none; how much was refused of each kind."""
         state = {"status": "ok"} if problem is None else {"status": "failing", "reason": problem}
-        refused = self._ingest.refusals.counts()
-        return {**state, **({"refused": refused} if refused else {})}
+        refusals = self._ingest.refusals.counts()
+        return {**state, **({"refused": refusals} if refusals else {})}
 
     def accept(self, signal: int, body: bytes) -> Future[None]:
         """Take a request; done when it is durable.

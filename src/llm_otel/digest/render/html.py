@@ -28,14 +28,14 @@ def render(digest: Digest, *, attached: bool = False) -> str:
         attached: Pictures are referred to by `cid:` (for mail that carries them), instead of
             being part of the page.
     """
-    shown = {
+    images = {
         name: f"cid:{name}" if attached else f"data:image/png;base64,{b64encode(png).decode()}"
         for name, png in pictures(digest).items()
     }
     return _template().render(
         digest=digest,
         words=words,
-        pictures=shown,
+        pictures=images,
         tone=_tone,
         anomalies=[words.finding(each) for each in digest.anomalies],
         actions=[words.action(each) for each in digest.actions],

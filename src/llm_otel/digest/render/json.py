@@ -15,8 +15,8 @@ from llm_otel.digest.model import Digest
 
 def render(digest: Digest) -> str:
     """The digest as one JSON object; times are ISO 8601, what is not known is null."""
-    told = {"headline": words.headline(digest), **_plain(dataclasses.asdict(digest))}
-    return json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    document = {"headline": words.headline(digest), **_plain(dataclasses.asdict(digest))}
+    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -49,8 +49,8 @@ def _drivers(digest: Digest) -> str:
         f"{words.cause(name, amount > 0)} {words.signed_usd(amount)}"
         for name, amount in sorted(digest.causes.items(), key=lambda each: -abs(each[1]))
     ]
-    told = f"Of the change: {', '.join(causes)}.\n\n" if causes else ""
-    return told + _table(("by", "which", "moved"), rows) if rows else ""
+    sentence = f"Of the change: {', '.join(causes)}.\n\n" if causes else ""
+    return sentence + _table(("by", "which", "moved"), rows) if rows else ""
 
 
 def _errors(digest: Digest) -> str:

@@ -27,12 +27,12 @@ _DPI: Final = 160
 
 def pictures(digest: Digest) -> dict[str, bytes]:
     """File name -> PNG; a picture that would be empty is left out."""
-    found = {}
+    images = {}
     if any(sum(models.values()) for models in digest.daily.values()):
-        found["daily-cost.png"] = _daily(digest)
+        images["daily-cost.png"] = _daily(digest)
     if any(digest.causes.values()):
-        found["causes.png"] = _causes(digest)
-    return found
+        images["causes.png"] = _causes(digest)
+    return images
 
 
 def _axes(height: float) -> tuple[Figure, Axes]:
@@ -55,8 +55,8 @@ def _daily(digest: Digest) -> bytes:
     for models in digest.daily.values():
         for model, amount in models.items():
             totals[model] += amount
-    named = sorted(totals, key=lambda model: -totals[model])[:_MOST]
-    rows = {model: [digest.daily[day].get(model, 0.0) for day in days] for model in named}
+    top_models = sorted(totals, key=lambda model: -totals[model])[:_MOST]
+    rows = {model: [digest.daily[day].get(model, 0.0) for day in days] for model in top_models}
     if len(totals) > _MOST:
         rows["others"] = [
             sum(amount for model, amount in digest.daily[day].items() if model not in rows)
@@ -70,8 +70,8 @@ def _daily(digest: Digest) -> bytes:
             bar.set_alpha(alpha)
         bottom = [low + amount for low, amount in zip(bottom, amounts)]
     step = max(1, len(days) // 8)
-    shown = range(len(days) - 1, -1, -step)
-    axes.set_xticks(list(shown), [f"{days[n]:%a} {days[n].day} {days[n]:%b}" for n in shown])
+    ticks = range(len(days) - 1, -1, -step)
+    axes.set_xticks(list(ticks), [f"{days[n]:%a} {days[n].day} {days[n]:%b}" for n in ticks])
     _money(axes.yaxis)
     axes.grid(axis="y", color=_FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
