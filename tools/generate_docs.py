@@ -192,7 +192,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 def generated(text: str) -> str:
     """`text` with every generated block made anew."""
-    return _BLOCK.sub(lambda found: found[1] + BLOCKS[found[2]]() + found[3], text)
+    return _BLOCK.sub(lambda match: match[1] + BLOCKS[match[2]]() + match[3], text)
 
 
 def main(arguments: list[str]) -> int:
