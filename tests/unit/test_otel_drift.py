@@ -270,12 +270,13 @@ def test_where_providers_are_kept_may_change(monkeypatch: pytest.MonkeyPatch, at
 # Names that are read when the library is imported, or that a forked child needs.
 WITHOUT = """
 import opentelemetry.attributes, opentelemetry.context, opentelemetry.baggage
-import opentelemetry.metrics, opentelemetry.trace
+import opentelemetry.metrics, opentelemetry.trace, opentelemetry.util._importlib_metadata
 import opentelemetry.sdk.trace, opentelemetry.sdk.metrics
 del opentelemetry.attributes.BoundedAttributes
 del opentelemetry.context._SUPPRESS_INSTRUMENTATION_KEY
 del opentelemetry.baggage._BAGGAGE_KEY
 del opentelemetry.metrics._internal
+del opentelemetry.util._importlib_metadata.entry_points
 
 import openai
 from llm_otel.core import runtime
