@@ -157,7 +157,7 @@ def test_a_stand_in_for_the_client_is_no_client(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "groq", stand_in)
     with capture():
         assert openai.OpenAI.request is not None
-        assert CLIENT.package in patch._installed
+        assert CLIENT.package in patch._bases
 
 
 def test_the_ledger_outlives_a_fork_by_labels() -> None:
