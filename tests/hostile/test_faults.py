@@ -40,7 +40,7 @@ from llm_otel.instrumentor import LlmOtelInstrumentor
 from llm_otel.sdk import flushing
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.sdk.sigterm import SigtermFlush
-from llm_otel.seams import stainless as patch
+from llm_otel.seams import imports, stainless
 from llm_otel.testing import Provider, Reply
 from tests.conformance import sockets
 from tests.conformance.sockets import serving
@@ -137,8 +137,7 @@ async def forked(client: Any) -> Any:
 
 
 async def installed(client: Any) -> Any:
-    patch._wanted["openai"] = CLIENT
-    patch._install_if_wanted(CLIENT)
+    imports.guarded(lambda: stainless._install(CLIENT))
 
 
 async def spoken(client: Any) -> Any:
@@ -338,7 +337,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "score": (Row(scored, f"{_CORE}.instruments.Instruments.score"),),
     "outcome": (Row(scored, f"{_CORE}.instruments.Instruments.outcome"),),
     "fork": (Row(forked),),
-    "install": (Row(installed, f"{_SEAMS}.stainless._install_now"),),
+    "install": (Row(installed, f"{_SEAMS}.stainless._install"),),
     "websocket": (
         Row(spoken, f"{_SEAMS}.websockets.hooks._begin", place=ASYNC),
         Row(spoken, f"{_SEAMS}.websockets.hooks._opened", place=ASYNC),

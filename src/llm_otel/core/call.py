@@ -15,7 +15,7 @@ from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
 from llm_otel.core import billing, describe, family_b, polled_usage
 from llm_otel.core.backlog import Ended
-from llm_otel.core.errors import NO_FAILURE, Failure, classify
+from llm_otel.core.errors import NO_FAILURE, Failure, classify, refusal
 from llm_otel.protocols.answer import Answer
 
 if TYPE_CHECKING:
@@ -189,6 +189,16 @@ class Call:
         else:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
+    def refused(self, status: int, node: object) -> None:
+        """The provider answered with an error, of which the SDK makes an exception later.
+
+        Args:
+            status: HTTP status.
+            node: The body, as far as it is one.
+        """
+        if self._claim():
+            self._end(lambda: self._refusal(status, node))
+
     @property
     def open(self) -> bool:
         """Whether nobody has seen the call end yet."""
@@ -218,6 +228,11 @@ class Call:
                 answer.usage.partial = True
             if answer.cost is not None:
                 answer.cost = answer.cost._replace(complete=False)
+        return answer
+
+    def _refusal(self, status: int, node: object) -> Answer:
+        answer = self.endpoint.protocol.answer(node, self.endpoint, self.server.dialect)
+        answer.error = refusal(status, answer)
         return answer
 
     def _billed_in_spite_of(self, exc: BaseException) -> Answer:
