@@ -65,6 +65,11 @@ def _request(
     streaming: bool | None, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Request | None:
     given = named(("path", "body", "stream"), args, kwargs)
+    return request_of(client, given, streaming)
+
+
+def request_of(client: Any, given: dict[str, Any], streaming: bool | None) -> Request:
+    """The request in a function's arguments."""
     return Request(
         "post",
         given["path"],
@@ -72,6 +77,15 @@ def _request(
         streaming=streaming if streaming is not None else bool(given.get("stream")),
         base_url=client.base_url,
     )
+
+
+def node_of(value: Any) -> Any:
+    """What the protocol reads in an answer or a chunk."""
+    return value
+
+
+def _node(value: Any) -> Any:
+    return node_of(value)
 
 
 def _whole(client: Any, args: Any, kwargs: Any) -> Request | None:
@@ -92,17 +106,16 @@ def _any(client: Any, args: Any, kwargs: Any) -> Request | None:
     return _request(None, client, args, kwargs)
 
 
-PARAMETERS = ("path", "body")
+COMMON: dict[str, Any] = {"parameters": ("path", "body"), "answer": _node, "chunk": _node}
 
 
 def _hook(function: str, shape: Any, request: Any, **more: Any) -> tuple[Hook, Hook]:
     """The hooks of both clients."""
     asynchronous = {"sync": "async"}.get(shape, f"async_{shape}")
     return (
-        Hook("client", f"Client.{function}", shape, request, parameters=PARAMETERS, **more),
-        Hook("client", f"AsyncClient.{function}", asynchronous, request,
-             parameters=PARAMETERS, **more),
-    )  # fmt: skip
+        Hook("client", f"Client.{function}", shape, request, **COMMON, **more),
+        Hook("client", f"AsyncClient.{function}", asynchronous, request, **COMMON, **more),
+    )
 
 
 CLIENT = ClientSpec(

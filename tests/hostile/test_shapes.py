@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from zlib import crc32
 
+import httpx2
 import pytest
 import toysdk
 from hostile.harness import Place, Program, Run, each, entered, outcome, step, unharmed, wait
@@ -73,17 +74,7 @@ def aws(*nodes: Any, ending: Any = "complete") -> Reply:
     return Reply(chunks=chunks, headers={"content-type": kind}, ending=ending)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _entry_point(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The third party's package is installed."""
-    folder = tmp_path_factory.mktemp("site")
-    info = folder / "toysdk_llm_otel-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toysdk-llm-otel\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[llm_otel.clients]\ntoysdk = toysdk_llm_otel:CLIENT\n")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(folder)
-        yield
+pytestmark = pytest.mark.usefixtures("toy")
 
 
 # ------------------------------------------------------------------ the ways
@@ -350,6 +341,38 @@ async def response_dropped(client: Any) -> Any:
     return response.status_code
 
 
+class Marked(httpx2.SyncByteStream):
+    """A stream that somebody put into a response, and looks for there."""
+
+    mine = 7
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.inner
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+async def response_with_a_stream_of_its_own(client: Any) -> Any:
+    def mark(response: Any) -> None:
+        response.stream = Marked(response.stream)
+
+    client.http.event_hooks = {"response": [mark]}
+    response = client.post(PATH, BODY, stream=True)
+    found = response.stream.mine, hasattr(response.stream, "nothing"), len(response.read())
+    return found, type(response.stream.inner).__name__
+
+
+def test_a_stream_that_somebody_put_there(server: Provider) -> None:
+    """What it has beyond what httpx knows is there as before."""
+    program = Program(response_with_a_stream_of_its_own, [lines(CHUNK, LAST)])
+    (watch,) = unharmed({"marked": program}, server, SYNC, {}, calls=1)
+    assert attributes(watch)[semconv.USAGE_INPUT_TOKENS] == 7
+
+
 FRAMES = {"lines": lines, "events": events, "aws": aws}
 RESPONSES: tuple[tuple[Run, str], ...] = (
     (context_read, END),
@@ -358,6 +381,7 @@ RESPONSES: tuple[tuple[Run, str], ...] = (
     (response_whole, END),
     (response_read, END),
     (response_closed, LEFT),
+    (response_dropped, LEFT),
 )
 
 
