@@ -37,6 +37,7 @@ class _Reading(activation.Run):
         self._look = Look(call, False, chunk) if call is not None else None
         self._sends = context is not None
         if call is not None:
+            call.streaming = True
             endings.watch(call)
 
     def resume(self) -> None:

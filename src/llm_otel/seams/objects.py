@@ -34,7 +34,7 @@ _states: dict[int, Any] = {}
 
 
 def put(target: Any, methods: Methods, state: State) -> None:
-    """Hook an object's methods.
+    """Hook an object's methods, unless they are hooked.
 
     Args:
         target: The object.
@@ -45,6 +45,8 @@ def put(target: Any, methods: Methods, state: State) -> None:
         TypeError: Its class cannot be extended, or it can have no weak references.
     """
     key = id(target)
+    if key in _states:
+        return
     dropped = weakref.finalize(target, _dropped, key)
     dropped.atexit = False
     cls: Any = type(target)
