@@ -28,6 +28,10 @@ Asker = Callable[
 ]
 
 
+def _unknown(exc: BaseException) -> int:  # noqa: ARG001
+    return 0
+
+
 class Funnel(NamedTuple):
     """A function through which an SDK sends its requests.
 
@@ -36,12 +40,14 @@ class Funnel(NamedTuple):
         function: The function's name.
         read: Gives the request in the function's arguments.
         ask: Gives arguments that ask for a stream's usage, too; None where nobody could hide it.
+        resends: Tells by the exception how often a request that failed was sent again.
     """
 
     spec: ClientSpec
     function: str
     read: Reader
     ask: Asker | None = None
+    resends: Callable[[BaseException], int] = _unknown
 
 
 class Begun(NamedTuple):

@@ -37,7 +37,7 @@ def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
         try:
             result = wrapped(client, *args, **kwargs)
         except BaseException as exc:
-            _failed(begun.call, exc)
+            _failed(funnel, begun.call, exc)
             raise
         finally:
             otel_context.detach(token)
@@ -62,11 +62,11 @@ def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[...,
             result = await wrapped(client, *args, **kwargs)
         except GeneratorExit as exc:
             # The coroutine was dropped: this may run in any context, so nothing is detached.
-            _failed(begun.call, exc)
+            _failed(funnel, begun.call, exc)
             raise
         except BaseException as exc:
             otel_context.detach(token)
-            _failed(begun.call, exc)
+            _failed(funnel, begun.call, exc)
             raise
         otel_context.detach(token)
         return _returned(begun, follow, result)
@@ -74,9 +74,14 @@ def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[...,
     return request
 
 
-def _failed(call: Call | None, exc: BaseException) -> None:
-    if call is not None:
-        endings.fail("failed", call, exc)
+def _failed(funnel: Funnel, call: Call | None, exc: BaseException) -> None:
+    if call is None:
+        return
+    try:
+        call.retries = call.retries or funnel.resends(exc)
+    except Exception as problem:  # noqa: BLE001
+        guard.handle("received", problem)
+    endings.fail("failed", call, exc)
 
 
 def _returned(begun: Begun, follow: Follow, result: Any) -> Any:

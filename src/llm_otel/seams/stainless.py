@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -23,6 +24,8 @@ _RAW_HEADER = "X-Stainless-Raw-Response"
 # Its value for `with_streaming_response`: the caller reads bytes. `with_raw_response` sends others.
 _BYTES = "stream"
 _NOTHING: Mapping[str, object] = {}
+
+_COUNT = re.compile(r"[0-9]{1,4}")
 
 # What `request` must accept for us to touch it.
 _SIGNATURE = ("cast_to", "options", "stream", "stream_cls")
@@ -56,7 +59,7 @@ def _install(spec: ClientSpec) -> None:
     if not all(_fits(target) for target in targets):
         stay_out(spec, "request")
         return
-    funnel = Funnel(spec, "request", _request, _asking)
+    funnel = Funnel(spec, "request", _request, _asking, _resend_count)
     hooks = (
         partial(calls.sync, funnel, partial(_follow, False)),
         partial(calls.asynchronous, funnel, partial(_follow, True)),
@@ -177,6 +180,17 @@ def _received(kwargs: dict[str, Any]) -> None:
             call.received(kwargs.get("response"), kwargs.get("retries_taken", 0))
     except Exception as exc:  # noqa: BLE001
         guard.handle("received", exc)
+
+
+def _resend_count(exc: BaseException) -> int:
+    """How often a request that failed in the end was sent again; 0 where that is not known.
+
+    The SDKs tell nobody but the provider, in a header of each request.
+    """
+    request = read.get(exc, "request") or read.get(read.get(exc, "response"), "_request")
+    headers = read.get(request, "headers")
+    count = headers.get("x-stainless-retry-count") if isinstance(headers, Mapping) else None
+    return int(count) if isinstance(count, str) and _COUNT.fullmatch(count) else 0
 
 
 def _follow(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
