@@ -264,7 +264,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),
         Row(drained, f"{_CORE}.call.Call.received"),
-        Row(chat, f"{_SEAMS}.stainless._resend_count", _REFUSED),
+        Row(chat, replies=_REFUSED, also={f"{_SEAMS}.stainless._COUNT": None}),
     ),
     "returned": (
         Row(drained, f"{_CORE}.byte_streams.watch_response", _WHOLE),

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.seams import imports, stainless
 from llm_otel.seams.replacing import replaced
-from llm_otel.seams.websockets import classes as websockets
+from llm_otel.seams.websockets import classes as connections
 
 
 def install(spec: ClientSpec) -> bool:
@@ -27,7 +27,7 @@ def install(spec: ClientSpec) -> bool:
         functions.install(spec)
     else:
         stainless.install(spec)
-    websockets.install(spec)
+    connections.install(spec)
     return True
 
 
@@ -45,4 +45,4 @@ def remove_all() -> None:
     with replaced.lock:
         stainless.forget()
         replaced.remove_all()
-    websockets.end_all()
+    connections.end_all()
