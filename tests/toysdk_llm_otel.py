@@ -6,9 +6,9 @@ from typing import Any
 
 from llm_otel.base import read
 from llm_otel.clients.spec import ClientSpec, Hook, named
+from llm_otel.protocols import usage
 from llm_otel.protocols.answer import Answer
-from llm_otel.protocols.spec import Endpoint, Protocol, Request
-from llm_otel.usage import Usage
+from llm_otel.protocols.spec import Endpoint, LastChunk, Protocol, Request
 
 
 class Toy(Protocol):
@@ -16,19 +16,12 @@ class Toy(Protocol):
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Any) -> Answer:
         """Everything that an answer or a last chunk tells."""
-        tokens = read.get(node, "tokens")
         stop = read.string(read.get(node, "stop"))
-        used = None
-        if tokens is not None:
-            used = Usage(
-                input_tokens=read.count(read.get(tokens, "in")),
-                output_tokens=read.count(read.get(tokens, "out")),
-            )
         return Answer(
             response_id=read.string(read.get(node, "id")),
             model=read.string(read.get(node, "model")),
             finish_reasons=[stop] if stop else [],
-            usage=used,
+            usage=usage.usage(read.fields(node), endpoint),
         )
 
     def fold(self, endpoint: Endpoint, dialect: Any) -> Any:
@@ -36,29 +29,20 @@ class Toy(Protocol):
         return _Fold(self, endpoint, dialect)
 
 
-class _Fold:
-    hides = False
-
-    def __init__(self, protocol: Toy, endpoint: Endpoint, dialect: Any) -> None:
-        self._parts = (protocol, endpoint, dialect)
-        self._last: Any = None
-
-    def goes_on(self, chunk: Any) -> bool:
-        return False
-
-    def add(self, chunk: Any) -> None:
-        self._last = chunk
-
-    def answer(self) -> Answer:
-        protocol, endpoint, dialect = self._parts
-        return protocol.answer(self._last, endpoint, dialect)
-
+class _Fold(LastChunk):
     @property
     def ended(self) -> bool:
+        """Whether there was a last chunk."""
         return bool(read.get(self._last, "stop"))
 
 
-CHAT = Endpoint("chat", Toy(), in_tokens=True)
+CHAT = Endpoint(
+    "chat",
+    Toy(),
+    usage={"in": "input_tokens", "out": "output_tokens"},
+    usage_at=(("tokens",),),
+    in_tokens=True,
+)
 
 
 def _request(
