@@ -111,6 +111,7 @@ CLIENT = ClientSpec(
         *_hook("ask", "sync", _whole),
         *_hook("chunks", "sync", _stream),
         *_hook("reader", "sync", _stream, stream_at=("stream",)),
+        Hook("client", "Client.mapped", "sync", _stream, **COMMON),
         *_hook("lines", "generator", _stream),
         *_hook("either", "sync", _whole),
         *_hook("either", "generator", _streamed),

@@ -246,6 +246,22 @@ def attributes(watch: Watch) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
+async def mapped(client: Any) -> Any:
+    drained = list(client.mapped(PATH, BODY))
+    left = next(client.mapped(PATH, BODY))
+    client.mapped(PATH, BODY)
+    gc.collect()
+    return drained, left
+
+
+def test_an_iterator_of_pythons_own(server: Provider) -> None:
+    """Its class cannot be extended: a generator goes in its place."""
+    program = Program(mapped, [lines(CHUNK, LAST)] * 3)
+    (watch,) = unharmed({"mapped": program}, server, SYNC, {}, calls=3)
+    told = [(s.attributes or {})[semconv.RESPONSE_FINISH_REASONS] for s in watch.spans.ended]
+    assert sorted(told) == [(LEFT,), (LEFT,), (END,)]
+
+
 async def never_begun(client: Any) -> Any:
     stream = await wait(client.lines(PATH, BODY))
     await closed(stream)

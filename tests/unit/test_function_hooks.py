@@ -144,8 +144,9 @@ with capture() as telemetry:
             OTHER_SIGNATURES,
             ["{'answered': True} 1 []", "1 1"],
             [
-                "llm-otel stays out of toysdk 1.2.3: its `Client.ask`, `Client.chunks`, "
-                "`AsyncClient.reader`, `Client.post` is not the one we know (supported: >=1,<2)."
+                "llm-otel stays out of `Client.ask`, `Client.chunks`, `AsyncClient.reader`, "
+                "`Client.post` in toysdk 1.2.3, which it does not know with this signature "
+                "(supported: >=1,<2)."
             ],
         ),
     ],

@@ -7,7 +7,7 @@ object that it is.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
@@ -76,6 +76,10 @@ class _Reading(activation.Run):
 
 Begin = Callable[[], _Reading]
 
+# Of the flags of a class, Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE tell one made by `class`.
+_PYTHON_CLASS = 1 << 9
+_CLASS_FLAGS = _PYTHON_CLASS | 1 << 8
+
 
 def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
     """A function that goes in the place of an SDK's, whose iterators begin a call at their first
@@ -140,13 +144,20 @@ def _seen(iterator: Any, begin_reading: Begin, reading: _Reading | None = None) 
     try:
         if isinstance(iterator, (GeneratorType, AsyncGeneratorType)):
             return _generator(iterator, begin_reading, reading)
-        if is_stream(iterator):
-            objects.put(iterator, _methods(iterator), _Stream(begin_reading, reading))
+        if not is_stream(iterator):
+            return iterator
+        if type(iterator).__flags__ & _CLASS_FLAGS != _PYTHON_CLASS:  # `map` and the like
+            return _generator(_steps(iterator), begin_reading, reading)
+        objects.put(iterator, _methods(iterator), _Stream(begin_reading, reading))
     except Exception as exc:  # noqa: BLE001
         guard.handle("watch stream", exc)
         if reading is not None:
             reading.end(None)
     return iterator
+
+
+def _steps(iterator: Any) -> Iterator[Any]:
+    yield from iterator
 
 
 def _generator(body: Any, begin_reading: Begin, reading: _Reading | None) -> Any:

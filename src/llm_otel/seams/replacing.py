@@ -161,9 +161,10 @@ def is_coroutine_function(function: Any) -> bool:
 def stay_out(spec: ClientSpec, *functions: str) -> None:
     """Say that functions of a client are not those that we know, and are left alone."""
     _logger.warning(
-        "llm-otel stays out of %s %s: its %s is not the one we know (supported: %s).",
+        "llm-otel stays out of %s in %s %s, which it does not know with this signature "
+        "(supported: %s).",
+        ", ".join(f"`{function}`" for function in functions),
         spec.package,
         getattr(sys.modules[spec.package], "__version__", "?"),
-        ", ".join(f"`{function}`" for function in functions),
         spec.supported,
     )
