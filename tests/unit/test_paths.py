@@ -30,6 +30,7 @@ TABLE = Paths(
         ("post", "chat/completions", CHAT),
         ("post", "/openai/deployments/x/chat/completions?api-version=1", CHAT),
         ("post", "https://gateway.example/a/b/v1/chat/completions", CHAT),
+        ("post", "https://api.example/v1/chat/completions#stream", CHAT),
         ("post", "https://chat/completions", COMPLETION),  # of a host
         ("get", "/chat/completions", None),
         ("post", "/chat/completions/x", None),

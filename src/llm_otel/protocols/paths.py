@@ -39,7 +39,7 @@ class Paths(dict[str, Endpoint]):
             return self._found[f"{method} {url}"]
         except KeyError:
             pass
-        key = f"{method} {url.partition('?')[0]}"
+        key = f"{method} {url.partition('?')[0].partition('#')[0]}"
         if key not in self._found:
             if len(self._found) >= _MOST_KEPT:
                 self._found = {**self}
