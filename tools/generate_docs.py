@@ -14,8 +14,8 @@ from textwrap import fill
 
 from benchmarks import sizing
 from llm_otel import semconv
-from llm_otel.clients import stream_usage
 from llm_otel.lake.schema import TABLES
+from llm_otel.providers import stream_usage
 from llm_otel.settings import OPTIONS, Settings
 from llm_otel.settings.sources import Option
 from llm_otel.stack.collector import allowed

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from llm_otel import semconv
-from llm_otel.core import arguments, guard
+from llm_otel.base import arguments, guard
 from llm_otel.core.verdicts import Subject
 
 _CALL = "score()"

@@ -10,7 +10,7 @@ from typing import Any
 
 from llm_otel import semconv
 from llm_otel.attribution import user_attributes
-from llm_otel.core import arguments, guard
+from llm_otel.base import arguments, guard
 from llm_otel.core.verdicts import Subject
 
 _CALL = "outcome()"

@@ -1,4 +1,4 @@
-"""The structure that the folder names promise, held by reading the imports."""
+"""The structure that the folder names promise."""
 
 from __future__ import annotations
 
@@ -15,47 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "llm_otel"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-# What an application may use of us, and what the local mode and the stack are built on.
-PUBLIC = ("llm_otel.semconv", "llm_otel.errors", "llm_otel.version", "llm_otel.usage",
-          "llm_otel.cost", "llm_otel.formats", "llm_otel.escaping", "llm_otel.listening",
-          "llm_otel.closing", "llm_otel.projected_month")  # fmt: skip
-
-# Which of our modules a package may import when it is loaded, first match wins. What is imported
-# inside a function is a choice made at run time and is not held against it.
-RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("llm_otel.semconv", ()),
-    ("llm_otel.usage", ()),
-    ("llm_otel.version", ()),
-    ("llm_otel.errors", ()),
-    ("llm_otel.clients.spec", ()),
-    ("llm_otel.clients", ("llm_otel.clients", "llm_otel.semconv")),
-    # core.fork is a leaf: every layer that has threads or locks needs it.
-    ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.core.fork", "llm_otel.semconv",
-                          "llm_otel.usage", "llm_otel.errors")),
-    ("llm_otel.core", ("llm_otel.core", "llm_otel.escaping", "llm_otel.semconv", "llm_otel.usage",
-                       "llm_otel.attribution", "llm_otel.pricing", "llm_otel.version",
-                       "llm_otel.clients.spec", "llm_otel.clients.providers",
-                       "llm_otel.clients.dialects", "llm_otel.clients.error_codes",
-                       "llm_otel.clients.stream_usage")),
-    ("llm_otel.formats", ()),
-    ("llm_otel.escaping", ()),
-    ("llm_otel.listening", ()),
-    ("llm_otel.closing", ()),
-    ("llm_otel.projected_month", ()),
-    ("llm_otel.lake", ("llm_otel.lake", *PUBLIC)),
-    ("llm_otel.receiver", ("llm_otel.receiver", "llm_otel.lake", *PUBLIC)),
-    ("llm_otel.history", ("llm_otel.history", "llm_otel.lake.schema", *PUBLIC)),
-    ("llm_otel.dashboard", ("llm_otel.dashboard", "llm_otel.lake", *PUBLIC)),
-    ("llm_otel.digest", ("llm_otel.digest", "llm_otel.lake", "llm_otel.stack.config", *PUBLIC)),
-    ("llm_otel.serve", ("llm_otel.serve", "llm_otel.lake", "llm_otel.receiver", "llm_otel.digest",
-                        "llm_otel.dashboard", "llm_otel.stack.config", *PUBLIC)),
-    # The Collector and the lake read other people's names by the same tables.
-    ("llm_otel.stack", ("llm_otel.stack", "llm_otel.settings", "llm_otel.lake.decode.names",
-                        "llm_otel.lake.decode.errors", *PUBLIC)),
-    # A command imports what it needs when it runs.
-    ("llm_otel.cli", ("llm_otel.cli", "llm_otel.stack", *PUBLIC)),
-)  # fmt: skip
-
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
@@ -65,37 +24,15 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _imports(path: Path) -> set[str]:
-    """Modules of ours that are imported when `path` is."""
-    found: set[str] = set()
-    todo: list[ast.AST] = [ast.parse(path.read_text())]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            continue
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-        todo.extend(ast.iter_child_nodes(node))
-    return {name for name in found if name.startswith("llm_otel.")}
-
-
-def _within(name: str, packages: tuple[str, ...]) -> bool:
-    return any(name == each or name.startswith(each + ".") for each in packages)
-
-
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_imports_point_one_way(path: Path) -> None:
-    """A module imports only what its layer may see."""
-    name = _name(path)
-    for package, allowed in RULES:
-        if _within(name, (package,)):
-            wrong = sorted(each for each in _imports(path) if not _within(each, allowed))
-            assert not wrong, f"{name} may not import {wrong}"
-            return
+def test_imports_keep_the_contracts() -> None:
+    """A module imports only what its layer may see: `[tool.importlinter]` in pyproject.toml."""
+    linter = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert linter.returncode == 0, linter.stdout + linter.stderr
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
@@ -112,7 +49,7 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
 
 
 # The one module that uses what OpenTelemetry keeps private.
-INTERNALS = "llm_otel.core.otel_internals"
+INTERNALS = "llm_otel.base.otel_internals"
 # The API's and the SDK's packages for logs have no other names.
 PUBLIC_MODULES = ("_logs",)
 

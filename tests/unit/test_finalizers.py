@@ -13,10 +13,12 @@ from opentelemetry.sdk.metrics._internal._view_instrument_match import _ViewInst
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import llm_otel
+from llm_otel.base import finalizers, fork
 from llm_otel.clients.openai import CLIENT
-from llm_otel.core import finalizers, fork, imports, patch
 from llm_otel.core.ledger import Ledger
 from llm_otel.core.sums import Sums
+from llm_otel.seams import imports
+from llm_otel.seams import stainless as patch
 from llm_otel.testing import Provider, capture
 
 QUESTION: Any = [{"role": "user", "content": "Hi"}]

@@ -23,7 +23,7 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import Span
 from programs import run
 
-from llm_otel.core import guard, otel_internals
+from llm_otel.base import guard, otel_internals
 from llm_otel.core.family_b import Family
 from llm_otel.core.instruments import Instruments
 from llm_otel.testing import Provider, Telemetry, capture, provider
@@ -303,7 +303,7 @@ import os
 from opentelemetry.sdk.metrics._internal.measurement_consumer import SynchronousMeasurementConsumer
 from opentelemetry.metrics import set_meter_provider
 from opentelemetry.sdk.metrics import MeterProvider
-from llm_otel.core import otel_internals
+from llm_otel.base import otel_internals
 meter = MeterProvider().get_meter("test")
 histogram = meter.create_histogram("seconds")
 del histogram._measurement_consumer._reader_storages

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
-from llm_otel.core.otel_internals import Point, set_attributes
+from llm_otel.base.otel_internals import Point, set_attributes
 from llm_otel.core.sums import NO_EXEMPLAR
 
 ATTRIBUTES = {"model": "gpt-4o", "server.port": 443}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import llm_otel
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.core.instruments import Instruments
 from llm_otel.testing import capture
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 
-from llm_otel.core import guard
+from llm_otel.base import guard
 
 if TYPE_CHECKING:
     from llm_otel.core.family_b import Family, Recorder

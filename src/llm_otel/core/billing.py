@@ -7,14 +7,15 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from llm_otel import semconv
-from llm_otel.core import guard, reported_cost
-from llm_otel.core.reported_cost import ReportedCost
+from llm_otel.base import guard
+from llm_otel.protocols import costs as reported_cost
+from llm_otel.protocols.answer import ReportedCost
 
 if TYPE_CHECKING:
     from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
-    from llm_otel.core.extract import Answer
     from llm_otel.pricing import Cost
+    from llm_otel.protocols.answer import Answer
 
 
 def bill(call: Call, answer: Answer, ended: Ended) -> None:

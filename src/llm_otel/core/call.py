@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -12,43 +12,20 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current
-from llm_otel.core import (
-    billing,
-    describe,
-    extract,
-    family_b,
-    folds,
-    guard,
-    hosted_tools,
-    otel_internals,
-    polled_usage,
-    read,
-    server,
-)
+from llm_otel.base import guard, otel_internals, read
+from llm_otel.core import billing, describe, family_b, polled_usage
 from llm_otel.core.backlog import Ended
 from llm_otel.core.errors import NO_FAILURE, Failure, classify
-from llm_otel.core.estimate import Characters
-from llm_otel.core.extract import Answer
+from llm_otel.protocols.answer import Answer
 
 if TYPE_CHECKING:
-    from llm_otel.clients.spec import Endpoint
-    from llm_otel.core.finalizers import Moment
-    from llm_otel.core.folds import Fold
+    from llm_otel.base.finalizers import Moment
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
+    from llm_otel.protocols.spec import Accumulator, Endpoint, Estimate, Fold, Observer, Request
 
 
 _TOO_MANY = 429
-
-# Kinds of requests that are billed by the token.
-_IN_TOKENS = frozenset({"chat", "completion", "responses", "embeddings"})
-
-
-class Observer(Protocol):
-    """Sees the chunks of a stream."""
-
-    def add(self, chunk: Any) -> None:
-        """One chunk, in order."""
 
 
 class Call:
@@ -58,10 +35,8 @@ class Call:
         runtime: Where to emit.
         endpoint: What is where in its bodies.
         host: Who answers.
-        body: The JSON body as the SDK sends it; read, never changed.
-        extra: The SDK's `extra_body`, which overrides the body.
+        request: What is asked for.
         context: The caller's OpenTelemetry context.
-        streaming: The answer comes in chunks.
         own_span: False when an outer instrumentation already has a span for this call.
         unasked: A stream whose usage could be asked for, and nobody did.
     """
@@ -71,19 +46,18 @@ class Call:
         "_once",
         "accumulator",
         "attribution",
-        "body",
         "characters",
         "context",
         "ended_at",
         "endpoint",
         "epoch",
-        "extra",
         "first_chunk_at",
         "fold",
         "model",
         "own_span",
         "reading",
         "recording",
+        "request",
         "response",
         "retries",
         "runtime",
@@ -100,22 +74,19 @@ class Call:
         runtime: Runtime,
         endpoint: Endpoint,
         host: Server,
-        body: Mapping[str, object],
-        extra: object,
+        request: Request,
         context: Context,
-        streaming: bool,
         own_span: bool,
         unasked: bool = False,
     ) -> None:
         self.runtime = runtime
         self.endpoint = endpoint
         self.server = host
-        self.body = body
-        self.extra = extra
-        self.streaming = streaming
+        self.request = request
+        self.streaming = request.streaming
         self.own_span = own_span
         self.unasked = unasked
-        self.model = server.request_model(body, extra)
+        self.model = endpoint.protocol.model(request) or semconv.NONE
         self.attribution = current(context)
         self.series = runtime.instruments.series(
             self.model,
@@ -131,8 +102,8 @@ class Call:
         self.reading = False
         self.ended_at: Moment | None = None
         self.fold: Fold | None = None
-        self.accumulator: Any = None
-        self.characters: Characters | None = None
+        self.accumulator: Accumulator | None = None
+        self.characters: Estimate | None = None
         self._once = [True]
         self.span = self._start_span(context) if own_span else trace.get_current_span(context)
         self.recording = own_span and self.span.is_recording()
@@ -159,7 +130,8 @@ class Call:
         """What the request and the attribution tell."""
         attributes: dict[str, Any] = {}
         try:
-            attributes = extract.request_attributes(self.body, self.endpoint)
+            attributes = self.endpoint.protocol.request_attributes(self.request.body)
+            attributes.update(self.endpoint.attributes)
         except Exception as problem:  # noqa: BLE001
             guard.handle("describe request", problem)
         attributes.update(self.attribution.span_attributes)
@@ -172,30 +144,29 @@ class Call:
         self.response = response
         self.retries = retries
 
-    def watch(self) -> list[Observer]:
-        """Begin to fold a stream's chunks; returns who wants to see them, the fold first."""
-        self.fold = folds.new(self.endpoint, self.server.dialect)
-        observers: list[Observer] = [self.fold]
-        settings = self.runtime.settings
-        if self.runtime.policy.active:
-            from llm_otel.core.content.streams import accumulator
+    def watch(self, hides: bool = False) -> list[Observer]:
+        """Begin to fold a stream's chunks; returns who wants to see them, the fold first.
 
-            self.accumulator = accumulator(self.endpoint.kind)
-            if self.accumulator is not None:
-                observers.append(self.accumulator)
-        if settings.estimate_usage and self.endpoint.stream == "choices":
-            self.characters = Characters()
-            observers.append(self.characters)
+        Args:
+            hides: The stream's usage was asked for by us.
+        """
+        protocol, settings = self.endpoint.protocol, self.runtime.settings
+        self.fold = protocol.fold(self.endpoint, self.server.dialect)
+        self.fold.hides = hides
+        self.accumulator = protocol.accumulator() if self.runtime.policy.active else None
+        self.characters = protocol.estimate() if settings.estimate_usage else None
+        observers: list[Observer | None] = [self.fold, self.accumulator, self.characters]
         if settings.per_chunk_metric:
             observers.append(family_b.ChunkTimer(self))
-        return observers
+        return [each for each in observers if each is not None]
 
     # ------------------------------------------------------------------ ends
     def returned(self, result: object) -> None:
         """The whole answer is there."""
         if self._claim():
-            dialect = self.server.dialect
-            self._end(lambda: extract.answer(result, self.endpoint, dialect), result=result)
+            endpoint, dialect = self.endpoint, self.server.dialect
+            protocol = endpoint.protocol
+            self._end(lambda: protocol.answer(result, endpoint, dialect), result=result)
 
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
@@ -256,12 +227,11 @@ class Call:
             self.response = read.get(exc, "response")
         if self.fold is not None:
             return self._interrupted()
-        completion = read.get(exc, "completion")
-        if completion is not None:
-            return extract.answer(completion, self.endpoint, self.server.dialect)
-        return extract.answer(
-            read.successful_body(self.response), self.endpoint, self.server.dialect
-        )
+        protocol = self.endpoint.protocol
+        whole = protocol.answer_of_failure(exc)
+        if whole is None:
+            whole = read.successful_body(self.response)
+        return protocol.answer(whole, self.endpoint, self.server.dialect)
 
     # ------------------------------------------------------------------ emit
     def _end(
@@ -314,21 +284,12 @@ class Call:
         """Have tokens and cost counted."""
         used, series = polled_usage.countable(self, answer)
         if used is not None:
-            if used.web_searches:
-                hosted_tools.mark_preview(used, self.body)
-            if self.server.dialect.searches_in_requests:
-                hosted_tools.mark_request(
-                    used,
-                    self.body,
-                    self.extra,
-                    self.server.dialect,
-                    called_tools="tool_call" in answer.finish_reasons,
-                )
+            self.endpoint.protocol.complete(used, self.request, answer, self.server.dialect)
             ended.used, ended.used_by = used, series
             billing.bill(self, answer, ended)
         elif billing.bill_reported(self, answer, ended):
             # Pictures and the like have a price and no tokens.
-            ended.usage_unknown = self.endpoint.kind in _IN_TOKENS
+            ended.usage_unknown = self.endpoint.in_tokens
         elif self.endpoint.billed and failure.kind is None and not answer.background:
             ended.usage_unknown = True
             billing.bill_time(self, answer, ended)
@@ -342,7 +303,10 @@ class Call:
         if headers is not None and (failure.kind is None or failure.status == _TOO_MANY):
             labels = self.series.labels
             self.runtime.instruments.headroom.keep(
-                labels[semconv.PROVIDER], labels[semconv.MODEL], headers
+                labels[semconv.PROVIDER],
+                labels[semconv.MODEL],
+                headers,
+                self.endpoint.protocol.headers,
             )
 
     def _describe(self, answer: Answer, ended: Ended, failure: Failure, result: object) -> None:

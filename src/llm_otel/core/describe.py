@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
-from llm_otel.core import extract, headroom
+from llm_otel.core import headroom
 
 if TYPE_CHECKING:
+    from llm_otel.content.model import Content
     from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
-    from llm_otel.core.content.model import Content
     from llm_otel.core.errors import Failure
-    from llm_otel.core.extract import Answer
+    from llm_otel.protocols.answer import Answer
+    from llm_otel.usage import Usage
 
 
 def response_attributes(
@@ -36,7 +38,7 @@ def response_attributes(
         attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
     if answer.fingerprint is not None:
         attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
-    request_id = headroom.request_id(result, call.response)
+    request_id = headroom.request_id(result, call.response, call.endpoint.protocol.headers)
     if request_id is not None:
         attributes[semconv.PROVIDER_REQUEST_ID] = request_id
     resends = call.retries
@@ -53,7 +55,7 @@ def response_attributes(
             attributes[semconv.RESPONSE_STATUS] = answer.status
     elif answer.usage is not None:
         attributes[semconv.USAGE_SOURCE] = answer.usage_source
-        extract.usage_attributes(attributes, answer.usage, call.runtime.cache_write)
+        _usage_attributes(attributes, answer.usage, call.runtime.cache_write)
         if call.endpoint.operation == semconv.EMBEDDINGS:
             # the conventions know no output of embeddings
             attributes.pop(semconv.USAGE_OUTPUT_TOKENS)
@@ -82,10 +84,45 @@ def _failure(attributes: dict[str, Any], failure: Failure) -> None:
             attributes[name] = value
 
 
+_PARTS = {
+    "cache_read_tokens": semconv.USAGE_CACHE_READ,
+    "reasoning_tokens": semconv.USAGE_REASONING,
+    "audio_input_tokens": semconv.USAGE_AUDIO_INPUT,
+    "audio_output_tokens": semconv.USAGE_AUDIO_OUTPUT,
+    "image_input_tokens": semconv.USAGE_IMAGE_INPUT,
+    "image_output_tokens": semconv.USAGE_IMAGE_OUTPUT,
+}
+_parts = attrgetter(*_PARTS)
+_PART_ATTRIBUTES = tuple(_PARTS.values())
+
+
+def _usage_attributes(
+    attributes: dict[str, Any], used: Usage, cache_write: tuple[str, ...]
+) -> None:
+    """Add the span attributes of a usage; subsets only where they are not 0.
+
+    Args:
+        attributes: Where to.
+        used: What was billed.
+        cache_write: Name or names of the cache-write attribute, which the conventions renamed.
+    """
+    # A count of 0 in a usage that is known to be partial is one that was not reported.
+    if used.input_tokens or not used.partial:
+        attributes[semconv.USAGE_INPUT_TOKENS] = used.input_tokens
+    if used.output_tokens or not used.partial:
+        attributes[semconv.USAGE_OUTPUT_TOKENS] = used.output_tokens
+    for name, value in zip(_PART_ATTRIBUTES, _parts(used)):
+        if value:
+            attributes[name] = value
+    if used.cache_write_tokens:
+        for name in cache_write:
+            attributes[name] = used.cache_write_tokens
+
+
 def content(call: Call, answer: Answer, result: object, attributes: dict[str, Any]) -> None:
     """Record what was said: only called when somebody opted in."""
-    from llm_otel.core.content.emit import record
-    from llm_otel.core.content.model import Content
+    from llm_otel.content.emit import record
+    from llm_otel.content.model import Content
 
     policy = call.runtime.policy
     if policy.emit:
@@ -95,16 +132,13 @@ def content(call: Call, answer: Answer, result: object, attributes: dict[str, An
 
 
 def _said(call: Call, answer: Answer, result: object) -> Content:
-    from llm_otel.core.content.endpoints import request_content, response_content
-    from llm_otel.core.content.openai_responses import fetched_content
-
-    kind = call.endpoint.kind
-    if call.endpoint.polled and kind == "responses" and result is not None:
-        return fetched_content(result)
-    said = request_content(kind, call.body)
+    protocol = call.endpoint.protocol
+    if call.endpoint.polled and call.endpoint.resumable and result is not None:
+        return protocol.fetched_content(result)
+    content = protocol.request_content(call.request.body)
     if call.accumulator is not None:
         left = answer.finish_reasons == [semconv.CANCELLED]
-        said.outputs = call.accumulator.messages(semconv.CANCELLED if left else "error")
+        content.outputs = call.accumulator.messages(semconv.CANCELLED if left else "error")
     elif result is not None:
-        said.outputs = response_content(kind, result)
-    return said
+        content.outputs = protocol.response_content(result)
+    return content

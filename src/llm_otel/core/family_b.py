@@ -7,14 +7,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
-from llm_otel.core.extract import Answer
 from llm_otel.core.sums import NO_EXEMPLAR
+from llm_otel.protocols.answer import Answer
 
 if TYPE_CHECKING:
+    from llm_otel.base.otel_internals import Point
     from llm_otel.core.backlog import Ended
     from llm_otel.core.call import Call
     from llm_otel.core.instruments import Instruments
-    from llm_otel.core.otel_internals import Point
     from llm_otel.usage import Usage
 
 

@@ -18,11 +18,11 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
 
 from llm_otel import semconv
-from llm_otel.core import finalizers, fork
+from llm_otel.base import finalizers, fork
+from llm_otel.base.otel_internals import Point, forget_measurements
 from llm_otel.core.backlog import Backlog, Ended
 from llm_otel.core.headroom import Headroom
 from llm_otel.core.labels import Labels
-from llm_otel.core.otel_internals import Point, forget_measurements
 from llm_otel.core.sums import NO_EXEMPLAR, Cell, Slot, Sums
 
 if TYPE_CHECKING:

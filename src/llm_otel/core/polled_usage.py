@@ -8,8 +8,8 @@ from llm_otel import semconv
 
 if TYPE_CHECKING:
     from llm_otel.core.call import Call
-    from llm_otel.core.extract import Answer
     from llm_otel.core.instruments import Series
+    from llm_otel.protocols.answer import Answer
     from llm_otel.usage import Usage
 
 
@@ -24,15 +24,15 @@ def countable(call: Call, answer: Answer) -> tuple[Usage | None, Series]:
     """
     if not (call.endpoint.polled or answer.background):
         if answer.usage is None and call.characters is not None:
-            answer.usage = call.characters.usage(call.body)
+            answer.usage = call.characters.usage(call.request.body)
             answer.usage_source = semconv.USAGE_ESTIMATED
-        if answer.usage is None and call.endpoint.kind == "responses" and answer.response_id:
+        if answer.usage is None and call.endpoint.resumable and answer.response_id:
             # Cut off: a poll may see what it used.
             call.runtime.ledger.begin(answer.response_id, call.series.labels)
         return answer.usage, call.series
     key, ledger = answer.response_id, call.runtime.ledger
     # A response in the foreground was counted when it was made, unless that was cut off.
-    foreground = call.endpoint.kind == "responses" and not answer.background
+    foreground = call.endpoint.resumable and not answer.background
     if key is None or not answer.terminal:
         if key is not None and not foreground:
             ledger.begin(key, call.series.labels)

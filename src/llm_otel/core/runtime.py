@@ -11,15 +11,15 @@ from opentelemetry._logs import Logger, get_logger
 from opentelemetry.trace import Tracer
 
 from llm_otel import semconv
+from llm_otel.base.otel_internals import provider_is_set
 from llm_otel.core import family_b
 from llm_otel.core.instruments import Instruments, for_meter
 from llm_otel.core.labels import Labels
 from llm_otel.core.ledger import Ledger
-from llm_otel.core.otel_internals import provider_is_set
 from llm_otel.core.server import Servers
 
 if TYPE_CHECKING:
-    from llm_otel.core.content.policy import Policy
+    from llm_otel.content.policy import Policy
     from llm_otel.pricing import Pricing
     from llm_otel.settings import Settings
 
@@ -96,8 +96,8 @@ def build(
     explicit: bool = False,
 ) -> Runtime:
     """A runtime on the given providers, the global ones where None."""
-    from llm_otel.core.content.hook import load_hook
-    from llm_otel.core.content.policy import Policy
+    from llm_otel.content.hook import load_hook
+    from llm_otel.content.policy import Policy
     from llm_otel.pricing import Pricing
     from llm_otel.version import __version__
 

@@ -13,8 +13,9 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current as current_attribution
-from llm_otel.core import arguments, errors, finalizers, guard
-from llm_otel.core.activation import Run, Scoped, wrap
+from llm_otel.base import arguments, finalizers, guard
+from llm_otel.base.activation import Run, Scoped, wrap
+from llm_otel.core import errors
 
 if TYPE_CHECKING:
     from llm_otel.core.runtime import Runtime

@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Counter
 
 from llm_otel import semconv
-from llm_otel.core import guard
+from llm_otel.base import guard
 
 # Not empty, as the SDK takes an empty context for "the current one"; holds no span: no exemplar.
 NO_EXEMPLAR = Context({"llm_otel.exemplar": False})
