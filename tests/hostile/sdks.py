@@ -92,7 +92,7 @@ ANTHROPIC = Sdk(
     snapshot="current_message_snapshot",
     renamed={"stop": "stop_sequences"},
 )
-SDKS = (OPENAI,)
+SDKS = (OPENAI, ANTHROPIC)
 
 
 @functools.cache

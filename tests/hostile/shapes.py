@@ -20,16 +20,12 @@ _PLAIN = (bool, int, float, str, bytes, type(None))
 # Python's own limit of recursion is near: a shape takes three frames for each level.
 _DEEPEST = 100
 
-# The server takes the first from the length of the request, which is judged on the wire, and the
-# others from the clock.
-_COUNTS = frozenset(
-    {
-        b"x-ratelimit-remaining-tokens",
-        b"anthropic-ratelimit-requests-reset",
-        b"anthropic-ratelimit-tokens-reset",
-        b"anthropic-ratelimit-input-tokens-reset",
-    }
+# What the server takes from its clock.
+_TIMES = frozenset(
+    f"anthropic-ratelimit-{limit}-reset" for limit in ("requests", "tokens", "input-tokens")
 )
+# The length of the request is judged on the wire.
+_COUNTS = frozenset({b"x-ratelimit-remaining-tokens", *(name.encode() for name in _TIMES)})
 
 # What the SDKs make of a response for who wants it as it is.
 _RAW_RESPONSES = (
@@ -62,7 +58,7 @@ _Shape = Callable[[Any], Any]
 
 
 def _mapping(value: Mapping[Any, Any], of: _Shape) -> Seen:
-    return tuple((of(key), of(each)) for key, each in value.items())
+    return tuple((of(key), of(each)) for key, each in value.items() if key not in _TIMES)
 
 
 def _sequence(value: Any, of: _Shape) -> Seen:

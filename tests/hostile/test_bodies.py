@@ -125,15 +125,6 @@ async def responses_helper(client: Any) -> Any:
         return await _all(stream), await outcome(lambda: stream.get_final_response())
 
 
-async def message_batch(client: Any) -> Any:
-    return await wait(client.messages.batches.retrieve("msgbatch_1"))
-
-
-async def message_batch_results(client: Any) -> Any:
-    path = "/v1/messages/batches/msgbatch_1/results"
-    return await wait(client.get(path, cast_to=object))
-
-
 async def beta_helper(client: Any) -> Any:
     async with entered(client.beta.messages.stream(**sdk_of(client).question)) as stream:
         return await _all(stream), await outcome(stream.get_final_message)
@@ -170,8 +161,6 @@ ANTHROPIC_CASES: tuple[tuple[Run, dict[str, Reply]], ...] = (
     (chat, anthropic_bodies.bodies()),
     (chat_raw, bodies.raw(ANTHROPIC.wire)),
     (chat_bytes, bodies.raw(ANTHROPIC.wire)),
-    (message_batch, bodies.raw(ANTHROPIC.wire)),
-    (message_batch_results, bodies.raw(ANTHROPIC.wire)),
     (chat_stream, anthropic_bodies.streams()),
     (chat_stream_bytes, anthropic_bodies.streams()),
     (chat_stream_raw, bodies.frames(ANTHROPIC.wire)),

@@ -19,7 +19,7 @@ from hostile.harness import (
     unharmed,
     wait,
 )
-from hostile.sdks import SDKS, Sdk, ask
+from hostile.sdks import SDKS, Sdk, ask, sdk_of
 
 from llm_otel import semconv
 from llm_otel.testing import Provider, Reply
@@ -61,7 +61,7 @@ async def cancelled_stream_request(client: Any) -> Any:
 
 async def cancelled_reader(client: Any) -> Any:
     stream = await chat(client, stream=True)
-    first = await step(stream)
+    first = [await step(stream) for _ in (*sdk_of(client).wire.start, "chunk")]
     return first, await _cancelled(step(stream)), await outcome(lambda: step(stream))
 
 

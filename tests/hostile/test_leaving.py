@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hostile.bodies import SSE
 from hostile.harness import (
     ASYNC,
     SYNC,
@@ -32,12 +33,13 @@ from llm_otel.testing import Provider, Reply
 def whole(sdk: Sdk) -> Reply:
     """A stream in one write, so that it is no chance what has been read when the program leaves."""
     stream = sdk.wire.stream(sdk.wire.chunk, sdk.wire.chunk)
-    return Reply(body=b"".join(stream.chunks or ()), headers={"content-type": "text/event-stream"})
+    return Reply(body=b"".join(stream.chunks or ()), headers=SSE)
 
 
 def endless(sdk: Sdk) -> Reply:
     """A stream whose end never comes: what leaves early must not need it."""
-    return sdk.wire.begun(ending="hang")
+    begun = b"".join(sdk.wire.begun().chunks or ())
+    return Reply(chunks=[begun], headers=SSE, ending="hang")
 
 
 MODES: tuple[dict[str, Any], ...] = (

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 
 from llm_otel.clients.spec import ClientSpec
 
-BUILT_IN = ("openai", "groq", "together")
+BUILT_IN = ("openai", "anthropic", "groq", "together")
 ENTRY_POINT_GROUP = "llm_otel.clients"
 
 _logger = logging.getLogger("llm_otel")

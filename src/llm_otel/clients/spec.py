@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llm_otel.protocols.spec import Endpoint, Socket
 
@@ -23,6 +23,8 @@ class ClientSpec:
         base_module: Module that holds the base classes.
         classes: Names of the sync and the async base class.
         sockets: Protocols that it speaks over a WebSocket.
+        passes_on: Whether a client would itself send the ids of the current span to the provider,
+            without making a span: then it gets to see the program's span, not ours.
     """
 
     package: str
@@ -33,6 +35,7 @@ class ClientSpec:
     base_module: str = "_base_client"
     classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
     sockets: tuple[Socket, ...] = ()
+    passes_on: Callable[[Any], bool] | None = None
 
     def match(self, method: str, url: str) -> Endpoint | None:
         """The endpoint that a request belongs to, or None when it is not one of ours.

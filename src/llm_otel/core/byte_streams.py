@@ -21,11 +21,20 @@ _MOST_KEPT = 16 * 1024 * 1024
 
 
 class _Watched:
-    """A byte stream of httpx (any major version), watched for its close."""
+    """A byte stream of httpx (any major version), watched for its close.
+
+    All that others look for on a stream of their own (an SDK's observer, the time elapsed) is
+    there.
+    """
 
     def __init__(self, inner: Any, call: Call) -> None:
         self._inner = inner
         self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_inner":  # before `__init__`
+            raise AttributeError(name)
+        return getattr(self._inner, name)
 
     def _closed(self, when: endings.When = finalizers.end) -> None:
         """End the call.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from llm_otel.protocols.answer import Answer
 
 _NO_CODES: Mapping[str, str] = {}
+# An error in the middle of a stream may carry the status of the response that began well.
+_FIRST_ERROR = 400
 _TOO_MANY = 429
 
 # Class names, as every SDK of the generator (and httpx below it) has its own classes.
@@ -48,7 +50,7 @@ def classify(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
     found = status(exc)
     if found == _TOO_MANY and worded == semconv.SERVER:
         return worded  # no capacity, which is no limit of the caller's
-    if found is not None:
+    if found is not None and found >= _FIRST_ERROR:
         return errors.by_status(found)
     for cls in type(exc).__mro__:
         name = _BY_NAME.get(cls.__name__)

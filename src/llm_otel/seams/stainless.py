@@ -14,6 +14,8 @@ from typing import Any
 
 import wrapt
 from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
 
 from llm_otel.base import finalizers, guard, read
 from llm_otel.clients.spec import ClientSpec
@@ -208,6 +210,18 @@ def _asking(
     return started, (*args[:at], options, *args[at + 1 :]), kwargs
 
 
+def _inside(spec: ClientSpec, client: Any, context: Context) -> Context:
+    """What is current while the SDK works."""
+    if spec.passes_on is None:
+        return context
+    try:
+        hidden = spec.passes_on(client)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("begin", exc)
+        return context
+    return trace.set_span_in_context(trace.get_current_span(), context) if hidden else context
+
+
 # ------------------------------------------------------------------ the hooks
 def _sync_hook(spec: ClientSpec) -> Hook:
     def hook(original: Any) -> Callable[..., Any]:
@@ -219,7 +233,7 @@ def _sync_hook(spec: ClientSpec) -> Hook:
                 return wrapped(client, *args, **kwargs)
             if started.asking is not None:
                 started, args, kwargs = _asking(started, args, kwargs)
-            token = otel_context.attach(started.context)
+            token = otel_context.attach(_inside(spec, client, started.context))
             try:
                 result = wrapped(client, *args, **kwargs)
             except BaseException as exc:
@@ -246,7 +260,7 @@ def _async_hook(spec: ClientSpec) -> Hook:
             if started.asking is not None:
                 started, args, kwargs = _asking(started, args, kwargs)
             finalizers.ready()
-            token = otel_context.attach(started.context)
+            token = otel_context.attach(_inside(spec, client, started.context))
             try:
                 result = await wrapped(client, *args, **kwargs)
             except GeneratorExit as exc:
