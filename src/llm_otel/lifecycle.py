@@ -104,7 +104,7 @@ def _start(
         explicit=given or providers is not None,
     )
     guard.count = built.count_internal_error
-    configure(settings, built.instruments.labels.overflow)
+    configure(settings, built.instruments.table.labels.overflow)
     built.went_live = stainless.complete
     runtime.activate(built)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.

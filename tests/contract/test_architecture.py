@@ -172,3 +172,77 @@ def test_public_names_are_pinned() -> None:
     ]
     missing = [name for name in llm_otel.__all__ if not hasattr(llm_otel, name)]
     assert not missing, missing
+
+
+# ------------------------------------------------------------------ core knows no body
+READERS = ("get", "text", "items", "path", "fields")
+# Keys of bodies beside those that the tables of usages and requests name.
+KEYS = {"choices", "code", "content", "delta", "error", "finish_reason", "id", "message",
+        "messages", "model", "output", "status", "stream", "stream_options", "type",
+        "usage"}  # fmt: skip
+
+
+def _words(tree: ast.AST) -> set[str]:
+    """Every string in a module that is no docstring."""
+    texts = [
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    ]
+    return {
+        str(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, (str, bytes))
+        and node not in texts
+    }
+
+
+def _keys(tree: ast.AST) -> set[str]:
+    """What a module looks up by a literal, as in `read.get(node, "key")` and `body.get("key")`."""
+    keys = [
+        argument
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in READERS
+        for argument in node.args
+    ]
+    return {
+        each.value
+        for key in keys
+        for each in ast.walk(key)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    }
+
+
+CORE = [path for path in MODULES if _name(path).startswith("llm_otel.core")]
+
+
+@pytest.mark.parametrize("path", CORE, ids=_name)
+def test_core_names_no_key_of_a_body(path: Path) -> None:
+    """What is where in a body is known in protocols/ alone."""
+    from llm_otel.protocols import requests
+    from llm_otel.protocols.openai.usage import USAGE
+
+    wrong = _keys(ast.parse(path.read_text())) & {*KEYS, *USAGE, *requests.ATTRIBUTES}
+    assert not wrong, f"{_name(path)} reads {sorted(wrong)}: that belongs to a protocol"
+
+
+@pytest.mark.parametrize("path", CORE, ids=_name)
+def test_core_names_no_provider_and_no_endpoint(path: Path) -> None:
+    """Who answers is known in providers/ and clients/, and at which path in protocols/."""
+    from llm_otel.protocols.openai import OPENAI
+    from llm_otel.providers import hosts
+
+    names = {*hosts.HOSTS, *hosts.HOSTS.values(), "azure", "bedrock", "groq"} - {"meta"}
+    names |= {path.partition(" ")[2].partition("/{")[0] for path in OPENAI}
+    wrong = {
+        (name, text)
+        for text in _words(ast.parse(path.read_text()))
+        for name in names
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text.lower())
+    }
+    assert not wrong, f"{_name(path)} names {sorted(wrong)}"

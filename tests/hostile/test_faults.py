@@ -230,6 +230,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),
         Row(drained, f"{_CORE}.call.Call.received"),
+        Row(chat, f"{_SEAMS}.stainless._resend_count", _REFUSED),
     ),
     "returned": (
         Row(drained, f"{_CORE}.byte_streams.watch_response", _WHOLE),
@@ -255,8 +256,8 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
     "measure": (
         Row(chat, f"{_CORE}.headroom.Headroom.keep"),
-        Row(chat, also={f"{_CORE}.family_b.family": lambda *_: None}),
-        Row(drained, f"{_CORE}.family_b.family"),
+        Row(chat, also={f"{_CORE}.metrics.semconv_metrics.points": lambda *_: object()}),
+        Row(drained, f"{_CORE}.metrics.semconv_metrics.points"),
     ),
     "count": (
         Row(chat, f"{_CORE}.billing.bill"),
@@ -264,7 +265,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(drained, f"{_CORE}.polled_usage.countable"),
     ),
     "describe": (
-        Row(chat, f"{_CORE}.describe.response_attributes"),
+        Row(chat, f"{_CORE}.describe.end_attributes"),
         Row(chat, f"{_CORE}.describe.content", settings=_CONTENT),
     ),
     "watch stream": (
@@ -330,13 +331,13 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "step": (
         Row(tool, f"{_CORE}.steps.current_attribution", times=2),
-        Row(tool, f"{_CORE}.instruments.Instruments.step_duration", times=2),
+        Row(tool, f"{_CORE}.metrics.step_durations.record", times=2),
     ),
     "step end": (Row(tool, processor=True, times=2),),
     "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT, times=2),),
     "attribution": (Row(attributed, "llm_otel.base.activation.set_value"),),
-    "score": (Row(scored, f"{_CORE}.instruments.Instruments.score"),),
-    "outcome": (Row(scored, f"{_CORE}.instruments.Instruments.outcome"),),
+    "score": (Row(scored, f"{_CORE}.metrics.feedback.score"),),
+    "outcome": (Row(scored, f"{_CORE}.metrics.feedback.outcome"),),
     "fork": (Row(forked),),
     "install": (Row(installed, f"{_SEAMS}.stainless._install_now"),),
     "websocket": (

@@ -16,7 +16,7 @@ import llm_otel
 from llm_otel.base import finalizers, fork
 from llm_otel.clients.openai import CLIENT
 from llm_otel.core.ledger import Ledger
-from llm_otel.core.sums import Sums
+from llm_otel.core.metrics.pending_counters import PendingCounters
 from llm_otel.seams import imports
 from llm_otel.seams import stainless as patch
 from llm_otel.testing import Provider, capture
@@ -31,7 +31,11 @@ def _drop_a_stream(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "method"),
-    [(Sums, "put"), (_ViewInstrumentMatch, "consume_measurement"), (SpanProcessor, "on_end")],
+    [
+        (PendingCounters, "put"),
+        (_ViewInstrumentMatch, "consume_measurement"),
+        (SpanProcessor, "on_end"),
+    ],
     ids=["our sums", "the SDK's metrics", "the SDK's spans"],
 )
 def test_a_collection_inside_a_lock_blocks_nobody(

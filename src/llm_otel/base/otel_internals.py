@@ -31,6 +31,14 @@ try:
 except ImportError:  # pragma: no cover - of a later API
     BoundedAttributes = None  # type: ignore[assignment, misc]
 
+try:
+    # Reads what is installed once for all who ask: 6 ms each time else.
+    from opentelemetry.util._importlib_metadata import entry_points
+except ImportError:  # pragma: no cover - of a later API
+    from importlib.metadata import entry_points  # type: ignore[assignment]
+
+__all__ = ["entry_points"]
+
 _logger = logging.getLogger("llm_otel")
 
 _SDK: Final = "opentelemetry.sdk.metrics._internal."

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from opentelemetry._logs import LogRecord
 from opentelemetry.trace import Span
 
 from llm_otel.base import guard
+from llm_otel.base.otel_internals import entry_points
 from llm_otel.content.model import Content
 
 GROUP = "opentelemetry_genai_completion_hook"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from llm_otel import semconv
@@ -13,8 +12,6 @@ from llm_otel.protocols.headers import COMMON, Headers
 
 # How long a reading is believed, in seconds, even when its reset is later.
 TTL = 120.0
-
-_COUNT = re.compile(r"[0-9]{1,4}")
 
 
 class Headroom:
@@ -99,14 +96,3 @@ def _value(
 
 def _text(value: bytes) -> str:
     return value.decode("latin-1")
-
-
-def resend_count(exc: BaseException | None) -> int:
-    """How often a request that failed in the end was sent again; 0 where that is not known.
-
-    The SDKs tell nobody but the provider, in a header of each request.
-    """
-    request = read.get(exc, "request") or read.get(read.get(exc, "response"), "_request")
-    headers = read.get(request, "headers")
-    count = headers.get("x-stainless-retry-count") if isinstance(headers, Mapping) else None
-    return int(count) if isinstance(count, str) and _COUNT.fullmatch(count) else 0

@@ -70,17 +70,22 @@ class Servers:
         self._known[id(base)] = (base, type(client), server)
         return server
 
-    def warn_of_missing_usage(self, server: Server) -> None:
-        """Say once a host in the log that its streams tell no usage unless they are asked to."""
+    def warn_of_missing_usage(self, server: Server, asking: str) -> None:
+        """Say once a host in the log that its streams tell no usage unless they are asked to.
+
+        Args:
+            server: The host.
+            asking: What asks for it.
+        """
         host = server.netloc
         if host in self._without_usage or len(self._without_usage) >= self._KEPT:
             return
         self._without_usage.add(host)
         _logger.warning(
             "llm-otel got no usage from a stream of %s: its tokens and cost are unknown, not 0. If "
-            'this host accepts stream_options={"include_usage": true}, send it, or set '
-            "`stream_usage: always`.",
+            "this host accepts %s, send it, or set `stream_usage: always`.",
             host,
+            asking,
         )
 
     def _resolve(self, client: Any, default: str, url: str) -> Server:

@@ -108,11 +108,13 @@ class Protocol:
 
     Attributes:
         asks_for_usage: Streams report their usage only when asked to.
+        how_to_ask: What a program writes to ask.
         headers: Which response headers tell the request's id and what is left of the limits.
         attributes: Key of the request -> span attributes, and how to read them.
     """
 
     asks_for_usage = False
+    how_to_ask = ""
     headers = headers.COMMON
     attributes = requests.ATTRIBUTES
 

@@ -6,6 +6,7 @@ import copy
 import importlib
 import inspect
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
@@ -31,6 +32,8 @@ _RAW_HEADER = "X-Stainless-Raw-Response"
 # Its value for `with_streaming_response`: the caller reads bytes. `with_raw_response` sends others.
 _BYTES = "stream"
 _NOTHING: Mapping[str, object] = {}
+
+_COUNT = re.compile(r"[0-9]{1,4}")
 
 # What `request` must accept for us to touch it.
 _SIGNATURE = ("cast_to", "options", "stream", "stream_cls")
@@ -308,8 +311,24 @@ def _received(kwargs: dict[str, Any]) -> None:
 
 
 def _failed(call: Call | None, exc: BaseException) -> None:
-    if call is not None:
-        endings.fail("failed", call, exc)
+    if call is None:
+        return
+    try:
+        call.retries = call.retries or _resend_count(exc)
+    except Exception as problem:  # noqa: BLE001
+        guard.handle("received", problem)
+    endings.fail("failed", call, exc)
+
+
+def _resend_count(exc: BaseException) -> int:
+    """How often a request that failed in the end was sent again; 0 where that is not known.
+
+    The SDKs tell nobody but the provider, in a header of each request.
+    """
+    request = read.get(exc, "request") or read.get(read.get(exc, "response"), "_request")
+    headers = read.get(request, "headers")
+    count = headers.get("x-stainless-retry-count") if isinstance(headers, Mapping) else None
+    return int(count) if isinstance(count, str) and _COUNT.fullmatch(count) else 0
 
 
 def _returned(started: begin.Begun, result: Any, *, asynchronous: bool) -> None:

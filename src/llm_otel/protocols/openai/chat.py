@@ -33,6 +33,7 @@ class Chat(OpenAI):
     """Bodies with `choices`."""
 
     asks_for_usage = True
+    how_to_ask = 'stream_options={"include_usage": true}'
 
     def read(
         self,

@@ -78,7 +78,7 @@ class Combinations:
         return labels
 
 
-class Sums:
+class PendingCounters:
     """The table of sums.
 
     Args:
