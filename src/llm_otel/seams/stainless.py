@@ -355,7 +355,8 @@ def _follow(call: Call, started: begin.Begun, result: Any, asynchronous: bool) -
             byte_streams.finish_body(call, response)
     elif call.streaming and hasattr(result, "_iterator"):
         wrap = streams.observe_async if asynchronous else streams.observe
-        response = result.response
+        # A decoder of lines calls it by another name.
+        response = getattr(result, "response", None) or result.http_response
         result._iterator = wrap(result._iterator, call, hides)
         byte_streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
     elif call.streaming and result is call.response:

@@ -100,7 +100,7 @@ class Messages(Protocol):
             read.string(body.get("id")),
             read.string(body.get("model")),
             service_tier=_tier(reported),
-            usage=_usage(reported, endpoint),
+            usage=message_usage(reported, endpoint),
         )
         if dialect.costs:
             result.cost = costs.in_answer((body,), dialect)
@@ -148,7 +148,7 @@ def _tier(reported: object) -> str | None:
     return read.string(read.get(reported, "service_tier"))
 
 
-def _usage(reported: object, endpoint: Endpoint) -> Usage | None:
+def message_usage(reported: object, endpoint: Endpoint) -> Usage | None:
     """The usage of a message, with what its total leaves out."""
     used = usage.usage(None, endpoint, reported if reported is not None else ())
     if used is None:
@@ -164,7 +164,7 @@ def _usage(reported: object, endpoint: Endpoint) -> Usage | None:
             if kind == "advisor_message":
                 extra.append((read.text(each, "model"), more))
             else:
-                _add(used, more)
+                add(used, more)
     used.extra = tuple(extra)
     if "fallback_message" in kinds and "message" in kinds:
         used.partial = True  # two models answered, and the sums are those of one price
@@ -176,12 +176,18 @@ def _usage(reported: object, endpoint: Endpoint) -> Usage | None:
 _BESIDE = frozenset({"compaction", "advisor_message"})
 
 
-def _add(used: Usage, more: Usage) -> None:
-    used.input_tokens += more.input_tokens
-    used.output_tokens += more.output_tokens
-    used.cache_read_tokens += more.cache_read_tokens
-    used.cache_write_tokens += more.cache_write_tokens
-    used.cache_write_long_tokens += more.cache_write_long_tokens
+def add(used: Usage, more: Usage) -> None:
+    """Add a usage to another one of the same model."""
+    for name in _COUNTS:
+        setattr(used, name, getattr(used, name) + getattr(more, name))
+    used.extra = (*used.extra, *more.extra)
+    used.partial |= more.partial
+
+
+_COUNTS = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+    "cache_write_long_tokens", "reasoning_tokens", "web_searches",
+)  # fmt: skip
 
 
 def _is_uncounted(block: object) -> bool:
