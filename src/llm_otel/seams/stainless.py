@@ -306,8 +306,18 @@ def _received(kwargs: dict[str, Any]) -> None:
         call = begin.current_call()
         if call is not None:
             call.received(kwargs.get("response"), kwargs.get("retries_taken", 0))
+            if call.runtime.policy.active:
+                _note_what_was_sent(call, kwargs.get("options"))
     except Exception as exc:  # noqa: BLE001
         guard.handle("received", exc)
+
+
+def _note_what_was_sent(call: Call, options: object) -> None:
+    """Take the body that the SDK made of the caller's own objects, which may have been read by now
+    or be changed before the call ends."""
+    body = read.get(options, "json_data")
+    if type(body) is dict and body is not call.request.body:
+        call.request = call.request._replace(body=body)
 
 
 def _failed(call: Call | None, exc: BaseException) -> None:
