@@ -21,7 +21,7 @@ from llm_otel.content.model import (
     tool_response_part,
 )
 from llm_otel.content.plain import MAX_DEPTH, fields_of, generic_part
-from llm_otel.protocols.anthropic.messages import finish_reason
+from llm_otel.protocols.anthropic.stop_reasons import finish_reason
 
 # Opaque to all but the provider, which gets it back with the next request.
 _OPAQUE = frozenset({"encrypted_content", "encrypted_index", "encrypted_stdout", "signature"})

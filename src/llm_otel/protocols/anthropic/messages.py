@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import costs, errors, usage
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.anthropic.stop_reasons import finish_reason
 from llm_otel.protocols.headers import Headers, passed
 from llm_otel.protocols.requests import ATTRIBUTES, Attributes, Reader, inner, strings
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, UsageMap
@@ -34,16 +34,6 @@ USAGE: UsageMap = {
         "web_search_requests": "web_searches",
         "code_execution_requests": "uncounted_tools",
     },
-}
-
-# https://docs.anthropic.com/en/api/handling-stop-reasons; others pass as they are.
-FINISH_REASONS: Mapping[str, str] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_call",
-    "refusal": "content_filter",
 }
 
 # Tools that run in a container, which is billed by the hour beyond a free allowance.
@@ -133,12 +123,6 @@ class Messages(Protocol):
         from llm_otel.protocols.anthropic.content import Blocks
 
         return Blocks()
-
-
-def finish_reason(value: object) -> str:
-    """A stop reason in the conventions' words: `error` for a missing one."""
-    reason = read.string(value) or "error"
-    return FINISH_REASONS.get(reason, reason)
 
 
 def _tier(reported: object) -> str | None:
