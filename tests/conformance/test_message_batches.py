@@ -63,7 +63,7 @@ def test_left_early(instrumented, batches):
         batches.retrieve(batch.id)
     results = batches.results(batch.id)
     next(results)
-    results.close()
+    results.http_response.close()
     assert telemetry.value("gen_ai.tokens.consumed") == 0
     assert telemetry.value("gen_ai.tokens.consumed") == 0
     tokens = read_results(batches, batch)

@@ -24,7 +24,7 @@ def _passes_on(client: Any) -> bool:
 
 CLIENT = ClientSpec(
     package="anthropic",
-    supported=">=0.42,<3",
+    supported=">=0.43.1,<3",
     provider="anthropic",
     endpoints=ANTHROPIC,
     passes_on=_passes_on,
