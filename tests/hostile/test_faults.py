@@ -20,7 +20,6 @@ from hostile.bodies import CHUNK, END, events, reply
 from hostile.harness import (
     ASYNC,
     PROVEN,
-    QUESTION,
     SYNC,
     Place,
     Program,
@@ -32,6 +31,7 @@ from hostile.harness import (
     step,
     wait,
 )
+from hostile.sdks import QUESTION
 from hostile.telemetry import Watch, watched
 from opentelemetry.sdk.trace import SpanProcessor
 

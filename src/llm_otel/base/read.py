@@ -27,7 +27,7 @@ def get(node: object, key: str) -> object | None:
         return node.get(key)
     try:
         fields = node.__dict__
-    except AttributeError:
+    except Exception:  # noqa: BLE001 - an object of the program's own class runs its own code
         return None
     value: object | None = fields.get(key)
     if value is None and key not in fields:
@@ -43,7 +43,7 @@ def fields(node: object) -> Mapping[str, object]:
         return node
     try:
         found: dict[str, object] = node.__dict__
-    except AttributeError:
+    except Exception:  # noqa: BLE001 - the same
         return _NOTHING
     extra = getattr(node, "__pydantic_extra__", None)
     return {**extra, **found} if extra and type(extra) is dict else found

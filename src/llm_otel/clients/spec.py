@@ -131,6 +131,8 @@ class ClientSpec:
         hooks: Functions through which its requests go; a client with these is none of that
             generator's.
         sockets: Protocols that it speaks over a WebSocket.
+        passes_on: Whether a client would itself send the ids of the current span to the provider,
+            without making a span: then it gets to see the program's span, not ours.
     """
 
     package: str
@@ -141,6 +143,7 @@ class ClientSpec:
     classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
     hooks: tuple[Hook, ...] = ()
     sockets: tuple[Socket, ...] = ()
+    passes_on: Callable[[Any], bool] | None = None
 
     @cached_property
     def match(self) -> Callable[[str, str], Endpoint | None]:

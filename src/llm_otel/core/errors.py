@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from llm_otel.protocols.answer import Answer
 
 _NO_CODES: Mapping[str, str] = {}
-_TOO_MANY = 429
+# An error in the middle of a stream may carry the status of the response that began well.
 _FIRST_ERROR = 400
+_TOO_MANY = 429
 
 # Class names, as every SDK of the generator (and httpx below it) has its own classes.
 _BY_NAME = {
@@ -46,6 +47,8 @@ def classify(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
     """
     worded = errors.of_exception(exc, codes)
     found = status(exc)
+    if found is not None and found < _FIRST_ERROR:
+        found = None
     if worded in BEFORE_STATUS or found is not None:
         return _beside_status(worded, found)
     for cls in type(exc).__mro__:

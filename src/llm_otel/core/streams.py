@@ -47,7 +47,10 @@ def observe(iterator: Iterator[Any], call: Call, hides: bool) -> Iterator[Any]:
             close()
         raise
     except BaseException as exc:
-        endings.fail("stream failed", call, exc)
+        if call.reading:
+            endings.fail("stream failed", call, exc)
+        else:  # thrown in from outside, as by a loop that ends while a dropped stream is closed
+            finalizers.defer(lambda at: endings.end("stream left", call, call.left, at=at))
         raise
     endings.end("stream drained", call, call.drained)
 
@@ -76,7 +79,10 @@ async def observe_async(
             await aclose()
         raise
     except BaseException as exc:
-        endings.fail("stream failed", call, exc)
+        if call.reading:
+            endings.fail("stream failed", call, exc)
+        else:  # thrown in from outside, as by a loop that ends while a dropped stream is closed
+            finalizers.defer(lambda at: endings.end("stream left", call, call.left, at=at))
         raise
     endings.end("stream drained", call, call.drained)
 

@@ -111,12 +111,14 @@ class Protocol:
         how_to_ask: What a program writes to ask.
         headers: Which response headers tell the request's id and what is left of the limits.
         attributes: Key of the request -> span attributes, and how to read them.
+        tier_attribute: Span attribute of the tier that served the request.
     """
 
     asks_for_usage = False
     how_to_ask = ""
     headers = headers.COMMON
     attributes = requests.ATTRIBUTES
+    tier_attribute: str | None = None
 
     def model(self, request: Request) -> str | None:
         """The model that goes over the wire."""

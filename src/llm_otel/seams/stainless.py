@@ -178,8 +178,18 @@ def _received(kwargs: dict[str, Any]) -> None:
         call = begin.current_call()
         if call is not None:
             call.received(kwargs.get("response"), kwargs.get("retries_taken", 0))
+            if call.runtime.policy.active:
+                _note_what_was_sent(call, kwargs.get("options"))
     except Exception as exc:  # noqa: BLE001
         guard.handle("received", exc)
+
+
+def _note_what_was_sent(call: Call, options: object) -> None:
+    """Take the body that the SDK made of the caller's own objects, which may have been read by now
+    or be changed before the call ends."""
+    body = read.get(options, "json_data")
+    if type(body) is dict and body is not call.request.body:
+        call.request = call.request._replace(body=body)
 
 
 def _resend_count(exc: BaseException) -> int:
@@ -206,7 +216,8 @@ def _follow(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
             byte_streams.finish_body(call, response)
     elif call.streaming and hasattr(result, "_iterator"):
         wrap = streams.observe_async if asynchronous else streams.observe
-        response = result.response
+        # A decoder of lines calls it by another name.
+        response = getattr(result, "response", None) or result.http_response
         result._iterator = wrap(result._iterator, call, hides)
         byte_streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
     elif call.streaming and result is call.response:
