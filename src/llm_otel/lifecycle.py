@@ -86,12 +86,10 @@ def _start(
     meter_provider: MeterProvider | None,
     logger_provider: LoggerProvider | None,
 ) -> None:
-    from llm_otel import clients
+    from llm_otel import clients, seams
     from llm_otel.attribution import configure
     from llm_otel.base import fork, guard
     from llm_otel.core import endings, runtime
-    from llm_otel.seams import stainless
-    from llm_otel.seams.websockets import classes as websockets
 
     fork.renew(__name__, "_lock", threading.RLock)
     is_explicit = any(
@@ -107,7 +105,7 @@ def _start(
     )
     guard.count = new_runtime.count_internal_error
     configure(settings, new_runtime.instruments.table.labels.overflow)
-    new_runtime.went_live = stainless.complete
+    new_runtime.went_live = seams.complete
     runtime.activate(new_runtime)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.
     atexit.unregister(endings.end_open)
@@ -115,9 +113,8 @@ def _start(
     available = clients.load()
     names = settings.clients if settings.clients is not None else tuple(available)
     for name in names:
-        if not stainless.install(available[name]) and settings.clients is not None:
+        if not seams.install(available[name]) and settings.clients is not None:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
-        websockets.install(available[name])
     _handle_sigterm(settings)
     # last, as its thread competes with this one
     new_runtime.pricing.start()
@@ -169,11 +166,10 @@ def uninstrument() -> None:
     providers cannot be unset, and a later `instrument()` uses them again.
     """
     with _lock:
+        from llm_otel import seams
         from llm_otel.attribution import configure
         from llm_otel.base import finalizers, guard
         from llm_otel.core import runtime
-        from llm_otel.seams import stainless
-        from llm_otel.seams.websockets import classes as websockets
 
         active = runtime.active()
         if active is None:
@@ -181,8 +177,7 @@ def uninstrument() -> None:
         runtime.activate(None)
         finalizers.settle()
         guard.count = None
-        stainless.remove_all()
-        websockets.remove_all()
+        seams.remove_all()
         configure(None)
         active.pricing.stop()
         if active.settings.flush_on_sigterm:

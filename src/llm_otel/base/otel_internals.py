@@ -255,9 +255,14 @@ def provider_is_set() -> bool:
     costs while there is no SDK.
     """
     return (
-        getattr(trace, "_TRACER_PROVIDER", trace) is not None
+        tracer_provider_is_set()
         or getattr(getattr(metrics, "_internal", None), "_METER_PROVIDER", metrics) is not None
     )
+
+
+def tracer_provider_is_set() -> bool:
+    """The same for spans alone."""
+    return getattr(trace, "_TRACER_PROVIDER", trace) is not None
 
 
 def is_stand_in(provider: object) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from llm_otel.base import guard
+from llm_otel.base.read import text
 from llm_otel.content.media import base64_size
-from llm_otel.content.model import DEFINED_TYPES
+from llm_otel.content.model import DEFINED_TYPES, Part
 
 Redact: TypeAlias = Callable[[str], str]
 
@@ -60,6 +61,24 @@ def fields_of(node: object) -> dict[str, object] | None:
         return None
     fields = {**vars(node), **(getattr(node, "__pydantic_extra__", None) or {})}
     return {key: value for key, value in fields.items() if value is not None}
+
+
+# What a part or item of a type unknown to us may hold beside content: keys, and opaque state.
+_NEVER_COPIED = frozenset(
+    {"type", "authorization", "headers", "encrypted_content", "signature", "cache_control"}
+)
+
+
+def generic_part(entry: object) -> Part:
+    """The part for what we do not know: its type, and the rest as `content`."""
+    kind = text(entry, "type")
+    if kind is None or kind in DEFINED_TYPES:  # as it does not have the form of that type
+        kind = "unknown"
+    fields = fields_of(entry)
+    if fields is None:
+        return {"type": kind, "content": entry}
+    rest = {key: value for key, value in fields.items() if key not in _NEVER_COPIED}
+    return {"type": kind, "content": rest}
 
 
 class Cleaner:

@@ -66,8 +66,9 @@ def _answer(attributes: dict[str, Any], record: Record) -> None:
         attributes[semconv.RESPONSE_ID] = answer.response_id
     if answer.model is not None:
         attributes[semconv.RESPONSE_MODEL] = answer.model
-    if answer.service_tier is not None:
-        attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
+    tier = record.endpoint.protocol.tier_attribute
+    if answer.service_tier is not None and tier is not None:
+        attributes[tier] = answer.service_tier
     if answer.fingerprint is not None:
         attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
     request_id = headroom.request_id(

@@ -20,9 +20,9 @@ from llm_otel.content.model import (
     tool_call_part,
     tool_response_part,
 )
-from llm_otel.content.plain import fields_of
+from llm_otel.content.plain import fields_of, generic_part
 from llm_otel.protocols.openai.common import finish_reason
-from llm_otel.protocols.openai.parts import content_parts, generic_part, tool_definitions
+from llm_otel.protocols.openai.parts import content_parts, tool_definitions
 
 # DeepSeek and vLLM | groq, together, OpenRouter; who sends both sends the same text twice.
 _REASONING_KEYS = ("reasoning_content", "reasoning")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import costs, errors
 from llm_otel.protocols.answer import Answer
@@ -27,6 +28,7 @@ class OpenAI(Protocol):
     """
 
     unfinished_is_error = False
+    tier_attribute = semconv.OPENAI_RESPONSE_SERVICE_TIER
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
         """Everything that a whole response tells."""

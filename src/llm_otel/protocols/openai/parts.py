@@ -6,18 +6,8 @@ from collections.abc import Callable
 
 from llm_otel.base.read import get, text
 from llm_otel.content.media import file_part, media_part
-from llm_otel.content.model import (
-    DEFINED_TYPES,
-    Part,
-    reasoning_part,
-    refusal_part,
-    sequence,
-    text_part,
-)
-from llm_otel.content.plain import fields_of
-
-# What a part or item of a type unknown to us may hold beside content: keys, and opaque state.
-_NEVER_COPIED = frozenset({"type", "authorization", "headers", "encrypted_content"})
+from llm_otel.content.model import Part, reasoning_part, refusal_part, sequence, text_part
+from llm_otel.content.plain import generic_part
 
 
 def content_parts(content: object) -> list[Part]:
@@ -35,18 +25,6 @@ def content_part(entry: object) -> Part:
     build = _PARTS.get(kind) if isinstance(kind, str) else None
     part = build(entry) if build is not None else None
     return part if part is not None else generic_part(entry)
-
-
-def generic_part(entry: object) -> Part:
-    """The part for what we do not know: its type, and the rest as `content`."""
-    kind = text(entry, "type")
-    if kind is None or kind in DEFINED_TYPES:  # as it does not have the form of that type
-        kind = "unknown"
-    fields = fields_of(entry)
-    if fields is None:
-        return {"type": kind, "content": entry}
-    rest = {key: value for key, value in fields.items() if key not in _NEVER_COPIED}
-    return {"type": kind, "content": rest}
 
 
 def tool_definitions(body: object) -> list[dict[str, object]]:

@@ -20,11 +20,10 @@ from llm_otel.content.model import (
     tool_call_part,
     tool_response_part,
 )
-from llm_otel.content.plain import fields_of
+from llm_otel.content.plain import fields_of, generic_part
 from llm_otel.protocols.openai.parts import (
     content_part,
     content_parts,
-    generic_part,
     tool_definition,
     tool_definitions,
 )
