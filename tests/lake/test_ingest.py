@@ -141,10 +141,10 @@ def test_a_full_disk_refuses_and_says_so(tmp_path: Path) -> None:
 _WRITES = """
 import resource, sys
 from pathlib import Path
-from llm_otel.lake.log import Log, LogFull
+from llm_otel.lake.wal import LogFull, WriteAheadLog
 from llm_otel.lake.segment import Record
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-log = Log(Path(sys.argv[1]), 0, 1 << 30)
+log = WriteAheadLog(Path(sys.argv[1]), 0, 1 << 30)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
 for number in range(30):
     record = Record(1, number, bytes([number]) * 900)

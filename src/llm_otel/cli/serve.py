@@ -106,7 +106,7 @@ def command(
     exporter with its default address does. What is acknowledged is on the disk. SIGHUP stores it
     in the tables at once.
     """
-    from llm_otel.lake.upkeep import Retention
+    from llm_otel.lake.maintenance import Retention
     from llm_otel.serve import Places, serve
 
     handler = logging.StreamHandler()

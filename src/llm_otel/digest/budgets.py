@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from llm_otel.digest.cells import Cells
+from llm_otel.digest.daily_usage import Cells
 from llm_otel.digest.model import BudgetUse, Period
 from llm_otel.projected_month import Projection
 from llm_otel.stack.config import ANY, Budgets

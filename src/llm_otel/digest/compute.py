@@ -10,7 +10,7 @@ from typing import Final
 from llm_otel import formats, projected_month
 from llm_otel.digest import actions, budgets
 from llm_otel.digest.anomalies import unusual
-from llm_otel.digest.cells import HISTORY, Cell, Cells
+from llm_otel.digest.daily_usage import HISTORY, Cell, Cells
 from llm_otel.digest.drivers import add_up, changes, decompose
 from llm_otel.digest.model import (
     DIMENSIONS,

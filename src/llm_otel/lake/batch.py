@@ -17,9 +17,9 @@ from llm_otel.lake.decode.metrics import Metrics
 from llm_otel.lake.decode.names.agents import MARKERS
 from llm_otel.lake.decode.series import Series
 from llm_otel.lake.decode.traces import decode
+from llm_otel.lake.deduplication import StoredKeys
 from llm_otel.lake.delta import TableStore
 from llm_otel.lake.refusals import Refusals
-from llm_otel.lake.seen import Seen
 from llm_otel.lake.segment import Record
 from llm_otel.lake.state import States
 
@@ -44,7 +44,7 @@ class Batches:
         self._tables = tables
         self._created = created
         self._states = States(path / "state")
-        self._seen = {name: Seen(tables[name]) for name in ("spans", *EVENT_TABLES)}
+        self._stored_keys = {name: StoredKeys(tables[name]) for name in ("spans", *EVENT_TABLES)}
         self._series = Series(created)
 
     def last(self) -> int:
@@ -59,7 +59,7 @@ class Batches:
         if state is None:
             self._series.lost_before = time.time_ns()
         self._series.load(state or [])
-        for keys in self._seen.values():
+        for keys in self._stored_keys.values():
             keys.forget()
 
     def store(self, segment: int, records: Sequence[Record]) -> None:
@@ -80,7 +80,7 @@ class Batches:
             lambda number: self._set_aside(segment, traces[number][0]),
             self._refusals,
         )
-        fresh = self._seen["spans"].fresh(spans)
+        fresh = self._stored_keys["spans"].fresh(spans)
         self._append("calls", segment, calls.filter(pa.array(fresh[of_call])))
         self._append("spans", segment, spans.filter(pa.array(fresh)))
 
@@ -108,7 +108,9 @@ class Batches:
         for name, rows in logs.rows.items():
             if rows and not self._done(name, segment):
                 table = columns(rows, self._tables[name].table.schema)
-                self._append(name, segment, table.filter(pa.array(self._seen[name].fresh(table))))
+                self._append(
+                    name, segment, table.filter(pa.array(self._stored_keys[name].fresh(table)))
+                )
 
     def _metrics(self, segment: int, records: Sequence[Record]) -> None:
         points = [record for record in records if record.signal == METRICS]
@@ -132,8 +134,8 @@ class Batches:
         if rows.num_rows == 0 or self._done(name, segment):
             return
         self._tables[name].append(rows, APPLICATION, segment)
-        if name in self._seen:
-            self._seen[name].add(rows)
+        if name in self._stored_keys:
+            self._stored_keys[name].add(rows)
 
     def _guarded(self, segment: int, record: Record, add: Any, *arguments: Any) -> None:
         """One request that cannot be decoded does not hold up the others."""

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llm_otel.lake import segment, state
-from llm_otel.lake.about import ABOUT, parsed
 from llm_otel.lake.delta import TableStore
 from llm_otel.lake.failures import first_line
-from llm_otel.lake.log import Log
+from llm_otel.lake.manifest import MANIFEST, parse_manifest
 from llm_otel.lake.rebuild import aside, unnamed
 from llm_otel.lake.schema import TABLES
 from llm_otel.lake.state import States
+from llm_otel.lake.wal import WriteAheadLog
 from llm_otel.lake.writer import Writer
 
 
@@ -25,7 +25,7 @@ def check(path: Path) -> Iterator[str]:
 
     A lake that is being written may be checked: what is under way is not damaged.
     """
-    yield from _check_about(path)
+    yield from _check_manifest(path)
     yield from _check_state(path)
     yield from _check_log(path)
     for table in TABLES.values():
@@ -46,7 +46,7 @@ def _check_state(path: Path) -> Iterator[str]:
 
 
 def _check_log(path: Path) -> Iterator[str]:
-    for _, file in Log.segments(path / "log"):
+    for _, file in WriteAheadLog.segments(path / "log"):
         try:
             data = file.read_bytes()
         except FileNotFoundError:
@@ -65,15 +65,15 @@ def repair(path: Path) -> Iterator[str]:
     Raises:
         ConfigError: Another process writes the lake.
     """
-    about = list(_check_about(path))
+    manifest_problems = list(_check_manifest(path))
     broken = {
         name: lines
         for name, table in TABLES.items()
         if (lines := TableStore(path, table).log_problems())
     }
     with Writer(path) as writer:  # writes damaged logs of tables and `lake.json` anew
-        for line in about:
-            yield f"{line}: kept as {ABOUT}.damaged, and written anew"
+        for line in manifest_problems:
+            yield f"{line}: kept as {MANIFEST}.damaged, and written anew"
         for name, lines in broken.items():
             yield f"{'; '.join(lines)}: the log of the table {name} was written anew"
         yield from _repair_state(path)
@@ -82,14 +82,14 @@ def repair(path: Path) -> Iterator[str]:
             yield from _repair_files(store)
 
 
-def _check_about(path: Path) -> Iterator[str]:
+def _check_manifest(path: Path) -> Iterator[str]:
     """A line where `lake.json` is damaged."""
     try:
-        parsed(path / ABOUT)
+        parse_manifest(path / MANIFEST)
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        yield f"{path / ABOUT}: {first_line(error)}"
+        yield f"{path / MANIFEST}: {first_line(error)}"
 
 
 def _repair_state(path: Path) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _repair_state(path: Path) -> Iterator[str]:
 
 
 def _repair_log(path: Path) -> Iterator[str]:
-    for _, file in Log.segments(path / "log"):
+    for _, file in WriteAheadLog.segments(path / "log"):
         before = set(file.parent.glob("*.damaged"))
         records = segment.recover(file)
         copies = sorted(set(file.parent.glob("*.damaged")) - before)

@@ -18,10 +18,10 @@ from llm_otel.closing import Closing
 from llm_otel.lake.admission import Window, window
 from llm_otel.lake.batch import Batches
 from llm_otel.lake.failures import first_line
-from llm_otel.lake.log import Log, LogFull
+from llm_otel.lake.maintenance import KEEP_ALL, Maintenance, Retention
 from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.segment import Record, recover
-from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep
+from llm_otel.lake.wal import LogFull, WriteAheadLog
 from llm_otel.lake.writer import Writer
 
 _logger = logging.getLogger("llm_otel.lake")
@@ -94,13 +94,13 @@ class Ingest(Closing):
         self.limits = limits
         self.refusals = Refusals()
         self._folder = self.writer.path / "log"
-        self._left = Log.segments(self._folder)
+        self._left = WriteAheadLog.segments(self._folder)
         self._batches = Batches(
             self.writer.path, self.writer.tables, self.writer.created, self.refusals
         )
         newest = max([number for number, _ in self._left], default=-1)
         first = max(newest, self._batches.last()) + 1
-        self._log: Log[Record] = Log(self._folder, first, limits.flush_bytes)
+        self._log: WriteAheadLog[Record] = WriteAheadLog(self._folder, first, limits.flush_bytes)
         self._pending = 0
         self._checked = 0.0
         self._disk: str | None = None
@@ -115,7 +115,7 @@ class Ingest(Closing):
         self._thread = threading.Thread(target=self._run, name="llm-otel-lake", daemon=True)
         self._thread.start()
         self._retention = retention
-        self._upkeep = Upkeep(self.writer.path, retention)
+        self._maintenance = Maintenance(self.writer.path, retention)
 
     def problem(self) -> str | None:
         """Why nothing can be acknowledged or stored, as a sentence; None where all is well."""
@@ -131,7 +131,7 @@ class Ingest(Closing):
 
     def unstored(self) -> list[Path]:
         """The segments of the log that are durable and not rows yet."""
-        return [path for _, path in Log.segments(self._folder) if path.stat().st_size]
+        return [path for _, path in WriteAheadLog.segments(self._folder) if path.stat().st_size]
 
     def window(self) -> Window:
         """The times of records that the lake takes now."""
@@ -186,13 +186,13 @@ class Ingest(Closing):
         with self._wake:
             self._closing = True
             self._wake.notify_all()
-        self._upkeep.end()
+        self._maintenance.end()
         self._thread.join(_CLOSE_S)
         if self._thread.is_alive():
             # It may still write: nothing is taken from under it, and the lock ends with it.
             _logger.warning("The lake does not end: %s", "a batch is still being written")
             return
-        self._upkeep.close()
+        self._maintenance.close()
         self._log.close()
         self.writer.close()
 

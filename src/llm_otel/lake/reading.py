@@ -14,9 +14,9 @@ import duckdb
 
 from llm_otel.errors import ConfigError
 from llm_otel.lake import views
-from llm_otel.lake.about import read_about
 from llm_otel.lake.daily import Files, within
 from llm_otel.lake.delta import TableStore
+from llm_otel.lake.manifest import read_manifest
 from llm_otel.lake.metering import Metering, Unmetered
 from llm_otel.lake.requests import Requests
 from llm_otel.lake.schema import CALLS, OUTCOMES, SCORES, TABLES
@@ -105,7 +105,7 @@ class Lake:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
-        read_about(path)
+        read_manifest(path)
         self._lock = threading.Lock()
         self._closed = _database()
         _shut(self._closed, self.path)

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from llm_otel.closing import Closing
 from llm_otel.errors import ConfigError
-from llm_otel.lake.about import ABOUT, read_about
 from llm_otel.lake.delta import TableStore
 from llm_otel.lake.lock import Lock
+from llm_otel.lake.manifest import MANIFEST, read_manifest
 from llm_otel.lake.schema import TABLES, VERSION
 
 DIRECT: Final = "llm-otel-direct"
@@ -96,11 +96,11 @@ def conform(name: str, values: Rows) -> pa.Table:
 
 def _begin(path: Path) -> int:
     """Write down the schema's version; when the lake began, in ns."""
-    about = read_about(path)
-    created: int = about.get("created", time.time_ns())
-    if not about and (path / ABOUT).exists():
-        (path / ABOUT).replace(path / f"{ABOUT}.damaged")
-    temporary = path / f"{ABOUT}.new"
+    manifest = read_manifest(path)
+    created: int = manifest.get("created", time.time_ns())
+    if not manifest and (path / MANIFEST).exists():
+        (path / MANIFEST).replace(path / f"{MANIFEST}.damaged")
+    temporary = path / f"{MANIFEST}.new"
     temporary.write_text(json.dumps({"version": VERSION, "created": created}))
-    temporary.replace(path / ABOUT)
+    temporary.replace(path / MANIFEST)
     return created

@@ -19,7 +19,7 @@ from google.rpc.status_pb2 import Status
 
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json, read_protobuf
 from llm_otel.lake.ingest import Busy
-from llm_otel.lake.log import LogFull
+from llm_otel.lake.wal import LogFull
 from llm_otel.listening import host_name
 from llm_otel.receiver import compression
 from llm_otel.receiver.connections import Connection, ConnectionServer

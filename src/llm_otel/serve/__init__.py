@@ -25,7 +25,7 @@ from llm_otel.listening import in_url, reachable
 from llm_otel.serve.schedule import Digests
 
 if TYPE_CHECKING:
-    from llm_otel.lake.upkeep import Retention
+    from llm_otel.lake.maintenance import Retention
 
 _logger = logging.getLogger("llm_otel.serve")
 
@@ -138,7 +138,7 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
     Args, Raises: as `serve`.
     """
     from llm_otel.lake.ingest import Ingest
-    from llm_otel.lake.upkeep import KEEP_ALL
+    from llm_otel.lake.maintenance import KEEP_ALL
     from llm_otel.receiver import Receiver
 
     with ExitStack() as open_:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_otel import escaping
-from llm_otel.digest import words
+from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
 
 if TYPE_CHECKING:
@@ -95,13 +95,13 @@ def _causes(digest: Digest) -> bytes:
     figure, axes = _axes(0.34 * len(ordered) + 0.3)
     amounts = [amount for _, amount in ordered]
     axes.barh(range(len(ordered)), amounts, 0.62, color=[_UP if a > 0 else _DOWN for a in amounts])
-    axes.set_yticks(range(len(ordered)), [words.cause(name, a > 0) for name, a in ordered])
+    axes.set_yticks(range(len(ordered)), [sentences.cause(name, a > 0) for name, a in ordered])
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.axvline(0, color=_FAINT, linewidth=1)
     for n, amount in enumerate(amounts):
         axes.annotate(
-            words.signed_usd(amount),
+            sentences.signed_usd(amount),
             (amount, n),
             (4 if amount >= 0 else -4, 0),
             textcoords="offset points",
@@ -118,7 +118,7 @@ def _money(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis.set_major_locator(MaxNLocator(4))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words.usd(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: sentences.usd(value)))
 
 
 def _png(figure: Figure) -> bytes:

@@ -13,7 +13,7 @@ from llm_otel.lake.schema import METRICS
 _AMOUNTS: Final = ("sum", "count", "buckets")
 
 
-def fold(files: Sequence[str]) -> pa.Table:
+def compact_metrics(files: Sequence[str]) -> pa.Table:
     """One row for each hour and labels of the Parquet files; buckets are added one by one."""
     keys = [name for name in METRICS.schema.names if name not in _AMOUNTS]
     key_list = ", ".join(keys)

@@ -56,7 +56,7 @@ def _words(ids: pa.ChunkedArray, width: int) -> Keys:
     return np.frombuffer(binascii.unhexlify(digits), "<u8").astype(np.uint64).reshape(-1, width)
 
 
-class Seen:
+class StoredKeys:
     """The keys of one table, read from its files a day at a time when first needed."""
 
     def __init__(self, store: TableStore) -> None:

@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError
 
 from llm_otel.lake.delta import TableStore
 from llm_otel.lake.failures import first_line
-from llm_otel.lake.fold import fold
+from llm_otel.lake.metrics_compaction import compact_metrics
 from llm_otel.lake.reading import Lake
 from llm_otel.lake.schema import METRICS, TABLES
 from llm_otel.lake.whole import mention
@@ -75,7 +75,7 @@ def _settle(store: TableStore, day: date, files: list[tuple[str, int]]) -> None:
     if small < 2:
         return
     if store.table is METRICS:
-        store.replace(day, fold(store.files(day, day)))
+        store.replace(day, compact_metrics(store.files(day, day)))
     else:
         store.compact(day, _LARGEST)
 
@@ -102,7 +102,7 @@ def retain(tables: Mapping[str, TableStore], retention: Retention, today: date) 
                     tables[name].drop_before(day + timedelta(days=1))
 
 
-class Upkeep:
+class Maintenance:
     """Does all of it in the background until it is closed, for the process that holds the lock."""
 
     def __init__(self, path: Path, retention: Retention) -> None:
@@ -112,7 +112,7 @@ class Upkeep:
         self._path = path
         self._lake: Lake | None = None
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="llm-otel-upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="llm-otel-maintenance", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
@@ -146,7 +146,7 @@ class Upkeep:
                 store.doubt()
                 mention(
                     f"{name}: {type(error)}",
-                    "The upkeep of the table %s failed: %s",
+                    "The maintenance of the table %s failed: %s",
                     name,
                     first_line(error),
                 )
@@ -165,4 +165,4 @@ class Upkeep:
                 "when it is read: %s",
                 first_line(error),
             )
-        _logger.debug("upkeep took %.1f s", time.monotonic() - began)
+        _logger.debug("maintenance took %.1f s", time.monotonic() - began)

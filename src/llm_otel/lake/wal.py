@@ -33,7 +33,7 @@ class LogFull(OSError):
 Item = TypeVar("Item")
 
 
-class Log(Generic[Item]):
+class WriteAheadLog(Generic[Item]):
     """The log in `folder`. `append` may be called by many threads, the rest by one.
 
     Beside each record it keeps an item in memory, so that nobody reads a segment that was just
