@@ -41,7 +41,7 @@ import llm_otel.lake
 from benchmarks import trace_requests
 from benchmarks.older_spans import EMITTERS
 from benchmarks.trace_requests import SPANS_PER_REQUEST
-from llm_otel.lake.upkeep import compact
+from llm_otel.lake.maintenance import compact
 from llm_otel.lake.writer import Writer
 from tests.stack.parts import free_port
 from tools.binaries.build import find

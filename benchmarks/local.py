@@ -52,7 +52,7 @@ PAGES = {
 def fill(path: Path, calls: int, days: int) -> None:
     """Make the lake up."""
     from llm_otel.history import generate
-    from llm_otel.lake.upkeep import compact
+    from llm_otel.lake.maintenance import compact
     from llm_otel.lake.writer import Writer
 
     began = time.monotonic()
