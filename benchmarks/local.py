@@ -40,7 +40,7 @@ PAGES = {
     "Cost by tag": ("/cost", "by=tag:channel"),
     "Latency": ("/latency", ""),
     "Traces, newest": ("/traces", ""),
-    "Traces, dearest": ("/traces", "sort=cost"),
+    "Traces, most expensive": ("/traces", "sort=cost"),
     "Sessions & users": ("/sessions", ""),
     "Quality, two models": ("/quality", ""),
     "Quality, two prompts": ("/quality", "by=prompt"),

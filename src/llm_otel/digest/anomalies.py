@@ -66,7 +66,7 @@ def score(value: float, history: Sequence[float]) -> float:
 def unusual(
     series: Mapping[date, float], day: date, *, least: float, is_count: bool = False
 ) -> Anomaly | None:
-    """Whether `day` stands out of the days before it; None where it does not, or nobody knows yet.
+    """Whether `day` stands out of the days before it; None where it does not, or has too few days.
 
     Args:
         series: The value of each day; a day that is missing is not known, which is not 0.

@@ -140,9 +140,11 @@ def _costs(base: pa.Table) -> list[pa.Table]:
         pc.fill_null(pc.cast(base.column(name), pa.float64()), 0.0)
         for name in ("input_tokens", "output_tokens")
     )
-    dear = pc.multiply(tokens_out, _OUTPUT_COSTS)
-    both = pc.add(tokens_in, dear)
-    share = pc.if_else(pc.greater(both, 0.0), pc.divide(dear, pc.max_element_wise(both, 1.0)), 0.0)
+    output_weight = pc.multiply(tokens_out, _OUTPUT_COSTS)
+    both = pc.add(tokens_in, output_weight)
+    share = pc.if_else(
+        pc.greater(both, 0.0), pc.divide(output_weight, pc.max_element_wise(both, 1.0)), 0.0
+    )
     of_output = pc.multiply(base.column("cost_usd"), share)
     parts = {
         semconv.INPUT: pc.subtract(base.column("cost_usd"), of_output),

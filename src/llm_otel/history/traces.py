@@ -62,7 +62,7 @@ class Traces:
 
 
 def draw_traces(rng: np.random.Generator, index: int, count: int, day: Day) -> Traces:
-    """When `count` traces of a feature began, and for whom."""
+    """When `count` traces of a feature began, and for which user."""
     feature = world.FEATURES[index]
     hours = world.OFFICE_HOURS if feature.follows_office_hours else (1.0,) * 24
     hour = pick(rng, hours, count)

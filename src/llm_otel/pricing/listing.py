@@ -30,7 +30,7 @@ _RATES: Final = {
     "web_searches_kcount": "web_search",
     "requests_kcount": "request",
 }
-# Billed on every call of a model that has one of these, and reported by no usage of ours.
+# Billed on every call of a model that has one of these, and not part of `Usage`.
 _UNSEEN: Final = frozenset(
     {
         "input_mchars",

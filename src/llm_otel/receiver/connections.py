@@ -176,7 +176,7 @@ class ConnectionServer(ThreadingHTTPServer):
             self._room.acquire(timeout=max(0.0, until - time.monotonic()))
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """A client that goes away is no error of ours."""
+        """A client that goes away is no error of the server."""
         _logger.debug("A connection broke", exc_info=True)
 
 

@@ -62,7 +62,7 @@ class HttpServer(ConnectionServer):
     Args:
         service: The lake as an OTLP service.
         bound: The socket.
-        names: What senders call this server in their Host header; empty: whatever they like.
+        names: What senders call this server in their Host header; empty: any name.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ class Outage:
         return bool(self._causes)
 
     def begins(self, signal: str, cause: str, endpoint: str) -> None:
-        """A batch was lost; logs one line, unless this is going on or befell another signal too.
+        """A batch was lost; logs one line, unless the loss goes on or another signal has the same.
 
         Args:
             signal: Which exporter.

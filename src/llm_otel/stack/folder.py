@@ -96,7 +96,7 @@ def plan(root: Path, texts: Mapping[str, str], *, force: bool = False) -> Plan:
         present, new = _hash_of(root / path), _hash(text)
         if present == new:
             continue
-        # the version is ours to say
+        # llm-otel owns the version file
         if force or path == VERSION or present in (None, before.get(path)):
             writes[path] = text
             continue

@@ -228,7 +228,7 @@ def _cards(data: Optimise, saved: dict[Prefix, float | None]) -> list[Any]:
         figure_card(
             "Caching would save",
             formats.money(sum(value or 0 for value in saved.values())),
-            note="at the least",
+            note="or more",
         ),
         figure_card(
             "Paid for failures",

@@ -20,7 +20,7 @@ from llm_otel.lake.queries.traces import TraceRow
 _LABELS: Final = {
     "newest": "Newest",
     "oldest": "Oldest",
-    "cost": "Dearest",
+    "cost": "Most expensive",
     "latency": "Slowest",
     "tokens": "Most tokens",
 }

@@ -28,7 +28,7 @@ _AREA: Final = "pipeline"
 SERVICE: Final = "llm-otel-doctor"
 _SECONDS: Final = 5.0
 _EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-# Counts nothing, so that no panel and no alert is the worse for it.
+# Sent with the value 0, so no panel and no alert changes.
 _METRIC: Final = semconv.INTERNAL_ERRORS
 
 

@@ -37,7 +37,7 @@ def _daily(_: Config, limits: Limits) -> Condition:
 def _hourly(_: Config, limits: Limits) -> Condition:
     series = usual.SERVICE_COST
     hour = grown(semconv.COST, "1h", (SERVICE,))
-    # The dearest hour, not the mean: a nightly job is no spike.
+    # The most expensive hour, not the mean: a nightly job is no spike.
     return Condition(
         f"{hour}\n/ (max_over_time({series}[7d] offset 1h) > 0)",
         (f"{hour} >= {limits.minimum:g}", _has_history(series, limits.history)),
@@ -107,10 +107,10 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_COST,
         panel=panels.COST_PER_HOUR,
         limits=Limits("times", warning=3, critical=6, minimum=1, minimum_unit="USD", history="1d"),
-        summary="{service_name}: the last hour cost {value} the dearest of the week",
+        summary="{service_name}: the last hour cost {value} the most expensive hour of the week",
         description=(
-            "The dearest hour of the last 7 days, of which {history} at least is known; hours"
-            " below {minimum} do not count."
+            "Compared with the most expensive hour of the last 7 days, once there are {history}"
+            " of history; hours below {minimum} do not count."
         ),
         condition=_hourly,
     ),
