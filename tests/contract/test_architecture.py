@@ -18,7 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # What an application may use of us, and what the local mode and the stack are built on.
 PUBLIC = ("llm_otel.semconv", "llm_otel.errors", "llm_otel.version", "llm_otel.usage",
           "llm_otel.cost", "llm_otel.formats", "llm_otel.escaping", "llm_otel.listening",
-          "llm_otel.closing", "llm_otel.projected_month")  # fmt: skip
+          "llm_otel.closing", "llm_otel.connections", "llm_otel.projected_month")  # fmt: skip
 
 # Which of our modules a package may import when it is loaded, first match wins. What is imported
 # inside a function is a choice made at run time and is not held against it.
@@ -41,6 +41,7 @@ RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("llm_otel.escaping", ()),
     ("llm_otel.listening", ()),
     ("llm_otel.closing", ()),
+    ("llm_otel.connections", ()),
     ("llm_otel.projected_month", ()),
     ("llm_otel.lake", ("llm_otel.lake", *PUBLIC)),
     ("llm_otel.receiver", ("llm_otel.receiver", "llm_otel.lake", *PUBLIC)),
