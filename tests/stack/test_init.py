@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,13 +39,19 @@ def said(ran: subprocess.CompletedProcess[str]) -> str:
     return " ".join(ran.stderr.replace("│", "").split())
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
-    """A new folder of the stack."""
-    folder = tmp_path / "stack"
-    ran = run("init", folder, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def as_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `init` writes."""
+    folder = tmp_path_factory.mktemp("written") / "stack"
+    ran = run("init", folder, cwd=folder.parent)
     assert ran.returncode == 0, ran.stderr
     return folder
+
+
+@pytest.fixture
+def stack(as_written: Path, tmp_path: Path) -> Path:
+    """A new folder of the stack."""
+    return Path(shutil.copytree(as_written, tmp_path / "stack"))
 
 
 def test_a_new_folder_holds_the_stack(stack: Path) -> None:
