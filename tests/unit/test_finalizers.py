@@ -13,10 +13,12 @@ from opentelemetry.sdk.metrics._internal._view_instrument_match import _ViewInst
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import llm_otel
+from llm_otel.base import finalizers, fork
 from llm_otel.clients.openai import CLIENT
-from llm_otel.core import finalizers, fork, imports, patch
 from llm_otel.core.ledger import Ledger
-from llm_otel.core.sums import Sums
+from llm_otel.core.metrics.pending_counters import PendingCounters
+from llm_otel.seams import imports
+from llm_otel.seams import stainless as patch
 from llm_otel.testing import Provider, capture
 
 QUESTION: Any = [{"role": "user", "content": "Hi"}]
@@ -29,7 +31,11 @@ def _drop_a_stream(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "method"),
-    [(Sums, "put"), (_ViewInstrumentMatch, "consume_measurement"), (SpanProcessor, "on_end")],
+    [
+        (PendingCounters, "put"),
+        (_ViewInstrumentMatch, "consume_measurement"),
+        (SpanProcessor, "on_end"),
+    ],
     ids=["our sums", "the SDK's metrics", "the SDK's spans"],
 )
 def test_a_collection_inside_a_lock_blocks_nobody(
@@ -151,7 +157,7 @@ def test_a_stand_in_for_the_client_is_no_client(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "groq", stand_in)
     with capture():
         assert openai.OpenAI.request is not None
-        assert CLIENT.package in patch._installed
+        assert CLIENT.package in patch._bases
 
 
 def test_the_ledger_outlives_a_fork_by_labels() -> None:

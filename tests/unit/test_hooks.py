@@ -10,7 +10,7 @@ from llm_otel.testing import provider
 PROGRAM = """
 import asyncio, inspect, threading
 import openai, wrapt
-import llm_otel.core.patch
+import llm_otel.seams.stainless
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 URL = {url!r}
-FILE = llm_otel.core.patch.__file__
+FILE = llm_otel.seams.stainless.__file__
 BASES = (openai._base_client.SyncAPIClient, openai._base_client.AsyncAPIClient)
 exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
 asked = dict(model="gpt-4o", messages=[{{"role": "user", "content": "Hi"}}])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from importlib.metadata import entry_points
 
+from llm_otel.base.otel_internals import entry_points
 from llm_otel.clients.spec import ClientSpec
 
 BUILT_IN = ("openai", "groq", "together")

@@ -1,106 +1,13 @@
-"""The declarative vocabulary: what is where in a client's requests and responses. A leaf."""
+"""What a client's file says: which package it is, and what its requests are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-# Key in the provider's usage object -> field of `llm_otel.usage.Usage`, nested as the provider's.
-UsageMap: TypeAlias = Mapping[str, "str | UsageMap"]
-
-Kind: TypeAlias = Literal[
-    "chat", "completion", "responses", "embeddings", "image", "speech", "transcription",
-    "moderation", "batch", "rerank", "realtime",
-]  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Endpoint:
-    """One kind of request.
-
-    Attributes:
-        operation: `gen_ai.operation.name` (also the metric label `operation`).
-        kind: Which shape the bodies have; chooses the content builder.
-        usage: Where the numbers are below `usage_at`.
-        usage_at: Ways to the usage object in a response; the first that is there wins.
-        usage_beside: Where the numbers are in a response that holds no usage.
-        service_tier: The tier that the endpoint is billed at, where responses do not tell.
-        billed: Whether a successful response should report usage.
-        stream: How a streamed response comes: chunks with choices, or typed events.
-        usage_on_request: The API sends a stream's usage only when asked to.
-        polled: The response tells the state of work begun elsewhere (`status`): its usage is
-            counted once per id.
-        api_type: Value of `openai.api.type`.
-        output_type: `gen_ai.output.type` where the endpoint fixes it.
-    """
-
-    operation: str
-    kind: Kind
-    usage: UsageMap = field(default_factory=dict)
-    usage_at: tuple[tuple[str, ...], ...] = (("usage",),)
-    usage_beside: UsageMap = field(default_factory=dict)
-    billed: bool = True
-    stream: Literal["choices", "events"] = "events"
-    usage_on_request: bool = False
-    polled: bool = False
-    service_tier: str | None = None
-    api_type: str | None = None
-    output_type: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Transcription:
-    """Events that tell of the transcription of the user's speech, by the speech's `item_id`.
-
-    Attributes:
-        endpoint: What the last event looks like.
-        begun: The server has the whole of what was spoken.
-        chunk: A piece of the text.
-        completed, failed: The last event.
-        models: Ways to the transcribing model in a session; the first that is there wins.
-    """
-
-    endpoint: Endpoint
-    begun: str
-    chunk: str
-    completed: str
-    failed: str
-    models: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Socket:
-    """One protocol over a WebSocket: a connection that carries many responses.
-
-    The client sends `response.create`, the server answers `response.created` and a final event.
-
-    Attributes:
-        modules: Below the client's package, those that may hold the classes.
-        name: `{name}ConnectionManager` and `{name}Connection` are the classes, with `Async` in
-            front of the asynchronous ones.
-        endpoint: What a response looks like.
-        ends: Events that end a response and carry it.
-        shared: Way to what `response.create` and its `response.created` have in common.
-        body_at: Way to the request's parameters in `response.create`.
-        unlike_http: Parameters that mean something else than in a request over HTTP.
-        errors_end_responses: An `error` event is about a response; elsewhere, about any event of
-            the client's.
-        refusals: Codes of errors that refuse a response.
-        transcription: Events of the transcription of the user's speech, if there are any.
-    """
-
-    modules: tuple[str, ...]
-    name: str
-    endpoint: Endpoint
-    ends: frozenset[str]
-    shared: tuple[str, ...]
-    body_at: tuple[str, ...] = ()
-    unlike_http: frozenset[str] = frozenset()
-    errors_end_responses: bool = True
-    refusals: frozenset[str] = frozenset()
-    transcription: Transcription | None = None
+from llm_otel.protocols.spec import Endpoint, Socket
 
 
 @dataclass(frozen=True, eq=False)

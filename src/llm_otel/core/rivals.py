@@ -10,8 +10,9 @@ from typing import Any, Generic
 
 from opentelemetry.context import Context
 
+from llm_otel.base.otel_internals import SUPPRESS_KEYS as _SUPPRESS
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core.otel_internals import SUPPRESS_KEYS as _SUPPRESS
+from llm_otel.protocols.spec import Endpoint
 
 _logger = logging.getLogger("llm_otel")
 
@@ -42,24 +43,12 @@ _RIVALS = frozenset(
 # Wrappers looked through: a mock answers every question with another mock, without end.
 DEEPEST = 32
 
-# Where they wrap `create`, below the client's package, by kind of endpoint. What else they leave
-# alone has no span but ours.
-_WRAPPED = {
-    "chat": (
-        ("resources.chat.completions", "Completions"),
-        ("resources.chat.completions", "AsyncCompletions"),
-    ),
-    "completion": (("resources.completions", "Completions"),),
-    "responses": (("resources.responses", "Responses"),),
-    "embeddings": (("resources.embeddings", "Embeddings"),),
-}
-
 # Classes of clients that are remembered.
 _MOST = 64
 
 # What stood where, and whether a rival was among it: namespace, name, value.
 _Places = tuple[tuple[Mapping[str, object], str, object], ...]
-_known: dict[tuple[type, str], tuple[_Places, bool]] = {}
+_known: dict[tuple[type, Endpoint], tuple[_Places, bool]] = {}
 
 
 def suppressed(context: Context) -> bool:
@@ -67,14 +56,14 @@ def suppressed(context: Context) -> bool:
     return bool(context.get(_SUPPRESS[0]) or context.get(_SUPPRESS[1]))
 
 
-def has_span(context: Context, client: Any, spec: ClientSpec, kind: str) -> bool:
+def has_span(context: Context, client: Any, spec: ClientSpec, endpoint: Endpoint) -> bool:
     """Whether somebody else makes a span for this very call: we then add metrics and cost only.
 
     Args:
         context: The caller's.
         client: The SDK's client.
         spec: Data of that SDK.
-        kind: The endpoint's kind.
+        endpoint: What is asked for.
     """
     if _OUTER[0] in context or _OUTER[1] in context:
         return True
@@ -82,13 +71,13 @@ def has_span(context: Context, client: Any, spec: ClientSpec, kind: str) -> bool
     if own is not None and _warned_of_rival([own], spec.package):
         return True
     cls = type(client)
-    known = _known.get((cls, kind))
+    known = _known.get((cls, endpoint))
     if known is None or not _same(known[0]):
         if len(_known) >= _MOST:
             _known.clear()
-        places = tuple(_places(cls, spec.package, kind))
+        places = tuple(_places(cls, spec.package, endpoint))
         rival = _warned_of_rival([value for _, _, value in places], spec.package)
-        known = _known[cls, kind] = (places, rival)
+        known = _known[cls, endpoint] = (places, rival)
     return known[1]
 
 
@@ -100,13 +89,16 @@ def _same(places: _Places) -> bool:
     return True
 
 
-def _places(cls: type, package: str, kind: str) -> Iterator[tuple[Mapping[str, object], str, Any]]:
+def _places(
+    cls: type, package: str, endpoint: Endpoint
+) -> Iterator[tuple[Mapping[str, object], str, Any]]:
     """Where somebody may put something in place of the client's own functions, and what is there,
     with the modules and classes on the way."""
     for owner in cls.__mro__:
         if owner not in (object, Generic):
             yield vars(owner), "request", vars(owner).get("request")
-    for module_name, class_name in _wrapped(package, kind):
+    for suffix, class_name in endpoint.methods:
+        module_name = f"{package}.{suffix}"
         module = sys.modules.get(module_name)
         if module is None:  # not imported yet
             yield sys.modules, module_name, None
@@ -114,11 +106,6 @@ def _places(cls: type, package: str, kind: str) -> Iterator[tuple[Mapping[str, o
         if holder is not None:
             yield vars(module), class_name, vars(module).get(class_name)
             yield vars(holder), "create", vars(holder).get("create")
-
-
-@lru_cache(maxsize=_MOST)
-def _wrapped(package: str, kind: str) -> tuple[tuple[str, str], ...]:
-    return tuple((f"{package}.{module}", name) for module, name in _WRAPPED.get(kind, ()))
 
 
 def _warned_of_rival(functions: list[object], package: str) -> bool:

@@ -1,0 +1,1 @@
+"""How an SDK is hooked: each family of SDKs by a seam of its own."""
