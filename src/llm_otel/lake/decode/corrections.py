@@ -21,8 +21,13 @@ _CACHED: Final = (semconv.USAGE_CACHE_READ, semconv.USAGE_CACHE_WRITE)
 _ERROR_LEVEL: Final = 17
 
 
+def tells(name: str) -> bool:
+    """Whether an attribute of this name, as it was sent, decides the corrections of its span."""
+    return name in _BY_NAME or name.startswith(_AI_SDK_6)
+
+
 def of_names(names: tuple[str, ...]) -> tuple[Correction, ...]:
-    """The corrections for a span whose attributes have these names, as they were sent."""
+    """The corrections for a span whose attributes that decide have these names."""
     found = list(dict.fromkeys(_BY_NAME[name] for name in names if name in _BY_NAME))
     if _ai_sdk in found and any(name.startswith(_AI_SDK_6) for name in names):
         found.remove(_ai_sdk)
@@ -144,3 +149,13 @@ _OF_COUNTS: Final = frozenset({_ai_sdk, _adk})
 NAMES: Final = frozenset(_BY_NAME)
 # Of those, the ones that change nothing on a span without one of these counts.
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"ai.model.provider": _CACHED}
+# The attributes that the corrections read or change.
+READ: Final = frozenset(
+    {
+        *("genkit:name", "genkit:metadata:subtype", "logfire.span_type", "logfire.level_num"),
+        *("duration", semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL),
+        *(semconv.REQUEST_STREAM, semconv.RESPONSE_TIME_TO_FIRST_CHUNK, *langsmith.DETAILS),
+        *(semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.USAGE_REASONING),
+        *_CACHED,
+    }
+)
