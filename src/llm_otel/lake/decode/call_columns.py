@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -62,20 +62,22 @@ def columns(batch: Batch, spans: Columns, rows: Places, refusals: Refusals) -> C
     chosen = pa.array(rows)
     wanted = {name: column for name, column in spans.items() if name in _TYPES}
     made = {name: each.take(chosen) for name, each in {**wanted, **_attributes(batch)}.items()}
-    is_call = np.zeros(len(batch), bool)
-    is_call[rows] = True
     doubtful = np.zeros(len(batch), bool)
+    unknown: list[tuple[str, int, Any]] = []
     for column, name in _NUMBERS.items():
         numbers, refused = batch.attributes.quantity(name, LIMITS[name])
         made[column] = numbers.take(chosen).cast(_TYPES[column])
-        for row, value in refused:
-            if is_call[row]:
-                refusals.add(LIMITS[name].kind, f"{name} is {value!r:.80}")
-            doubtful[row] |= name in _BILLED
+        unknown += [(name, row, value) for row, value in refused]
+        if name in _BILLED:
+            doubtful[[row for row, _ in refused]] = True
     made |= _usage(batch, made, rows)
     made |= _cost(batch.attributes, made, rows, doubtful[rows])
     made["tags"] = _tags(batch.attributes, rows)
     made["prefix_hash"] = _prefix_hashes(spans, rows)
+    is_call = set(rows.tolist()) if unknown else set()
+    for name, row, value in unknown:
+        if row in is_call:
+            refusals.add(LIMITS[name].kind, f"{name} is {value!r:.80}")
     return made
 
 

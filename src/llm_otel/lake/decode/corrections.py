@@ -16,6 +16,7 @@ from llm_otel.lake.decode.usage import BESIDE
 # Changes the attributes in place.
 Correction = Callable[[dict[str, Any]], None]
 
+_VERTEX: Final = "gcp.vertex_ai"
 _CACHED: Final = (semconv.USAGE_CACHE_READ, semconv.USAGE_CACHE_WRITE)
 # The level of logfire's spans from which on they failed.
 _ERROR_LEVEL: Final = 17
@@ -83,7 +84,7 @@ def _ai_sdk(attributes: dict[str, Any]) -> None:
         return
     provider = provider_of(str(attributes.get(semconv.PROVIDER_NAME)))
     claude = "claude" in str(attributes.get(semconv.REQUEST_MODEL)).lower()
-    if provider in BESIDE or (provider == "gcp.vertex_ai" and claude):
+    if provider in BESIDE or (provider == _VERTEX and claude):
         attributes[semconv.USAGE_INPUT_TOKENS] = inputs + cached
 
 
@@ -147,8 +148,8 @@ _BY_NAME: Final[Mapping[str, Correction]] = {
 }
 _OF_COUNTS: Final = frozenset({_ai_sdk, _adk})
 NAMES: Final = frozenset(_BY_NAME)
-# Of those, the ones that change nothing on a span without one of these counts.
-NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"ai.model.provider": _CACHED}
+# Of those, the ones that change nothing on a span without a provider of some.
+PROVIDERS: Final[Mapping[str, frozenset[str]]] = {"ai.model.provider": BESIDE | {_VERTEX}}
 # The attributes that the corrections read or change.
 READ: Final = frozenset(
     {

@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from llm_otel.lake.decode.any_values import Objects, from_objects, to_objects
-from llm_otel.lake.decode.attributes import Attributes, Mask, Places
+from llm_otel.lake.decode.attributes import Attributes, Places
 
-_NO_KIND: Final = -1
 _MISSING: Final = object()
 
 
@@ -34,18 +33,11 @@ class Draft:
         self._names = list(source.names)
         self._numbers = {name: number for number, name in enumerate(self._names)}
         self._struct: pa.StructType = source.values.type
-        self._kinds = np.full(self._base + 1, _NO_KIND, np.int8)  # the last one is for -1
-        for number, field in enumerate(self._struct):
-            values = source.values.field(field.name)
-            if values.null_count < len(values):
-                self._kinds[:-1][values.is_valid().to_numpy(False)] = number
         self._at: dict[str, Places] = {}
         self._nowhere = np.full(self.count, -1, np.int64)
         self._nowhere.flags.writeable = False
         self._renamed: list[tuple[Places, int]] = []
-        # Of an attribute that is sent twice, the last value counts.
-        self._again = source.repeated()
-        self._dropped: list[Places] = [self._again]
+        self._dropped: list[Places] = []
         self._owners: list[Places] = []
         self._codes: list[Places] = []
         self._values: list[pa.StructArray] = []
@@ -53,8 +45,7 @@ class Draft:
 
     def places(self, name: str) -> Places:
         """The entries of a name as it came."""
-        places = self.source.places(name)
-        return np.setdiff1d(places, self._again) if len(self._again) else places
+        return self.source.places(name)
 
     def rows(self, entries: Places) -> Places:
         """The spans of some entries of `source`."""
@@ -72,15 +63,6 @@ class Draft:
     def locate(self, name: str, entries: Places) -> None:
         """Set what `at` gives for a name."""
         self._at[name] = entries
-
-    def is_kind(self, field: str, entries: Places) -> Mask:
-        """Whether the value of each entry is of a kind."""
-        number = self._struct.get_field_index(field)
-        mask: Mask = self._kinds[np.minimum(entries, self._base)] == number
-        added = np.flatnonzero(entries >= self._base)
-        if len(added):
-            mask[added] = self._added(entries[added]).field(field).is_valid().to_numpy(False)
-        return mask
 
     def values(self, field: str, entries: Places) -> pa.Array:
         """The values of a kind of some entries; NULL for other kinds, and for an entry below 0."""

@@ -66,6 +66,7 @@ def rewritten(batch: Batch) -> Batch:
         attributes.relabel(ALIASES)
         return batch
     unchanged, start = attributes.having(UNCHANGED), _starts(batch)
+    attributes = _without_repeated(attributes)
     if len(claude):
         attributes = claude_code(attributes, claude)
     draft = Draft(attributes)
@@ -80,6 +81,16 @@ def rewritten(batch: Batch) -> Batch:
     _failures(draft, older)
     put_messages(draft)
     return replace(batch, attributes=draft.attributes(), unchanged=unchanged, start=start)
+
+
+def _without_repeated(attributes: Attributes) -> Attributes:
+    """Of an attribute that a span has twice, the last value counts."""
+    repeated = attributes.repeated()
+    if not len(repeated):
+        return attributes
+    draft = Draft(attributes)
+    draft.drop(repeated)
+    return draft.attributes()
 
 
 def _has_both_names(attributes: Attributes) -> bool:
@@ -213,8 +224,9 @@ def _costs(draft: Draft) -> None:
     if not len(rows):
         return
     entries, today = entries[rows], today[rows]
-    doubles = draft.is_kind("double", entries)
-    amounts = draft.values("double", entries).fill_null(np.nan).to_numpy(False).copy()
+    values = draft.values("double", entries)
+    doubles = values.is_valid().to_numpy(False)
+    amounts = values.fill_null(np.nan).to_numpy(False).copy()
     others = [amount_of(value) for value in draft.objects(entries[~doubles])]
     amounts[~doubles] = [np.nan if amount is None else amount for amount in others]
     refused = ~((amounts >= 0) & (amounts <= MOST_USD))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,9 @@ from llm_otel.lake.schema import SPANS as SPANS_TABLE
 Tables = tuple[pa.Table, pa.Table, npt.NDArray[np.int64]]
 Result = TypeVar("Result")
 
-_OPERATIONS = pa.array(sorted(CALLS))
+_OPERATIONS: Final = pa.array(sorted(CALLS))
+# A bug of ours that hits every span may not hold up the lake for minutes.
+_MOST_TRIES: Final = 1000
 
 
 def decode(
@@ -34,14 +36,15 @@ def decode(
     Args:
         bodies: Requests, each valid protobuf.
         failed: Called with the position of a request of which a span cannot be decoded, inside the
-            `except`; all other spans are.
+            `except`; the spans beside that one are, unless very many fail.
         refusals: Counts the values that are no numbers.
     """
     refusals = refusals or Refusals()
+    tries = iter(range(_MOST_TRIES))
     lost: set[int] = set()
 
-    def lose(request: int) -> None:
-        if request not in lost:
+    def lose(requests: Places) -> None:
+        for request in sorted(set(requests.tolist()) - lost):
             lost.add(request)
             failed(request)
 
@@ -53,11 +56,10 @@ def decode(
         def of_spans(spans: Places) -> Tables:
             return _tables(batch if len(spans) == len(batch) else part(batch, spans), refusals)
 
-        return _by_halves(
-            of_spans, np.arange(len(batch)), lambda span: lose(int(batch.request[span]))
-        )
+        every = np.arange(len(batch))
+        return _by_halves(of_spans, every, lambda spans: lose(batch.request[spans]), tries)
 
-    batches = _by_halves(read, np.arange(len(bodies)), lose)
+    batches = _by_halves(read, np.arange(len(bodies)), lose, tries)
     made = [each for batch in batches for each in tables(batch)]
     if len(made) == 1:
         return made[0]
@@ -72,21 +74,23 @@ def decode(
 
 
 def _by_halves(
-    function: Callable[[Places], Result], numbers: Places, lost: Callable[[int], None]
+    function: Callable[[Places], Result],
+    numbers: Places,
+    lost: Callable[[Places], None],
+    tries: Iterator[int],
 ) -> list[Result]:
     """What a function makes of things with these numbers. Where it raises, what it makes of the
-    halves, down to single ones; `lost` is called with the number of one that it makes nothing of,
-    inside the `except`."""
+    halves, down to single ones; `lost` is called, inside the `except`, with those that it makes
+    nothing of. Each failure takes one of `tries`; when there are none, what fails is lost."""
     try:
         return [function(numbers)]
     except Exception:  # noqa: BLE001 told by what it calls
-        if len(numbers) < 2:
-            for number in numbers.tolist():
-                lost(number)
+        if len(numbers) < 2 or next(tries, None) is None:
+            lost(numbers)
             return []
     middle = len(numbers) // 2
     halves = numbers[:middle], numbers[middle:]
-    return [each for half in halves for each in _by_halves(function, half, lost)]
+    return [each for half in halves for each in _by_halves(function, half, lost, tries)]
 
 
 def _tables(batch: Batch, refusals: Refusals) -> Tables:

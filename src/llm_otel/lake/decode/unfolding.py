@@ -11,10 +11,12 @@ from typing import Final
 import numpy as np
 import pyarrow.compute as pc
 
+from llm_otel import semconv
 from llm_otel.lake.decode import corrections, json_usage
 from llm_otel.lake.decode.attributes import Mask, Places
 from llm_otel.lake.decode.draft import Draft
 from llm_otel.lake.decode.names.json_texts import FIELDS, SUMMED, USAGES
+from llm_otel.lake.decode.names.providers import provider_of
 from llm_otel.lake.decode.usage import USAGE
 
 # The attributes that are read or changed.
@@ -77,12 +79,15 @@ def _speaking(draft: Draft, name: str) -> Places:
 def _to_correct(draft: Draft, name: str) -> Places:
     """The entries of a name whose spans its emitter may have written in a way of its own."""
     places = draft.places(name)
-    needed = corrections.NEEDED.get(name)
-    if needed is None:
+    providers = corrections.PROVIDERS.get(name)
+    if providers is None:
         return places
-    rows = draft.rows(places)
-    there: Mask = np.any([draft.at(other)[rows] >= 0 for other in needed], axis=0)
-    return places[there]
+    entries = draft.at(semconv.PROVIDER_NAME)[draft.rows(places)]
+    encoded = draft.values("string", entries).dictionary_encode()
+    chosen = [provider_of(word) in providers for word in encoded.dictionary.to_pylist()]
+    numbers = encoded.indices.fill_null(-1).to_numpy(False)
+    to_correct: Places = places[np.array([*chosen, False])[numbers]]
+    return to_correct
 
 
 def _names(draft: Draft, rows: Mask, names: Iterable[str]) -> dict[int, list[str]]:
