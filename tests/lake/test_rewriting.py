@@ -15,8 +15,9 @@ from lake import random_spans, samples
 from lake.samples import Rows
 
 from llm_otel import semconv
-from llm_otel.lake.decode import TRACES, from_protobuf, traces
+from llm_otel.lake.decode import TRACES, from_protobuf, span_columns, traces
 from llm_otel.lake.decode.names import CALLS, CONTENT, OLDER
+from llm_otel.lake.decode.span_batch import Batch
 from llm_otel.lake.decode.values import mapping
 
 JSON = ("attributes", "events", "links", "resource")
@@ -147,6 +148,7 @@ def test_of_an_attribute_that_is_sent_twice_the_last_value_counts() -> None:
         samples.fill(request.resource_spans[0].scope_spans[0].spans[0].attributes, values)
     (span, _), _ = decoded(request, samples.spans(seed=2))
     assert (span["operation"], span["provider"]) == ("chat", "aws.bedrock")
+    assert span["model"] is None
     assert json.loads(span["input_messages"])[0]["parts"][0]["content"] == "two"
 
 
@@ -231,6 +233,54 @@ def test_odd_values(case: str) -> None:
     found = spans[0] | (calls[0] if len(calls) == 2 else {})
     assert {name: found[name] for name in expected} == expected
     assert [call["cost_usd"] for call in calls][-1] == samples.CHAT["gen_ai.usage.cost.amount"]
+
+
+def test_what_json_says_is_of_its_own_span() -> None:
+    """Values from JSON are rewritten further, each on the span that it came with."""
+    providers = {"azure": "azure.ai.openai", "openai": "openai", "bedrock": "aws.bedrock"}
+    request = samples.spans(
+        *(
+            {
+                "mlflow.spanType": '"CHAT_MODEL"',
+                "mlflow.llm.provider": f'"{word}"',
+                "mlflow.llm.model": f'"model of {word}"',
+                "mlflow.chat.tokenUsage": f'{{"input_tokens": {number}, "output_tokens": 1}}',
+            }
+            for number, word in enumerate(providers)
+        )
+    )
+    _, calls = decoded(request)
+    assert [call["provider"] for call in calls] == list(providers.values())
+    assert [call["model"] for call in calls] == [f"model of {word}" for word in providers]
+    assert [call["input_tokens"] for call in calls] == [0, 1, 2]
+
+
+def test_spans_beside_one_that_cannot_be_decoded_keep_their_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The requests of those that cannot be are named once each."""
+    columns = span_columns.columns
+
+    def fails(batch: Batch) -> dict[str, Any]:
+        if "poison" in batch.attributes.names:
+            raise RuntimeError("a bug of ours")
+        return columns(batch)
+
+    monkeypatch.setattr(span_columns, "columns", fails)
+    bad, good = {"poison": 1}, {"step": 1}
+    requests = [
+        samples.spans(good, samples.CHAT, bad, samples.CHAT, bad, good, seed=1),
+        samples.spans(samples.CHAT, good, samples.CHAT, seed=2),
+        samples.spans(bad, good, seed=3),
+    ]
+    failed: list[int] = []
+    spans, calls, of_call = traces.decode(
+        [request.SerializeToString() for request in requests], failed.append
+    )
+    assert failed == [0, 2]
+    assert (spans.num_rows, calls.num_rows) == (8, 4)
+    ids = spans["span_id"].to_pylist()
+    assert [ids[row] for row in of_call] == calls["span_id"].to_pylist()
 
 
 def test_thousands_of_names_take_memory_in_proportion() -> None:
