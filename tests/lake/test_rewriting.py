@@ -133,11 +133,8 @@ def test_no_older_name_is_left(seed: int) -> None:
 
 
 REPEATED = (
-    {"gen_ai.system": "azure", "gen_ai.prompt.0.content": "one"},
-    {
-        "gen_ai.system": "bedrock",
-        "gen_ai.prompt.0.content": "two",
-    },
+    {"gen_ai.system": "azure", "gen_ai.prompt.0.content": "one", "gen_ai.request.model": "gpt-4o"},
+    {"gen_ai.system": "bedrock", "gen_ai.prompt.0.content": "two", "gen_ai.request.model": "none"},
 )
 
 
