@@ -29,10 +29,11 @@ test-all: $(READY) ## The same, and what takes long: every overlay, Kafka, Thano
 compose: $(READY) ## Start the compose file on a real Docker engine and look at everything
 	@$(BIN)/python -m tools.compose
 
-check: $(READY) ## Format, lint, types, generated files, docs
+check: $(READY) ## Format, lint, types, imports, generated files, docs
 	@$(BIN)/ruff format --check --quiet . || { echo "check: run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@imports="$$($(BIN)/lint-imports --no-logo --no-cache)" || { echo "$$imports"; exit 1; }
 	@$(BIN)/python -m tools.generate_docs --check
 	@$(BIN)/llm-otel render --check
 	@$(BIN)/python -m pytest tests/docs

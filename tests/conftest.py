@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from llm_otel.core import arguments, guard
+from llm_otel.base import arguments, guard
 from llm_otel.testing import Provider, Telemetry, capture, provider
 
 Instrument = Callable[..., Telemetry]

@@ -28,7 +28,9 @@ CALLS = (
     "tests/conformance/test_streams.py",
     "tests/conformance/test_streams_async.py",
     "tests/conformance/test_stream_usage.py",
+    "tests/conformance/test_message_batches.py",
 )
+ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -37,6 +39,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "oldest": (
         (
             "openai==1.40.0",
+            "anthropic==0.43.1",
             "groq==0.11.0",
             "together==2.0.0",
             "httpx<0.28",
@@ -48,10 +51,10 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         (*CALLS, *SDK),
     ),
-    "openai-2": (("openai==2.0.0", "groq==1.0.0"), CALLS),
+    "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
     "newest": (
-        ("openai[realtime]", "groq", "together", "httpx"),
-        (*CALLS, *SDK, "tests/conformance/test_websockets.py"),
+        ("openai[realtime]", "anthropic[bedrock,vertex]", "groq", "together", "httpx"),
+        (*CALLS, *SDK, *ANTHROPIC, "tests/conformance/test_websockets.py"),
     ),
 }
 

@@ -18,9 +18,9 @@ from opentelemetry import baggage
 from opentelemetry.context import Context, create_key, get_current, set_value
 
 from llm_otel import escaping, semconv
-from llm_otel.core import arguments, guard
-from llm_otel.core.activation import Run, Scoped, wrap
-from llm_otel.core.otel_internals import BAGGAGE_KEY
+from llm_otel.base import arguments, guard
+from llm_otel.base.activation import Run, Scoped, wrap
+from llm_otel.base.otel_internals import BAGGAGE_KEY
 
 if TYPE_CHECKING:
     from llm_otel.settings import Settings

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from llm_otel import semconv
-from llm_otel.core import arguments, guard
+from llm_otel.base import arguments, guard
 from llm_otel.core.verdicts import Subject
 
 _CALL = "score()"
@@ -153,11 +153,17 @@ def _emit(
     subject: Subject, name: str, reading: _Reading, label: str | None, explanation: str | None
 ) -> None:
     from llm_otel.core import runtime
+    from llm_otel.core.metrics import feedback
 
     active = runtime.get()
     if reading.score is not None:
-        active.instruments.score(
-            name, subject.model, subject.feature, subject.tenant_id, reading.score
+        feedback.score(
+            active.instruments.table,
+            name,
+            subject.model,
+            subject.feature,
+            subject.tenant_id,
+            reading.score,
         )
     if explanation is not None:
         explanation = active.policy.text(explanation) if active.policy.event else None

@@ -10,7 +10,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.errors import ConfigError
 from llm_otel.sdk import declarative
 

@@ -86,9 +86,10 @@ def _start(
     meter_provider: MeterProvider | None,
     logger_provider: LoggerProvider | None,
 ) -> None:
-    from llm_otel import clients
+    from llm_otel import clients, seams
     from llm_otel.attribution import configure
-    from llm_otel.core import endings, fork, guard, patch, runtime, websockets
+    from llm_otel.base import fork, guard
+    from llm_otel.core import endings, runtime
 
     fork.renew(__name__, "_lock", threading.RLock)
     given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
@@ -101,8 +102,8 @@ def _start(
         explicit=given or providers is not None,
     )
     guard.count = built.count_internal_error
-    configure(settings, built.instruments.labels.overflow)
-    built.went_live = patch.complete
+    configure(settings, built.instruments.table.labels.overflow)
+    built.went_live = seams.complete
     runtime.activate(built)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.
     atexit.unregister(endings.end_open)
@@ -110,9 +111,8 @@ def _start(
     known = clients.load()
     wanted = settings.clients if settings.clients is not None else tuple(known)
     for name in wanted:
-        if not patch.install(known[name]) and settings.clients is not None:
+        if not seams.install(known[name]) and settings.clients is not None:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
-        websockets.install(known[name])
     _handle_sigterm(settings)
     # last, as its thread competes with this one
     built.pricing.start()
@@ -164,8 +164,10 @@ def uninstrument() -> None:
     providers cannot be unset, and a later `instrument()` uses them again.
     """
     with _lock:
+        from llm_otel import seams
         from llm_otel.attribution import configure
-        from llm_otel.core import finalizers, guard, patch, runtime, websockets
+        from llm_otel.base import finalizers, guard
+        from llm_otel.core import runtime
 
         active = runtime.active()
         if active is None:
@@ -173,8 +175,7 @@ def uninstrument() -> None:
         runtime.activate(None)
         finalizers.settle()
         guard.count = None
-        patch.remove_all()
-        websockets.remove_all()
+        seams.remove_all()
         configure(None)
         active.pricing.stop()
         if active.settings.flush_on_sigterm:
@@ -229,16 +230,18 @@ _NOTHING_COUNTED = object()
 
 def _reported(usage: object) -> Any:
     """A usage as a provider reports it, in chat's or in responses' words, as ours."""
-    from llm_otel.clients import dialects, wire
-    from llm_otel.core import read, reported_usage
+    from llm_otel.base import read
+    from llm_otel.protocols import openai
+    from llm_otel.protocols.openai import usage as reported_usage
+    from llm_otel.providers import dialects
 
     if usage is None or isinstance(usage, Usage):
         return usage
     if not _is_ours(usage):
-        found = reported_usage.usage(None, wire.CHAT, dialects.PLAIN, usage)
+        found = reported_usage.usage(None, openai.CHAT, dialects.PLAIN, usage)
         if found is not None:
             return found
-        if not wire.USAGE.keys().isdisjoint(read.fields(usage)):
+        if not openai.CHAT.usage.keys().isdisjoint(read.fields(usage)):
             return _NOTHING_COUNTED
     if not isinstance(usage, Mapping):
         raise TypeError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from llm_otel import semconv
 from llm_otel.attribution import user_attributes
-from llm_otel.core import arguments, guard
+from llm_otel.base import arguments, guard
 from llm_otel.core.verdicts import Subject
 
 _CALL = "outcome()"
@@ -119,9 +119,12 @@ def _emit(
     subject: Subject, success: bool, kind: str, value: float | None, extra: Mapping[str, Any]
 ) -> None:
     from llm_otel.core import runtime
+    from llm_otel.core.metrics import feedback
 
     active = runtime.get()
-    active.instruments.outcome(success, kind, subject.feature, subject.tenant_id, value)
+    feedback.outcome(
+        active.instruments.table, success, kind, subject.feature, subject.tenant_id, value
+    )
     attributes = {
         **extra,
         semconv.OUTCOME_SUCCESS: success,

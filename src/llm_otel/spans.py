@@ -18,7 +18,7 @@ from opentelemetry.context import Context, create_key, get_value, set_value
 from opentelemetry.trace import SpanKind
 
 from llm_otel import semconv
-from llm_otel.core import arguments
+from llm_otel.base import arguments
 from llm_otel.core.steps import Kind, Step, StepRun
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -175,6 +175,19 @@ TOGETHER = (
         "rerank",
     ),
 )
+_MESSAGE = {"model": "claude-sonnet-5", "max_tokens": 500, "messages": MESSAGES}
+ANTHROPIC = (
+    Call("message", ("messages.create",), _MESSAGE, "chat", HOWS),
+    Call("message helper", ("messages.stream",), _MESSAGE, "chat", ("helper",)),
+    Call("beta message", ("beta.messages.create",), _MESSAGE, "chat", HOWS),
+    Call("beta message helper", ("beta.messages.stream",), _MESSAGE, "chat", ("helper",)),
+    Call(
+        "message batch",
+        ("messages.batches.create",),
+        {"requests": [{"custom_id": "1", "params": _MESSAGE}]},
+        "create_batch",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -219,6 +232,7 @@ SDKS = (
     ),
     Sdk("groq", "Groq", GROQ, "", "groq"),
     Sdk("together", "Together", TOGETHER, "/v1", "together"),
+    Sdk("anthropic", "Anthropic", ANTHROPIC, "", "anthropic"),
 )
 
 

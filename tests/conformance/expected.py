@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import genai_prices
+
 from llm_otel.testing import Telemetry
 
 Json = dict[str, Any]
@@ -14,6 +16,8 @@ Json = dict[str, Any]
 ERROR_CLASSES = {400: "invalid_request", 401: "authentication", 403: "permission",
                  404: "not_found", 429: "rate_limit", 500: "server"}  # fmt: skip
 FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call", None: "error"}
+STOP_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length",
+                "tool_use": "tool_call", "refusal": "content_filter"}  # fmt: skip
 INCOMPLETE = {"max_output_tokens": "length"}
 
 
@@ -26,6 +30,7 @@ class Facts:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached: int | None = None
+    written: int | None = None
     reasoning: int | None = None
     finish_reasons: list[str] = field(default_factory=list)
     error: str | None = None
@@ -59,6 +64,8 @@ def _assembled(events: list[Json]) -> Json:
     for event in reversed(events):
         if event.get("type") in ("response.completed", "response.incomplete", "response.failed"):
             return event["response"]  # type: ignore[no-any-return]
+    if events and events[0].get("type") == "message_start":
+        return _assembled_message(events)
     whole: Json = {}
     choices: dict[int, Json] = {}
     for event in events:
@@ -73,7 +80,34 @@ def _assembled(events: list[Json]) -> Json:
     return whole
 
 
+def _assembled_message(events: list[Json]) -> Json:
+    """The message that Anthropic's events amount to: the last ones replace what the first told."""
+    message = dict(events[0]["message"])
+    for event in events:
+        if event["type"] == "message_delta":
+            message |= event["delta"]
+            message["usage"] = message["usage"] | event["usage"]
+    return message
+
+
+def _message(body: Json) -> Facts:
+    """The facts of a message; genai-prices knows what its tokens mean."""
+    extracted = genai_prices.extract_usage(body, provider_id="anthropic").usage
+    return Facts(
+        model=body["model"],
+        response_id=body["id"],
+        input_tokens=extracted.input_tokens,
+        output_tokens=extracted.output_tokens,
+        cached=extracted.cache_read_tokens or None,
+        written=extracted.cache_write_tokens or None,
+        reasoning=extracted.output_reasoning_tokens or None,
+        finish_reasons=[STOP_REASONS[body["stop_reason"]]],
+    )
+
+
 def _whole(body: Json) -> Facts:
+    if body.get("type") == "message":
+        return _message(body)
     usage = body.get("usage") or {}
     inside = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     outside = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
@@ -120,6 +154,7 @@ def shown(attributes: Mapping[str, Any]) -> Facts:
         input_tokens=of("gen_ai.usage.input_tokens"),
         output_tokens=of("gen_ai.usage.output_tokens"),
         cached=of("gen_ai.usage.cache_read.input_tokens"),
+        written=of("gen_ai.usage.cache_creation.input_tokens"),
         reasoning=of("gen_ai.usage.reasoning.output_tokens"),
         finish_reasons=list(of("gen_ai.response.finish_reasons", ())),
         error=of("llm_otel.error.class"),
@@ -137,6 +172,7 @@ def check_metrics(telemetry: Telemetry, wanted: list[Facts]) -> None:
         "input": value("gen_ai.tokens.consumed", token_type="input"),
         "output": value("gen_ai.tokens.consumed", token_type="output"),
         "cached": value("gen_ai.tokens.cached", cache="read"),
+        "written": value("gen_ai.tokens.cached", cache="write"),
         "reasoning": value("gen_ai.tokens.reasoning"),
         "errors": value("gen_ai.errors"),
         "active": value("gen_ai.requests.active"),
@@ -146,6 +182,7 @@ def check_metrics(telemetry: Telemetry, wanted: list[Facts]) -> None:
         "input": total("input_tokens"),
         "output": total("output_tokens"),
         "cached": total("cached"),
+        "written": total("written"),
         "reasoning": total("reasoning"),
         "errors": sum(1 for each in wanted if each.error),
         "active": 0,

@@ -26,13 +26,22 @@ METHODS = {
     "/embeddings": "embeddings.create",
     "/images/generations": "images.generate",
     "/moderations": "moderations.create",
+    "/v1/messages": "messages.create",
 }
-SDKS = {"groq": "groq", "together": "together"}
+# Name of an SDK: its client's, and what its base URL has below the host; None: what is before the
+# end of the path.
+CLIENTS = {
+    "openai": ("OpenAI", None),
+    "groq": ("Groq", ""),
+    "together": ("Together", "/v1"),
+    "anthropic": ("Anthropic", ""),
+}
 
 
-def method_of(path: str) -> str:
-    """The SDK's method for a request path."""
-    return next(method for end, method in METHODS.items() if path.endswith(end))
+def method_of(exchange: Exchange) -> str:
+    """The SDK's method for a request."""
+    method = next(m for end, m in METHODS.items() if exchange["path"].endswith(end))
+    return f"beta.{method}" if exchange["query"] == "beta=true" else method
 
 
 def play(p: Provider, exchanges: Iterable[Exchange], sdk: str, way: str) -> None:
@@ -41,7 +50,7 @@ def play(p: Provider, exchanges: Iterable[Exchange], sdk: str, way: str) -> None
     Args:
         p: Answers what is recorded.
         exchanges: Recordings, or bodies of the same form.
-        sdk: `openai`, `groq` or `together`.
+        sdk: One of `CLIENTS`.
         way: `plain`, `async`, `raw` or `streaming`, which is the way to read the answers.
     """
     if way == "async":
@@ -65,7 +74,7 @@ def failing(exchange: Exchange) -> AbstractContextManager[None]:
 
 
 def _play_one(client: Any, exchange: Exchange, way: str) -> None:
-    resource, _, create = method_of(exchange["path"]).rpartition(".")
+    resource, _, create = method_of(exchange).rpartition(".")
     holder = _reach(client, resource)
     arguments = _arguments(getattr(holder, create), exchange["request"])
     if way == "raw":
@@ -89,7 +98,7 @@ async def _play_async(p: Provider, exchanges: Iterable[Exchange], sdk: str) -> N
         if client is None:
             client = clients[key] = _client(p, exchange, sdk, "AsyncClient")
         _answer_with(p, exchange)
-        create = _reach(client, method_of(exchange["path"]))
+        create = _reach(client, method_of(exchange))
         with failing(exchange), llm_otel.attribution(session_id=exchange["id"]):
             answer = await create(**_arguments(create, exchange["request"]))
             if exchange["request"].get("stream"):
@@ -133,9 +142,9 @@ def _client(p: Provider, exchange: Exchange, sdk: str, kind: str) -> Any:
         return getattr(module, f"{prefix}AzureOpenAI")(
             azure_endpoint=f"https://{host}", api_version=query["api-version"][0], **common
         )
-    name = {"openai": "OpenAI", "groq": "Groq", "together": "Together"}[sdk]
-    root = {"openai": exchange["path"].partition(method_root(exchange["path"]))[0],
-            "groq": "", "together": "/v1"}[sdk]  # fmt: skip
+    name, root = CLIENTS[sdk]
+    if root is None:
+        root = exchange["path"].partition(method_root(exchange["path"]))[0]
     return getattr(module, prefix + name)(base_url=f"https://{host}{root}", **common)
 
 

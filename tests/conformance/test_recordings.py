@@ -21,10 +21,13 @@ PLAYED = (
     ("together", "together", "together"),
     ("together", "openai", "together"),
     ("vllm", "openai", "vllm"),
+    ("anthropic", "anthropic", "anthropic"),
 )
 
 
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not on this machine")
+@pytest.mark.filterwarnings("ignore:The model .* is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Using Claude with .* deprecated:UserWarning")
 @pytest.mark.parametrize("stream_usage", ["never", "proven"])
 @pytest.mark.parametrize("way", ["plain", "async", "raw", "streaming"])
 @pytest.mark.parametrize(("name", "sdk", "provider"), PLAYED)

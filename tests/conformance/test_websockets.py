@@ -544,7 +544,8 @@ def test_hooks_look_like_the_functions(instrumented):
 @FLAVOURS
 def test_fault_of_ours(instrumented, monkeypatch, flavour):
     """A failure inside llm-otel costs telemetry and nothing else."""
-    from llm_otel.core import guard, websocket_session
+    from llm_otel.base import guard
+    from llm_otel.seams.websockets import session as websocket_session
 
     instrumented(providers=PROVIDERS)
     monkeypatch.setattr(guard, "strict", False)

@@ -1,4 +1,4 @@
-"""The structure that the folder names promise, held by reading the imports."""
+"""The structure that the folder names promise."""
 
 from __future__ import annotations
 
@@ -15,47 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "llm_otel"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-# What an application may use of us, and what the local mode and the stack are built on.
-PUBLIC = ("llm_otel.semconv", "llm_otel.errors", "llm_otel.version", "llm_otel.usage",
-          "llm_otel.cost", "llm_otel.formats", "llm_otel.escaping", "llm_otel.listening",
-          "llm_otel.closing", "llm_otel.projected_month")  # fmt: skip
-
-# Which of our modules a package may import when it is loaded, first match wins. What is imported
-# inside a function is a choice made at run time and is not held against it.
-RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("llm_otel.semconv", ()),
-    ("llm_otel.usage", ()),
-    ("llm_otel.version", ()),
-    ("llm_otel.errors", ()),
-    ("llm_otel.clients.spec", ()),
-    ("llm_otel.clients", ("llm_otel.clients", "llm_otel.semconv")),
-    # core.fork is a leaf: every layer that has threads or locks needs it.
-    ("llm_otel.pricing", ("llm_otel.pricing", "llm_otel.core.fork", "llm_otel.semconv",
-                          "llm_otel.usage", "llm_otel.errors")),
-    ("llm_otel.core", ("llm_otel.core", "llm_otel.escaping", "llm_otel.semconv", "llm_otel.usage",
-                       "llm_otel.attribution", "llm_otel.pricing", "llm_otel.version",
-                       "llm_otel.clients.spec", "llm_otel.clients.providers",
-                       "llm_otel.clients.dialects", "llm_otel.clients.error_codes",
-                       "llm_otel.clients.stream_usage")),
-    ("llm_otel.formats", ()),
-    ("llm_otel.escaping", ()),
-    ("llm_otel.listening", ()),
-    ("llm_otel.closing", ()),
-    ("llm_otel.projected_month", ()),
-    ("llm_otel.lake", ("llm_otel.lake", *PUBLIC)),
-    ("llm_otel.receiver", ("llm_otel.receiver", "llm_otel.lake", *PUBLIC)),
-    ("llm_otel.history", ("llm_otel.history", "llm_otel.lake.schema", *PUBLIC)),
-    ("llm_otel.dashboard", ("llm_otel.dashboard", "llm_otel.lake", *PUBLIC)),
-    ("llm_otel.digest", ("llm_otel.digest", "llm_otel.lake", "llm_otel.stack.config", *PUBLIC)),
-    ("llm_otel.serve", ("llm_otel.serve", "llm_otel.lake", "llm_otel.receiver", "llm_otel.digest",
-                        "llm_otel.dashboard", "llm_otel.stack.config", *PUBLIC)),
-    # The Collector and the lake read other people's names by the same tables.
-    ("llm_otel.stack", ("llm_otel.stack", "llm_otel.settings", "llm_otel.lake.decode.names",
-                        "llm_otel.lake.decode.errors", *PUBLIC)),
-    # A command imports what it needs when it runs.
-    ("llm_otel.cli", ("llm_otel.cli", "llm_otel.stack", *PUBLIC)),
-)  # fmt: skip
-
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
@@ -65,37 +24,15 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _imports(path: Path) -> set[str]:
-    """Modules of ours that are imported when `path` is."""
-    found: set[str] = set()
-    todo: list[ast.AST] = [ast.parse(path.read_text())]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            continue
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-        todo.extend(ast.iter_child_nodes(node))
-    return {name for name in found if name.startswith("llm_otel.")}
-
-
-def _within(name: str, packages: tuple[str, ...]) -> bool:
-    return any(name == each or name.startswith(each + ".") for each in packages)
-
-
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_imports_point_one_way(path: Path) -> None:
-    """A module imports only what its layer may see."""
-    name = _name(path)
-    for package, allowed in RULES:
-        if _within(name, (package,)):
-            wrong = sorted(each for each in _imports(path) if not _within(each, allowed))
-            assert not wrong, f"{name} may not import {wrong}"
-            return
+def test_imports_keep_the_contracts() -> None:
+    """A module imports only what its layer may see: `[tool.importlinter]` in pyproject.toml."""
+    linter = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert linter.returncode == 0, linter.stdout + linter.stderr
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
@@ -112,7 +49,7 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
 
 
 # The one module that uses what OpenTelemetry keeps private.
-INTERNALS = "llm_otel.core.otel_internals"
+INTERNALS = "llm_otel.base.otel_internals"
 # The API's and the SDK's packages for logs have no other names.
 PUBLIC_MODULES = ("_logs",)
 
@@ -235,3 +172,77 @@ def test_public_names_are_pinned() -> None:
     ]
     missing = [name for name in llm_otel.__all__ if not hasattr(llm_otel, name)]
     assert not missing, missing
+
+
+# ------------------------------------------------------------------ core knows no body
+READERS = ("get", "text", "items", "path", "fields")
+# Keys of bodies beside those that the tables of usages and requests name.
+KEYS = {"choices", "code", "content", "delta", "error", "finish_reason", "id", "message",
+        "messages", "model", "output", "status", "stream", "stream_options", "type",
+        "usage"}  # fmt: skip
+
+
+def _words(tree: ast.AST) -> set[str]:
+    """Every string in a module that is no docstring."""
+    texts = [
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    ]
+    return {
+        str(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, (str, bytes))
+        and node not in texts
+    }
+
+
+def _keys(tree: ast.AST) -> set[str]:
+    """What a module looks up by a literal, as in `read.get(node, "key")` and `body.get("key")`."""
+    keys = [
+        argument
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in READERS
+        for argument in node.args
+    ]
+    return {
+        each.value
+        for key in keys
+        for each in ast.walk(key)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    }
+
+
+CORE = [path for path in MODULES if _name(path).startswith("llm_otel.core")]
+
+
+@pytest.mark.parametrize("path", CORE, ids=_name)
+def test_core_names_no_key_of_a_body(path: Path) -> None:
+    """What is where in a body is known in protocols/ alone."""
+    from llm_otel.protocols import requests
+    from llm_otel.protocols.openai.usage import USAGE
+
+    wrong = _keys(ast.parse(path.read_text())) & {*KEYS, *USAGE, *requests.ATTRIBUTES}
+    assert not wrong, f"{_name(path)} reads {sorted(wrong)}: that belongs to a protocol"
+
+
+@pytest.mark.parametrize("path", CORE, ids=_name)
+def test_core_names_no_provider_and_no_endpoint(path: Path) -> None:
+    """Who answers is known in providers/ and clients/, and at which path in protocols/."""
+    from llm_otel.protocols.openai import OPENAI
+    from llm_otel.providers import hosts
+
+    names = {*hosts.HOSTS, *hosts.HOSTS.values(), "azure", "bedrock", "groq"} - {"meta"}
+    names |= {path.partition(" ")[2].partition("/{")[0] for path in OPENAI}
+    wrong = {
+        (name, text)
+        for text in _words(ast.parse(path.read_text()))
+        for name in names
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text.lower())
+    }
+    assert not wrong, f"{_name(path)} names {sorted(wrong)}"

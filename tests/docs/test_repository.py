@@ -52,6 +52,15 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), f"{page.name}:{number}: {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_that_a_page_names_are_there(page: Path) -> None:
+    """A module in backticks is one of the repository, or of the package."""
+    for line in text_lines(page):
+        for name in re.findall(r"`([a-z_]+/[a-z_/]*\.py)`", str(line)):
+            places = (ROOT, ROOT / "src", ROOT / "src" / "llm_otel")
+            assert any((place / name).is_file() for place in places), f"{page.name}: {name}"
+
+
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=lambda page: page.name)
 def test_lines_fit(page: Path) -> None:
     """Text that is written by hand fits an editor's window; tables and headings may be wider."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from llm_otel.testing import Reply
@@ -66,13 +67,51 @@ def reply(body: Any, status: int = 200, **headers: str) -> Reply:
     return Reply(status=status, body=content, headers={**JSON, **given})
 
 
-def events(*items: Any, done: bool = True, ending: Any = "complete") -> Reply:
-    """A stream of events: bytes as they are, anything else as the JSON of one `data:` line."""
-    chunks = [
-        item if isinstance(item, bytes) else b"data: " + json.dumps(item).encode() + b"\n\n"
-        for item in items
-    ]
-    return Reply(chunks=[*chunks, *[b"data: [DONE]\n\n"] * done], headers=SSE, ending=ending)
+@dataclass(frozen=True)
+class Wire:
+    """The good bodies of a protocol, to be varied.
+
+    Attributes:
+        answer: A whole one.
+        start, end: The events of a stream before and after what goes on.
+        chunk: An event that goes on.
+        done: What follows the last event.
+        named: Each event has its type as its name.
+    """
+
+    answer: dict[str, Any]
+    start: tuple[Any, ...]
+    chunk: dict[str, Any]
+    end: tuple[Any, ...]
+    done: bytes
+    named: bool
+
+    def event(self, item: Any) -> bytes:
+        """An event on the wire: bytes as they are, anything else as the JSON of its data."""
+        if isinstance(item, bytes):
+            return item
+        data = b"data: " + json.dumps(item).encode() + b"\n\n"
+        kind = item.get("type") if isinstance(item, dict) else None
+        name = kind if isinstance(kind, str) and kind else self.chunk.get("type", "")
+        return f"event: {name}\n".encode() + data if self.named else data
+
+    def events(self, *items: Any, done: bool = True, ending: Any = "complete") -> Reply:
+        """A stream of events."""
+        chunks = [self.event(item) for item in items]
+        return Reply(chunks=[*chunks, *[self.done] * (done and bool(self.done))],
+                     headers=SSE, ending=ending)  # fmt: skip
+
+    def stream(self, *items: Any, **more: Any) -> Reply:
+        """A stream that begins well, goes on with these items, and ends well."""
+        return self.events(*self.start, self.chunk, *items, *self.end, **more)
+
+    def begun(self, *items: Any, **more: Any) -> Reply:
+        """A stream that begins well, goes on with these items, and ends there."""
+        return self.events(*self.start, self.chunk, *items, done=False, **more)
+
+
+OPENAI = Wire(CHAT, (), CHUNK, (END,), b"data: [DONE]\n\n", named=False)
+events = OPENAI.events
 
 
 NESTED: dict[str, Any] = {"a": [{"b": {"c": [[[]]]}}]}
@@ -153,51 +192,69 @@ FIELDS: dict[str, dict[str, Any]] = {
     "data nulls": {"data": [None, "x", {"embedding": None}]},
     "data strings": {"data": [{"object": "embedding", "index": 0, "embedding": "not base64!"}]},
 }
-RAW: dict[str, Reply] = {
-    "list": reply([1, {"usage": 2}]),
-    "null": reply("null"),
-    "number": reply("1e400"),
-    "infinity": reply('{"id":"x","usage":{"prompt_tokens":1e400,"completion_tokens":Infinity}}'),
-    "not a number": reply('{"id":"x","usage":{"prompt_tokens":NaN},"choices":[]}'),
-    "string": reply('"hello"'),
-    "empty": reply(""),
-    "empty object": reply({}),
-    "html": reply("<html>Sign in</html>", content_type="text/html"),
-    "html as json": reply("<html>Sign in</html>"),
-    "bad gateway": reply("<html>502</html>", 502, content_type="text/html"),
-    "half json": reply('{"id": "x", "choices": [{"ind'),
-    "cut": Reply(body=json.dumps(CHAT), headers=JSON, ending="cut"),
-    "not utf-8": reply(b'{"id":"\xff\xfe","choices":[]}'),
-    "latin-1": reply(b'{"id":"\xe9"}', content_type="application/json; charset=latin-1"),
-    "utf-16": reply(json.dumps(CHAT).encode("utf-16")),
-    "byte order mark": reply(b"\xef\xbb\xbf" + json.dumps(CHAT).encode()),
-    "gzip": reply(gzip.compress(json.dumps(CHAT).encode()), content_encoding="gzip"),
-    "no gzip": reply(json.dumps(CHAT), content_encoding="gzip"),
-    "half gzip": reply(gzip.compress(json.dumps(CHAT).encode())[:40], content_encoding="gzip"),
-    "text": reply(CHAT, content_type="text/plain"),
-    "no type": reply(CHAT, content_type=""),
-    "odd type": reply(CHAT, content_type="application/x-nonsense; a=b; charset=\x7f"),
-    "stream for no stream": events(CHUNK, END),
-    "error with 200": reply({"error": {"message": "no", "type": "x", "code": "model_not_found"}}),
-    "error string": reply({"error": "no"}, 400),
-    "error list": reply(["no"], 400),
-    "error null": reply("null", 400),
-    "error number code": reply({"error": {"message": 1, "code": 7, "type": [], "param": {}}}, 404),
-    "filtered": reply({"error": {"message": "no", "code": "content_filter"}}, 400),
-    "teapot": reply({"error": {"message": "I am a teapot"}}, 418),
-    "no content": reply("", 204),
-    "not modified": reply("", 304),
-    "odd limits": reply(
-        CHAT,
-        x_ratelimit_limit_tokens="many",
-        x_ratelimit_remaining_tokens="-1e400",
-        x_ratelimit_reset_tokens="soon",
-        x_request_id="\xe9\xff",
-    ),
-    "deep": reply('{"usage":' * 400 + "1" + "}" * 400),
-    "deeper than Python": reply("[" * 20_000 + "]" * 20_000),
-    "megabyte": reply({**CHAT, "extra": "x" * 1_000_000}),
-}
+
+
+def raw(wire: Wire) -> dict[str, Reply]:
+    """Bodies that are not what they should be, whatever the protocol."""
+    good = wire.answer
+    return {
+        "list": reply([1, {"usage": 2}]),
+        "null": reply("null"),
+        "number": reply("1e400"),
+        "infinity": reply(
+            '{"id":"x","usage":{"prompt_tokens":1e400,"completion_tokens":Infinity}}'
+        ),
+        "not a number": reply('{"id":"x","usage":{"prompt_tokens":NaN},"choices":[]}'),
+        "string": reply('"hello"'),
+        "empty": reply(""),
+        "empty object": reply({}),
+        "html": reply("<html>Sign in</html>", content_type="text/html"),
+        "html as json": reply("<html>Sign in</html>"),
+        "bad gateway": reply("<html>502</html>", 502, content_type="text/html"),
+        "half json": reply('{"id": "x", "choices": [{"ind'),
+        "cut": Reply(body=json.dumps(good), headers=JSON, ending="cut"),
+        "not utf-8": reply(b'{"id":"\xff\xfe","choices":[]}'),
+        "latin-1": reply(b'{"id":"\xe9"}', content_type="application/json; charset=latin-1"),
+        "utf-16": reply(json.dumps(good).encode("utf-16")),
+        "byte order mark": reply(b"\xef\xbb\xbf" + json.dumps(good).encode()),
+        "gzip": reply(gzip.compress(json.dumps(good).encode()), content_encoding="gzip"),
+        "no gzip": reply(json.dumps(good), content_encoding="gzip"),
+        "half gzip": reply(gzip.compress(json.dumps(good).encode())[:40], content_encoding="gzip"),
+        "text": reply(good, content_type="text/plain"),
+        "no type": reply(good, content_type=""),
+        "odd type": reply(good, content_type="application/x-nonsense; a=b; charset=\x7f"),
+        "stream for no stream": wire.stream(),
+        "error with 200": reply(
+            {"error": {"message": "no", "type": "x", "code": "model_not_found"}}
+        ),
+        "error string": reply({"error": "no"}, 400),
+        "error list": reply(["no"], 400),
+        "error null": reply("null", 400),
+        "error number code": reply(
+            {"error": {"message": 1, "code": 7, "type": [], "param": {}}}, 404
+        ),
+        "filtered": reply({"error": {"message": "no", "code": "content_filter"}}, 400),
+        "teapot": reply({"error": {"message": "I am a teapot"}}, 418),
+        "no content": reply("", 204),
+        "not modified": reply("", 304),
+        "odd limits": reply(
+            good,
+            x_ratelimit_limit_tokens="many",
+            x_ratelimit_remaining_tokens="-1e400",
+            x_ratelimit_reset_tokens="soon",
+            x_request_id="\xe9\xff",
+            anthropic_ratelimit_tokens_limit="many",
+            anthropic_ratelimit_tokens_remaining="-1e400",
+            anthropic_ratelimit_tokens_reset="2026-13-45T99:00:00Z",
+            request_id="\xe9\xff",
+        ),
+        "deep": reply('{"usage":' * 400 + "1" + "}" * 400),
+        "deeper than Python": reply("[" * 20_000 + "]" * 20_000),
+        "megabyte": reply({**good, "extra": "x" * 1_000_000}),
+    }
+
+
+RAW = raw(OPENAI)
 
 
 def bodies(good: dict[str, Any]) -> dict[str, Reply]:
@@ -212,8 +269,7 @@ def bodies(good: dict[str, Any]) -> dict[str, Reply]:
 
 def streams() -> dict[str, Reply]:
     """Every hostile stream of chunks with choices."""
-    found = {"good": events(CHUNK, END)}
-    found |= {
+    found = {
         f"choices {name}": events(CHUNK, {**CHUNK, "choices": choices}, END)
         for name, choices in CHOICES.items()
     }
@@ -242,46 +298,59 @@ USAGE_STREAMS["usage in choice"] = events(
     CHUNK, {**END, "choices": [{"finish_reason": "stop", "usage": [1]}]}
 )
 
-_DATA = json.dumps(CHUNK).encode()
-FRAMES: dict[str, Reply] = {
-    "nothing": events(done=False),
-    "only done": events(),
-    "no done": events(CHUNK, END, done=False),
-    "after done": events(CHUNK, END, b"data: [DONE]\n\n", CHUNK, b"garbage\n\n"),
-    "comments": events(b": ping\n\n", CHUNK, b":\n: x\n\n", END),
-    "blank lines": events(b"\n\n\n", CHUNK, b"\n\n", END),
-    "odd names": events(b"event: ping\ndata: " + _DATA + b"\n\n", b"event: thread.x\ndata: {}\n\n"),
-    "no space": events(b"data:" + _DATA + b"\n\n", END),
-    "other fields": events(b"id: 7\nretry: x\nfoo: bar\ndata: " + _DATA + b"\n\n", END),
-    "carriage returns": events(b"data: " + _DATA + b"\r\n\r\n", b"data: " + _DATA + b"\r\r"),
-    "two data lines": events(b'data: {"choices":\ndata: []}\n\n', END),
-    "split": events(b"da", b"ta: " + _DATA[:30], _DATA[30:], b"\n", b"\n", END),
-    "error": events(CHUNK, {"error": {"message": "no", "code": "server_error"}}),
-    "error string": events(CHUNK, {"error": "no"}),
-    "error event": events(CHUNK, b'event: error\ndata: {"error": {"message": 3}}\n\n'),
-    "null": events(CHUNK, None, END),
-    "number": events(CHUNK, 3, 1.5, True, END),
-    "string": events(CHUNK, "x", END),
-    "list": events(CHUNK, [1, None], END),
-    "empty data": events(CHUNK, b"data:\n\n", END),
-    "empty object": events({}, {}, END),
-    "not json": events(CHUNK, b"data: {nonsense\n\n", END),
-    "html": events(b"<html>Sign in</html>", done=False),
-    "not utf-8": events(CHUNK, b'data: {"id": "\xff"}\n\n', END),
-    "ends in event": events(CHUNK, b'data: {"id": "x", "cho', done=False),
-    "cut": events(CHUNK, b'data: {"id": "x", "cho', done=False, ending="cut"),
-    "cut between": events(CHUNK, CHUNK, done=False, ending="cut"),
-    "cut at once": events(b"", done=False, ending="cut"),
-    "megabyte": events({**CHUNK, "extra": "x" * 1_000_000}, END),
-    "no stream": reply(CHAT),
-    "gateway": reply("<html>502</html>", 502, content_type="text/html"),
-    "limited": reply({"error": {"message": "slow", "code": "rate_limit_exceeded"}}, 429),
-    "gzip": Reply(
-        body=gzip.compress(b"data: " + _DATA + b"\n\ndata: [DONE]\n\n"),
-        headers={**SSE, "content-encoding": "gzip"},
-    ),
-    "no gzip": Reply(body=b"data: " + _DATA, headers={**SSE, "content-encoding": "gzip"}),
-}
+
+def frames(wire: Wire) -> dict[str, Reply]:
+    """Streams whose framing is not what it should be, whatever the protocol."""
+    chunk, events = wire.chunk, wire.events
+    data = json.dumps(chunk).encode()
+    name = wire.event(chunk).partition(b"data:")[0]
+    head, start, end = name + b"data: ", wire.start, wire.end
+    gzipped = gzip.compress(head + data + b"\n\n" + wire.done)
+    return {
+        "good": wire.stream(),
+        "nothing": events(done=False),
+        "only done": events(),
+        "no done": wire.stream(done=False),
+        "after done": wire.stream(wire.done, chunk, b"garbage\n\n"),
+        "comments": events(b": ping\n\n", *start, chunk, b":\n: x\n\n", *end),
+        "blank lines": events(b"\n\n\n", *start, chunk, b"\n\n", *end),
+        "odd names": events(
+            *start, b"event: ping\ndata: " + data + b"\n\n", b"event: thread.x\ndata: {}\n\n"
+        ),
+        "no name": events(*start, b"data: " + data + b"\n\n", *end),
+        "no space": events(*start, name + b"data:" + data + b"\n\n", *end),
+        "other fields": events(
+            *start, b"id: 7\nretry: x\nfoo: bar\n" + head + data + b"\n\n", *end
+        ),
+        "carriage returns": events(*start, head + data + b"\r\n\r\n", head + data + b"\r\r"),
+        "two data lines": events(*start, name + b'data: {"choices":\ndata: []}\n\n', *end),
+        "split": events(*start, head[:2], head[2:] + data[:30], data[30:], b"\n", b"\n", *end),
+        "error": wire.begun({"error": {"message": "no", "code": "server_error"}}, wire.done),
+        "error string": wire.begun({"error": "no"}, wire.done),
+        "error event": wire.begun(b'event: error\ndata: {"error": {"message": 3}}\n\n', wire.done),
+        "null": wire.stream(None),
+        "number": wire.stream(3, 1.5, True),
+        "string": wire.stream("x"),
+        "list": wire.stream([1, None]),
+        "empty data": wire.stream(name + b"data:\n\n"),
+        "empty object": events({}, {}, *end),
+        "not json": wire.stream(head + b"{nonsense\n\n"),
+        "html": events(b"<html>Sign in</html>", done=False),
+        "not utf-8": wire.stream(head + b'{"id": "\xff"}\n\n'),
+        "ends in event": wire.begun(head + b'{"id": "x", "cho'),
+        "cut": wire.begun(head + b'{"id": "x", "cho', ending="cut"),
+        "cut between": wire.begun(chunk, ending="cut"),
+        "cut at once": events(b"", done=False, ending="cut"),
+        "megabyte": events(*start, {**chunk, "extra": "x" * 1_000_000}, *end),
+        "no stream": reply(wire.answer),
+        "gateway": reply("<html>502</html>", 502, content_type="text/html"),
+        "limited": reply({"error": {"message": "slow", "code": "rate_limit_exceeded"}}, 429),
+        "gzip": Reply(body=gzipped, headers={**SSE, "content-encoding": "gzip"}),
+        "no gzip": Reply(body=head + data, headers={**SSE, "content-encoding": "gzip"}),
+    }
+
+
+FRAMES = frames(OPENAI)
 
 
 def _event(kind: str, **fields: Any) -> dict[str, Any]:

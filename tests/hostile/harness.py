@@ -18,16 +18,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2
-import openai
 from hostile import asked
+from hostile.sdks import OPENAI, Sdk
 from hostile.shapes import shape
 from hostile.telemetry import Watch, watched
 
 from llm_otel.testing import Provider, Reply
 
 Run = Callable[[Any], Awaitable[Any]]
-
-QUESTION: list[Any] = [{"role": "user", "content": "Tell me everything."}]
 
 # Neither says anything about what the program did.
 _VOLATILE = frozenset({"host", "x-stainless-read-timeout"})
@@ -100,22 +98,24 @@ class Place:
     Attributes:
         asynchronous: With which kind of client.
         base_url: Whom the client believes to call; None for the local server by its own name.
-        make: The class of the client, if not openai's own.
+        make: The class of the client, if not the library's own.
+        sdk: The client library.
     """
 
     asynchronous: bool
     base_url: str | None = None
     make: Callable[..., Any] | None = None
+    sdk: Sdk = OPENAI
 
     @property
     def name(self) -> str:
-        return "async" if self.asynchronous else "sync"
+        return f"{self.sdk.name}-{'async' if self.asynchronous else 'sync'}"
 
 
 SYNC, ASYNC = Place(False), Place(True)
 
 # A host that is proven to give a stream's usage to who asks.
-PROVEN = "https://api.openai.com/v1"
+PROVEN = OPENAI.proven
 
 
 @dataclass(frozen=True)
@@ -162,19 +162,19 @@ async def _main(program: Program, server: Provider, place: Place) -> Any:
 def client_for(server: Provider, place: Place, **arguments: Any) -> Any:
     """A client whose requests all reach the local server, whoever it believes to call."""
     settings = {
-        "base_url": place.base_url or server.url,
+        "base_url": place.base_url or server.origin + place.sdk.root,
         "api_key": "sk-test",
         "max_retries": 0,
         **arguments,
     }
     if "http_client" not in settings:
         settings["http_client"] = http_client(server, place.asynchronous)
-    make = place.make or (openai.AsyncOpenAI if place.asynchronous else openai.OpenAI)
+    make = place.make or place.sdk.clients[place.asynchronous]
     return make(**settings)
 
 
 def http_client(server: Provider, asynchronous: bool, **arguments: Any) -> Any:
-    """An HTTP client of the kind that openai brings, on the transport below."""
+    """An HTTP client of the kind that the SDKs bring, on the transport below."""
     arguments = {"follow_redirects": True, "trust_env": False, **arguments}
     if asynchronous:
         return httpx2.AsyncClient(transport=_AsyncToServer(server), **arguments)

@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import anthropic._response
 import httpx
 import httpx2
+import openai._legacy_response
+import openai._response
 import pydantic
 
 # Of objects, in the words of Python and of anyio.
@@ -17,8 +20,19 @@ _PLAIN = (bool, int, float, str, bytes, type(None))
 # Python's own limit of recursion is near: a shape takes three frames for each level.
 _DEEPEST = 100
 
-# The server takes it from the length of the request, which is judged on the wire.
-_COUNTS = frozenset({b"x-ratelimit-remaining-tokens"})
+# What the server takes from its clock.
+_TIMES = frozenset(
+    f"anthropic-ratelimit-{limit}-reset" for limit in ("requests", "tokens", "input-tokens")
+)
+# The length of the request is judged on the wire.
+_COUNTS = frozenset({b"x-ratelimit-remaining-tokens", *(name.encode() for name in _TIMES)})
+
+# What the SDKs make of a response for who wants it as it is.
+_RAW_RESPONSES = (
+    openai._legacy_response.LegacyAPIResponse,
+    openai._response.BaseAPIResponse,
+    anthropic._response.BaseAPIResponse,
+)
 
 Seen = tuple[Any, ...]
 
@@ -44,7 +58,7 @@ _Shape = Callable[[Any], Any]
 
 
 def _mapping(value: Mapping[Any, Any], of: _Shape) -> Seen:
-    return tuple((of(key), of(each)) for key, each in value.items())
+    return tuple((of(key), of(each)) for key, each in value.items() if key not in _TIMES)
 
 
 def _sequence(value: Any, of: _Shape) -> Seen:
@@ -96,14 +110,6 @@ def _sdk_response(value: Any, of: _Shape) -> Seen:
     return value.retries_taken, of(value.http_response)
 
 
-def _is_sdk_response(name: str) -> type:
-    import openai._legacy_response
-    import openai._response
-
-    found: type = getattr(openai._legacy_response, name, None) or getattr(openai._response, name)
-    return found
-
-
 _SHAPES: tuple[tuple[Any, Callable[[Any, _Shape], Seen]], ...] = (
     (type, lambda value, _: (repr(value),)),
     (pydantic.BaseModel, _model),
@@ -112,5 +118,5 @@ _SHAPES: tuple[tuple[Any, Callable[[Any, _Shape], Seen]], ...] = (
     (BaseException, _exception),
     ((httpx.Response, httpx2.Response), _response),
     ((httpx.Request, httpx2.Request), _request),
-    ((_is_sdk_response("LegacyAPIResponse"), _is_sdk_response("BaseAPIResponse")), _sdk_response),
+    (_RAW_RESPONSES, _sdk_response),
 )

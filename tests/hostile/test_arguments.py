@@ -17,7 +17,6 @@ from hostile.bodies import CHUNK, END, events
 from hostile.harness import (
     ASYNC,
     PROVEN,
-    QUESTION,
     SYNC,
     Place,
     Program,
@@ -25,6 +24,7 @@ from hostile.harness import (
     unharmed,
     wait,
 )
+from hostile.sdks import QUESTION
 from openai import NOT_GIVEN, omit
 from openai._models import FinalRequestOptions
 

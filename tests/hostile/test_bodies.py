@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +9,9 @@ import groq
 import httpx
 import pytest
 import together
-from hostile import bodies
+from hostile import anthropic_bodies, bodies
 from hostile.harness import (
     PROVEN,
-    QUESTION,
     Place,
     Program,
     Run,
@@ -23,6 +21,7 @@ from hostile.harness import (
     unharmed,
     wait,
 )
+from hostile.sdks import ANTHROPIC, OPENAI, SDKS, Sdk, ask, helper, is_async, raw, sdk_of, streaming
 
 from llm_otel.testing import Provider, Reply
 
@@ -37,18 +36,16 @@ EVERYTHING = {
 
 
 async def chat(client: Any) -> Any:
-    return await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+    return await wait(ask(client))
 
 
 async def chat_raw(client: Any) -> Any:
-    raw = client.chat.completions.with_raw_response
-    response = await wait(raw.create(model="gpt-4o", messages=QUESTION))
+    response = await wait(raw(client))
     return response, await outcome(lambda: response.parse())
 
 
 async def chat_bytes(client: Any) -> Any:
-    streaming = client.chat.completions.with_streaming_response
-    async with entered(streaming.create(model="gpt-4o", messages=QUESTION)) as response:
+    async with entered(streaming(client)) as response:
         first = await outcome(lambda: response.read())
         return first, await outcome(lambda: response.parse()), response
 
@@ -74,23 +71,17 @@ async def batch(client: Any) -> Any:
 
 
 async def chat_stream(client: Any) -> Any:
-    stream = await wait(
-        client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
-    )
-    return await _all(stream)
+    return await _all(await wait(ask(client, stream=True)))
 
 
 async def chat_stream_bytes(client: Any) -> Any:
-    streaming = client.chat.completions.with_streaming_response
-    create = streaming.create(model="gpt-4o", messages=QUESTION, stream=True)
-    async with entered(create) as response:
+    async with entered(streaming(client, stream=True)) as response:
         return await _all(response.iter_lines()), response
 
 
 async def chat_stream_raw(client: Any) -> Any:
-    raw = client.chat.completions.with_raw_response
-    response = await wait(raw.create(model="gpt-4o", messages=QUESTION, stream=True))
-    return await _all(response.parse()), response
+    response = await wait(raw(client, stream=True))
+    return await _all(await wait(response.parse())), response
 
 
 async def chat_stream_raw_parsed(client: Any) -> Any:
@@ -99,10 +90,8 @@ async def chat_stream_raw_parsed(client: Any) -> Any:
 
 async def chat_stream_raw_read(client: Any) -> Any:
     """Every other way to read the response of a raw call."""
-    raw = client.chat.completions.with_raw_response
-    create = functools.partial(raw.create, model="gpt-4o", messages=QUESTION, stream=True)
-    first, second, third = [await wait(create()) for _ in range(3)]
-    if hasattr(client, "_platform"):
+    first, second, third = [await wait(raw(client, stream=True)) for _ in range(3)]
+    if is_async(client):
         first, second, third = (each.http_response for each in (first, second, third))
         return (
             await outcome(first.aread),
@@ -122,9 +111,9 @@ async def _joined(stream: Any) -> bytes:
 
 
 async def chat_helper(client: Any) -> Any:
-    async with entered(client.chat.completions.stream(model="gpt-4o", messages=QUESTION)) as stream:
+    async with entered(helper(client)) as stream:
         events = await _all(stream)
-        return events, await outcome(lambda: stream.get_final_completion())
+        return events, await outcome(getattr(stream, sdk_of(client).final))
 
 
 async def responses_stream(client: Any) -> Any:
@@ -134,6 +123,11 @@ async def responses_stream(client: Any) -> Any:
 async def responses_helper(client: Any) -> Any:
     async with entered(client.responses.stream(model="gpt-5", input="Hi")) as stream:
         return await _all(stream), await outcome(lambda: stream.get_final_response())
+
+
+async def beta_helper(client: Any) -> Any:
+    async with entered(client.beta.messages.stream(**sdk_of(client).question)) as stream:
+        return await _all(stream), await outcome(stream.get_final_message)
 
 
 async def _all(stream: Any) -> Any:
@@ -163,15 +157,33 @@ CASES: tuple[tuple[Run, dict[str, Reply]], ...] = (
     (responses_stream, bodies.RESPONSE_STREAMS),
     (responses_helper, bodies.RESPONSE_STREAMS),
 )
+ANTHROPIC_CASES: tuple[tuple[Run, dict[str, Reply]], ...] = (
+    (chat, anthropic_bodies.bodies()),
+    (chat_raw, bodies.raw(ANTHROPIC.wire)),
+    (chat_bytes, bodies.raw(ANTHROPIC.wire)),
+    (chat_stream, anthropic_bodies.streams()),
+    (chat_stream_bytes, anthropic_bodies.streams()),
+    (chat_stream_raw, bodies.frames(ANTHROPIC.wire)),
+    (chat_helper, anthropic_bodies.streams()),
+    (beta_helper, anthropic_bodies.streams()),
+)
+PARAMETERS = [
+    pytest.param(sdk, run, replies, id=f"{sdk.name}-{run.__name__}")
+    for sdk, cases in ((OPENAI, CASES), (ANTHROPIC, ANTHROPIC_CASES))
+    if sdk in SDKS
+    for run, replies in cases
+]
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize(("run", "replies"), CASES, ids=[run.__name__ for run, _ in CASES])
-def test_bodies(server: Provider, run: Run, replies: dict[str, Reply], asynchronous: bool) -> None:
+@pytest.mark.parametrize(("sdk", "run", "replies"), PARAMETERS)
+def test_bodies(
+    server: Provider, sdk: Sdk, run: Run, replies: dict[str, Reply], asynchronous: bool
+) -> None:
     """The program gets the same value or exception, and each request is told as one call."""
     programs = {name: Program(run, [reply]) for name, reply in replies.items()}
     settings = PLAIN if asynchronous else EVERYTHING
-    unharmed(programs, server, Place(asynchronous), settings, calls=len(programs))
+    unharmed(programs, server, Place(asynchronous, sdk=sdk), settings, calls=len(programs))
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
@@ -207,6 +219,14 @@ def _on_httpx(make: Callable[..., Any]) -> Callable[..., Any]:
     return client
 
 
+async def other_chat(client: Any) -> Any:
+    return await wait(client.chat.completions.create(**OPENAI.question))
+
+
+async def other_chat_stream(client: Any) -> Any:
+    return await _all(await wait(client.chat.completions.create(**OPENAI.question, stream=True)))
+
+
 CLIENTS: tuple[tuple[type[Any], bool], ...] = (
     (groq.Groq, False),
     (groq.AsyncGroq, True),
@@ -215,11 +235,11 @@ CLIENTS: tuple[tuple[type[Any], bool], ...] = (
 )
 
 
-@pytest.mark.parametrize("run", [chat, chat_stream])
+@pytest.mark.parametrize("run", [other_chat, other_chat_stream])
 @pytest.mark.parametrize(("make", "asynchronous"), CLIENTS, ids=[c.__name__ for c, _ in CLIENTS])
 def test_other_clients(server: Provider, run: Run, make: type[Any], asynchronous: bool) -> None:
     """The SDKs of the same generator, on httpx, meet the same bodies and go on the same."""
-    replies = bodies.RAW if run is chat else {**bodies.FRAMES, **bodies.USAGE_STREAMS}
+    replies = bodies.RAW if run is other_chat else {**bodies.FRAMES, **bodies.USAGE_STREAMS}
     programs = {name: Program(run, [reply]) for name, reply in replies.items()}
     place = Place(asynchronous, make=_on_httpx(make))
     unharmed(programs, server, place, EVERYTHING, calls=len(programs))

@@ -11,56 +11,64 @@ from typing import Any
 
 import openai
 import pytest
-from hostile.harness import QUESTION, SYNC, Place, Program, http_client, outcome, unharmed, wait
+from hostile.harness import Place, Program, http_client, outcome, unharmed, wait
+from hostile.sdks import QUESTION, SDKS, Sdk, ask
 from hostile.telemetry import watched
-from openai.resources.chat.completions import Completions
 
 from llm_otel.testing import Provider
 
+sdks = pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.name)
 
-class Overriding(openai.OpenAI):
+
+def overriding(base: type[Any]) -> type[Any]:
     """Counts, changes what it likes, and goes on."""
 
-    def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
-        options.headers = {**(options.headers or {}), "x-mine": "1"}
-        return super().request(cast_to, options, **more)
+    class Overriding(base):
+        def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
+            options.headers = {**(options.headers or {}), "x-mine": "1"}
+            return super().request(cast_to, options, **more)
+
+    return Overriding
 
 
-class AsyncOverriding(openai.AsyncOpenAI):
-    async def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
-        options.headers = {**(options.headers or {}), "x-mine": "1"}
-        return await super().request(cast_to, options, **more)
-
-
-class Caching(openai.OpenAI):
+def caching(base: type[Any]) -> type[Any]:
     """Never asks anybody."""
 
-    def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
-        return {"answered": "from the cache"}
+    class Caching(base):
+        def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
+            return {"answered": "from the cache"}
+
+    return Caching
 
 
-class Preparing(openai.OpenAI):
+def preparing(base: type[Any]) -> type[Any]:
     """Changes the options that go over the wire, and looks at the response."""
 
-    def _prepare_options(self, options: Any) -> Any:
-        options.json_data = {**options.json_data, "model": "another"}
-        return options
+    class Preparing(base):
+        def _prepare_options(self, options: Any) -> Any:
+            options.json_data = {**options.json_data, "model": "another"}
+            return options
 
-    def _process_response(self, **keywords: Any) -> Any:
-        found = super()._process_response(**keywords)
-        found.mine = True
-        return found
+        def _process_response(self, **keywords: Any) -> Any:
+            found = super()._process_response(**keywords)
+            found.mine = True
+            return found
+
+    return Preparing
 
 
-class Broken(openai.OpenAI):
+def broken(base: type[Any]) -> type[Any]:
     """Its own code raises."""
 
-    def _prepare_options(self, options: Any) -> Any:
-        raise LookupError("mine")
+    class Broken(base):
+        def _prepare_options(self, options: Any) -> Any:
+            raise LookupError("mine")
+
+    return Broken
 
 
 async def chat(client: Any) -> Any:
-    return await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+    return await wait(ask(client))
 
 
 class _Hidden:
@@ -70,12 +78,22 @@ class _Hidden:
         raise PermissionError(name)
 
 
-class StrangeChunks(openai.OpenAI):
+def _text(data: Any) -> str:
+    choices = data.get("choices") or [data]
+    delta = choices[0].get("delta") or {}
+    return delta.get("content") or delta.get("text") or ""
+
+
+def strange(base: type[Any]) -> type[Any]:
     """Makes of a stream's chunks what it likes."""
 
-    def _process_response_data(self, *, data: Any, **_: Any) -> Any:
-        strange = [None, 5, data, _Hidden(), SimpleNamespace(choices=iter(())), Choices([data])]
-        return strange[len(data["choices"][0]["delta"].get("content") or "") % len(strange)]
+    class StrangeChunks(base):
+        def _process_response_data(self, *, data: Any, **_: Any) -> Any:
+            hidden = SimpleNamespace(choices=iter(()), type=iter(()))
+            kinds = [None, 5, data, _Hidden(), hidden, Choices([data])]
+            return kinds[len(_text(data)) % len(kinds)]
+
+    return StrangeChunks
 
 
 class Choices(list[Any]):
@@ -87,23 +105,27 @@ class Choices(list[Any]):
 
 
 async def strange_chunks(client: Any) -> Any:
-    stream = client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
-    return [type(chunk).__name__ for chunk in stream]
+    return [type(chunk).__name__ for chunk in ask(client, stream=True)]
 
 
-def test_chunks_of_its_own(server: Provider) -> None:
+@sdks
+def test_chunks_of_its_own(server: Provider, sdk: Sdk) -> None:
     """What no provider ever sent comes out of a stream as it went in."""
-    place = Place(False, make=StrangeChunks)
+    place = Place(False, make=strange(sdk.clients[0]), sdk=sdk)
     unharmed({"stream": Program(strange_chunks)}, server, place, {}, calls=1)
 
 
+@sdks
 @pytest.mark.parametrize(
-    ("make", "calls"),
-    [(Overriding, 1), (AsyncOverriding, 1), (Caching, 0), (Preparing, 1), (Broken, 1)],
-)
-def test_subclasses(server: Provider, make: type[Any], calls: int) -> None:
+    ("make", "asynchronous", "calls"),
+    [(overriding, False, 1), (overriding, True, 1), (caching, False, 0), (preparing, False, 1),
+     (broken, False, 1)],
+)  # fmt: skip
+def test_subclasses(
+    server: Provider, sdk: Sdk, make: Callable[..., Any], asynchronous: bool, calls: int
+) -> None:
     """A client class of the program's own works as it did."""
-    place = Place(issubclass(make, openai.AsyncOpenAI), make=make)
+    place = Place(asynchronous, make=make(sdk.clients[asynchronous]), sdk=sdk)
     unharmed({"chat": Program(chat)}, server, place, {}, calls=calls)
 
 
@@ -131,18 +153,23 @@ class _Endless:
         return _Endless(self._inner)
 
 
+@sdks
 @pytest.mark.parametrize("patch", [_retrying, _Endless], ids=["retries", "endless"])
 def test_patched_create(
-    server: Provider, patch: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+    server: Provider,
+    sdk: Sdk,
+    patch: Callable[[Any], Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What a program puts in place of the SDK's functions is nobody's rival and works as ever."""
-    monkeypatch.setattr(Completions, "create", patch(Completions.create))
-    unharmed({"chat": Program(chat)}, server, SYNC, {}, calls=1)
+    resource = type(sdk.messages(sdk.clients[0](api_key="x")))
+    monkeypatch.setattr(resource, "create", patch(resource.create))
+    unharmed({"chat": Program(chat)}, server, Place(False, sdk=sdk), {}, calls=1)
 
 
 async def mocked(client: Any) -> Any:
     client.request = unittest.mock.MagicMock(return_value="mocked")
-    return client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+    return ask(client)
 
 
 async def nested(client: Any) -> Any:
@@ -150,14 +177,14 @@ async def nested(client: Any) -> Any:
     inner = client.with_options()
     depth = []
 
-    def ask(_: Any) -> None:
+    def call(_: Any) -> None:
         if not depth:
             depth.append("asked")
-            depth.append(inner.embeddings.create(model="e", input="x"))
-            depth.append(inner.models.retrieve("gpt-4o"))
+            depth.append(ask(inner))
+            depth.append(inner.models.list().data)
 
-    client._client.event_hooks = {"request": [ask], "response": []}
-    return client.chat.completions.create(model="gpt-4o", messages=QUESTION), depth
+    client._client.event_hooks = {"request": [call], "response": []}
+    return ask(client), depth
 
 
 async def hook_raises(client: Any) -> Any:
@@ -165,13 +192,13 @@ async def hook_raises(client: Any) -> Any:
         raise PermissionError("hook")
 
     client._client.event_hooks = {"request": [], "response": [refuse]}
-    return await outcome(lambda: client.chat.completions.create(model="m", messages=QUESTION))
+    return await outcome(lambda: ask(client))
 
 
 async def many_at_once(client: Any) -> Any:
     found: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: found.append(client.models.list(timeout=5).object))
+        threading.Thread(target=lambda: found.append(len(client.models.list(timeout=5).data)))
         for _ in range(4)
     ]
     for thread in threads:
@@ -181,12 +208,13 @@ async def many_at_once(client: Any) -> Any:
     return found
 
 
+@sdks
 @pytest.mark.parametrize(
     ("program", "calls"), [(mocked, 0), (nested, 2), (hook_raises, 1), (many_at_once, 0)]
 )
-def test_odd_clients(server: Provider, program: Any, calls: int) -> None:
+def test_odd_clients(server: Provider, sdk: Sdk, program: Any, calls: int) -> None:
     """Mocks, and hooks of the HTTP client that call models, or raise."""
-    unharmed({"it": Program(program)}, server, SYNC, {}, calls=calls)
+    unharmed({"it": Program(program)}, server, Place(False, sdk=sdk), {}, calls=calls)
 
 
 def test_module_level_client(server: Provider, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 
 import openai
 import pytest
+import toysdk
+import toysdk_llm_otel
 from hostile.bodies import CHUNK, END, events, reply
 from hostile.harness import (
     ASYNC,
     PROVEN,
-    QUESTION,
     SYNC,
     Place,
     Program,
@@ -30,16 +31,18 @@ from hostile.harness import (
     step,
     wait,
 )
+from hostile.sdks import QUESTION
 from hostile.telemetry import Watch, watched
 from opentelemetry.sdk.trace import SpanProcessor
 
 import llm_otel
+from llm_otel.base import fork, guard
 from llm_otel.clients.openai import CLIENT
-from llm_otel.core import fork, guard, patch
 from llm_otel.instrumentor import LlmOtelInstrumentor
 from llm_otel.sdk import flushing
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.sdk.sigterm import SigtermFlush
+from llm_otel.seams import functions, imports, stainless
 from llm_otel.testing import Provider, Reply
 from tests.conformance import sockets
 from tests.conformance.sockets import serving
@@ -136,8 +139,36 @@ async def forked(client: Any) -> Any:
 
 
 async def installed(client: Any) -> Any:
-    patch._wanted["openai"] = CLIENT
-    patch._install_if_wanted(CLIENT)
+    imports.guarded(lambda: stainless._install(CLIENT))
+
+
+async def functions_installed(client: Any) -> Any:
+    hooks = list(toysdk_llm_otel.CLIENT.hooks)
+    imports.guarded(lambda: functions._install(toysdk_llm_otel.CLIENT, "toysdk.client", hooks))
+
+
+_PATH, _BODY = "/models/toy:say", {"text": "Hi"}
+
+
+async def toy_asked(client: Any) -> Any:
+    return client.ask(_PATH, _BODY)
+
+
+async def toy_posted(client: Any) -> Any:
+    return client.post(_PATH, _BODY).text
+
+
+async def toy_chunks(client: Any) -> Any:
+    return list(client.chunks(_PATH, _BODY))
+
+
+async def toy_lines(client: Any) -> Any:
+    return list(client.lines(_PATH, _BODY))
+
+
+async def toy_opened(client: Any) -> Any:
+    with client.opened(_PATH, _BODY) as response:
+        return response.read()
 
 
 async def spoken(client: Any) -> Any:
@@ -209,47 +240,62 @@ _CONTENT = {"capture_content": "span_and_event"}
 _WHOLE = (events(CHUNK, CHUNK, END),)
 _CUT = (events(CHUNK, done=False, ending="cut"),)
 _REFUSED = (reply({"error": {"message": "no"}}, 400),)
+_TOY = Place(False, make=toysdk.Client)
+_TOY_WHOLE = (reply({"stop": "end"}),)
 _CORE = "llm_otel.core"
+_SEAMS = "llm_otel.seams"
+_PROTOCOLS = "llm_otel.protocols.openai"
+_CHAT = f"{_PROTOCOLS}.chat"
 
 ROWS: dict[str, tuple[Row, ...]] = {
     "begin": (
         Row(chat, f"{_CORE}.begin.provider_context"),
-        Row(drained, f"{_CORE}.begin._asks_nothing_yet", place=Place(False, PROVEN)),
+        Row(drained, f"{_CORE}.begin._may_ask", place=Place(False, PROVEN)),
         Row(chat, f"{_CORE}.call.current"),
         Row(chat, "opentelemetry.sdk.trace.Tracer.start_span"),
         Row(chat, f"{_CORE}.rivals.has_span", place=ASYNC),
+        Row(toy_asked, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
+        Row(toy_lines, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
     ),
-    "describe request": (Row(chat, f"{_CORE}.extract.request_attributes"),),
+    "ask for usage": (
+        Row(drained, "copy.copy", (events(CHUNK, END),), place=Place(False, PROVEN)),
+    ),
+    "describe request": (Row(chat, f"{_CHAT}.Chat.request_attributes"),),
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),
         Row(drained, f"{_CORE}.call.Call.received"),
+        Row(chat, replies=_REFUSED, also={f"{_SEAMS}.stainless._COUNT": None}),
     ),
     "returned": (
-        Row(drained, f"{_CORE}.streams.watch_response", _WHOLE),
+        Row(drained, f"{_CORE}.byte_streams.watch_response", _WHOLE),
         Row(drained, f"{_CORE}.streams.observe", _WHOLE),
-        Row(raw_lines, f"{_CORE}.streams.watch_response", _WHOLE, place=ASYNC),
+        Row(raw_lines, f"{_CORE}.byte_streams.watch_response", _WHOLE, place=ASYNC),
         Row(chat, processor=True),
+        Row(toy_posted, f"{_CORE}.byte_streams.finish_body", _TOY_WHOLE, place=_TOY),
+        Row(toy_opened, f"{_CORE}.byte_streams.watch_response", _TOY_WHOLE, place=_TOY),
     ),
     "failed": (Row(chat, replies=_REFUSED, processor=True),),
     "abandon": (
         Row(
             drained,
-            f"{_CORE}.streams.watch_response",
+            f"{_CORE}.byte_streams.watch_response",
             _WHOLE,
             processor=True,
             beside=("returned",),
         ),
     ),
     "read answer": (
-        Row(chat, f"{_CORE}.extract.answer"),
-        Row(drained, f"{_CORE}.folds.Choices.answer"),
-        Row(chat, f"{_CORE}.read.successful_body", _REFUSED),
+        Row(chat, f"{_CHAT}.Chat.answer"),
+        Row(drained, f"{_CHAT}.Choices.answer"),
+        Row(chat, "llm_otel.base.read.successful_body", _REFUSED),
+        Row(toy_asked, "toysdk_llm_otel.node_of", _TOY_WHOLE, place=_TOY),
+        Row(toy_posted, "toysdk_llm_otel.Toy.answer", (reply({}, 500),), place=_TOY),
     ),
     "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
     "measure": (
         Row(chat, f"{_CORE}.headroom.Headroom.keep"),
-        Row(chat, also={f"{_CORE}.family_b.family": lambda *_: None}),
-        Row(drained, f"{_CORE}.family_b.family"),
+        Row(chat, also={f"{_CORE}.metrics.semconv_metrics.points": lambda *_: object()}),
+        Row(drained, f"{_CORE}.metrics.semconv_metrics.points"),
     ),
     "count": (
         Row(chat, f"{_CORE}.billing.bill"),
@@ -257,21 +303,25 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(drained, f"{_CORE}.polled_usage.countable"),
     ),
     "describe": (
-        Row(chat, f"{_CORE}.describe.response_attributes"),
+        Row(chat, f"{_CORE}.describe.end_attributes"),
         Row(chat, f"{_CORE}.describe.content", settings=_CONTENT),
     ),
     "watch stream": (
-        Row(drained, f"{_CORE}.folds.new"),
-        Row(drained, f"{_CORE}.folds.new", place=ASYNC),
+        Row(drained, f"{_CHAT}.Chat.fold"),
+        Row(drained, f"{_CHAT}.Chat.fold", place=ASYNC),
+        Row(toy_chunks, f"{_SEAMS}.objects.put", _TOY_WHOLE, place=_TOY),
+        Row(toy_lines, f"{_SEAMS}.iterators._generator", _TOY_WHOLE, place=_TOY),
     ),
+    "watch manager": (Row(toy_opened, f"{_SEAMS}.objects.put", _TOY_WHOLE, place=_TOY),),
     "read chunk": (
-        Row(drained, f"{_CORE}.folds.Choices.add"),
-        Row(drained, f"{_CORE}.content.streams.ChatAccumulator.add", settings=_CONTENT),
+        Row(drained, f"{_CHAT}.Choices.add"),
+        Row(drained, f"{_CHAT}_content.ChatAccumulator.add", settings=_CONTENT),
+        Row(toy_lines, "toysdk_llm_otel.node_of", _TOY_WHOLE, place=_TOY),
     ),
     "hide usage": (
         Row(
             drained,
-            f"{_CORE}.folds.hide_usage",
+            f"{_CHAT}.Chat.hide",
             (events(CHUNK, END),),
             place=Place(False, PROVEN),
             differs=True,
@@ -281,7 +331,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "filter stream": (
         Row(
             raw_parsed,
-            f"{_CORE}.sse_filter._events",
+            f"{_SEAMS}.event_filter.Filter._events",
             (events(CHUNK, END),),
             place=Place(False, PROVEN),
             differs=True,
@@ -304,7 +354,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(closed_unread, processor=True, place=ASYNC),
     ),
     "raw body closed": (
-        Row(raw_lines, f"{_CORE}.streams._decoded"),
+        Row(raw_lines, f"{_CORE}.byte_streams._decoded"),
         Row(raw_lines, processor=True, place=ASYNC),
     ),
     "redact": (Row(chat, settings={**_CONTENT, "redact": _fail}, times=None),),
@@ -323,22 +373,25 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "step": (
         Row(tool, f"{_CORE}.steps.current_attribution", times=2),
-        Row(tool, f"{_CORE}.instruments.Instruments.step_duration", times=2),
+        Row(tool, f"{_CORE}.metrics.step_durations.record", times=2),
     ),
     "step end": (Row(tool, processor=True, times=2),),
     "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT, times=2),),
-    "attribution": (Row(attributed, f"{_CORE}.activation.set_value"),),
-    "score": (Row(scored, f"{_CORE}.instruments.Instruments.score"),),
-    "outcome": (Row(scored, f"{_CORE}.instruments.Instruments.outcome"),),
+    "attribution": (Row(attributed, "llm_otel.base.activation.set_value"),),
+    "score": (Row(scored, f"{_CORE}.metrics.feedback.score"),),
+    "outcome": (Row(scored, f"{_CORE}.metrics.feedback.outcome"),),
     "fork": (Row(forked),),
-    "install": (Row(installed, f"{_CORE}.patch._install_now"),),
+    "install": (
+        Row(installed, f"{_SEAMS}.stainless._install"),
+        Row(functions_installed, f"{_SEAMS}.functions._fits"),
+    ),
     "websocket": (
-        Row(spoken, f"{_CORE}.websocket_hooks._begin", place=ASYNC),
-        Row(spoken, f"{_CORE}.websocket_hooks._opened", place=ASYNC),
-        Row(spoken, f"{_CORE}.websocket_session.Session.sending", place=ASYNC, times=2),
-        Row(spoken, f"{_CORE}.websocket_session.Session.received", place=ASYNC, times=None),
-        Row(spoken, f"{_CORE}.folds.new", place=ASYNC, times=None),
-        Row(spoken, f"{_CORE}.folds.Events.add", place=ASYNC, times=None),
+        Row(spoken, f"{_SEAMS}.websockets.hooks._begin", place=ASYNC),
+        Row(spoken, f"{_SEAMS}.websockets.hooks._opened", place=ASYNC),
+        Row(spoken, f"{_SEAMS}.websockets.session.Session.sending", place=ASYNC, times=2),
+        Row(spoken, f"{_SEAMS}.websockets.session.Session.received", place=ASYNC, times=None),
+        Row(spoken, f"{_PROTOCOLS}.common.OpenAI.fold", place=ASYNC, times=None),
+        Row(spoken, f"{_PROTOCOLS}.events.Events.add", place=ASYNC, times=None),
         Row(spoken, processor=True, place=ASYNC, times=None),
     ),
     "instrument": (Row(zero_code, "llm_otel.instrument"),),
@@ -355,6 +408,7 @@ CASES = [
 ]
 
 
+@pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize(("site", "row"), CASES)
 def test_fault(server: Provider, monkeypatch: pytest.MonkeyPatch, site: str, row: Row) -> None:
     """The program behaves the same; one line, two counts, no span open, nothing active."""
@@ -399,7 +453,7 @@ def _check(watch: Watch, site: str, times: int | None, beside: tuple[str, ...]) 
 
 
 # ------------------------------------------------------------------ the table is complete
-# Handlers in the core that need no guard, and why.
+# Handlers in base/ and core/ that need no guard, and why.
 UNGUARDED = {
     "finalizers._put": "gevent's queue in a thread without a loop; a finaliser logs nothing",
     "finalizers._end_and_wait": "gevent's loop itself must not wait",
@@ -409,8 +463,8 @@ UNGUARDED = {
     "guard.handle": "the guard itself",
     "streams.observe": "a chunk of another kind is looked at by a call",
     "streams.observe_async": "the same",
-    "streams.__del__": "the interpreter may be going down",
-    "streams._decoded": "a body that was cut off: nothing to learn from it",
+    "byte_streams.__del__": "the interpreter may be going down",
+    "byte_streams._decoded": "a body that was cut off: nothing to learn from it",
     "arguments._tried": "a value of the program's own class runs its own code",
     "rivals._rival": "a stranger's object runs its own code",
 }
@@ -460,11 +514,11 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 
 
 def test_every_broad_handler_in_the_core_is_guarded() -> None:
-    """`except Exception` in the core tells the guard, passes on, or is explained above."""
+    """Where calls run, `except Exception` tells the guard, passes on, or is explained above."""
     found = {
         f"{path.stem}.{name}"
         for path, tree in _modules()
-        if "core" in path.parts
+        if path.relative_to(SOURCE).parts[0] in ("base", "content", "core", "protocols", "seams")
         for name, handler in _handlers(tree)
         if not any(_sites(handler)) and not _passes_on(handler) and name != "end"
     }

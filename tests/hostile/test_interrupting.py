@@ -8,11 +8,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from hostile.bodies import CHAT, CHUNK, SSE, events, reply
+from hostile.bodies import SSE, reply
 from hostile.harness import (
-    ASYNC,
-    QUESTION,
-    SYNC,
     Place,
     Program,
     Run,
@@ -22,19 +19,25 @@ from hostile.harness import (
     unharmed,
     wait,
 )
+from hostile.sdks import SDKS, Sdk, ask, sdk_of
 
 from llm_otel import semconv
 from llm_otel.testing import Provider, Reply
 
 SILENT = Reply(ending="silence")
-ENDLESS = events(CHUNK, done=False, ending="hang")
-GOOD = reply(CHAT)
 SETTINGS: dict[str, Any] = {"capture_content": "span_and_event"}
 
 
+def endless(sdk: Sdk) -> Reply:
+    return sdk.wire.begun(ending="hang")
+
+
+def good(sdk: Sdk) -> Reply:
+    return reply(sdk.wire.answer)
+
+
 async def chat(client: Any, **more: Any) -> Any:
-    create = client.chat.completions.create
-    return await wait(create(model="gpt-4o", messages=QUESTION, **more))
+    return await wait(ask(client, **more))
 
 
 async def _cancelled(work: Any) -> BaseException | None:
@@ -58,7 +61,7 @@ async def cancelled_stream_request(client: Any) -> Any:
 
 async def cancelled_reader(client: Any) -> Any:
     stream = await chat(client, stream=True)
-    first = await step(stream)
+    first = [await step(stream) for _ in (*sdk_of(client).wire.start, "chunk")]
     return first, await _cancelled(step(stream)), await outcome(lambda: step(stream))
 
 
@@ -82,7 +85,7 @@ async def coroutine_closed(client: Any) -> Any:
 
 
 async def coroutine_never_awaited(client: Any) -> Any:
-    client.chat.completions.create(model="gpt-4o", messages=QUESTION).close()
+    ask(client).close()
 
 
 async def timed_out_request(client: Any) -> Any:
@@ -111,33 +114,37 @@ _AGAIN = reply({"error": {"message": "later"}}, 503, retry_after_ms="1", x_shoul
 _NOT_AGAIN = reply({"error": {"message": "never"}}, 500, x_should_retry="false")
 CUT = Reply(ending="cut", body=b"x" * 10)
 
-# Program, replies, places, the class of error that its calls end in.
-CASES: tuple[tuple[Run, list[Reply], tuple[Place, ...], str | None], ...] = (
-    (cancelled_request, [SILENT], (ASYNC,), semconv.CANCELLED),
-    (cancelled_stream_request, [SILENT], (ASYNC,), semconv.CANCELLED),
-    (cancelled_reader, [ENDLESS], (ASYNC,), semconv.CANCELLED),
-    (cancelled_group, [SILENT] * 3, (ASYNC,), semconv.CANCELLED),
-    (timed_out_by_asyncio, [SILENT], (ASYNC,), semconv.CANCELLED),
-    (coroutine_closed, [SILENT], (ASYNC,), None),
-    (coroutine_never_awaited, [], (ASYNC,), None),
-    (timed_out_request, [SILENT], (SYNC, ASYNC), semconv.TIMEOUT),
-    (timed_out_stream, [ENDLESS], (SYNC, ASYNC), semconv.TIMEOUT),
-    (retried, [_AGAIN, CUT, GOOD], (SYNC, ASYNC), None),
-    (retried_in_vain, [_AGAIN, _NOT_AGAIN], (SYNC, ASYNC), semconv.SERVER),
+ASYNC, BOTH = (True,), (False, True)
+# Program, replies, with which kinds of client, the class of error that its calls end in.
+CASES: tuple[tuple[Run, list[Any], tuple[bool, ...], str | None], ...] = (
+    (cancelled_request, [SILENT], ASYNC, semconv.CANCELLED),
+    (cancelled_stream_request, [SILENT], ASYNC, semconv.CANCELLED),
+    (cancelled_reader, [endless], ASYNC, semconv.CANCELLED),
+    (cancelled_group, [SILENT] * 3, ASYNC, semconv.CANCELLED),
+    (timed_out_by_asyncio, [SILENT], ASYNC, semconv.CANCELLED),
+    (coroutine_closed, [SILENT], ASYNC, None),
+    (coroutine_never_awaited, [], ASYNC, None),
+    (timed_out_request, [SILENT], BOTH, semconv.TIMEOUT),
+    (timed_out_stream, [endless], BOTH, semconv.TIMEOUT),
+    (retried, [_AGAIN, CUT, good], BOTH, None),
+    (retried_in_vain, [_AGAIN, _NOT_AGAIN], BOTH, semconv.SERVER),
 )
+PLACES = [Place(asynchronous, sdk=sdk) for sdk in SDKS for asynchronous in BOTH]
 PARAMETERS = [
     pytest.param(run, replies, place, error, id=f"{run.__name__}-{place.name}")
-    for run, replies, places, error in CASES
-    for place in places
+    for run, replies, kinds, error in CASES
+    for place in PLACES
+    if place.asynchronous in kinds
 ]
 
 
 @pytest.mark.parametrize(("run", "replies", "place", "error"), PARAMETERS)
 def test_interrupted(
-    server: Provider, run: Run, replies: list[Reply], place: Place, error: str | None
+    server: Provider, run: Run, replies: list[Any], place: Place, error: str | None
 ) -> None:
     """The program meets the same exception, and each of its calls ends once, as what it was."""
-    (watch,) = unharmed({"it": Program(run, replies)}, server, place, SETTINGS)
+    answers = [each if isinstance(each, Reply) else each(place.sdk) for each in replies]
+    (watch,) = unharmed({"it": Program(run, answers)}, server, place, SETTINGS)
     told = [(span.attributes or {}).get(semconv.ERROR_CLASS) for span in watch.spans.ended]
     assert set(told) <= {error}, told
     assert error is None or told, "the call left no span"
@@ -215,7 +222,7 @@ async def _everything(client: Any) -> Any:
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["at once", "in the body"])
-@pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 @pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
 def test_transport_that_raises(
     server: Provider, error: BaseException, place: Place, inside: bool

@@ -6,14 +6,13 @@ import asyncio
 import gc
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hostile.bodies import CHUNK, END, events
+from hostile.bodies import SSE
 from hostile.harness import (
     ASYNC,
-    PROVEN,
-    QUESTION,
     SYNC,
     Place,
     Program,
@@ -25,23 +24,30 @@ from hostile.harness import (
     unharmed,
     wait,
 )
+from hostile.sdks import OPENAI, SDKS, Sdk, ask, helper, is_async, raw, sdk_of, streaming
 
 from llm_otel import semconv
 from llm_otel.testing import Provider, Reply
 
-# In one write, so that it is no chance what has been read when the program leaves.
-WHOLE = Reply(
-    body=b"".join(events(CHUNK, CHUNK, CHUNK, END).chunks or ()),
-    headers={"content-type": "text/event-stream"},
+
+def whole(sdk: Sdk) -> Reply:
+    """A stream in one write, so that it is no chance what has been read when the program leaves."""
+    stream = sdk.wire.stream(sdk.wire.chunk, sdk.wire.chunk)
+    return Reply(body=b"".join(stream.chunks or ()), headers=SSE)
+
+
+def endless(sdk: Sdk) -> Reply:
+    """A stream whose end never comes: what leaves early must not need it."""
+    begun = b"".join(sdk.wire.begun().chunks or ())
+    return Reply(chunks=[begun], headers=SSE, ending="hang")
+
+
+MODES: tuple[dict[str, Any], ...] = (
+    {"stream_usage": "never", "per_chunk_metric": True},
+    {"capture_content": "span_and_event"},
 )
-# Its end never comes: what leaves early must not need it.
-ENDLESS = events(CHUNK, done=False, ending="hang")
-MODES: tuple[tuple[str | None, dict[str, Any]], ...] = (
-    (None, {"stream_usage": "never", "per_chunk_metric": True}),
-    (None, {"capture_content": "span_and_event"}),
-    (PROVEN, {"stream_usage": "never"}),
-    (PROVEN, {}),
-)
+# On a host that gives a stream's usage to who asks for it.
+PROVEN_MODES: tuple[dict[str, Any], ...] = ({"stream_usage": "never"}, {})
 
 # Name of a program to it and to the finish reason that its span tells.
 WAYS: dict[str, tuple[Run, str | None]] = {}
@@ -64,8 +70,7 @@ def way(finish: str | None, places: tuple[Place, ...] = BOTH) -> Callable[[Run],
 
 
 async def start(client: Any, **more: Any) -> Any:
-    create = client.chat.completions.create
-    return await wait(create(model="gpt-4o", messages=QUESTION, stream=True, **more))
+    return await wait(ask(client, stream=True, **more))
 
 
 async def close(stream: Any) -> None:
@@ -207,14 +212,14 @@ async def with_block_left_early(client: Any) -> Any:
 @way(_LEFT)
 async def exception_in_the_loop(client: Any) -> Any:
     async for chunk in each(await start(client)):
-        raise LookupError("mine", chunk.id)
+        raise LookupError("mine", chunk.__class__)
 
 
 @way(_LEFT)
 async def exception_in_a_with_block(client: Any) -> Any:
     async with entered(await start(client)) as stream:
         async for chunk in each(stream):
-            raise LookupError("mine", chunk.id)
+            raise LookupError("mine", chunk.__class__)
 
 
 @way(_LEFT, ONLY_SYNC)
@@ -226,7 +231,7 @@ async def keyboard_interrupt_in_the_loop(client: Any) -> Any:
 @way(_LEFT, ONLY_SYNC)
 async def generator_closed_by_a_web_server(client: Any) -> Any:
     def body() -> Any:
-        yield from client.chat.completions.create(model="m", messages=QUESTION, stream=True)
+        yield from ask(client, stream=True)
 
     running = body()
     chunk = next(running)
@@ -257,90 +262,76 @@ async def client_closed_midway(client: Any) -> Any:
 # ------------------------------------------------------------------ below the SDK's stream
 @way(None)
 async def below_read(client: Any) -> Any:
-    stream = await start(client, stream_options={"include_usage": False})
+    stream = await start(client, **sdk_of(client).refused)
     response = stream.response
     return await wait(response.aread() if hasattr(stream, "__anext__") else response.read())
 
 
 @way(None)
 async def below_lines(client: Any) -> Any:
-    stream = await start(client, stream_options={"include_usage": False})
+    stream = await start(client, **sdk_of(client).refused)
     response = stream.response
     lines = response.aiter_lines() if hasattr(stream, "__anext__") else response.iter_lines()
     return [line async for line in each(lines)]
 
 
 # ------------------------------------------------------------------ raw responses
-def raw(client: Any) -> Any:
-    return client.chat.completions.with_raw_response.create(
-        model="gpt-4o", messages=QUESTION, stream=True
-    )
-
-
-def streaming(client: Any) -> Any:
-    return client.chat.completions.with_streaming_response.create(
-        model="gpt-4o", messages=QUESTION, stream=True
-    )
-
-
 @way("stop")
 async def raw_parsed(client: Any) -> Any:
-    return [chunk async for chunk in each((await wait(raw(client))).parse())]
+    response = await wait(raw(client, stream=True))
+    return [chunk async for chunk in each(await wait(response.parse()))]
 
 
 @way(None)
 async def raw_parsed_and_left(client: Any) -> Any:
-    return await step((await wait(raw(client))).parse())
+    response = await wait(raw(client, stream=True))
+    return await step(await wait(response.parse()))
 
 
 @way(None)
 async def raw_dropped(client: Any) -> Any:
-    response = await wait(raw(client))
+    response = await wait(raw(client, stream=True))
     return response.headers["content-type"], response.status_code
 
 
 @way(None)
 async def raw_closed(client: Any) -> Any:
-    response = (await wait(raw(client))).http_response
-    await wait(response.aclose() if hasattr(client, "_platform") else response.close())
+    response = (await wait(raw(client, stream=True))).http_response
+    await wait(response.aclose() if is_async(client) else response.close())
     return response.status_code, response.is_closed, response.is_stream_consumed
 
 
 @way("stop")
 async def bytes_drained(client: Any) -> Any:
-    async with entered(streaming(client)) as response:
+    async with entered(streaming(client, stream=True)) as response:
         return b"".join([data async for data in each(response.iter_bytes())])
 
 
 @way("stop")
 async def bytes_parsed(client: Any) -> Any:
-    async with entered(streaming(client)) as response:
+    async with entered(streaming(client, stream=True)) as response:
         return [chunk async for chunk in each(await wait(response.parse()))]
 
 
 @way(None)
 async def lines_left(client: Any) -> Any:
-    async with entered(streaming(client)) as response:
+    async with entered(streaming(client, stream=True)) as response:
         return await step(response.iter_lines())
 
 
 @way(None)
 async def bytes_unread(client: Any) -> Any:
-    async with entered(streaming(client)) as response:
+    async with entered(streaming(client, stream=True)) as response:
         return response.status_code
 
 
 @way(None)
 async def exception_beside_bytes(client: Any) -> Any:
-    async with entered(streaming(client)):
+    async with entered(streaming(client, stream=True)):
         raise LookupError("mine")
 
 
 # ------------------------------------------------------------------ helpers
-def helper(client: Any) -> Any:
-    return client.chat.completions.stream(model="gpt-4o", messages=QUESTION)
-
-
 @way("stop")
 async def helper_drained(client: Any) -> Any:
     async with entered(helper(client)) as stream:
@@ -348,16 +339,16 @@ async def helper_drained(client: Any) -> Any:
 
 
 @way("stop")
-async def helper_final_completion(client: Any) -> Any:
+async def helper_final_answer(client: Any) -> Any:
     async with entered(helper(client)) as stream:
-        return await wait(stream.get_final_completion())
+        return await wait(getattr(stream, sdk_of(client).final)())
 
 
 @way("stop")
 async def helper_until_done(client: Any) -> Any:
     async with entered(helper(client)) as stream:
         await wait(stream.until_done())
-        return stream.current_completion_snapshot
+        return getattr(stream, sdk_of(client).snapshot)
 
 
 @way(_LEFT)
@@ -400,8 +391,10 @@ async def responses_left(client: Any) -> Any:
 
 CASES = [
     pytest.param(name, place, id=f"{name}-{place.name}")
+    for sdk in SDKS
     for name, places in _KINDS.items()
-    for place in places
+    for place in (Place(each.asynchronous, sdk=sdk) for each in places)
+    if sdk is OPENAI or not name.startswith("responses_")
 ]
 
 
@@ -409,15 +402,15 @@ CASES = [
 def test_left(server: Provider, name: str, place: Place) -> None:
     """The program cannot tell us from nobody; its call ends once, for the right reason."""
     run, finish = WAYS[name]
-    for base_url, settings, replies in _cases(name):
-        where = Place(place.asynchronous, base_url)
+    for base_url, settings, replies in _cases(name, place.sdk):
+        where = replace(place, base_url=base_url)
         (watch,) = unharmed(
             {name: Program(run, replies)},
             server,
             where,
             settings,
             calls=1,
-            asks=base_url == PROVEN and not settings and _parsed(name),
+            asks=base_url is not None and not settings and _parsed(name),
         )
         told = watch.spans.ended[0].attributes or {}
         reasons = told.get(semconv.RESPONSE_FINISH_REASONS)
@@ -425,11 +418,15 @@ def test_left(server: Provider, name: str, place: Place) -> None:
         assert semconv.ERROR_TYPE not in told
 
 
-def _cases(name: str) -> Iterator[tuple[str | None, dict[str, Any], list[Reply]]]:
-    for base_url, settings in MODES:
-        yield base_url, settings, [] if name.startswith("responses_") else [WHOLE]
+def _cases(name: str, sdk: Sdk) -> Iterator[tuple[str | None, dict[str, Any], list[Reply]]]:
+    replies = [] if name.startswith("responses_") else [whole(sdk)]
+    for settings in MODES:
+        yield None, settings, replies
+    if sdk.proven is not None:
+        for settings in PROVEN_MODES:
+            yield sdk.proven, settings, replies
     if WAYS[name][1] == _LEFT and not name.startswith("responses_"):
-        yield None, {}, [ENDLESS]
+        yield None, {}, [endless(sdk)]
 
 
 def _parsed(name: str) -> bool:

@@ -6,22 +6,17 @@ import copy
 import functools
 import gc
 import inspect
-import json
 import pickle
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
-import openai
 import pytest
 import wrapt
 from hostile.harness import (
-    ASYNC,
-    PROVEN,
-    QUESTION,
-    SYNC,
     Place,
     Program,
     client_for,
@@ -31,20 +26,28 @@ from hostile.harness import (
     unharmed,
     wait,
 )
+from hostile.sdks import SDKS, Sdk, ask, raw, sdk_of
 from hostile.telemetry import watched
-from openai._base_client import AsyncAPIClient, SyncAPIClient
 
 import llm_otel
 from llm_otel.testing import Provider
 
-_CLASSES = (SyncAPIClient, AsyncAPIClient)
+sdks = pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.name)
+PLACES = [Place(asynchronous, sdk=sdk) for sdk in SDKS for asynchronous in (False, True)]
+places = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+
 _METHODS = ("request", "_process_response", "post", "get_api_list")
 
 
-def _facts(client: Any) -> Any:
+def _classes(sdk: Sdk) -> tuple[type[Any], ...]:
+    base = sdk.module._base_client
+    return base.SyncAPIClient, base.AsyncAPIClient
+
+
+async def facts(client: Any) -> Any:
     """All that `inspect` and friends tell of a client."""
-    create = client.chat.completions.create
-    methods = [getattr(client, name) for name in _METHODS] + [create, client.responses.create]
+    create = sdk_of(client).messages(client).create
+    methods = [getattr(client, name) for name in _METHODS] + [create, client.models.list]
     return [
         [
             str(inspect.signature(method)),
@@ -63,18 +66,15 @@ def _facts(client: Any) -> Any:
     ] + [type(client), [cls.__name__ for cls in type(client).__mro__], sorted(dir(client))]
 
 
-async def facts(client: Any) -> Any:
-    return _facts(client)
-
-
 async def typing_hints(client: Any) -> Any:
-    return [inspect.getfullargspec(cls.request) for cls in _CLASSES], {
-        name: str(inspect.signature(getattr(cls, name))) for cls in _CLASSES for name in _METHODS
+    classes = _classes(sdk_of(client))
+    return [inspect.getfullargspec(cls.request) for cls in classes], {
+        name: str(inspect.signature(getattr(cls, name))) for cls in classes for name in _METHODS
     }
 
 
 async def copies(client: Any) -> Any:
-    answer = await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+    answer = await wait(ask(client))
     return answer, [
         copy.copy(answer),
         copy.deepcopy(answer),
@@ -83,28 +83,24 @@ async def copies(client: Any) -> Any:
         repr(answer) == repr(copy.deepcopy(answer)),
         hash(type(answer)),
         answer == copy.deepcopy(answer),
-        type(answer) is openai.types.chat.ChatCompletion,
+        type(answer) is sdk_of(client).answer,
         answer.to_json(),
     ]
 
 
 async def chunk_copies(client: Any) -> Any:
-    stream = await wait(
-        client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
-    )
+    stream = await wait(ask(client, stream=True))
     chunks = [chunk async for chunk in each(stream)]
     return [(pickle.loads(pickle.dumps(c)), c.to_json(), c.to_dict(), repr(c)) for c in chunks]
 
 
 async def streams(client: Any) -> Any:
-    stream = await wait(
-        client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
-    )
+    stream = await wait(ask(client, stream=True))
     seen = [
-        type(stream) in (openai.Stream, openai.AsyncStream),
-        sorted(vars(stream)),
+        type(stream),
         inspect.isgenerator(stream._iterator),
         inspect.isasyncgen(stream._iterator),
+        sorted(vars(stream)),
         isinstance(stream.response, httpx2.Response),
         isinstance(stream.response.stream, (httpx2.SyncByteStream, httpx2.AsyncByteStream)),
         stream.response.is_closed,
@@ -120,7 +116,9 @@ def _copied(value: Any) -> Any:
 
 
 async def function_copies(client: Any) -> Any:
-    functions = [getattr(cls, name) for cls in (*_CLASSES, type(client)) for name in _METHODS]
+    functions = [
+        getattr(cls, name) for cls in (*_classes(sdk_of(client)), type(client)) for name in _METHODS
+    ]
     holder = {"callback": client.request, "of": [type(client).request]}
     shallow = copy.copy(client)
     return [
@@ -136,7 +134,7 @@ async def function_copies(client: Any) -> Any:
         await outcome(lambda: type(copy.deepcopy(client))),
         type(shallow),
         sorted(vars(shallow)) == sorted(vars(client)),
-        await wait(shallow.chat.completions.create(model="gpt-4o", messages=QUESTION)),
+        await wait(ask(shallow)),
     ]
 
 
@@ -174,73 +172,84 @@ async def function_tools(client: Any) -> Any:
 
 
 async def raw_objects(client: Any) -> Any:
-    raw = client.chat.completions.with_raw_response
-    response = await wait(raw.create(model="gpt-4o", messages=QUESTION))
+    create = sdk_of(client).messages(client).with_raw_response.create
+    response = await wait(raw(client))
+    first, second = [await wait(response.parse()) for _ in "12"]
     return (
         sorted(vars(response)),
         response.headers,
         response.request_id,
         response.retries_taken,
-        response.parse(),
-        response.parse() is response.parse(),
+        first,
+        first is second,
         repr(response),
         response.elapsed.total_seconds() > 0,
         response.http_request,
-        str(inspect.signature(raw.create)),
-        inspect.iscoroutinefunction(raw.create),
+        str(inspect.signature(create)),
+        inspect.iscoroutinefunction(create),
     )
 
 
-@pytest.mark.parametrize("base_url", [None, PROVEN])
-@pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
-def test_objects(server: Provider, place: Place, base_url: str | None) -> None:
+@pytest.mark.parametrize(
+    "place",
+    [*PLACES, *(replace(each, base_url=each.sdk.proven) for each in PLACES if each.sdk.proven)],
+    ids=lambda place: f"{place.name}-{place.base_url}",
+)
+def test_objects(server: Provider, place: Place) -> None:
     """Signatures, sources, kinds of function, copies, pickles, representations, types."""
     programs = {p.__name__: Program(p) for p in (facts, typing_hints, copies, raw_objects)}
-    where = Place(place.asynchronous, base_url)
-    unharmed(programs, server, where, {}, {"capture_content": "span_only"})
+    unharmed(programs, server, place, {}, {"capture_content": "span_only"})
     unharmed(
         {p.__name__: Program(p) for p in (streams, chunk_copies)},
         server,
-        where,
+        place,
         {},
-        asks=base_url is not None,
+        asks=place.base_url is not None,
     )
 
 
-@pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
+@places
 def test_functions(server: Provider, place: Place) -> None:
     """Functions that we stand in for are copied, pickled and inspected as those of the SDK."""
     programs = {p.__name__: Program(p) for p in (function_copies, function_tools)}
     unharmed(programs, server, place, {}, calls=1)
 
 
-def test_uninstrument_puts_the_very_same_functions_back() -> None:
+@sdks
+def test_uninstrument_puts_the_very_same_functions_back(sdk: Sdk) -> None:
     """After `uninstrument()` the classes hold what they held before, by identity."""
-    before = [inspect.getattr_static(cls, name) for cls in _CLASSES for name in _METHODS]
+
+    def held() -> list[Any]:
+        return [inspect.getattr_static(cls, name) for cls in _classes(sdk) for name in _METHODS]
+
+    before = held()
     for _ in range(2):
         with watched():
-            during = [inspect.getattr_static(cls, name) for cls in _CLASSES for name in _METHODS]
-        after = [inspect.getattr_static(cls, name) for cls in _CLASSES for name in _METHODS]
+            during = held()
+        after = held()
         assert [one is other for one, other in zip(before, after)] == [True] * len(before)
         assert not any(one is other for one, other in zip(before[:2], during))
 
 
-def test_client_made_before_and_used_after(server: Provider) -> None:
+@sdks
+def test_client_made_before_and_used_after(server: Provider, sdk: Sdk) -> None:
     """Bound methods from before `instrument()` are seen; those taken inside it are not, after."""
-    client = client_for(server, SYNC)
-    create = client.chat.completions.create
+    client = client_for(server, Place(False, sdk=sdk))
+    create = sdk.messages(client).create
     with watched() as watch:
         server.reset()
-        create(model="gpt-4o", messages=QUESTION)
-        kept = client.chat.completions.create
-    kept(model="gpt-4o", messages=QUESTION)
+        create(**sdk.question)
+        kept = sdk.messages(client).create
+    kept(**sdk.question)
     client.close()
     watch.check(calls=1)
 
 
-def test_wrapper_put_over_ours_survives(server: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+@sdks
+def test_wrapper_put_over_ours_survives(server: Provider, sdk: Sdk) -> None:
     """Somebody's wrapper around ours stays when we go, and what is left of us passes through."""
     seen = []
+    base = _classes(sdk)[0]
 
     def wrap(inner: Any) -> Any:
         @functools.wraps(inner)
@@ -250,41 +259,42 @@ def test_wrapper_put_over_ours_survives(server: Provider, monkeypatch: pytest.Mo
 
         return request
 
-    original = inspect.getattr_static(SyncAPIClient, "request")
-    client = client_for(server, SYNC)
+    original = inspect.getattr_static(base, "request")
+    client = client_for(server, Place(False, sdk=sdk))
     server.reset()
     try:
         with watched() as watch:
-            SyncAPIClient.request = wrap(SyncAPIClient.request)  # type: ignore[method-assign]
-            client.chat.completions.create(model="gpt-4o", messages=QUESTION)
-        client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+            base.request = wrap(base.request)  # type: ignore[attr-defined]
+            ask(client)
+        ask(client)
         with watched() as again:
-            client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+            ask(client)
     finally:
         client.close()
-        SyncAPIClient.request = original  # type: ignore[method-assign]
+        base.request = original  # type: ignore[attr-defined]
     assert len(seen) == 3
     watch.check(calls=1)
     again.check(calls=1)
 
 
 async def chat(client: Any) -> Any:
-    return await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+    return await wait(ask(client))
 
 
 # ------------------------------------------------------------------ nothing is kept alive
-def test_what_the_program_drops_is_gone(server: Provider) -> None:
+@sdks
+def test_what_the_program_drops_is_gone(server: Provider, sdk: Sdk) -> None:
     """We keep no client, answer, chunk or response alive."""
 
     def references(client: Any) -> Iterator[weakref.ref[Any]]:
-        yield weakref.ref(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
-        stream = client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
+        yield weakref.ref(ask(client))
+        stream = ask(client, stream=True)
         yield from [weakref.ref(chunk) for chunk in stream]
         yield weakref.ref(stream.response)
 
     server.reset()
     with watched():
-        client = client_for(server, SYNC)
+        client = client_for(server, Place(False, sdk=sdk))
         kept = list(references(client))
         client.close()
         kept.append(weakref.ref(client))
@@ -294,55 +304,41 @@ def test_what_the_program_drops_is_gone(server: Provider) -> None:
     assert alive == []
 
 
-def test_instrument_twice_changes_nothing(server: Provider) -> None:
+@sdks
+def test_instrument_twice_changes_nothing(server: Provider, sdk: Sdk) -> None:
     """A second `instrument()` neither wraps again nor makes a second span."""
     program = Program(chat)
     with watched() as watch:
         llm_otel.instrument()
-        run(program, server, SYNC)
+        run(program, server, Place(False, sdk=sdk))
     watch.check(calls=1)
 
 
-@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@places
 def test_subclass_wrapped_before_us(
-    server: Provider, asynchronous: bool, monkeypatch: pytest.MonkeyPatch
+    server: Provider, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another library wrapped on `OpenAI` itself, before us, does not go past us."""
+    """What another library wrapped on the client itself, before us, does not go past us."""
     seen = []
 
     def counting(wrapped: Any, _client: Any, args: Any, kwargs: Any) -> Any:
         seen.append(kwargs)
         return wrapped(*args, **kwargs)
 
-    cls = openai.AsyncOpenAI if asynchronous else openai.OpenAI
+    cls = place.sdk.clients[place.asynchronous]
     theirs = wrapt.FunctionWrapper(inspect.getattr_static(cls, "request"), counting)
     monkeypatch.setattr(cls, "request", theirs)
     for _ in range(2):
-        unharmed({"chat": Program(chat)}, server, Place(asynchronous), {}, calls=1)
+        unharmed({"chat": Program(chat)}, server, place, {}, calls=1)
         assert vars(cls)["request"] is theirs
     assert len(seen) == 4
 
 
 # ------------------------------------------------------------------ answers from memory
-_EVENTS = b"".join(
-    b"data: " + json.dumps(event).encode() + b"\n\n"
-    for event in [
-        {
-            "id": "c1",
-            "object": "chat.completion.chunk",
-            "created": 1,
-            "model": "gpt-4o",
-            "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}],
-        }
-        for text, reason in (("a", None), ("b", None), ("c", "stop"))
-    ]
-)
-
-
 def _drained(stream: Any) -> None:
     """Only then the SDK itself holds nothing: until its end a stream is a cycle of its own."""
     response = weakref.ref(stream.response)
-    assert len(list(stream)) == 3
+    assert list(stream)
     del stream
     assert response() is None
 
@@ -369,44 +365,45 @@ def _closed_when_gone(stream: Any) -> None:
     close()
 
 
+@sdks
 @pytest.mark.parametrize("leave", [_drained, _closed, _closed_by_another, _closed_when_gone])
-def test_an_answer_from_memory(leave: Callable[[Any], None]) -> None:
+def test_an_answer_from_memory(sdk: Sdk, leave: Callable[[Any], None]) -> None:
     """A cache's or a test's transport: the stream ends once, and we keep no part of it."""
-    with _from_memory() as client:
+    with _from_memory(sdk) as client:
         gc.collect()
         gc.disable()
         try:
-            leave(client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True))
+            leave(ask(client, stream=True))
         finally:
             gc.enable()
 
 
-def test_a_close_of_the_transports_own_is_called() -> None:
+@sdks
+def test_a_close_of_the_transports_own_is_called(sdk: Sdk) -> None:
     """What a transport put on its very response is called as ever."""
     closed: list[Any] = []
 
     def own(response: Any) -> None:
         response.close = functools.partial(closed.append, response)
 
-    with _from_memory(own) as client:
-        with client.chat.completions.create(
-            model="gpt-4o", messages=QUESTION, stream=True
-        ) as stream:
+    with _from_memory(sdk, own) as client:
+        with ask(client, stream=True) as stream:
             next(stream)
         assert closed == [stream.response]
 
 
 @contextmanager
-def _from_memory(own: Callable[[Any], None] = lambda _: None) -> Iterator[Any]:
+def _from_memory(sdk: Sdk, own: Callable[[Any], None] = lambda _: None) -> Iterator[Any]:
     """A client whose every answer lies in memory as a whole; one call is made and seen."""
+    events = b"".join(sdk.wire.stream(sdk.wire.chunk).chunks or ())
 
     def answer(_: Any) -> Any:
         headers = {"content-type": "text/event-stream"}
-        response = httpx2.Response(200, headers=headers, content=_EVENTS)
+        response = httpx2.Response(200, headers=headers, content=events)
         own(response)
         return response
 
     transport = httpx2.Client(transport=httpx2.MockTransport(answer))
-    with watched() as watch, openai.OpenAI(api_key="x", http_client=transport) as client:
+    with watched() as watch, sdk.clients[0](api_key="x", http_client=transport) as client:
         yield client
     watch.check(calls=1)

@@ -9,7 +9,6 @@ import openai
 import pytest
 from hostile.harness import (
     ASYNC,
-    QUESTION,
     SYNC,
     Place,
     Program,
@@ -19,6 +18,7 @@ from hostile.harness import (
     run,
     wait,
 )
+from hostile.sdks import QUESTION
 from hostile.telemetry import watched
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from otlp_receiver import OtlpReceiver

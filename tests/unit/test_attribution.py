@@ -19,7 +19,7 @@ from llm_otel.attribution import (
     configure,
     current,
 )
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.settings import Settings
 from llm_otel.testing import capture
 

@@ -23,7 +23,7 @@ from programs import run
 
 import llm_otel
 from llm_otel.attribution import configure
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.settings import Settings
 
 KEY = b"k" * 32

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from llm_otel.attribution import attribution, current, propagate
-from llm_otel.core.activation import Run
+from llm_otel.base.activation import Run
 
 
 def tenant() -> str:

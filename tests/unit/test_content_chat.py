@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletion
-
-from llm_otel.core.content.endpoints import request_content, response_content
+from openai_content import request_content, response_content
 
 
 def inputs(*messages: Any) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from openai_content import request_content, response_content
 from opentelemetry import trace
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -19,10 +20,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from llm_otel import semconv
-from llm_otel.core.content.emit import record
-from llm_otel.core.content.endpoints import request_content, response_content
-from llm_otel.core.content.model import Content
-from llm_otel.core.content.policy import Policy
+from llm_otel.content.emit import record
+from llm_otel.content.model import Content
+from llm_otel.content.policy import Policy
 
 MESSAGES = [{"role": "user", "parts": [{"type": "text", "content": "Weather in Paris?"}]}]
 ANSWER = [

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_content import request_content, response_content
 from opentelemetry import trace
 from opentelemetry._logs import NoOpLogger
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
-from llm_otel.core import guard
-from llm_otel.core.content import hook
-from llm_otel.core.content.emit import record
-from llm_otel.core.content.endpoints import request_content, response_content
-from llm_otel.core.content.hook import load_hook
-from llm_otel.core.content.policy import Policy
+from llm_otel.base import guard
+from llm_otel.content import hook
+from llm_otel.content.emit import record
+from llm_otel.content.hook import load_hook
+from llm_otel.content.policy import Policy
 
 BODY = {
     "messages": [

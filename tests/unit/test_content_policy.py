@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 import pytest
 from content_schema import assert_valid
+from openai_content import accumulator, request_content, response_content
 
-from llm_otel.core import guard
-from llm_otel.core.content.endpoints import request_content, response_content
-from llm_otel.core.content.model import Content
-from llm_otel.core.content.policy import Policy
-from llm_otel.core.content.streams import accumulator
+from llm_otel.base import guard
+from llm_otel.content.model import Content
+from llm_otel.content.policy import Policy
 
 CANARY = "canary-7f3a"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from openai.types.responses import Response
+from openai_content import request_content, response_content
 
-from llm_otel.core.content.endpoints import request_content, response_content
-from llm_otel.core.content.openai_responses import fetched_content
+from llm_otel.protocols.openai.responses_content import fetched_content
 
 
 def response(*items: Any, **fields: Any) -> dict[str, Any]:

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletionChunk
-
-from llm_otel.core.content.endpoints import response_content
-from llm_otel.core.content.streams import accumulator
+from openai_content import accumulator, response_content
 
 
 def gathered(kind: str, *chunks: Any, unfinished: str = "error") -> list[dict[str, Any]]:

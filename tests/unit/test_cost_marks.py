@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import openai
 import pytest
 
+from llm_otel.base import guard
+from llm_otel.core.call import Call
+from llm_otel.core.record import Record
+from llm_otel.pricing import Pricing
 from llm_otel.testing import Reply, capture, provider
 
 REQUEST: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
@@ -83,3 +88,33 @@ def test_an_unknown_usage_has_its_own_mark(client: openai.OpenAI, p: Any) -> Non
     assert attributes.get("llm_otel.usage.source") == "unknown", attributes
     assert not {STATUS, "gen_ai.usage.cost.amount"} & set(attributes), attributes
     assert telemetry.value("llm_otel.usage.unknown") == 1
+
+
+def test_tokens_count_where_their_price_fails(
+    client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure of ours in the price loses the cost alone."""
+    monkeypatch.setattr(guard, "strict", False)
+    monkeypatch.setattr(Pricing, "cost", lambda *_, **__: 1 / 0)
+    with capture(providers=AS_OPENAI) as telemetry:
+        client.chat.completions.create(**REQUEST)
+    assert telemetry.value("gen_ai.tokens.consumed") > 0
+    assert telemetry.points("gen_ai.cost.usd") == []
+    assert telemetry.value("llm_otel.internal_errors", site="count") == 1
+
+
+def test_a_cost_that_waits_for_prices_keeps_no_body(
+    client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading the price table takes a second, in which a service may make many calls."""
+    waiting: list[Callable[[], None]] = []
+    monkeypatch.setattr(Pricing, "ready", False)
+    monkeypatch.setattr(Pricing, "defer", lambda _, work: waiting.append(work))
+    with capture(providers=AS_OPENAI) as telemetry:
+        client.chat.completions.create(**REQUEST)
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, (Call, Record))]
+        assert (len(waiting), kept) == (1, [])
+        monkeypatch.undo()
+        waiting[0]()
+    assert telemetry.value("gen_ai.cost.usd") > 0

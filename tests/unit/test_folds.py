@@ -6,17 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from llm_otel.clients.dialects import PLAIN
-from llm_otel.clients.openai import CLIENT
-from llm_otel.core import folds
-
-CHAT = next(each for each in CLIENT.endpoints.values() if each.stream == "choices")
+from llm_otel.protocols.openai import CHAT
+from llm_otel.providers.dialects import PLAIN
 
 
 @pytest.mark.parametrize("choices", [iter([1, 2]), (each for each in "ab"), None, 5, [], [1, 2]])
 def test_what_is_no_list_of_choices_is_left_alone(choices: object) -> None:
     """Nothing of the caller's is used up by looking at it."""
-    fold = folds.new(CHAT, PLAIN)
+    fold = CHAT.protocol.fold(CHAT, PLAIN)
     fold.add(SimpleNamespace(model="m", usage=None, choices=choices))
     fold.add(SimpleNamespace(model="m", usage=None, choices=choices))
     assert fold.answer().model == "m"
@@ -26,7 +23,7 @@ def test_what_is_no_list_of_choices_is_left_alone(choices: object) -> None:
 
 def test_a_chunk_that_goes_on_does_not_hide_the_end() -> None:
     """The first, one in the middle, the end, and the usage behind it."""
-    fold = folds.new(CHAT, PLAIN)
+    fold = CHAT.protocol.fold(CHAT, PLAIN)
     for reason, usage in (
         (None, None),
         (None, None),

@@ -93,7 +93,7 @@ call(8)
 LOCKED = """
 import threading
 from llm_otel import lifecycle
-from llm_otel.core import instruments
+from llm_otel.core.metrics import instruments
 held, done = threading.Event(), threading.Event()
 def hold():
     with lifecycle._lock, instruments._registry_lock:

@@ -12,8 +12,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from llm_otel import semconv
-from llm_otel.core.instruments import Instruments, for_meter
 from llm_otel.core.labels import Labels
+from llm_otel.core.metrics.instruments import Instruments, for_meter
 from llm_otel.pricing import Cost
 from llm_otel.usage import Usage
 
@@ -40,12 +40,12 @@ class Metrics:
         ]
 
     def call(self, model: str = "m", tenant: str = "t", error: str | None = None) -> None:
-        series = self.instruments.series(model, "openai", "chat", "f", tenant)
-        self.instruments.begun(series)
-        self.instruments.ended(series, 1.0, error, Context())
+        series = self.instruments.calls.series(model, "openai", "chat", "f", tenant)
+        self.instruments.calls.begun(series)
+        self.instruments.calls.ended(series, 1.0, error, Context())
         if error is None:
-            self.instruments.used(series, Usage(input_tokens=10, output_tokens=2))
-            self.instruments.cost(series, Cost(0.1, 0.2, 0.0, "override"))
+            self.instruments.calls.used(series, Usage(input_tokens=10, output_tokens=2))
+            self.instruments.calls.cost(series, Cost(0.1, 0.2, 0.0, "override"))
 
 
 @pytest.fixture
@@ -96,10 +96,10 @@ def test_many_threads_lose_nothing(metrics: Metrics) -> None:
 
 def test_active_calls_are_counted_while_they_run(metrics: Metrics) -> None:
     """Begun and not ended."""
-    series = metrics.instruments.series("m", "openai", "chat", "f", "t")
-    other = metrics.instruments.series("m", "openai", "chat", "f", "another")
-    metrics.instruments.begun(series)
-    metrics.instruments.begun(other)
+    series = metrics.instruments.calls.series("m", "openai", "chat", "f", "t")
+    other = metrics.instruments.calls.series("m", "openai", "chat", "f", "another")
+    metrics.instruments.calls.begun(series)
+    metrics.instruments.calls.begun(other)
     (point,) = metrics.points(semconv.REQUESTS_ACTIVE)
     assert (point.value, dict(point.attributes)) == (
         2,
@@ -143,17 +143,17 @@ def test_combinations_stay_below_the_sdks_limit() -> None:
 def test_the_same_provider_gives_the_same_instruments(metrics: Metrics) -> None:
     """A second registration of an observable would be dropped without a word."""
     meter = metrics.provider.get_meter(semconv.SCOPE)
-    again = for_meter(metrics.provider, meter, metrics.instruments.labels)
+    again = for_meter(metrics.provider, meter, metrics.instruments.table.labels)
     assert again is metrics.instruments
 
 
 def test_an_unknown_price_is_counted_and_never_zero(metrics: Metrics) -> None:
     """No cost point for an unpriced call, one count instead; a partial cost is both."""
-    series = metrics.instruments.series("m", "openai", "chat", "f", "t")
-    metrics.instruments.cost(series, None)
+    series = metrics.instruments.calls.series("m", "openai", "chat", "f", "t")
+    metrics.instruments.calls.cost(series, None)
     assert metrics.points(semconv.COST) == []
     (point,) = metrics.points(semconv.REQUESTS_UNPRICED)
     assert (point.value, dict(point.attributes)) == (1, {"model": "m", "provider": "openai"})
-    metrics.instruments.cost(series, Cost(1.0, 0.0, 0.0, "override", incomplete=True))
+    metrics.instruments.calls.cost(series, Cost(1.0, 0.0, 0.0, "override", incomplete=True))
     assert [p.value for p in metrics.points(semconv.REQUESTS_UNPRICED)] == [2]
     assert [p.value for p in metrics.points(semconv.COST)] == [1.0]

@@ -23,9 +23,9 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import Span
 from programs import run
 
-from llm_otel.core import guard, otel_internals
-from llm_otel.core.family_b import Family
-from llm_otel.core.instruments import Instruments
+from llm_otel.base import guard, otel_internals
+from llm_otel.core.metrics.calls import CallMetrics
+from llm_otel.core.metrics.semconv_points import SemconvPoints
 from llm_otel.testing import Provider, Telemetry, capture, provider
 
 OURS = otel_internals.__name__
@@ -239,14 +239,14 @@ def test_a_part_that_fails_takes_no_other_with_it(
     }
     for broken in metrics:
         with monkeypatch.context() as patched:
-            patched.setattr(Instruments, broken, _fail)
+            patched.setattr(CallMetrics, broken, _fail)
             got = _calls(serving)
         recorded = {name for name, (metric, _) in metrics.items() if got.points(metric)}
         assert recorded == metrics.keys() - {broken}
         assert got.points("gen_ai.client.operation.duration"), broken
         assert len(got.spans) == 5
     with monkeypatch.context() as patched:
-        patched.setattr(Family, "record", _fail)
+        patched.setattr(SemconvPoints, "record", _fail)
         got = _calls(serving)
     assert {name for name, (metric, _) in metrics.items() if got.points(metric)} == metrics.keys()
 
@@ -270,12 +270,13 @@ def test_where_providers_are_kept_may_change(monkeypatch: pytest.MonkeyPatch, at
 # Names that are read when the library is imported, or that a forked child needs.
 WITHOUT = """
 import opentelemetry.attributes, opentelemetry.context, opentelemetry.baggage
-import opentelemetry.metrics, opentelemetry.trace
+import opentelemetry.metrics, opentelemetry.trace, opentelemetry.util._importlib_metadata
 import opentelemetry.sdk.trace, opentelemetry.sdk.metrics
 del opentelemetry.attributes.BoundedAttributes
 del opentelemetry.context._SUPPRESS_INSTRUMENTATION_KEY
 del opentelemetry.baggage._BAGGAGE_KEY
 del opentelemetry.metrics._internal
+del opentelemetry.util._importlib_metadata.entry_points
 
 import openai
 from llm_otel.core import runtime
@@ -303,7 +304,7 @@ import os
 from opentelemetry.sdk.metrics._internal.measurement_consumer import SynchronousMeasurementConsumer
 from opentelemetry.metrics import set_meter_provider
 from opentelemetry.sdk.metrics import MeterProvider
-from llm_otel.core import otel_internals
+from llm_otel.base import otel_internals
 meter = MeterProvider().get_meter("test")
 histogram = meter.create_histogram("seconds")
 del histogram._measurement_consumer._reader_storages

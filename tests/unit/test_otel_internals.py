@@ -14,8 +14,8 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
-from llm_otel.core.otel_internals import Point, set_attributes
-from llm_otel.core.sums import NO_EXEMPLAR
+from llm_otel.base.otel_internals import Point, set_attributes
+from llm_otel.core.metrics.pending_counters import NO_EXEMPLAR
 
 ATTRIBUTES = {"model": "gpt-4o", "server.port": 443}
 

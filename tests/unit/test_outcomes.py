@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import llm_otel
-from llm_otel.core import guard
-from llm_otel.core.instruments import Instruments
+from llm_otel.base import guard
+from llm_otel.core.metrics import feedback
 from llm_otel.testing import capture
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -181,7 +181,7 @@ def test_a_user_id_follows_the_setting(settings: dict[str, Any], expected: dict[
 def test_our_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure of ours stays inside and is counted."""
     monkeypatch.setattr(guard, "strict", False)
-    monkeypatch.setattr(Instruments, "outcome", lambda *_: 1 / 0)
+    monkeypatch.setattr(feedback, "outcome", lambda *_: 1 / 0)
     with capture() as telemetry:
         llm_otel.outcome(success=True)
     assert telemetry.value("llm_otel.internal_errors", site="outcome") == 1

@@ -9,8 +9,10 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from llm_otel import semconv
-from llm_otel.clients import dialects, error_codes, providers, wire
 from llm_otel.pricing import table
+from llm_otel.protocols.openai.usage import USAGE
+from llm_otel.providers import dialects, error_codes
+from llm_otel.providers import hosts as providers
 from llm_otel.usage import Usage
 
 # What a host or a path may have besides, for a pattern of the price list to match.
@@ -108,7 +110,7 @@ def test_usage_names_lead_to_counts_that_are_read():
         "text_output_tokens", "uncounted_tools",
     }  # fmt: skip
     known = {*Usage.__dataclass_fields__, *helpers}
-    pending: list[object] = [wire.USAGE]
+    pending: list[object] = [USAGE]
     while pending:
         node = pending.pop()
         if isinstance(node, str):

@@ -141,8 +141,14 @@ def test_prices_come_from_the_file() -> None:
         ({"capture_content": True}, "must be one of no_content, span_only, event_only"),
         ({"redact": "x"}, "The keyword redact must be a function from str to str, not 'x'."),
         ({"completion_hook": 3}, "an entry point's name or an object with on_completion()"),
-        ({"clients": ["opnai"]}, "must be a list of known clients (openai, groq, together)"),
-        ({"clients": 3}, "must be a list of known clients (openai, groq, together), not 3."),
+        (
+            {"clients": ["opnai"]},
+            "must be a list of known clients (openai, anthropic, groq, together)",
+        ),
+        (
+            {"clients": 3},
+            "must be a list of known clients (openai, anthropic, groq, together), not 3.",
+        ),
         ({"tags": ["a b"]}, "must be a list of tag keys"),
         ({"tags": {"a": 1}}, "must be a list of tag keys"),
         ({"baggage": ["prompt"]}, "a list out of tenant_id, feature, user_id, session_id"),

@@ -13,7 +13,7 @@ from openai import OpenAI
 from opentelemetry import trace
 
 import llm_otel
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.testing import capture, provider
 
 CONTENT = {"capture_content": "span_only"}

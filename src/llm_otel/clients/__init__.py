@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import logging
-from importlib.metadata import entry_points
 
+from llm_otel.base.otel_internals import entry_points
 from llm_otel.clients.spec import ClientSpec
 
-BUILT_IN = ("openai", "groq", "together")
+BUILT_IN = ("openai", "anthropic", "groq", "together")
 ENTRY_POINT_GROUP = "llm_otel.clients"
 
 _logger = logging.getLogger("llm_otel")

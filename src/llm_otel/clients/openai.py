@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm_otel.clients.realtime import OPENAI_SOCKETS
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.clients.wire import OPENAI
+from llm_otel.protocols.openai import OPENAI
+from llm_otel.protocols.openai.realtime import SOCKETS
 from llm_otel.semconv import OPENAI_COMPATIBLE
 
 CLIENT = ClientSpec(
@@ -12,5 +12,5 @@ CLIENT = ClientSpec(
     supported=">=1.40,<4",
     provider=OPENAI_COMPATIBLE,
     endpoints=OPENAI,
-    sockets=OPENAI_SOCKETS,
+    sockets=SOCKETS,
 )

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
 
+from opentelemetry import trace
 from opentelemetry.context import Context, create_key, get_current
 
 from llm_otel.attribution import provider_context
+from llm_otel.base import finalizers, guard
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.clients.stream_usage import ON_REQUEST, REFUSED, UNASKED
-from llm_otel.core import finalizers, guard, read, rivals, runtime, sse_filter
+from llm_otel.core import rivals, runtime
 from llm_otel.core.call import Call, abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
-
-RAW_HEADER = "X-Stainless-Raw-Response"
-
-# Its value for `with_streaming_response`: the caller reads bytes. `with_raw_response` sends others.
-_BYTES = "stream"
+from llm_otel.protocols.spec import Endpoint, Request
+from llm_otel.providers.stream_usage import ON_REQUEST, REFUSED, UNASKED
 
 _CALL = create_key("llm_otel.call")
-_NOTHING: Mapping[str, object] = {}
+
+# Gives the request in a function's arguments; None for one that is not for us to see.
+Reader = Callable[[Any, tuple[Any, ...], dict[str, Any]], "Request | None"]
+# Gives the function's arguments with what `Begun.asking` adds; what it does not add is not there.
+Asker = Callable[
+    ["Begun", tuple[Any, ...], dict[str, Any]], "tuple[Begun, tuple[Any, ...], dict[str, Any]]"
+]
+
+
+def _unknown(exc: BaseException) -> int:  # noqa: ARG001
+    return 0
+
+
+class Funnel(NamedTuple):
+    """A function through which an SDK sends its requests.
+
+    Attributes:
+        spec: Data of the SDK.
+        function: The function's name.
+        read: Gives the request in the function's arguments.
+        ask: Gives arguments that ask for a stream's usage, too; None where nobody could hide it.
+        resends: Tells by the exception how often a request that failed was sent again.
+    """
+
+    spec: ClientSpec
+    function: str
+    read: Reader
+    ask: Asker | None = None
+    resends: Callable[[BaseException], int] = _unknown
 
 
 class Begun(NamedTuple):
@@ -32,17 +57,14 @@ class Begun(NamedTuple):
     Attributes:
         call: The call, or None when only the context is ours.
         context: To be current while the SDK works.
-        args, kwargs: What to call the SDK with: the caller's own, unless usage is asked for.
-        raw: Value of the SDK's raw-response header: the caller reads bytes.
-        hide_usage: Usage was asked for by us.
+        request: The request, or None.
+        asking: What to add to the request's body, to be asked for a stream's usage.
     """
 
     call: Call | None
     context: Context
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    raw: str | None = None
-    hide_usage: bool = False
+    request: Request | None = None
+    asking: Mapping[str, object] | None = None
 
 
 def current_call() -> Call | None:
@@ -53,9 +75,15 @@ def current_call() -> Call | None:
 
 
 def begin(
-    spec: ClientSpec, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    funnel: Funnel, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Begun | None:
-    """Begin a call; None when the request is not for us to see."""
+    """Begin a call; None when the request is not for us to see.
+
+    Args:
+        funnel: The SDK's function.
+        client: The SDK's client.
+        args, kwargs: What the function was called with.
+    """
     # While there is no SDK this is all that a call costs: few functions, as every one is cold.
     try:
         active = runtime.active()
@@ -67,9 +95,13 @@ def begin(
         if active.live and not rivals.suppressed(context):
             if finalizers.pending:
                 finalizers.work_off()
-            begun = _begin(active, spec, client, args, kwargs, context, bare)
+            request = funnel.read(client, args, kwargs)
+            if request is not None:
+                endpoint = funnel.spec.match(request.method, request.url)
+                if endpoint is not None:
+                    begun = _begin(active, funnel, client, endpoint, request, context, bare)
         if begun is None and bare is not context:
-            begun = Begun(None, bare, args, kwargs)
+            begun = Begun(None, bare)
         return begun
     except Exception as exc:  # noqa: BLE001
         guard.handle("begin", exc)
@@ -78,111 +110,66 @@ def begin(
 
 def _begin(
     active: Runtime,
-    spec: ClientSpec,
+    funnel: Funnel,
     client: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    endpoint: Endpoint,
+    request: Request,
     context: Context,
     bare: Context,
-) -> Begun | None:
-    options = _options(args, kwargs)
-    endpoint = spec.match(options.method.lower(), options.url) if options is not None else None
-    if endpoint is None:
-        return None
-    streaming = kwargs.get("stream") is True
-    body = options.json_data if type(options.json_data) is dict else _NOTHING
-    extra = options.extra_json
-    raw = _raw(options.headers)
-    server = active.servers.of(client, spec, options.url)
-    ask = unasked = False
-    if streaming and endpoint.usage_on_request and raw != _BYTES:
-        wanted = _wanted(active, server)
-        if wanted is not None and _asks_nothing_yet(args, kwargs, options):
-            ask = wanted and (raw is None or sse_filter.works_on(client))
-            unasked = not ask
-    asked = _asking(args, kwargs, options) if ask else (args, kwargs)
+) -> Begun:
+    spec = funnel.spec
+    server = active.servers.of(client, spec.provider, request.url, request.base_url)
+    asking, unasked = None, False
+    if request.streaming and endpoint.protocol.asks_for_usage:
+        asking = _asking(active, server, endpoint, request)
+        if asking is not None and not _may_ask(active, server, request, funnel):
+            asking, unasked = None, True
     call = Call(
         active,
         endpoint,
         server,
-        body,
-        extra,
+        request,
         context,
-        streaming,
-        own_span=not rivals.has_span(context, client, spec, endpoint.kind),
+        own_span=not rivals.has_span(context, client, spec.package, funnel.function, endpoint),
         unasked=unasked,
     )
     try:
         inside = call.context if bare is context else provider_context(call.context)
         # A connection that is opened now keeps this context for as long as it lives: not the call.
         current = Context({**inside, _CALL: ref(call)})
+        if spec.passes_on is not None and _passes_on(spec.passes_on, client):
+            current = trace.set_span_in_context(trace.get_current_span(context), current)
     except Exception:
         abandon(call)
         raise
-    return Begun(call, current, *asked, raw, ask)
-
-
-def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The request's options; None where they are missing or nothing that the SDK could send."""
-    at = _position(kwargs)
-    found = kwargs["options"] if "options" in kwargs else args[at] if len(args) > at else None
-    known = read.fields(found)
-    sendable = type(known.get("method")) is str and type(known.get("url")) is str
-    return found if sendable and hasattr(found, "json_data") else None
-
-
-def _position(kwargs: dict[str, Any]) -> int:
-    """Where `options` is among the positional arguments: behind `cast_to`, if that is there."""
-    return 0 if "cast_to" in kwargs else 1
-
-
-def _raw(headers: object) -> str | None:
-    found = read.get(headers, RAW_HEADER)
-    return found if isinstance(found, str) else None
+    return Begun(call, current, request, asking)
 
 
 # ------------------------------------------------------------------ a stream's usage
-def _wanted(active: Runtime, server: Server) -> bool | None:
-    """Whether to ask for a stream's usage; None where that is no question: the settings say never,
-    or the host sends it unasked or refuses."""
-    mode = active.settings.stream_usage
-    if mode == "never" or server.stream_usage in (UNASKED, REFUSED):
-        return None
-    return mode == "always" or server.stream_usage == ON_REQUEST
-
-
-def _asks_nothing_yet(args: tuple[Any, ...], kwargs: dict[str, Any], options: Any) -> bool:
-    """Whether the caller left it open, and we can both add to the body and hide what comes of it.
-
-    Never where the caller said `include_usage` themselves, whatever they said.
-    """
-    cast_to = kwargs["cast_to"] if "cast_to" in kwargs else args[0]
-    if "usage" not in getattr(cast_to, "__annotations__", ()):
-        return False
-    if type(options.json_data) is not dict or type(options.extra_json) not in (dict, type(None)):
-        return False
-    body = _merged(options)
-    said = body.get("stream_options")
-    left_open = said is None or (type(said) is dict and "include_usage" not in said)
-    return left_open and body.get("stream") is True
-
-
-def _merged(options: Any) -> dict[str, Any]:
-    """The body as it goes over the wire: `extra_body` overrides."""
-    return {**options.json_data, **(options.extra_json or {})}
-
-
 def _asking(
-    args: tuple[Any, ...], kwargs: dict[str, Any], options: Any
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The caller's arguments with copies of the options and bodies that ask for usage."""
-    wanted = {**(_merged(options).get("stream_options") or {}), "include_usage": True}
-    asked = copy.copy(options)
-    if options.extra_json:
-        asked.extra_json = {**options.extra_json, "stream_options": wanted}
-    else:
-        asked.json_data = {**options.json_data, "stream_options": wanted}
-    if "options" in kwargs:
-        return args, {**kwargs, "options": asked}
-    at = _position(kwargs)
-    return (*args[:at], asked, *args[at + 1 :]), kwargs
+    active: Runtime, server: Server, endpoint: Endpoint, request: Request
+) -> Mapping[str, object] | None:
+    """What would ask for a stream's usage; None where that is no question: the settings say never,
+    the host sends it unasked or refuses, the caller has said what they want, or reads bytes."""
+    never = active.settings.stream_usage == "never"
+    if never or server.stream_usage in (UNASKED, REFUSED) or request.raw == "bytes":
+        return None
+    extra = request.extra
+    if type(extra) is not dict and extra is not None:
+        return None
+    body = {**request.body, **extra} if extra else request.body
+    return endpoint.protocol.asking(body, request.chunk)
+
+
+def _may_ask(active: Runtime, server: Server, request: Request, funnel: Funnel) -> bool:
+    wanted = active.settings.stream_usage == "always" or server.stream_usage == ON_REQUEST
+    return wanted and request.hides_events and funnel.ask is not None
+
+
+def _passes_on(asked: Callable[[Any], bool], client: Any) -> bool:
+    """Whether a client would send the ids of our span to the provider."""
+    try:
+        return asked(client)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("begin", exc)
+        return False

@@ -1,113 +1,133 @@
-"""A call's usage to its cost, into the metrics: now, or when the price table is there."""
+"""A call's usage to its cost: now, or into the metrics when the price table is there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_otel import semconv
-from llm_otel.core import guard, reported_cost
-from llm_otel.core.reported_cost import ReportedCost
+from llm_otel.base import guard
+from llm_otel.core import polled_usage
+from llm_otel.core.metrics.measurement import Bill
 
 if TYPE_CHECKING:
-    from llm_otel.core.backlog import Ended
-    from llm_otel.core.call import Call
-    from llm_otel.core.extract import Answer
-    from llm_otel.pricing import Cost
+    from llm_otel.core.ledger import Ledger
+    from llm_otel.core.metrics.instruments import Instruments
+    from llm_otel.core.metrics.series import Series
+    from llm_otel.core.record import Record
+    from llm_otel.pricing import Cost, Pricing
+    from llm_otel.protocols.answer import Answer, ReportedCost
+    from llm_otel.usage import Usage
 
 
-def bill(call: Call, answer: Answer, ended: Ended) -> None:
-    """Price `ended.used`: now, so that the span has it too, or as soon as can be.
+def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instruments) -> Bill:
+    """What a call is billed for. Its tokens count even where pricing them fails.
+
+    Args:
+        record: What the call left.
+        pricing: Usage to cost.
+        ledger: Who began what is polled.
+        instruments: Where the cost goes that is not known yet.
+    """
+    answer, endpoint = record.answer, record.endpoint
+    used, used_by = polled_usage.countable(record, ledger, instruments.calls)
+    cost, priced, usage_unknown = None, False, False
+    try:
+        if used is not None:
+            cost, priced = _price(record, used, used_by, pricing, instruments)
+        elif not endpoint.billed:
+            pass
+        elif answer.cost is not None and answer.cost.usd:
+            # Pictures and the like have a price and no tokens.
+            usage_unknown = endpoint.in_tokens
+            cost, priced = _cost(answer.cost), True
+        elif record.failure.kind is None and not answer.background:
+            usage_unknown = True
+            server = record.server
+            cost = pricing.time_cost(
+                server.provider, _model(answer, record.model), server.netloc, record.seconds
+            )
+            priced = cost is not None
+    except Exception as problem:  # noqa: BLE001
+        guard.handle("count", problem)
+    return Bill(used, used_by, cost, priced, usage_unknown)
+
+
+def _price(
+    record: Record, used: Usage, used_by: Series, pricing: Pricing, instruments: Instruments
+) -> tuple[Cost | None, bool]:
+    """The cost of a usage, and whether it is known by now.
 
     What the provider itself reports wins over what its price list says. Where it reports a cost
     of 0 for what has a price, or leaves a part out, the list counts and the cost is incomplete.
     """
-    runtime, used = call.runtime, ended.used
-    if used is None:
-        return
-    provider, model = call.server.provider, _model(call, answer)
-    reported = _reported_cost(call, answer)
+    answer, server = record.answer, record.server
+    reported = answer.cost
     if reported is not None and reported.complete and reported.usd:
-        ended.cost, ended.priced = _cost(reported), True
-        return
-    tier = answer.service_tier or call.endpoint.service_tier
-    host, seconds, requests = call.server.netloc, ended.seconds, answer.requests
-
-    def price(when: datetime | None = None) -> Cost | None:
-        listed = runtime.pricing.cost(
-            provider,
-            model,
-            used,
-            service_tier=tier,
-            host=host,
-            when=when,
-            duration_s=seconds,
-            requests=requests,
-        )
-        if reported is None:
-            return listed
-        return _doubted(listed, reported, zero_known=not call.server.dialect.gateway)
-
-    if runtime.pricing.ready:
-        ended.cost, ended.priced = price(), True
-        return
-    when, epoch, series = datetime.now(timezone.utc), runtime.instruments.epoch, ended.used_by
-
-    def later() -> None:
-        if runtime.instruments.epoch != epoch:
-            return  # a fork lies between: the parent counts it
-        try:
-            runtime.instruments.cost(series, price(when))
-        except Exception as exc:  # noqa: BLE001
-            guard.handle("deferred price", exc)
-
-    runtime.pricing.defer(later)
-
-
-def bill_reported(call: Call, answer: Answer, ended: Ended) -> bool:
-    """Take the cost that the provider reports for a call without usage; False for none."""
-    reported = _reported_cost(call, answer) if call.endpoint.billed else None
-    if reported is None or not reported.usd:
-        return False
-    ended.cost, ended.priced = _cost(reported), True
-    return True
-
-
-def bill_time(call: Call, answer: Answer, ended: Ended) -> None:
-    """Price a call that reported no usage, where a machine is paid by the hour."""
-    ended.cost = call.runtime.pricing.time_cost(
-        call.server.provider, _model(call, answer), call.server.netloc, ended.seconds
+        return _cost(reported), True
+    # It may have to wait for the price table: nothing in it holds the bodies.
+    price = partial(
+        pricing.cost,
+        server.provider,
+        _model(answer, record.model),
+        used,
+        service_tier=answer.service_tier or record.endpoint.service_tier,
+        host=server.netloc,
+        duration_s=record.seconds,
+        requests=answer.requests,
     )
-    ended.priced = ended.cost is not None
+    if reported is not None:
+        price = partial(_doubted, price, reported, not server.dialect.gateway)
+    if pricing.ready:
+        return price(), True
+    when = datetime.now(timezone.utc)
+    epoch = instruments.epoch
+    pricing.defer(partial(_count, instruments, epoch, used_by, partial(price, when=when)))
+    return None, False
 
 
-def _model(call: Call, answer: Answer) -> str | None:
-    """The model that answered, else the one asked for."""
-    if answer.model is None and call.model != semconv.NONE:
-        return call.model
-    return answer.model
+def _count(
+    instruments: Instruments, epoch: int, series: Series, price: Callable[[], Cost | None]
+) -> None:
+    """Count the cost of a call that ended before the price table was there."""
+    if instruments.epoch != epoch:
+        return  # a fork lies between: the parent counts it
+    try:
+        instruments.calls.cost(series, price())
+        instruments.calls.settle()
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("deferred price", exc)
 
 
-def _reported_cost(call: Call, answer: Answer) -> ReportedCost | None:
-    dialect = call.server.dialect
-    if answer.cost is None and not dialect.cost_headers:
-        return None
-    return reported_cost.in_response(answer.cost, call.response, dialect)
-
-
-def _doubted(listed: Cost | None, reported: ReportedCost, *, zero_known: bool) -> Cost | None:
+def _doubted(
+    price: Callable[..., Cost | None],
+    reported: ReportedCost,
+    zero_known: bool,
+    when: datetime | None = None,
+) -> Cost | None:
     """The cost where the provider reports one that is 0, or not the whole.
 
     Args:
-        listed: By the price list.
+        price: Gives the cost by the price list.
         reported: By the provider.
         zero_known: A reported 0 is free of charge; gateways send it for what they cannot price.
+        when: Time of the request; None for now.
     """
+    listed = price(when=when)
     if listed is None or not listed.total:
         known = reported.usd or (reported.complete and zero_known)
         return _cost(reported) if known else listed
     return replace(listed, incomplete=True)
+
+
+def _model(answer: Answer, requested: str) -> str | None:
+    """The model that answered, else the one asked for."""
+    if answer.model is None and requested != semconv.NONE:
+        return requested
+    return answer.model
 
 
 def _cost(reported: ReportedCost) -> Cost:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -12,43 +12,23 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current
-from llm_otel.core import (
-    billing,
-    describe,
-    extract,
-    family_b,
-    folds,
-    guard,
-    hosted_tools,
-    otel_internals,
-    polled_usage,
-    read,
-    server,
-)
-from llm_otel.core.backlog import Ended
-from llm_otel.core.errors import NO_FAILURE, Failure, classify
-from llm_otel.core.estimate import Characters
-from llm_otel.core.extract import Answer
+from llm_otel.base import guard, otel_internals, read
+from llm_otel.core import billing, describe
+from llm_otel.core.errors import NO_FAILURE, Failure, classify, refusal
+from llm_otel.core.metrics import semconv_metrics
+from llm_otel.core.metrics.measurement import Bill, Measurement
+from llm_otel.core.record import Record
+from llm_otel.protocols import costs
+from llm_otel.protocols.answer import Answer
 
 if TYPE_CHECKING:
-    from llm_otel.clients.spec import Endpoint
-    from llm_otel.core.finalizers import Moment
-    from llm_otel.core.folds import Fold
+    from llm_otel.base.finalizers import Moment
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
+    from llm_otel.protocols.spec import Accumulator, Endpoint, Estimate, Fold, Observer, Request
 
 
 _TOO_MANY = 429
-
-# Kinds of requests that are billed by the token.
-_IN_TOKENS = frozenset({"chat", "completion", "responses", "embeddings"})
-
-
-class Observer(Protocol):
-    """Sees the chunks of a stream."""
-
-    def add(self, chunk: Any) -> None:
-        """One chunk, in order."""
 
 
 class Call:
@@ -58,10 +38,8 @@ class Call:
         runtime: Where to emit.
         endpoint: What is where in its bodies.
         host: Who answers.
-        body: The JSON body as the SDK sends it; read, never changed.
-        extra: The SDK's `extra_body`, which overrides the body.
+        request: What is asked for.
         context: The caller's OpenTelemetry context.
-        streaming: The answer comes in chunks.
         own_span: False when an outer instrumentation already has a span for this call.
         unasked: A stream whose usage could be asked for, and nobody did.
     """
@@ -71,19 +49,18 @@ class Call:
         "_once",
         "accumulator",
         "attribution",
-        "body",
         "characters",
         "context",
         "ended_at",
         "endpoint",
         "epoch",
-        "extra",
         "first_chunk_at",
         "fold",
         "model",
         "own_span",
         "reading",
         "recording",
+        "request",
         "response",
         "retries",
         "runtime",
@@ -100,24 +77,21 @@ class Call:
         runtime: Runtime,
         endpoint: Endpoint,
         host: Server,
-        body: Mapping[str, object],
-        extra: object,
+        request: Request,
         context: Context,
-        streaming: bool,
         own_span: bool,
         unasked: bool = False,
     ) -> None:
         self.runtime = runtime
         self.endpoint = endpoint
         self.server = host
-        self.body = body
-        self.extra = extra
-        self.streaming = streaming
+        self.request = request
+        self.streaming = request.streaming
         self.own_span = own_span
         self.unasked = unasked
-        self.model = server.request_model(body, extra)
+        self.model = endpoint.protocol.model(request) or semconv.NONE
         self.attribution = current(context)
-        self.series = runtime.instruments.series(
+        self.series = runtime.instruments.calls.series(
             self.model,
             host.provider,
             endpoint.operation,
@@ -131,71 +105,52 @@ class Call:
         self.reading = False
         self.ended_at: Moment | None = None
         self.fold: Fold | None = None
-        self.accumulator: Any = None
-        self.characters: Characters | None = None
+        self.accumulator: Accumulator | None = None
+        self.characters: Estimate | None = None
         self._once = [True]
         self.span = self._start_span(context) if own_span else trace.get_current_span(context)
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
-        runtime.instruments.begun(self.series)
+        runtime.instruments.calls.begun(self.series)
         self.started = perf_counter()
 
     # ------------------------------------------------------------------ begin
     def _start_span(self, context: Context) -> trace.Span:
         operation = self.endpoint.operation
         name = operation if self.model == semconv.NONE else f"{operation} {self.model}"
-        return self.runtime.tracer.start_span(
-            name, context, SpanKind.CLIENT, self.start_attributes()
-        )
-
-    def start_attributes(self) -> dict[str, Any]:
-        """What samplers may look at; all else waits for the end, as setting costs each time."""
-        attributes = {semconv.OPERATION_NAME: self.endpoint.operation, **self.server.attributes}
-        if self.model != semconv.NONE:
-            attributes[semconv.REQUEST_MODEL] = self.model
-        return attributes
-
-    def _request_attributes(self) -> dict[str, Any]:
-        """What the request and the attribution tell."""
-        attributes: dict[str, Any] = {}
-        try:
-            attributes = extract.request_attributes(self.body, self.endpoint)
-        except Exception as problem:  # noqa: BLE001
-            guard.handle("describe request", problem)
-        attributes.update(self.attribution.span_attributes)
-        if self.streaming:
-            attributes[semconv.REQUEST_STREAM] = True
-        return attributes
+        attributes = describe.start_attributes(self.endpoint, self.server, self.model)
+        return self.runtime.tracer.start_span(name, context, SpanKind.CLIENT, attributes)
 
     def received(self, response: Any, retries: int) -> None:
         """The HTTP response is there (its body may not be): keep what its headers tell."""
         self.response = response
         self.retries = retries
 
-    def watch(self) -> list[Observer]:
-        """Begin to fold a stream's chunks; returns who wants to see them, the fold first."""
-        self.fold = folds.new(self.endpoint, self.server.dialect)
-        observers: list[Observer] = [self.fold]
-        settings = self.runtime.settings
-        if self.runtime.policy.active:
-            from llm_otel.core.content.streams import accumulator
+    def watch(self, hides: bool = False) -> list[Observer]:
+        """Begin to fold a stream's chunks; returns who wants to see them, the fold first.
 
-            self.accumulator = accumulator(self.endpoint.kind)
-            if self.accumulator is not None:
-                observers.append(self.accumulator)
-        if settings.estimate_usage and self.endpoint.stream == "choices":
-            self.characters = Characters()
-            observers.append(self.characters)
+        Args:
+            hides: The stream's usage was asked for by us.
+        """
+        protocol, settings = self.endpoint.protocol, self.runtime.settings
+        self.fold = protocol.fold(self.endpoint, self.server.dialect)
+        self.fold.hides = hides
+        self.accumulator = protocol.accumulator() if self.runtime.policy.active else None
+        self.characters = protocol.estimate() if settings.estimate_usage else None
+        observers: list[Observer | None] = [self.fold, self.accumulator, self.characters]
         if settings.per_chunk_metric:
-            observers.append(family_b.ChunkTimer(self))
-        return observers
+            table = self.runtime.instruments.table
+            points = semconv_metrics.points(self.series, self.server, None, table)
+            observers.append(semconv_metrics.ChunkTimer(points, settings.semconv))
+        return [each for each in observers if each is not None]
 
     # ------------------------------------------------------------------ ends
     def returned(self, result: object) -> None:
         """The whole answer is there."""
         if self._claim():
-            dialect = self.server.dialect
-            self._end(lambda: extract.answer(result, self.endpoint, dialect), result=result)
+            endpoint, dialect = self.endpoint, self.server.dialect
+            protocol = endpoint.protocol
+            self._end(lambda: protocol.answer(result, endpoint, dialect), result=result)
 
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
@@ -217,6 +172,18 @@ class Call:
             self._end(self._cut_short, exc=exc)
         else:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
+
+    def refused(self, status: int, node: object) -> None:
+        """The provider answered with an error, of which the SDK makes an exception later.
+
+        Args:
+            status: HTTP status.
+            node: The body, as far as it is one.
+        """
+        if self._claim():
+            endpoint, dialect = self.endpoint, self.server.dialect
+            protocol = endpoint.protocol
+            self._end(lambda: protocol.answer(node, endpoint, dialect), status=status)
 
     @property
     def open(self) -> bool:
@@ -256,111 +223,146 @@ class Call:
             self.response = read.get(exc, "response")
         if self.fold is not None:
             return self._interrupted()
-        completion = read.get(exc, "completion")
-        if completion is not None:
-            return extract.answer(completion, self.endpoint, self.server.dialect)
-        return extract.answer(
-            read.successful_body(self.response), self.endpoint, self.server.dialect
-        )
+        protocol = self.endpoint.protocol
+        whole = protocol.answer_of_failure(exc)
+        if whole is None:
+            whole = read.successful_body(self.response)
+        return protocol.answer(whole, self.endpoint, self.server.dialect)
 
     # ------------------------------------------------------------------ emit
     def _end(
         self,
-        tell: Callable[[], Answer],
+        read_answer: Callable[[], Answer],
         *,
         exc: BaseException | None = None,
+        status: int | None = None,
         result: object = None,
     ) -> None:
         """Emit everything, once. The parts are guarded by themselves: one that fails must not
         leave the span open.
 
         Args:
-            tell: Gives what the answer told.
+            read_answer: Gives what the answer told.
             exc: What the call ended in.
+            status: HTTP status, if that is an error's and the SDK made no exception of it yet.
             result: What the caller gets, for the content.
         """
         at = self.ended_at
         seconds = (perf_counter() if at is None else at.seconds) - self.started
-        instruments = self.runtime.instruments
+        runtime, series = self.runtime, self.series
+        instruments = runtime.instruments
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
-        answer, failure = _told(tell, exc, self.server.dialect.error_codes)
-        ended = Ended(self.series, seconds, failure.kind, self.context)
-        if self.first_chunk_at is not None:
-            ended.first_chunk = self.first_chunk_at - self.started
+        answer, failure = self._outcome(read_answer, exc, status)
+        first_chunk_at = self.first_chunk_at
+        first_chunk = None if first_chunk_at is None else first_chunk_at - self.started
+        record = Record(
+            series, self.endpoint, self.server, self.request, self.model,
+            self.attribution.span_attributes, self.streaming, seconds, first_chunk, answer,
+            failure, result, self.accumulator, self.response, self.retries,
+        )  # fmt: skip
         try:
-            self._count(answer, failure, ended)
+            bill = billing.bill(record, runtime.pricing, runtime.ledger, instruments)
         except Exception as problem:  # noqa: BLE001
             guard.handle("count", problem)
+            bill = Bill(None, series)
         try:
-            self._keep_headers(failure)
+            self._note_server(record, bill)
         except Exception as problem:  # noqa: BLE001
             guard.handle("measure", problem)
+        points = None
         if self.own_span:
             try:
-                family_b.prepare(ended, self, answer, failure.type)
+                points = semconv_metrics.points(
+                    series, self.server, answer.model, instruments.table
+                )
             except Exception as problem:  # noqa: BLE001
                 guard.handle("measure", problem)
             try:
-                self._describe(answer, ended, failure, result)
+                self._describe(record, bill)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
-        instruments.later(ended)
+        measurement = Measurement(
+            series, self.context, seconds, first_chunk, failure.kind, failure.type, answer.usage,
+            bill, points, runtime.semconv_recorders,
+        )  # fmt: skip
+        instruments.backlog.put(measurement)
         if self.own_span:
             self.span.end(None if at is None else at.epoch_ns)
         self.response = None
 
-    def _count(self, answer: Answer, failure: Failure, ended: Ended) -> None:
-        """Have tokens and cost counted."""
-        used, series = polled_usage.countable(self, answer)
-        if used is not None:
-            if used.web_searches:
-                hosted_tools.mark_preview(used, self.body)
-            if self.server.dialect.searches_in_requests:
-                hosted_tools.mark_request(
-                    used,
-                    self.body,
-                    self.extra,
-                    self.server.dialect,
-                    called_tools="tool_call" in answer.finish_reasons,
-                )
-            ended.used, ended.used_by = used, series
-            billing.bill(self, answer, ended)
-        elif billing.bill_reported(self, answer, ended):
-            # Pictures and the like have a price and no tokens.
-            ended.usage_unknown = self.endpoint.kind in _IN_TOKENS
-        elif self.endpoint.billed and failure.kind is None and not answer.background:
-            ended.usage_unknown = True
-            billing.bill_time(self, answer, ended)
-            if self.unasked and answer.finish_reasons != [semconv.CANCELLED]:
-                self.runtime.servers.warn_of_missing_usage(self.server)
+    def _outcome(
+        self, read_answer: Callable[[], Answer], exc: BaseException | None, status: int | None
+    ) -> tuple[Answer, Failure]:
+        """What the answer told and how the call failed; nothing of it where we fail to read it."""
+        try:
+            answer = read_answer()
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("read answer", problem)
+            answer = Answer()
+        try:
+            self._complete(answer)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("count", problem)
+        if exc is None and answer.error is None and status is None:
+            return answer, NO_FAILURE
+        try:
+            if status is not None:
+                answer.error = refusal(status, answer)
+            return answer, Failure.of(exc, answer, self.server.dialect.error_codes)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("classify", problem)
+            return answer, NO_FAILURE
 
-    def _keep_headers(self, failure: Failure) -> None:
-        """Keep the rate-limit headers; an error's may tell nothing and hide what others told."""
+    def _complete(self, answer: Answer) -> None:
+        """Add what the request and the response's headers tell of the answer's usage and cost, and
+        our own count where nobody tells."""
+        used, dialect = answer.usage, self.server.dialect
+        if used is not None:
+            self.endpoint.protocol.complete(used, self.request, answer, dialect)
+        elif self.characters is not None:
+            answer.usage = self.characters.usage(self.request.body)
+            answer.usage_source = semconv.USAGE_ESTIMATED
+        if answer.cost is not None or dialect.cost_headers:
+            answer.cost = costs.in_response(answer.cost, self.response, dialect)
+
+    def _note_server(self, record: Record, bill: Bill) -> None:
+        """Keep the rate-limit headers; an error's may tell nothing and hide what others told. Warn
+        of a host whose streams tell neither usage nor cost."""
+        answer, failure = record.answer, record.failure
         # An exception's response may be of any kind.
-        headers = getattr(self.response, "headers", None)
+        headers = getattr(record.response, "headers", None)
         if headers is not None and (failure.kind is None or failure.status == _TOO_MANY):
             labels = self.series.labels
             self.runtime.instruments.headroom.keep(
-                labels[semconv.PROVIDER], labels[semconv.MODEL], headers
+                labels[semconv.PROVIDER],
+                labels[semconv.MODEL],
+                headers,
+                record.endpoint.protocol.headers,
             )
+        if self.unasked and bill.usage_unknown and answer.finish_reasons != [semconv.CANCELLED]:
+            reports_cost = answer.cost is not None and answer.cost.usd
+            if not reports_cost:
+                self.runtime.servers.warn_of_missing_usage(
+                    self.server, self.endpoint.protocol.how_to_ask
+                )
 
-    def _describe(self, answer: Answer, ended: Ended, failure: Failure, result: object) -> None:
+    def _describe(self, record: Record, bill: Bill) -> None:
         """The span's attributes and, if somebody opted in, the content."""
-        policy = self.runtime.policy
-        wanted = policy.active and policy.wants(self.span)
-        if not (self.recording or wanted):
+        runtime, span = self.runtime, self.span
+        policy = runtime.policy
+        wants_content = policy.active and policy.wants(span)
+        if not (self.recording or wants_content):
             return
-        attributes = self._request_attributes()
-        describe.response_attributes(attributes, self, answer, ended, failure, result)
+        attributes = describe.end_attributes(record, bill, runtime.cache_write)
         if self.recording:
-            otel_internals.set_attributes(self.span, attributes)
+            failure = record.failure
+            otel_internals.set_attributes(span, attributes)
             if failure.type is not None:
                 # The text quotes prompts: the policy decides.
-                told = policy.quote(failure.exc)
-                self.span.set_status(Status(StatusCode.ERROR, told))
-        if wanted:
-            describe.content(self, answer, result, attributes)
+                span.set_status(Status(StatusCode.ERROR, policy.quote(failure.exc)))
+        if wants_content:
+            describe.content(record, attributes, policy, span, runtime.logger, self.context)
 
 
 def abandon(call: Call) -> None:
@@ -369,21 +371,3 @@ def abandon(call: Call) -> None:
         call.left()
     except Exception as exc:  # noqa: BLE001
         guard.handle("abandon", exc)
-
-
-def _told(
-    tell: Callable[[], Answer], exc: BaseException | None, codes: Mapping[str, str]
-) -> tuple[Answer, Failure]:
-    """What the answer told and how the call failed; nothing of it where we fail to read it."""
-    try:
-        answer = tell()
-    except Exception as problem:  # noqa: BLE001
-        guard.handle("read answer", problem)
-        answer = Answer()
-    if exc is None and answer.error is None:
-        return answer, NO_FAILURE
-    try:
-        return answer, Failure.of(exc, answer, codes)
-    except Exception as problem:  # noqa: BLE001
-        guard.handle("classify", problem)
-        return answer, NO_FAILURE

@@ -1,29 +1,63 @@
-"""What a span says about an answer."""
+"""What a span says about a call."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
-from llm_otel.core import extract, headroom
+from llm_otel.base import guard
+from llm_otel.core import headroom
 
 if TYPE_CHECKING:
-    from llm_otel.core.backlog import Ended
-    from llm_otel.core.call import Call
-    from llm_otel.core.content.model import Content
+    from opentelemetry._logs import Logger
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+
+    from llm_otel.content.model import Content
+    from llm_otel.content.policy import Policy
     from llm_otel.core.errors import Failure
-    from llm_otel.core.extract import Answer
+    from llm_otel.core.metrics.measurement import Bill
+    from llm_otel.core.record import Record
+    from llm_otel.core.server import Server
+    from llm_otel.protocols.spec import Endpoint
+    from llm_otel.usage import Usage
 
 
-def response_attributes(
-    attributes: dict[str, Any],
-    call: Call,
-    answer: Answer,
-    ended: Ended,
-    failure: Failure,
-    result: object,
-) -> None:
-    """Add the span attributes of the answer; only what is known."""
+def start_attributes(endpoint: Endpoint, server: Server, model: str) -> dict[str, Any]:
+    """What samplers may look at; all else waits for the end, as setting costs each time."""
+    attributes = {semconv.OPERATION_NAME: endpoint.operation, **server.attributes}
+    if model != semconv.NONE:
+        attributes[semconv.REQUEST_MODEL] = model
+    return attributes
+
+
+def end_attributes(record: Record, bill: Bill, cache_write: tuple[str, ...]) -> dict[str, Any]:
+    """The span attributes of a call that ended, beside those of its start; only what is known.
+
+    Args:
+        record: What the call left.
+        bill: What it is billed for.
+        cache_write: Name or names of the cache-write attribute.
+    """
+    attributes: dict[str, Any] = {}
+    try:
+        attributes = record.endpoint.protocol.request_attributes(record.request.body)
+        attributes.update(record.endpoint.attributes)
+    except Exception as problem:  # noqa: BLE001
+        guard.handle("describe request", problem)
+    attributes.update(record.attribution)
+    if record.streaming:
+        attributes[semconv.REQUEST_STREAM] = True
+    _answer(attributes, record)
+    _usage(attributes, record, bill, cache_write)
+    _cost(attributes, bill)
+    return attributes
+
+
+def _answer(attributes: dict[str, Any], record: Record) -> None:
+    answer, failure = record.answer, record.failure
     if answer.finish_reasons:
         attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(
             answer.finish_reasons[: semconv.MAX_TEXTS]
@@ -32,44 +66,23 @@ def response_attributes(
         attributes[semconv.RESPONSE_ID] = answer.response_id
     if answer.model is not None:
         attributes[semconv.RESPONSE_MODEL] = answer.model
-    if answer.service_tier is not None:
-        attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
+    tier = record.endpoint.protocol.tier_attribute
+    if answer.service_tier is not None and tier is not None:
+        attributes[tier] = answer.service_tier
     if answer.fingerprint is not None:
         attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
-    request_id = headroom.request_id(result, call.response)
+    request_id = headroom.request_id(
+        record.result, record.response, record.endpoint.protocol.headers
+    )
     if request_id is not None:
         attributes[semconv.PROVIDER_REQUEST_ID] = request_id
-    resends = call.retries
-    if failure.exc is not None:
-        resends = resends or headroom.resend_count(failure.exc)
-    if resends:
-        attributes[semconv.HTTP_RESEND_COUNT] = resends
-    if ended.first_chunk is not None:
-        attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = ended.first_chunk
+    if record.retries:
+        attributes[semconv.HTTP_RESEND_COUNT] = record.retries
+    first_chunk = record.first_chunk
+    if first_chunk is not None:
+        attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk
     if failure.type is not None:
         _failure(attributes, failure)
-    if call.endpoint.polled:
-        if answer.status is not None:
-            attributes[semconv.RESPONSE_STATUS] = answer.status
-    elif answer.usage is not None:
-        attributes[semconv.USAGE_SOURCE] = answer.usage_source
-        extract.usage_attributes(attributes, answer.usage, call.runtime.cache_write)
-        if call.endpoint.operation == semconv.EMBEDDINGS:
-            # the conventions know no output of embeddings
-            attributes.pop(semconv.USAGE_OUTPUT_TOKENS)
-    elif ended.usage_unknown:
-        attributes[semconv.USAGE_SOURCE] = semconv.USAGE_UNKNOWN
-    cost = ended.cost
-    if cost is not None:
-        attributes[semconv.COST_AMOUNT] = cost.total
-        attributes[semconv.COST_CURRENCY] = "USD"
-        attributes[semconv.COST_SOURCE] = (
-            "provider" if cost.source == semconv.COST_FROM_PROVIDER else "local"
-        )
-        if cost.incomplete:
-            attributes[semconv.COST_STATUS] = semconv.COST_INCOMPLETE
-    elif ended.priced:
-        attributes[semconv.COST_STATUS] = semconv.COST_UNPRICED
 
 
 def _failure(attributes: dict[str, Any], failure: Failure) -> None:
@@ -82,29 +95,108 @@ def _failure(attributes: dict[str, Any], failure: Failure) -> None:
             attributes[name] = value
 
 
-def content(call: Call, answer: Answer, result: object, attributes: dict[str, Any]) -> None:
-    """Record what was said: only called when somebody opted in."""
-    from llm_otel.core.content.emit import record
-    from llm_otel.core.content.model import Content
+def _usage(
+    attributes: dict[str, Any], record: Record, bill: Bill, cache_write: tuple[str, ...]
+) -> None:
+    endpoint, answer = record.endpoint, record.answer
+    if endpoint.polled:
+        if answer.status is not None:
+            attributes[semconv.RESPONSE_STATUS] = answer.status
+    elif answer.usage is not None:
+        attributes[semconv.USAGE_SOURCE] = answer.usage_source
+        _usage_attributes(attributes, answer.usage, cache_write)
+        if endpoint.operation == semconv.EMBEDDINGS:
+            # the conventions know no output of embeddings
+            attributes.pop(semconv.USAGE_OUTPUT_TOKENS)
+    elif bill.usage_unknown:
+        attributes[semconv.USAGE_SOURCE] = semconv.USAGE_UNKNOWN
 
-    policy = call.runtime.policy
+
+_PARTS = {
+    "cache_read_tokens": semconv.USAGE_CACHE_READ,
+    "reasoning_tokens": semconv.USAGE_REASONING,
+    "audio_input_tokens": semconv.USAGE_AUDIO_INPUT,
+    "audio_output_tokens": semconv.USAGE_AUDIO_OUTPUT,
+    "image_input_tokens": semconv.USAGE_IMAGE_INPUT,
+    "image_output_tokens": semconv.USAGE_IMAGE_OUTPUT,
+}
+_parts = attrgetter(*_PARTS)
+_PART_ATTRIBUTES = tuple(_PARTS.values())
+
+
+def _usage_attributes(
+    attributes: dict[str, Any], used: Usage, cache_write: tuple[str, ...]
+) -> None:
+    """Add the span attributes of a usage; subsets only where they are not 0.
+
+    Args:
+        attributes: Where to.
+        used: What was billed.
+        cache_write: Name or names of the cache-write attribute, which the conventions renamed.
+    """
+    # A count of 0 in a usage that is known to be partial is one that was not reported.
+    if used.input_tokens or not used.partial:
+        attributes[semconv.USAGE_INPUT_TOKENS] = used.input_tokens
+    if used.output_tokens or not used.partial:
+        attributes[semconv.USAGE_OUTPUT_TOKENS] = used.output_tokens
+    for name, value in zip(_PART_ATTRIBUTES, _parts(used)):
+        if value:
+            attributes[name] = value
+    if used.cache_write_tokens:
+        for name in cache_write:
+            attributes[name] = used.cache_write_tokens
+
+
+def _cost(attributes: dict[str, Any], bill: Bill) -> None:
+    cost = bill.cost
+    if cost is not None:
+        attributes[semconv.COST_AMOUNT] = cost.total
+        attributes[semconv.COST_CURRENCY] = "USD"
+        attributes[semconv.COST_SOURCE] = (
+            "provider" if cost.source == semconv.COST_FROM_PROVIDER else "local"
+        )
+        if cost.incomplete:
+            attributes[semconv.COST_STATUS] = semconv.COST_INCOMPLETE
+    elif bill.priced:
+        attributes[semconv.COST_STATUS] = semconv.COST_UNPRICED
+
+
+def content(
+    record: Record,
+    attributes: Mapping[str, Any],
+    policy: Policy,
+    span: Span,
+    logger: Logger,
+    context: Context,
+) -> None:
+    """Emit the messages of a call; only for those who opted in.
+
+    Args:
+        record: What the call left.
+        attributes: Those of `end_attributes`.
+        policy: Decides what is captured, and where it goes.
+        span, logger: Where it may go.
+        context: Holds the span.
+    """
+    from llm_otel.content import emit
+    from llm_otel.content.model import Content
+
     if policy.emit:
-        attributes = {**call.start_attributes(), **attributes}
-    said = _said(call, answer, result) if policy.content else Content()
-    record(policy, call.span, call.runtime.logger, said, attributes, call.context)
+        start = start_attributes(record.endpoint, record.server, record.model)
+        attributes = {**start, **attributes}
+    messages = _messages(record) if policy.content else Content()
+    emit.record(policy, span, logger, messages, attributes, context)
 
 
-def _said(call: Call, answer: Answer, result: object) -> Content:
-    from llm_otel.core.content.endpoints import request_content, response_content
-    from llm_otel.core.content.openai_responses import fetched_content
-
-    kind = call.endpoint.kind
-    if call.endpoint.polled and kind == "responses" and result is not None:
-        return fetched_content(result)
-    said = request_content(kind, call.body)
-    if call.accumulator is not None:
-        left = answer.finish_reasons == [semconv.CANCELLED]
-        said.outputs = call.accumulator.messages(semconv.CANCELLED if left else "error")
+def _messages(record: Record) -> Content:
+    endpoint, result = record.endpoint, record.result
+    protocol = endpoint.protocol
+    if endpoint.polled and endpoint.resumable and result is not None:
+        return protocol.fetched_content(result)
+    messages = protocol.request_content(record.request.body)
+    if record.accumulator is not None:
+        left = record.answer.finish_reasons == [semconv.CANCELLED]
+        messages.outputs = record.accumulator.messages(semconv.CANCELLED if left else "error")
     elif result is not None:
-        said.outputs = response_content(kind, result)
-    return said
+        messages.outputs = protocol.response_content(result)
+    return messages

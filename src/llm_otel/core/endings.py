@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet, ref
 
-from llm_otel.core import finalizers, guard
+from llm_otel.base import finalizers, guard
 from llm_otel.core.call import Call, abandon
 
 When = Callable[[finalizers.Finish], None]

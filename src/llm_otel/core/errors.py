@@ -1,21 +1,23 @@
-"""Which class an exception or a provider's error code belongs to."""
+"""How a call failed, and which class an exception belongs to."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from llm_otel import semconv
-from llm_otel.clients import error_codes
-from llm_otel.core import read
+from llm_otel.base import read
+from llm_otel.protocols import errors
+from llm_otel.protocols.answer import BodyError
+from llm_otel.providers.error_codes import BEFORE_STATUS
 
 if TYPE_CHECKING:
-    from llm_otel.core.extract import Answer
+    from llm_otel.protocols.answer import Answer
 
 _NO_CODES: Mapping[str, str] = {}
+# An error in the middle of a stream may carry the status of the response that began well.
+_FIRST_ERROR = 400
 _TOO_MANY = 429
-_SIGNS = re.compile(r"[-. ]")
 
 # Class names, as every SDK of the generator (and httpx below it) has its own classes.
 _BY_NAME = {
@@ -43,14 +45,12 @@ def classify(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
         exc: The exception.
         codes: The provider's own error codes, with the class of each.
     """
-    worded = _worded(exc, codes)
-    if worded in error_codes.BEFORE_STATUS:
-        return worded
+    worded = errors.of_exception(exc, codes)
     found = status(exc)
-    if found == _TOO_MANY and worded == semconv.SERVER:
-        return worded  # no capacity, which is no limit of the caller's
-    if found is not None:
-        return by_status(found)
+    if found is not None and found < _FIRST_ERROR:
+        found = None
+    if worded in BEFORE_STATUS or found is not None:
+        return _beside_status(worded, found)
     for cls in type(exc).__mro__:
         name = _BY_NAME.get(cls.__name__)
         if name is not None:
@@ -59,40 +59,26 @@ def classify(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
     return worded
 
 
-def _worded(exc: BaseException, codes: Mapping[str, str]) -> str:
-    """The class of what the provider said: openai's exceptions hold the error object itself as
-    their body, those of the other SDKs the object around it."""
-    body = read.get(exc, "body")
-    error = read.get(body, "error") or body
-    for key in ("code", "type"):
-        kind = by_code(read.get(error, key), codes)
-        if kind != semconv.OTHER:
-            return kind
-    return semconv.OTHER
+def _beside_status(worded: str, status: int | None) -> str:
+    """The class of a failure by the provider's word for it and the HTTP status, if there is one."""
+    if worded in BEFORE_STATUS or status is None:
+        return worded
+    if status == _TOO_MANY and worded == semconv.SERVER:
+        return worded  # no capacity, which is no limit of the caller's
+    return errors.by_status(status)
 
 
-def by_status(code: int) -> str:
-    """The class of an HTTP status."""
-    if code in error_codes.BY_STATUS:
-        return error_codes.BY_STATUS[code]
-    if code >= 500:
-        return semconv.SERVER
-    return semconv.INVALID_REQUEST if code >= 400 else semconv.OTHER
+def refused(response: object) -> int | None:
+    """The HTTP status of a response that is an error; None for any other."""
+    found = getattr(response, "status_code", None)
+    return found if type(found) is int and found >= _FIRST_ERROR else None
 
 
-def by_code(code: object, codes: Mapping[str, str] = _NO_CODES) -> str:
-    """The class of a provider's error code: a word, or an HTTP status as number or digits.
-
-    Args:
-        code: Anything that a provider may send.
-        codes: The provider's own error codes, with the class of each.
-    """
-    text = str(code) if type(code) in (int, str) else ""
-    kind = codes.get(text) or error_codes.BY_WORD.get(_SIGNS.sub("_", text.lower()))
-    if kind is not None:
-        return kind
-    is_status = len(text) == 3 and text.isascii() and text.isdigit()
-    return by_status(int(text)) if is_status else semconv.OTHER
+def refusal(status: int, answer: Answer) -> BodyError:
+    """The failure that an HTTP response tells which the SDK made no exception of yet."""
+    error = answer.error or BodyError(str(status), semconv.OTHER)
+    code = error.code if error.kind != semconv.OTHER else str(status)
+    return BodyError(code, _beside_status(error.kind, status), status)
 
 
 def status(exc: BaseException) -> int | None:
@@ -135,8 +121,8 @@ class Failure(NamedTuple):
         if exc is not None:
             return cls(full_name(exc), classify(exc, codes), status(exc), exc)
         if answer.error is not None:
-            code, kind = answer.error
-            return cls(code if kind != semconv.OTHER else "_OTHER", kind)
+            code, kind, code_status = answer.error
+            return cls(code if kind != semconv.OTHER else "_OTHER", kind, code_status)
         return NO_FAILURE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from llm_otel import semconv
-from llm_otel.core import fork
+from llm_otel.base import fork
 
 
 class Labels:

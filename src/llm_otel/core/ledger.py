@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from llm_otel.core import fork
+from llm_otel.base import fork
 
 # Ids remembered. The oldest go first: an id polled again after 10,000 others counts again.
 CAPACITY = 10_000

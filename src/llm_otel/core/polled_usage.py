@@ -7,52 +7,45 @@ from typing import TYPE_CHECKING
 from llm_otel import semconv
 
 if TYPE_CHECKING:
-    from llm_otel.core.call import Call
-    from llm_otel.core.extract import Answer
-    from llm_otel.core.instruments import Series
+    from llm_otel.core.ledger import Ledger
+    from llm_otel.core.metrics.calls import CallMetrics
+    from llm_otel.core.metrics.series import Series
+    from llm_otel.core.record import Record
     from llm_otel.usage import Usage
 
 
-def countable(call: Call, answer: Answer) -> tuple[Usage | None, Series]:
+def countable(record: Record, ledger: Ledger, calls: CallMetrics) -> tuple[Usage | None, Series]:
     """The usage that the end of a call counts, and whose it is.
 
     Work in the background reports its usage with every poll. It is counted once, for who began it.
 
     Args:
-        call: The call that ends.
-        answer: What it was answered. An estimate becomes its usage where the setting asks for one.
+        record: What the call left.
+        ledger: Who began what is polled.
+        calls: Gives the series.
     """
-    if not (call.endpoint.polled or answer.background):
-        if answer.usage is None and call.characters is not None:
-            answer.usage = call.characters.usage(call.body)
-            answer.usage_source = semconv.USAGE_ESTIMATED
-        if answer.usage is None and call.endpoint.kind == "responses" and answer.response_id:
+    series, endpoint, answer = record.series, record.endpoint, record.answer
+    if not (endpoint.polled or answer.background):
+        if answer.usage is None and endpoint.resumable and answer.response_id:
             # Cut off: a poll may see what it used.
-            call.runtime.ledger.begin(answer.response_id, call.series.labels)
-        return answer.usage, call.series
-    key, ledger = answer.response_id, call.runtime.ledger
+            ledger.begin(answer.response_id, series.labels)
+        return answer.usage, series
+    key = answer.response_id
     # A response in the foreground was counted when it was made, unless that was cut off.
-    foreground = call.endpoint.kind == "responses" and not answer.background
+    foreground = endpoint.resumable and not answer.background
     if key is None or not answer.terminal:
         if key is not None and not foreground:
-            ledger.begin(key, call.series.labels)
-        return None, call.series
+            ledger.begin(key, series.labels)
+        return None, series
     if answer.usage is None or (foreground and not ledger.awaits(key)):
-        return None, call.series
+        return None, series
     claimed, begun_by = ledger.claim(key)
-    series = call.runtime.instruments.series(**begun_by) if begun_by else call.series
-    return (answer.usage if claimed else None), _named(call, series, answer)
+    series = calls.series(**begun_by) if begun_by else series
+    return (answer.usage if claimed else None), _named(series, answer.model, calls)
 
 
-def _named(call: Call, series: Series, answer: Answer) -> Series:
+def _named(series: Series, model: str | None, calls: CallMetrics) -> Series:
     """The series, under the model that the answer names when the request named none."""
-    labels = series.labels
-    if labels[semconv.MODEL] != semconv.NONE or answer.model is None:
+    if model is None or series.labels[semconv.MODEL] != semconv.NONE:
         return series
-    return call.runtime.instruments.series(
-        answer.model,
-        labels[semconv.PROVIDER],
-        labels[semconv.OPERATION],
-        labels[semconv.FEATURE],
-        labels[semconv.TENANT_ID],
-    )
+    return calls.series(**{**series.labels, semconv.MODEL: model})

@@ -11,15 +11,16 @@ from opentelemetry._logs import Logger, get_logger
 from opentelemetry.trace import Tracer
 
 from llm_otel import semconv
-from llm_otel.core import family_b
-from llm_otel.core.instruments import Instruments, for_meter
+from llm_otel.base.otel_internals import provider_is_set
 from llm_otel.core.labels import Labels
 from llm_otel.core.ledger import Ledger
-from llm_otel.core.otel_internals import provider_is_set
+from llm_otel.core.metrics import semconv_metrics
+from llm_otel.core.metrics.instruments import Instruments, for_meter
 from llm_otel.core.server import Servers
 
 if TYPE_CHECKING:
-    from llm_otel.core.content.policy import Policy
+    from llm_otel.content.policy import Policy
+    from llm_otel.core.metrics.measurement import Recorder
     from llm_otel.pricing import Pricing
     from llm_otel.settings import Settings
 
@@ -36,7 +37,7 @@ class Runtime:
         policy: What content is captured.
         ledger: What was polled and counted.
         servers: Hosts to providers.
-        family_b: Recorders of the conventions' own metrics.
+        semconv_recorders: Record calls in the conventions' own metrics.
         cache_write: Name or names of the cache-write attribute.
         explicit: Providers were given or set up, so there is always somebody to emit to.
         providers: Of spans, metrics and events; None: the global one.
@@ -51,7 +52,7 @@ class Runtime:
     policy: Policy
     ledger: Ledger
     servers: Servers
-    family_b: tuple[family_b.Recorder, ...]
+    semconv_recorders: tuple[Recorder, ...]
     cache_write: tuple[str, ...]
     explicit: bool
     providers: tuple[object, object, object] = (None, None, None)
@@ -68,11 +69,7 @@ class Runtime:
 
     def count_internal_error(self, site: str) -> None:
         """Count a failure of ours."""
-        self.instruments.count(semconv.INTERNAL_ERRORS, 1, **{semconv.SITE: site})
-
-
-# How long a collection waits for the price table, in the thread that collects (s).
-_PRICES_WAIT = 1.0
+        self.instruments.table.count(semconv.INTERNAL_ERRORS, 1, **{semconv.SITE: site})
 
 
 class _GlobalMeters:
@@ -96,8 +93,8 @@ def build(
     explicit: bool = False,
 ) -> Runtime:
     """A runtime on the given providers, the global ones where None."""
-    from llm_otel.core.content.hook import load_hook
-    from llm_otel.core.content.policy import Policy
+    from llm_otel.content.hook import load_hook
+    from llm_otel.content.policy import Policy
     from llm_otel.pricing import Pricing
     from llm_otel.version import __version__
 
@@ -119,10 +116,7 @@ def build(
         owner = meter_provider  # type: ignore[assignment]
     instruments = for_meter(owner, meter, labels)
     pricing = Pricing(settings.prices or None, update=settings.price_update)
-    # What ended before the price table was there is in the first collection all the same: a process
-    # that makes one call and exits has its cost.
-    instruments.before_collection = lambda: pricing.wait(_PRICES_WAIT)
-    instruments.prices = lambda: (pricing.version, pricing.age_seconds())
+    instruments.pricing = pricing
     return Runtime(
         settings=settings,
         tracer=trace.get_tracer(semconv.SCOPE, __version__, tracer_provider),
@@ -138,7 +132,7 @@ def build(
         ),
         ledger=Ledger(),
         servers=Servers(settings.providers),
-        family_b=family_b.recorders(settings.semconv),
+        semconv_recorders=semconv_metrics.recorders(settings.semconv),
         cache_write=_CACHE_WRITE.get(settings.semconv, (semconv.USAGE_CACHE_WRITE_V141,)),
         explicit=explicit,
         providers=(tracer_provider, meter_provider, logger_provider),

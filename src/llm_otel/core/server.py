@@ -8,15 +8,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from llm_otel import semconv
-from llm_otel.clients import dialects, providers, stream_usage
-from llm_otel.clients.dialects import Dialect
-from llm_otel.clients.spec import ClientSpec
-from llm_otel.clients.stream_usage import StreamUsage
-from llm_otel.core import read
+from llm_otel.providers import resolving
+from llm_otel.providers.dialects import Dialect
+from llm_otel.providers.stream_usage import StreamUsage
 
 _logger = logging.getLogger("llm_otel")
-
-_AZURE = "azure.ai.openai"
 
 
 class Server(NamedTuple):
@@ -50,93 +46,66 @@ class Servers:
 
     def __init__(self, named: Mapping[str, str]) -> None:
         self._named = named
-        self._known: dict[int, tuple[object, type, Server]] = {}
+        self._known: dict[int | str, tuple[object, type, Server]] = {}
         self._without_usage: set[str | None] = set()
 
-    def of(self, client: Any, spec: ClientSpec, url: str) -> Server:
+    def of(self, client: Any, default: str, url: str, base_url: object = None) -> Server:
         """The server that a request of `client` to `url` goes to.
 
         Args:
-            client: An SDK client; its `_base_url` is looked at.
-            spec: Data of that SDK.
+            client: An SDK client.
+            default: Its provider when the host tells nothing better.
             url: The request's URL, relative to the client's base or absolute.
+            base_url: The client's base; None: its `_base_url` is looked at.
+
+        Raises:
+            AttributeError: The URL is relative and nobody tells to what.
         """
         if "://" in url:
-            return self._resolve(client, spec, url)
-        base = client._base_url
-        known = self._known.get(id(base))
-        if known is not None and known[0] is base and known[1] is type(client):
+            return self._resolve(client, default, url)
+        base = client._base_url if base_url is None else base_url
+        # A text may be made anew for each request; another object must be the very same.
+        key = base if type(base) is str else id(base)
+        known = self._known.get(key)
+        if known is not None and known[1] is type(client) and (known[0] is base or key is base):
             return known[2]
-        server = self._resolve(client, spec, str(base))
+        server = self._resolve(client, default, str(base))
         if len(self._known) >= self._KEPT:
             self._known.clear()
-        self._known[id(base)] = (base, type(client), server)
+        self._known[key] = (base, type(client), server)
         return server
 
-    def warn_of_missing_usage(self, server: Server) -> None:
-        """Say once a host in the log that its streams tell no usage unless they are asked to."""
+    def warn_of_missing_usage(self, server: Server, asking: str) -> None:
+        """Say once a host in the log that its streams tell no usage unless they are asked to.
+
+        Args:
+            server: The host.
+            asking: What asks for it.
+        """
         host = server.netloc
         if host in self._without_usage or len(self._without_usage) >= self._KEPT:
             return
         self._without_usage.add(host)
         _logger.warning(
             "llm-otel got no usage from a stream of %s: its tokens and cost are unknown, not 0. If "
-            'this host accepts stream_options={"include_usage": true}, send it, or set '
-            "`stream_usage: always`.",
+            "this host accepts %s, send it, or set `stream_usage: always`.",
             host,
+            asking,
         )
 
-    def _resolve(self, client: Any, spec: ClientSpec, url: str) -> Server:
+    def _resolve(self, client: Any, default: str, url: str) -> Server:
         parts = urlsplit(url)
         host = parts.hostname
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-        azure = any(cls.__name__ == "BaseAzureClient" for cls in type(client).__mro__)
-        provider = self._provider(host or "", port, spec, azure)
-        usage = _stream_usage(client, host, port, provider, parts.path, azure)
-        dialect = dialects.of(provider, known_host=providers.by_host(host or "", None) is not None)
-        return Server(host, port, provider, usage, _attributes(host, port, provider), dialect)
-
-    def _provider(self, host: str, port: int | None, spec: ClientSpec, azure: bool) -> str:
-        named = self._named.get(f"{host}:{port}") or self._named.get(host)
-        if named:
-            return named
-        known = providers.by_host(host, port)
-        if known is not None:
-            return known
-        return _AZURE if azure else spec.provider
-
-
-def _attributes(host: str | None, port: int | None, provider: str) -> dict[str, Any]:
-    attributes: dict[str, Any] = {semconv.PROVIDER_NAME: provider}
-    if host is not None:
-        attributes[semconv.SERVER_ADDRESS] = host[: semconv.MAX_TEXT]
-        if port is not None:
-            attributes[semconv.SERVER_PORT] = port
-    if provider == _AZURE:
-        attributes[semconv.AZURE_NAMESPACE] = "Microsoft.CognitiveServices"
-    return attributes
-
-
-def _stream_usage(
-    client: Any, host: str | None, port: int | None, provider: str, path: str, azure: bool
-) -> StreamUsage:
-    if provider == _AZURE and "/openai/v1" in path:
-        return stream_usage.ON_REQUEST
-    if provider == _AZURE and azure:
-        return stream_usage.by_azure_version(_azure_version(client))
-    return stream_usage.by_host(host or "", port)
-
-
-def _azure_version(client: Any) -> str | None:
-    version = read.get(client, "_api_version")
-    if isinstance(version, str):
-        return version
-    query = read.get(client, "_custom_query")
-    found = read.get(query, "api-version")
-    return found if isinstance(found, str) else None
-
-
-def request_model(body: Mapping[str, object], extra: object) -> str:
-    """The model that goes over the wire: `extra_body` overrides the argument; `none` without."""
-    over = read.get(extra, "model") if extra is not None else None
-    return read.string(body.get("model") if over is None else over) or semconv.NONE
+        named = self._named.get(f"{host}:{port}") or self._named.get(host or "")
+        provider = resolving.at(
+            client, host or "", port, parts.path, named=named or None, default=default
+        )
+        attributes = dict(provider.attributes)
+        if host is not None:
+            attributes[semconv.SERVER_ADDRESS] = host[: semconv.MAX_TEXT]
+            if port is not None:
+                attributes[semconv.SERVER_PORT] = port
+        return Server(
+            host, port, provider.name, provider.stream_usage, attributes, provider.dialect
+        )

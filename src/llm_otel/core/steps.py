@@ -13,8 +13,10 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from llm_otel import semconv
 from llm_otel.attribution import current as current_attribution
-from llm_otel.core import arguments, errors, finalizers, guard
-from llm_otel.core.activation import Run, Scoped, wrap
+from llm_otel.base import arguments, finalizers, guard
+from llm_otel.base.activation import Run, Scoped, wrap
+from llm_otel.core import errors
+from llm_otel.core.metrics import step_durations
 
 if TYPE_CHECKING:
     from llm_otel.core.runtime import Runtime
@@ -131,7 +133,7 @@ class StepRun(Run):
             labels = {k: v for k, v in self._attributes.items() if k in metric.labels}
             if failure is not None:
                 labels[semconv.ERROR_TYPE] = errors.full_name(failure)
-            runtime.instruments.step_duration(metric, seconds, labels)
+            step_durations.record(runtime.instruments.table, metric, seconds, labels)
 
     def _fail(self, runtime: Runtime, failure: BaseException) -> None:
         self._span.set_attribute(semconv.ERROR_TYPE, errors.full_name(failure))

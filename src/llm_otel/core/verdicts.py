@@ -14,7 +14,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from llm_otel import semconv
 from llm_otel.attribution import NOTHING
 from llm_otel.attribution import current as current_attribution
-from llm_otel.core import arguments
+from llm_otel.base import arguments
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger

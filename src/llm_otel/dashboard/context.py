@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from llm_otel.dashboard.components.tables import Table
 from llm_otel.dashboard.state import State
 from llm_otel.lake.queries import Filter, Reader
 from llm_otel.lake.reading import Lake
 
+if TYPE_CHECKING:
+    from llm_otel.dashboard.components.tables import Table
+
 Component = Any
 # Name -> what makes the table: a table that fails costs no other part of its page.
-Tables = Mapping[str, Callable[[], Table]]
+Tables: TypeAlias = "Mapping[str, Callable[[], Table]]"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from llm_otel.core import fork
+from llm_otel.base import fork
 from llm_otel.pricing import table
 from llm_otel.pricing.table import Table
 

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from llm_otel.core import finalizers, fork, guard
+from llm_otel.base import finalizers, fork, guard
 from llm_otel.sdk.exporting import NO_SUCCESS, Outage
 
 # With the time that the interpreter itself takes to end, below the 2 s that we promise.

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import Span, SpanProcessor
 
 from llm_otel import semconv
 from llm_otel.attribution import current
-from llm_otel.core import guard
+from llm_otel.base import guard
 
 
 class AttributionSpanProcessor(SpanProcessor):

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from llm_otel import semconv
-from llm_otel.core import guard
+from llm_otel.base import guard
 from llm_otel.escaping import visible
 from llm_otel.settings import environment
 

@@ -17,8 +17,8 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from llm_otel.core import fork
-from llm_otel.core.otel_internals import BATCH_LOGGER, endpoint, preferences
+from llm_otel.base import fork
+from llm_otel.base.otel_internals import BATCH_LOGGER, endpoint, preferences
 from llm_otel.escaping import visible
 
 NO_SUCCESS = "no success"

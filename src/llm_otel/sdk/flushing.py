@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from llm_otel.core import finalizers, guard
+from llm_otel.base import finalizers, guard
 
 
 class _Flush(threading.Thread):

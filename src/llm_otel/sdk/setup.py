@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from opentelemetry import _logs, metrics, trace
@@ -20,8 +19,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from llm_otel.base.otel_internals import entry_points, is_stand_in
 from llm_otel.core import runtime
-from llm_otel.core.otel_internals import is_stand_in
 from llm_otel.escaping import visible
 from llm_otel.sdk import attribution, console, declarative, exporting, flushing
 from llm_otel.sdk.at_exit import AtExit

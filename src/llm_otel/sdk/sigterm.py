@@ -25,7 +25,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
-from llm_otel.core import endings, fork, guard
+from llm_otel.base import fork, guard
+from llm_otel.core import endings
 from llm_otel.sdk import setup
 from llm_otel.sdk.at_exit import EXIT_SECONDS
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from llm_otel import semconv
-from llm_otel.core import finalizers
+from llm_otel.base import finalizers
 
 from .records import EventRecord, Exemplar, LogRecord, Point, SpanRecord
 

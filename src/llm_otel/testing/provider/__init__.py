@@ -1,4 +1,4 @@
-"""A deterministic local provider: a real HTTP server that speaks the OpenAI protocol."""
+"""A deterministic local provider: a real HTTP server that speaks as OpenAI and as Anthropic."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def provider(
     ```python
     with llm_otel.testing.provider() as p:
         client = openai.OpenAI(base_url=p.url, api_key="test")
+        client = anthropic.Anthropic(base_url=p.origin, api_key="test")
     ```
 
     Args:
@@ -51,7 +52,7 @@ def provider(
             the text is made up from the prompt.
         latency: Seconds, a `Latency`, or either by model pattern (`{"gpt-4o*": 0.2, "*": 0.1}`).
         faults: Share of the requests that each fault of `FAULTS` befalls, e.g. `{"hang": 0.01}`.
-        retry_after: Seconds that a 429 or 503 asks the client to wait.
+        retry_after: Seconds that a 429, 503 or 529 asks the client to wait.
         rate_limit: What the rate-limit headers say, for each model.
         polls: After how many retrievals a background response or a batch is completed.
         host, port: Where to listen; port 0 takes a free one.

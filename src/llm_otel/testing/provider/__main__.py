@@ -28,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(f"serving the OpenAI protocol at {serving.url}\n")
+    sys.stdout.write(
+        f"serving the OpenAI protocol at {serving.url}, Anthropic's at {serving.origin}\n"
+    )
     sys.stdout.flush()
     # A signal that comes between Python's last look for one and the wait is seen at its end.
     while not stopped.wait(1):
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m llm_otel.testing.provider",
-        description="A deterministic local provider that speaks the OpenAI protocol.",
+        description="A deterministic local provider that speaks OpenAI's protocol and Anthropic's.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9999, help="0 takes a free one")

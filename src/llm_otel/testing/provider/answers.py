@@ -64,6 +64,7 @@ class Prompt:
         schema: JSON schema that the answer must have; an empty one for any JSON object.
         max_tokens: Upper bound of the answer's tokens, reasoning included.
         effort: Of reasoning, as the request says it.
+        thinks: Reasoning is asked for, whatever the model is called.
     """
 
     model: str
@@ -75,6 +76,7 @@ class Prompt:
     schema: Json | None = None
     max_tokens: int | None = None
     effort: str = "medium"
+    thinks: bool = False
 
 
 @dataclass
@@ -153,6 +155,6 @@ def words(digest: bytes, count: int) -> str:
 
 
 def _reasoning(prompt: Prompt, digest: bytes) -> int:
-    if not _REASONING_MODEL.match(prompt.model):
+    if not (prompt.thinks or _REASONING_MODEL.match(prompt.model)):
         return 0
     return _REASONING_STEP * _EFFORTS.get(prompt.effort, 2) * (1 + digest[1] % 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .messages import Json, ReceivedRequest, deployment
+from .messages import Json, ReceivedRequest, model_in_path
 
 Dialect = Callable[[list[Json], Json], list[Json]]
 """Changes the bodies of an answer (one, or the chunks of a stream), given its usage."""
@@ -17,7 +17,7 @@ _SAFE = {
 
 def dialect_of(request: ReceivedRequest) -> Dialect:
     """Azure's for its paths, Groq's and Together's for their SDKs, else OpenAI's."""
-    if deployment(request.path):
+    if model_in_path(request.path):
         return _azure
     client = request.headers.get("user-agent", "").partition("/")[0].removeprefix("Async")
     return {"Groq": _groq, "Together": _together}.get(client, _openai)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from . import batches, catalog, chat, media, responses
+from . import (
+    anthropic_batches,
+    anthropic_messages,
+    batches,
+    catalog,
+    chat,
+    media,
+    responses,
+)
 from .embeddings import embeddings
 from .messages import ProtocolError, ReceivedRequest, Reply
 from .state import State
@@ -55,4 +63,12 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1/batches", batches.list_batches),
     ("POST", "/v1/batches/*/cancel", batches.cancel_batch),
     ("GET", "/v1/batches/*", batches.retrieve_batch),
+    ("POST", "/v1/messages", anthropic_messages.create_message),
+    ("POST", "/v1/messages/count_tokens", anthropic_messages.count),
+    ("POST", "/v1/messages/batches", anthropic_batches.create_batch),
+    ("GET", "/v1/messages/batches", anthropic_batches.list_batches),
+    ("GET", "/v1/messages/batches/*/results", anthropic_batches.results),
+    ("POST", "/v1/messages/batches/*/cancel", anthropic_batches.cancel_batch),
+    ("DELETE", "/v1/messages/batches/*", anthropic_batches.delete_batch),
+    ("GET", "/v1/messages/batches/*", anthropic_batches.retrieve_batch),
 )

@@ -7,52 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 
-from . import sse
-from .messages import Reply, error_reply
+from .messages import Reply
+from .protocols import REFUSALS, Protocol
 
-# name: status, type, code, message
-REFUSALS: dict[str, tuple[int, str, str | None, str]] = {
-    "rate_limit": (429, "requests", "rate_limit_exceeded", "Rate limit reached for requests."),
-    "quota": (429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota."),
-    "insufficient_funds": (
-        402, "insufficient_balance", "insufficient_balance",
-        "Insufficient balance. Add credits to continue.",
-    ),
-    "capacity": (498, "server_error", "capacity_exceeded", "The tier has no capacity left."),
-    "server_error": (500, "server_error", None, "The server had an error processing your request."),
-    "unavailable": (503, "server_error", "overloaded", "The engine is currently overloaded."),
-    "authentication": (
-        401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."
-    ),
-    "permission": (
-        403, "invalid_request_error", "unsupported_country_region_territory",
-        "Country, region, or territory not supported.",
-    ),
-    "invalid_request": (400, "invalid_request_error", None, "Invalid value for a parameter."),
-    "context_length": (
-        400, "invalid_request_error", "context_length_exceeded",
-        "This model's maximum context length is exceeded.",
-    ),
-    "not_found": (
-        404, "invalid_request_error", "model_not_found",
-        "The model does not exist or you do not have access to it.",
-    ),
-    "content_filter": (
-        400, "invalid_request_error", "content_filter",
-        "The response was filtered due to the prompt triggering a content management policy.",
-    ),
-}  # fmt: skip
-
+Damage = Callable[[Reply, Protocol], Reply]
 _HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 
 
-def _html(status: int, title: str) -> Callable[[Reply], Reply]:
+def _html(status: int, title: str) -> Damage:
     page = _HTML.format(title).encode()
     headers = {"content-type": "text/html"}
-    return lambda _: Reply(status=status, headers=headers, body=page)
+    return lambda *_: Reply(status=status, headers=headers, body=page)
 
 
-def _malformed(reply: Reply) -> Reply:
+def _malformed(reply: Reply, protocol: Protocol) -> Reply:
     """Half of the JSON with a length that fits; in a stream, one event whose JSON is broken."""
     if reply.chunks is None:
         body = reply.content()[0]
@@ -60,10 +28,10 @@ def _malformed(reply: Reply) -> Reply:
         return replace(reply, body=body[: len(body) // 2], headers=headers)
     chunks = list(reply.chunks)
     middle = len(chunks) // 2
-    return replace(reply, chunks=[*chunks[:middle], b'data: {"id": \n\n', *chunks[middle:]])
+    return replace(reply, chunks=[*chunks[:middle], protocol.broken_event, *chunks[middle:]])
 
 
-def _truncated(reply: Reply) -> Reply:
+def _truncated(reply: Reply, _: Protocol) -> Reply:
     """A stream that ends properly as HTTP but inside an event; a body that is cut off."""
     if reply.chunks is None:
         return replace(reply, ending="cut")
@@ -72,38 +40,38 @@ def _truncated(reply: Reply) -> Reply:
     return replace(reply, chunks=[*chunks[:middle], chunks[middle][: len(chunks[middle]) // 2]])
 
 
-def _disconnected(reply: Reply) -> Reply:
+def _disconnected(reply: Reply, _: Protocol) -> Reply:
     if reply.chunks is None:
         return replace(reply, ending="cut")
     chunks = list(reply.chunks)
     return replace(reply, chunks=chunks[: len(chunks) // 2], ending="cut")
 
 
-def _stalled(reply: Reply) -> Reply:
+def _stalled(reply: Reply, _: Protocol) -> Reply:
     if reply.chunks is None:
         return replace(reply, ending="hang")
     chunks = list(reply.chunks)
     return replace(reply, chunks=chunks[: len(chunks) // 2], ending="hang")
 
 
-def _stream_error(reply: Reply) -> Reply:
+def _stream_error(reply: Reply, protocol: Protocol) -> Reply:
     """An error event in the middle of a stream; for a plain answer a 500."""
-    status, kind, code, message = REFUSALS["server_error"]
+    error = protocol.refusal("server_error", {})
     if reply.chunks is None:
-        return error_reply(status, message, type_=kind, code=code)
+        return error
     chunks = list(reply.chunks)
-    error = {"message": message, "type": kind, "param": None, "code": code}
-    return replace(reply, chunks=[*chunks[: len(chunks) // 2], sse.event({"error": error})])
+    event = protocol.error_event(error.body)
+    return replace(reply, chunks=[*chunks[: len(chunks) // 2], event])
 
 
-DAMAGES: dict[str, Callable[[Reply], Reply]] = {
+DAMAGES: dict[str, Damage] = {
     "malformed_json": _malformed,
     "html": _html(200, "Sign in"),
     "bad_gateway": _html(502, "502 Bad Gateway"),
     "truncated": _truncated,
     "disconnect": _disconnected,
     "stall": _stalled,
-    "hang": lambda reply: replace(reply, ending="silence"),
+    "hang": lambda reply, _: replace(reply, ending="silence"),
     "stream_error": _stream_error,
 }
 

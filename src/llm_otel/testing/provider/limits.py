@@ -33,6 +33,23 @@ class RateLimit:
                 raise ValueError(f"RateLimit({name}=…) must be a number above 0, not {value!r}.")
 
 
+@dataclass(frozen=True)
+class Remaining:
+    """What is left of one limit.
+
+    Attributes:
+        kind: `requests` or `tokens`.
+        limit: In a whole window.
+        amount: What is left of it.
+        seconds: Until it is full again.
+    """
+
+    kind: str
+    limit: int
+    amount: int
+    seconds: float
+
+
 @dataclass
 class _Window:
     ends: float
@@ -49,11 +66,11 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._windows: dict[str, _Window] = {}
 
-    def take(self, model: str, tokens: int) -> tuple[dict[str, str], bool]:
+    def take(self, model: str, tokens: int) -> tuple[tuple[Remaining, ...], bool]:
         """Takes one request off the model's window.
 
         Returns:
-            The headers for the reply, and whether the request is within an enforced limit.
+            What is left, and whether the request is within an enforced limit.
         """
         limit, now = self._limit, self._clock()
         with self._lock:
@@ -65,14 +82,12 @@ class RateLimiter:
             if allowed:
                 window.requests = max(0, window.requests - 1)
                 window.tokens = max(0, window.tokens - tokens)
-            left = {"requests": window.requests, "tokens": window.tokens}
-        limits = {"requests": limit.requests, "tokens": limit.tokens}
-        headers = {}
-        for kind, remaining in left.items():
-            headers[f"x-ratelimit-limit-{kind}"] = str(limits[kind])
-            headers[f"x-ratelimit-remaining-{kind}"] = str(remaining)
-            headers[f"x-ratelimit-reset-{kind}"] = duration(window.ends - now)
-        return headers, allowed
+            seconds = window.ends - now
+            remaining = (
+                Remaining("requests", limit.requests, window.requests, seconds),
+                Remaining("tokens", limit.tokens, window.tokens, seconds),
+            )
+        return remaining, allowed
 
     def reset(self) -> None:
         """Fills every window."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
+from urllib.parse import unquote
 
 Json = dict[str, Any]
 Ending = Literal["complete", "cut", "hang", "silence"]
@@ -22,7 +23,8 @@ class ReceivedRequest:
         method: In capitals.
         target: The request target as sent, query included.
         path: The target without its query.
-        route: The path in its plain form: prefixes of Azure, Groq and others are folded into `/v1`.
+        route: The path in its plain form: what clouds and others have in front or instead is
+            folded into `/v1`.
         headers: By lower-case name; repeated ones joined by `, `.
         body: The bytes of the body, decoded from chunked framing only.
     """
@@ -44,11 +46,11 @@ class ReceivedRequest:
 
     @property
     def model(self) -> str:
-        """The model that the body or, for Azure, the path names; empty if none does."""
+        """The model that the body or, for clouds, the path names; empty if none does."""
         body = self.json
         if isinstance(body, dict) and isinstance(body.get("model"), str):
             return str(body["model"])
-        return deployment(self.path) or ""
+        return model_in_path(self.path) or ""
 
 
 @dataclass
@@ -105,30 +107,30 @@ class ScriptError(Exception):
     """The user's `answer` raised; its cause is what."""
 
 
-def error_reply(
-    status: int,
-    message: str,
-    *,
-    type_: str = "invalid_request_error",
-    code: str | None = None,
-    param: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Reply:
-    """An error in the shape of the OpenAI protocol."""
-    error = {"message": message, "type": type_, "param": param, "code": code}
-    return Reply(status=status, body={"error": error}, headers=headers or {})
-
-
-_DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)")
+# Where a path names the model: Azure's deployments, Vertex AI's publishers, Bedrock's models.
+_MODEL = re.compile(
+    r"/openai/deployments/([^/]+)|.*/publishers/[^/]+/models/([^/:]+):|/model/([^/]+)/invoke"
+)
 _PREFIXES = re.compile(r"(/openai/deployments/[^/]+|/openai|/v1)*(?=/|$)")
 
+# Paths that do not end as the plain form does.
+# https://docs.anthropic.com/en/api/claude-on-vertex-ai, …/claude-on-amazon-bedrock
+_ROUTES = (
+    (re.compile(r".*/models/count-tokens:rawPredict$"), "/v1/messages/count_tokens"),
+    (re.compile(r".*/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"), "/v1/messages"),
+    (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "/v1/messages"),
+)
 
-def deployment(path: str) -> str | None:
-    """The deployment that an Azure path names, if it is one."""
-    found = _DEPLOYMENT.match(path)
-    return found and found[1]
+
+def model_in_path(path: str) -> str | None:
+    """The model or deployment that a path names, if it does."""
+    match = _MODEL.match(path)
+    return unquote(next(filter(None, match.groups()))) if match else None
 
 
 def route_of(path: str) -> str:
     """The path folded to its plain form, e.g. `/openai/v1/models` to `/v1/models`."""
+    for pattern, route in _ROUTES:
+        if pattern.match(path):
+            return route
     return "/v1/" + _PREFIXES.sub("", path, count=1).strip("/")

@@ -14,22 +14,18 @@ from typing import Any
 
 from .bill import Bill
 from .endpoints import run
-from .faults import DAMAGES, REFUSALS, FaultPlan, check_fault, retry_headers
+from .faults import DAMAGES, FaultPlan, check_fault, retry_headers
 from .latency import LatencyProfiles, LatencySetting
-from .limits import RateLimit, RateLimiter
-from .messages import (
-    Json,
-    ProtocolError,
-    ReceivedRequest,
-    Reply,
-    ScriptError,
-    deployment,
-    error_reply,
-)
+from .limits import RateLimit, RateLimiter, Remaining
+from .messages import Json, ProtocolError, ReceivedRequest, Reply, ScriptError
+from .protocols import REFUSALS, protocol_of
 from .state import State
 from .wire import Server
 
 Hook = Callable[[ReceivedRequest], Any]
+
+# Statuses that ask the client to come back.
+_BUSY = (429, 503, 529)
 
 
 @dataclass(frozen=True)
@@ -64,14 +60,14 @@ class ProviderSettings:
 
 
 class Provider:
-    """A local provider that speaks the OpenAI protocol; made by `provider(...)`.
+    """A local provider that speaks the protocols of OpenAI and Anthropic; made by `provider(...)`.
 
     Use it as a context manager, or call `start()` and `close()`. What a hook raises is answered
     with a 500 and raised again when the block ends.
 
     Attributes:
         url: Base URL for the OpenAI SDK, `/v1` included.
-        origin: Scheme, host and port alone: for the Azure, Groq and Together clients.
+        origin: Scheme, host and port alone: for the Anthropic, Azure, Groq and Together clients.
     """
 
     url: str
@@ -194,54 +190,52 @@ class Provider:
                     if isinstance(found, Reply):
                         return found
                     if found is not None:
-                        return self._dressed(request, Reply(body=found), {})
+                        return self._dressed(request, Reply(body=found), ())
             return self._ordinary(request, scripted or self._faults.draw())
         except Exception as error:  # noqa: BLE001 - raised again when the block ends
             cause = error.__cause__ if isinstance(error, ScriptError) else error
             self._errors.append(cause or error)
             message = f"the provider's script failed: {type(cause).__name__}: {cause}"
-            return error_reply(500, message, headers={"x-should-retry": "false"})
+            return protocol_of(request).error(500, message, headers={"x-should-retry": "false"})
 
     def _ordinary(self, request: ReceivedRequest, fault: str | None) -> Reply:
         limits, allowed = self._limiter.take(request.model, (len(request.body) + 3) // 4)
         if not allowed:
             fault = "rate_limit"
-        reply = self._refusal(fault) if fault in REFUSALS else self._run(request)
+        reply = self._refusal(request, fault) if fault in REFUSALS else self._run(request)
         self._latency.apply(request.model, reply)
         reply = self._dressed(request, reply, limits)
         if fault in DAMAGES:
-            return DAMAGES[fault](reply)
+            return DAMAGES[fault](reply, protocol_of(request))
         if reply.usage is not None:
             with self._lock:
                 self._bill[request.model] = self._bill.get(request.model, Bill()).plus(reply.usage)
         return reply
 
     def _run(self, request: ReceivedRequest) -> Reply:
+        answer = protocol_of(request).error
         try:
             return run(request, self._state)
         except ProtocolError as error:
-            return error_reply(error.status, str(error), code=error.code, param=error.param)
+            return answer(error.status, str(error), code=error.code, param=error.param)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             # Endpoints read what they need; a value of a wrong type shows only here.
-            return error_reply(400, "The request has a value of a wrong type.")
+            return answer(400, "The request has a value of a wrong type.")
 
-    def _refusal(self, fault: str) -> Reply:
-        status, kind, code, message = REFUSALS[fault]
-        retry = status in (429, 503) and fault != "quota"
+    def _refusal(self, request: ReceivedRequest, fault: str) -> Reply:
+        protocol = protocol_of(request)
+        retry = protocol.refusals[fault][0] in _BUSY and fault != "quota"
         headers = retry_headers(self._settings.retry_after) if retry else {}
-        return error_reply(status, message, type_=kind, code=code, headers=headers)
+        return protocol.refusal(fault, headers)
 
-    def _dressed(self, request: ReceivedRequest, reply: Reply, limits: dict[str, str]) -> Reply:
-        """The reply with the headers that OpenAI, or Azure, sends."""
-        identity = self._state.new_id("req_", 32)
-        headers = {
-            "x-request-id": identity,
-            "openai-processing-ms": str(max(1, round(reply.delay * 1000))),
-            "openai-version": "2020-10-01",
-            **limits,
+    def _dressed(
+        self, request: ReceivedRequest, reply: Reply, limits: tuple[Remaining, ...]
+    ) -> Reply:
+        """The reply with the headers that its provider sends."""
+        protocol = protocol_of(request)
+        reply.headers = {
+            **protocol.identity_headers(self._state.new_id("req_", 32), request, reply),
+            **protocol.limit_headers(limits),
             **reply.headers,
         }
-        if deployment(request.path):
-            headers["apim-request-id"] = identity
-        reply.headers = headers
         return reply

@@ -61,6 +61,16 @@ class State:
         text = "\x1f".join(map(str, (self.seed, *parts)))
         return blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
+    def was_seen(self, *parts: object) -> bool:
+        """Whether this was asked about before, as the beginning of a prompt; notes it."""
+        mark = self.digest("prefix", *parts)
+        with self._lock:
+            seen = mark in self._prefixes
+            if len(self._prefixes) > _CACHE_ENTRIES:
+                self._prefixes.clear()
+            self._prefixes.add(mark)
+        return seen
+
     def cached_tokens(self, model: str, prompt: str) -> int:
         """Tokens of the longest prefix seen before, in steps of 128 from 1,024; notes this one."""
         step = _CACHE_STEP * _CHARACTERS_PER_TOKEN

@@ -1,0 +1,75 @@
+"""What a response told, in one vocabulary for all protocols. A leaf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from llm_otel import semconv
+from llm_otel.usage import Usage
+
+# States in which work at the provider changes no more.
+_TERMINAL = frozenset({"completed", "failed", "incomplete", "cancelled", "expired"})
+
+
+class BodyError(NamedTuple):
+    """A failure that an answer reports.
+
+    Attributes:
+        code: The provider's word or number for it.
+        kind: Its class, one of `semconv.ERROR_CLASSES`.
+        status: HTTP status, if that is an error's.
+    """
+
+    code: str
+    kind: str
+    status: int | None = None
+
+
+class ReportedCost(NamedTuple):
+    """What a provider says that a call cost.
+
+    Attributes:
+        usd: The amount.
+        complete: False where the caller's own key was used and nobody says what that cost.
+        sign: Beginning of the response header without which the unit is not known.
+    """
+
+    usd: float
+    complete: bool = True
+    sign: bytes = b""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a response told.
+
+    Attributes:
+        response_id, model, status, service_tier, fingerprint: As the provider sent them.
+        finish_reasons: One per choice, in the conventions' words.
+        usage: None when the provider reported none.
+        error: A failure that came with HTTP 200.
+        cost: What the provider says that the call cost, where it says so.
+        background: The response was made in the background: its polls may be the only ones to
+            see its usage.
+        usage_source: Where `usage` is from: the provider, or our own count.
+        requests: Over how many requests `usage` is summed (a batch).
+    """
+
+    response_id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    service_tier: str | None = None
+    fingerprint: str | None = None
+    finish_reasons: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    error: BodyError | None = None
+    cost: ReportedCost | None = None
+    background: bool = False
+    usage_source: str = semconv.USAGE_FROM_PROVIDER
+    requests: int = 1
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the state that was told is a last one."""
+        return self.status in _TERMINAL

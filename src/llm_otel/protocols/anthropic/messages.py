@@ -1,0 +1,249 @@
+"""Messages, whole and streamed: usage, stop reasons, errors, headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llm_otel import semconv
+from llm_otel.base import read
+from llm_otel.protocols import costs, errors, usage
+from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.anthropic.stop_reasons import finish_reason
+from llm_otel.protocols.headers import Headers, passed
+from llm_otel.protocols.requests import ATTRIBUTES, Attributes, Reader, inner, strings
+from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, UsageMap
+from llm_otel.usage import Usage
+
+if TYPE_CHECKING:
+    from llm_otel.content.model import Content, Message
+    from llm_otel.providers.dialects import Dialect
+
+# Tokens read from a cache and written to one lie beside the input, thoughts inside the output.
+# https://docs.anthropic.com/en/api/messages#response-usage
+USAGE: UsageMap = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cache_read_input_tokens": ("cache_read_tokens", "input_tokens"),
+    "cache_creation_input_tokens": ("cache_write_tokens", "input_tokens"),
+    "cache_creation": {
+        "ephemeral_5m_input_tokens": "cache_write_short_tokens",
+        "ephemeral_1h_input_tokens": "cache_write_long_tokens",
+    },
+    "output_tokens_details": {"thinking_tokens": "reasoning_tokens"},
+    "server_tool_use": {
+        "web_search_requests": "web_searches",
+        "code_execution_requests": "uncounted_tools",
+    },
+}
+
+# Tools that run in a container, which is billed by the hour beyond a free allowance.
+# https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/code-execution-tool#usage-and-pricing
+_IN_CONTAINERS = frozenset({"code_execution", "bash_code_execution", "text_editor_code_execution"})
+
+# https://docs.anthropic.com/en/api/rate-limits#response-headers
+HEADERS = Headers(
+    request_ids=(b"request-id", b"x-request-id", b"x-amzn-requestid"),
+    limits={
+        b"anthropic-ratelimit-requests-limit": semconv.RATELIMIT_REQUESTS_LIMIT,
+        b"anthropic-ratelimit-requests-remaining": semconv.RATELIMIT_REQUESTS_REMAINING,
+        # The tightest of those of the organisation and the workspace, where it is sent.
+        b"anthropic-ratelimit-tokens-limit": semconv.RATELIMIT_TOKENS_LIMIT,
+        b"anthropic-ratelimit-tokens-remaining": semconv.RATELIMIT_TOKENS_REMAINING,
+        b"anthropic-ratelimit-input-tokens-limit": semconv.RATELIMIT_TOKENS_LIMIT,
+        b"anthropic-ratelimit-input-tokens-remaining": semconv.RATELIMIT_TOKENS_REMAINING,
+    },
+    resets={
+        b"anthropic-ratelimit-requests-reset": semconv.RATELIMITS[:2],
+        b"anthropic-ratelimit-tokens-reset": semconv.RATELIMITS[2:],
+    },
+    over=passed,
+)
+
+
+def _json(schema: object) -> str | None:
+    return "json" if read.text(schema, "type") == "json_schema" else None
+
+
+_EFFORT: Reader = inner("effort", read.string)
+_ATTRIBUTES: Attributes = {
+    **{key: ATTRIBUTES[key] for key in ("temperature", "top_p", "top_k", "max_tokens")},
+    "stop_sequences": ((semconv.REQUEST_STOP_SEQUENCES, strings),),
+    "output_config": (
+        (semconv.REQUEST_REASONING_LEVEL, _EFFORT),
+        (semconv.OUTPUT_TYPE, inner("format", _json)),
+    ),
+    "output_format": ((semconv.OUTPUT_TYPE, _json),),
+}
+
+
+class Messages(Protocol):
+    """A message is the answer, or the error object in its place."""
+
+    headers = HEADERS
+    attributes = _ATTRIBUTES
+
+    def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
+        """Everything that a whole message tells."""
+        body = read.fields(node)
+        reported = body.get("usage")
+        result = Answer(
+            read.string(body.get("id")),
+            read.string(body.get("model")),
+            service_tier=_tier(reported),
+            usage=message_usage(reported, endpoint),
+        )
+        if dialect.costs:
+            result.cost = costs.in_answer((body,), dialect)
+        if body.get("content") is not None or body.get("stop_reason") is not None:
+            result.finish_reasons = [finish_reason(body.get("stop_reason"))]
+        if result.usage is None or body.get("error"):
+            result.error = errors.in_body(body, dialect)
+        elif any(map(_is_uncounted, read.items(body, "content"))):
+            result.usage.partial = True
+        return result
+
+    def fold(self, endpoint: Endpoint, dialect: Dialect) -> Fold:
+        """Typed events, from `message_start` to `message_stop`."""
+        return Events(self, endpoint, dialect)
+
+    def request_content(self, body: object) -> Content:
+        """Messages, system and tools."""
+        from llm_otel.protocols.anthropic.content import request_content
+
+        return request_content(body)
+
+    def response_content(self, response: object) -> list[Message]:
+        """The message."""
+        from llm_otel.protocols.anthropic.content import response_content
+
+        return response_content(response)
+
+    def accumulator(self) -> Accumulator:
+        """Blocks, as their events tell them."""
+        from llm_otel.protocols.anthropic.content import Blocks
+
+        return Blocks()
+
+
+def _tier(reported: object) -> str | None:
+    """What the message is billed at: the fast mode is no service tier, and has a price as one."""
+    if read.get(reported, "speed") == "fast":
+        return "fast"
+    return read.string(read.get(reported, "service_tier"))
+
+
+def message_usage(reported: object, endpoint: Endpoint) -> Usage | None:
+    """The usage of a message, with what its total leaves out."""
+    used = usage.usage(None, endpoint, reported if reported is not None else ())
+    if used is None:
+        return None
+    if not used.output_tokens or read.get(reported, "inference_geo") == "us":
+        # Every answer has tokens; inference in the US costs more with some models.
+        used.partial = True
+    iterations = read.items(reported, "iterations")
+    kinds = [read.text(each, "type") for each in iterations]
+    extra = []
+    for kind, each in zip(kinds, iterations):
+        if kind in _BESIDE and (more := usage.usage(None, endpoint, each)) is not None:
+            if kind == "advisor_message":
+                extra.append((read.text(each, "model"), more))
+            else:
+                add(used, more)
+    used.extra = tuple(extra)
+    if "fallback_message" in kinds and "message" in kinds:
+        used.partial = True  # two models answered, and the sums are those of one price
+    return used
+
+
+# Parts of the work that the message's own counts do not hold: of the same model, and of another.
+# https://docs.anthropic.com/en/docs/build-with-claude/compaction
+_BESIDE = frozenset({"compaction", "advisor_message"})
+
+
+def add(used: Usage, more: Usage) -> None:
+    """Add a usage to another one of the same model."""
+    for name in _COUNTS:
+        setattr(used, name, getattr(used, name) + getattr(more, name))
+    used.extra = (*used.extra, *more.extra)
+    used.partial |= more.partial
+
+
+_COUNTS = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+    "cache_write_long_tokens", "reasoning_tokens", "web_searches",
+)  # fmt: skip
+
+
+def _is_uncounted(block: object) -> bool:
+    """Whether a block is the call of a tool whose price the usage does not show."""
+    return (
+        read.text(block, "type") == "server_tool_use" and read.text(block, "name") in _IN_CONTAINERS
+    )
+
+
+class Events:
+    """Folds the events of a stream.
+
+    The first tells who answers and what the input was; its count of the output is a placeholder.
+    The last but one tells the whole usage and why the message stopped.
+    """
+
+    __slots__ = ("_deltas", "_error", "_protocol", "_start", "_stop", "_uncounted", "dialect",
+                 "endpoint", "hides")  # fmt: skip
+
+    def __init__(self, protocol: Messages, endpoint: Endpoint, dialect: Dialect) -> None:
+        self._protocol = protocol
+        self.endpoint = endpoint
+        self.dialect = dialect
+        self.hides = False
+        self._start: object = None
+        self._deltas: list[object] = []
+        self._stop: object = None
+        self._error: object = None
+        self._uncounted = False
+
+    def goes_on(self, chunk: Any) -> bool:
+        """Whether an event is a piece of a block, of which there are many; see `Fold`."""
+        return bool(chunk.__dict__["type"] == "content_block_delta")
+
+    def add(self, chunk: Any) -> None:
+        """Take an event in."""
+        kind = read.text(chunk, "type")
+        if kind == "message_start":
+            self._start = read.get(chunk, "message")
+        elif kind == "message_delta":
+            if read.get(chunk, "usage") is not None:
+                self._deltas = [*self._deltas[-_MOST:], read.get(chunk, "usage")]
+            self._stop = read.path(chunk, ("delta", "stop_reason")) or self._stop
+        elif kind == "content_block_start":
+            self._uncounted |= _is_uncounted(read.get(chunk, "content_block"))
+        elif kind == "message_stop":
+            self._stop = self._stop or "error"
+        elif kind == "error" or (kind is None and read.get(chunk, "error") is not None):
+            self._error = chunk
+
+    def answer(self) -> Answer:
+        """What the events told so far."""
+        start = read.fields(self._start)
+        begun = {**read.fields(start.get("usage"))}
+        begun.pop("output_tokens", None)
+        whole = {**start, "usage": usage.merged((begun, *self._deltas)), "content": None}
+        result = self._protocol.answer(
+            {**whole, "stop_reason": self._stop}, self.endpoint, self.dialect
+        )
+        if self._error is not None:
+            result.error = errors.in_event(self._error, self.dialect)
+        if self._start is not None and self._stop is None:
+            result.finish_reasons = ["error"]
+        if result.usage is not None and (self._uncounted or not self.ended):
+            result.usage.partial = True
+        return result
+
+    @property
+    def ended(self) -> bool:
+        """Whether the event came that says why the message stopped."""
+        return self._stop is not None
+
+
+# So many usages of one stream are kept besides the last; each tells what was used so far.
+_MOST = 8

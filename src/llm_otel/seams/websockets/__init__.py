@@ -1,0 +1,1 @@
+"""Connections of an SDK that carry many responses: the classes, a session, its responses."""

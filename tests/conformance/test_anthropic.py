@@ -1,0 +1,335 @@
+"""What is Anthropic's own: caches by lifetime, thinking, hosted tools, clouds, the SDK's spans."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anthropic
+import pytest
+from opentelemetry import trace
+
+from llm_otel import semconv
+from llm_otel.testing import FakeClock, RateLimit, Reply, provider
+
+MODEL = "claude-sonnet-5"  # 2 USD and 10 USD for a million; cache 2.5, 4 (1 h), 0.2
+ASK: dict[str, Any] = {
+    "model": MODEL,
+    "max_tokens": 500,
+    "messages": [{"role": "user", "content": "Hello there"}],
+}
+LONG = "A long document about nothing at all. " * 200  # 1,900 tokens
+
+
+@pytest.fixture
+def client(p):
+    with anthropic.Anthropic(base_url=p.origin, api_key="test", max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def told(instrumented):
+    """Telemetry in which the local provider is Anthropic, with its prices."""
+    return instrumented(providers={"127.0.0.1": "anthropic"})
+
+
+def message(usage: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "content": [{"type": "text", "text": "Yes."}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 1000, "output_tokens": 100, **usage},
+        **more,
+    }
+
+
+def stream(body: dict[str, Any], *between: dict[str, Any]) -> Reply:
+    """The stream that amounts to a message."""
+    usage = body["usage"]
+    start = {**body, "content": [], "stop_reason": None}
+    start["usage"] = {"input_tokens": usage["input_tokens"], "output_tokens": 7}
+    blocks = [
+        {"type": "content_block_start", "index": index, "content_block": block}
+        for index, block in enumerate(body["content"])
+    ]
+    events = [
+        {"type": "message_start", "message": start},
+        *blocks,
+        *between,
+        {"type": "message_delta", "delta": {"stop_reason": body["stop_reason"]}, "usage": usage},
+        {"type": "message_stop"},
+    ]
+    lines = "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events)
+    return Reply(headers={"content-type": "text/event-stream"}, body=lines)
+
+
+CACHES = {
+    "cache_read_input_tokens": 300,
+    "cache_creation_input_tokens": 700,
+    "cache_creation": {"ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 200},
+}
+PLAIN = 1000 * 2 + 100 * 10  # millionths of a USD
+ADVICE = {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 10,
+          "output_tokens": 10}  # fmt: skip
+
+# Usage -> input, output, cached, written, millionths of a USD, whether the cost is incomplete.
+USAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int, int, float, bool]]] = {
+    "plain": ({}, (1000, 100, 0, 0, PLAIN, False)),
+    "caches by lifetime": (
+        CACHES, (2000, 100, 300, 700, PLAIN + 300 * 0.2 + 500 * 2.5 + 200 * 4, False),
+    ),
+    "thinking": (
+        {"output_tokens_details": {"thinking_tokens": 60}}, (1000, 100, 0, 0, PLAIN, False)
+    ),
+    "web search": (
+        {"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1}},
+        (1000, 100, 0, 0, PLAIN + 2 * 10_000, False),
+    ),
+    "in the US": ({"inference_geo": "us"}, (1000, 100, 0, 0, PLAIN, True)),
+    "anywhere": ({"inference_geo": "global"}, (1000, 100, 0, 0, PLAIN, False)),
+    "standard": ({"service_tier": "standard"}, (1000, 100, 0, 0, PLAIN, False)),
+    "batch": ({"service_tier": "batch"}, (1000, 100, 0, 0, PLAIN / 2, False)),
+    "compaction": (
+        {"iterations": [{"type": "message", "input_tokens": 1000, "output_tokens": 100},
+                        {"type": "compaction", "input_tokens": 50, "output_tokens": 5,
+                         "cache_read_input_tokens": 10, "cache_creation_input_tokens": 0}]},
+        (1060, 105, 10, 0, PLAIN + 50 * 2 + 5 * 10 + 10 * 0.2, False),
+    ),
+    "advisor": ({"iterations": [ADVICE]}, (1000, 100, 0, 0, PLAIN + 10 * 5 + 10 * 25, False)),
+    "no output": ({"output_tokens": 0}, (1000, 0, 0, 0, 1000 * 2, True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["whole", "stream"])
+@pytest.mark.parametrize("name", USAGES)
+def test_usage(told, client, p, name, how):
+    """Tokens, their parts and the cost are what Anthropic bills, whole and streamed."""
+    usage, (tokens_in, tokens_out, cached, written, cost, incomplete) = USAGES[name]
+    body = message(usage)
+    p.enqueue(Reply(body=body) if how == "whole" else stream(body))
+    answer = client.beta.messages.create(**ASK, stream=how == "stream")
+    if how == "stream":
+        list(answer)
+    value, attributes = told.value, told.span.attributes
+    assert {
+        "input": value("gen_ai.tokens.consumed", token_type="input"),
+        "output": value("gen_ai.tokens.consumed", token_type="output"),
+        "cached": value("gen_ai.tokens.cached", cache="read"),
+        "written": value("gen_ai.tokens.cached", cache="write"),
+        "cost": round(value("gen_ai.cost.usd") * 1e6, 3),
+        "status": attributes.get("llm_otel.cost.status"),
+        "tier": attributes.get("openai.response.service_tier"),
+    } == {
+        "input": tokens_in,
+        "output": tokens_out,
+        "cached": cached,
+        "written": written,
+        "cost": round(cost, 3),
+        "status": "incomplete" if incomplete else None,
+        "tier": None,
+    }
+
+
+def test_fast_mode(told, client, p):
+    """The fast mode has a price of its own."""
+    p.enqueue(Reply(body=message({"speed": "fast"}, model="claude-opus-5")))
+    client.messages.create(**{**ASK, "model": "claude-opus-5"})
+    assert told.value("gen_ai.cost.usd") == pytest.approx((1000 * 10 + 100 * 50) / 1e6)
+
+
+@pytest.mark.parametrize("how", ["whole", "stream"])
+def test_code_execution(told, client, p, how):
+    """A container is billed by the hour, which nobody tells: the cost is incomplete."""
+    use = {"type": "server_tool_use", "id": "s1", "name": "bash_code_execution", "input": {}}
+    body = message({}, content=[use, {"type": "text", "text": "4"}])
+    p.enqueue(Reply(body=body) if how == "whole" else stream(body))
+    answer = client.messages.create(**ASK, stream=how == "stream")
+    if how == "stream":
+        list(answer)
+    assert told.span.attributes["llm_otel.cost.status"] == "incomplete"
+
+
+@pytest.mark.parametrize("how", ["closed", "cut"])
+def test_the_placeholder_is_no_usage(told, client, p, how):
+    """A stream that never told its end has an input, and an output that nobody knows."""
+    if how == "cut":
+        whole = stream(message({})).body
+        head = whole.partition("event: message_delta")[0]
+        p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=head))
+        list(client.messages.create(**ASK, stream=True))
+    else:
+        p.enqueue(stream(message({})))
+        with client.messages.stream(**ASK) as events:
+            next(iter(events))
+    attributes = told.span.attributes
+    assert attributes["gen_ai.usage.input_tokens"] == 1000
+    assert "gen_ai.usage.output_tokens" not in attributes
+    assert attributes["llm_otel.cost.status"] == "incomplete"
+    assert told.value("gen_ai.tokens.consumed") == 1000
+    reason = "cancelled" if how == "closed" else "error"
+    assert attributes["gen_ai.response.finish_reasons"] == (reason,)
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason"),
+    [("end_turn", "stop"), ("stop_sequence", "stop"), ("max_tokens", "length"),
+     ("model_context_window_exceeded", "length"), ("tool_use", "tool_call"),
+     ("refusal", "content_filter"), ("pause_turn", "pause_turn"), (None, "error")],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["whole", "stream"])
+def test_stop_reasons(told, client, p, stop, reason, how):
+    """Stop reasons are told in the conventions' words."""
+    body = message({}, stop_reason=stop)
+    p.enqueue(Reply(body=body) if how == "whole" else stream(body))
+    answer = client.messages.create(**ASK, stream=how == "stream")
+    if how == "stream":
+        list(answer)
+    assert told.span.attributes["gen_ai.response.finish_reasons"] == (reason,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "expected"),
+    [("overloaded_error", 529, "server"), ("api_error", 500, "server"),
+     ("rate_limit_error", 429, "rate_limit"), ("authentication_error", 401, "authentication"),
+     ("permission_error", 403, "permission"), ("not_found_error", 404, "not_found"),
+     ("billing_error", 402, "insufficient_funds"), ("timeout_error", 504, "timeout"),
+     ("invalid_request_error", 400, "invalid_request"), ("request_too_large", 413,
+      "invalid_request")],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["whole", "stream", "inside"])
+def test_errors(told, client, p, kind, status, expected, how):
+    """Errors have their class, refused at once or in the middle of a stream with status 200."""
+    body = {"type": "error", "error": {"type": kind, "message": "no"}, "request_id": "req_1"}
+    if how == "inside":
+        p.enqueue(stream(message({}), body))
+    else:
+        p.enqueue(Reply(status=status, body=body))
+    with pytest.raises(anthropic.APIStatusError):
+        list(client.messages.create(**ASK, stream=how != "whole"))
+    kinds = [point.attributes["error_type"] for point in told.points("gen_ai.errors")]
+    known = kind not in ("timeout_error", "request_too_large")
+    assert kinds == [expected if how != "inside" or known else kinds[0]]
+    assert told.span.status == "ERROR"
+
+
+def test_request_attributes(told, client):
+    """What the request says is on the span, and nothing that tells who the user is."""
+    schema = {"type": "object", "properties": {}}
+    body = {
+        **ASK,
+        "temperature": 0.5,
+        "top_k": 5,
+        "stop_sequences": ["x", "y"],
+        "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": schema}},
+        "metadata": {"user_id": "u-secret"},
+    }
+    client.post("/v1/messages", cast_to=anthropic.types.Message, body=body)
+    attributes = told.span.attributes
+    assert {
+        name: attributes.get(f"gen_ai.{name}")
+        for name in ("request.max_tokens", "request.temperature", "request.top_k", "output.type",
+                     "request.stop_sequences", "request.reasoning.level")
+    } == {
+        "request.max_tokens": 500,
+        "request.temperature": 0.5,
+        "request.top_k": 5,
+        "output.type": "json",
+        "request.stop_sequences": ("x", "y"),
+        "request.reasoning.level": "low",
+    }  # fmt: skip
+    assert "u-secret" not in str(attributes)
+
+
+def test_counting_is_no_call(told, client):
+    """Counting tokens asks no model."""
+    client.messages.count_tokens(model=MODEL, messages=ASK["messages"])
+    client.beta.messages.count_tokens(model=MODEL, messages=ASK["messages"])
+    assert told.spans == []
+
+
+def test_headroom(instrumented):
+    """What is left of the limits is known from the headers, until they are full again."""
+    telemetry = instrumented(providers={"127.0.0.1": "anthropic"})
+    limit = RateLimit(requests=10, tokens=1000, window=60)
+    with (
+        provider(rate_limit=limit, clock=FakeClock()) as p,
+        anthropic.Anthropic(base_url=p.origin, api_key="test") as client,
+    ):
+        raw = client.messages.with_raw_response.create(**ASK)
+    left = int(raw.headers["anthropic-ratelimit-tokens-remaining"])
+    labels = {"provider": "anthropic", "model": MODEL}
+    assert telemetry.value("gen_ai.ratelimit.requests.limit", **labels) == 10
+    assert telemetry.value("gen_ai.ratelimit.requests.remaining", **labels) == 9
+    assert telemetry.value("gen_ai.ratelimit.tokens.remaining", **labels) == left
+
+
+# ------------------------------------------------------------------ clouds
+def _vertex(p):
+    return anthropic.AnthropicVertex(
+        base_url=p.origin + "/v1", region="europe-west1", project_id="x", access_token="x"
+    )
+
+
+def _bedrock(p):
+    return anthropic.AnthropicBedrock(
+        base_url=p.origin, aws_region="us-east-1", aws_access_key="x", aws_secret_key="x"
+    )
+
+
+@pytest.mark.parametrize("how", ["whole", "stream", "helper"])
+@pytest.mark.parametrize("cloud", [_vertex, _bedrock], ids=["vertex", "bedrock"])
+def test_clouds(instrumented, p, cloud, how):
+    """Messages on Vertex AI and Bedrock are calls like any other, AWS' frames included."""
+    telemetry = instrumented()
+    with cloud(p) as client:
+        if how == "helper":
+            with client.messages.stream(**ASK) as stream:
+                stream.get_final_message()
+        else:
+            answer = client.messages.create(**ASK, stream=how == "stream")
+            if how == "stream":
+                list(answer)
+    bill = p.bill[MODEL]
+    assert telemetry.span.name == f"chat {MODEL}"
+    value = telemetry.value
+    assert value("gen_ai.tokens.consumed", token_type="input") == bill.input_tokens
+    assert value("gen_ai.tokens.consumed", token_type="output") == bill.output_tokens
+    assert telemetry.span.attributes["gen_ai.response.finish_reasons"] == ("stop",)
+    assert value("llm_otel.internal_errors") == 0
+
+
+# ------------------------------------------------------------------ the SDK's own spans
+@pytest.mark.parametrize("how", ["whole", "stream", "helper", "raw"])
+def test_the_sdks_own_spans(instrumented, client, monkeypatch, how):
+    """They stand below ours, whole as without us; our metrics count the call once."""
+    telemetry = instrumented(providers={"127.0.0.1": "anthropic"})
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", telemetry._memory.tracer_provider)
+    if how == "helper":
+        with client.messages.stream(**ASK) as stream:
+            stream.get_final_message()
+    elif how == "raw":
+        list(client.messages.with_raw_response.create(**ASK, stream=True).parse())
+    else:
+        answer = client.messages.create(**ASK, stream=how == "stream")
+        if how == "stream":
+            list(answer)
+    assert telemetry.tree() == f"chat {MODEL}\n  anthropic.messages.create"
+    ours, theirs = telemetry.spans
+    for name in (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.RESPONSE_ID):
+        assert theirs.attributes[name] == ours.attributes[name]
+    assert theirs.attributes["anthropic.message.stop_reason"] == "end_turn"
+    assert telemetry.count("gen_ai.request.duration") == 1
+    total = sum(ours.attributes[f"gen_ai.usage.{each}_tokens"] for each in ("input", "output"))
+    assert telemetry.value("gen_ai.tokens.consumed") == total
+    assert telemetry.value("gen_ai.cost.usd") > 0
+
+
+def test_without_a_provider_of_spans_nothing_is_sent(instrumented, client, p):
+    """The SDK sends the ids of the current span to Anthropic: never those of ours alone."""
+    instrumented()
+    client.messages.create(**ASK)
+    assert "traceparent" not in p.requests[0].headers
