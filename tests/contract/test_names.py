@@ -22,9 +22,9 @@ PARTICIPLES = frozenset(_WORDS.split())
 # How many are left, by package. A number here may fall and must not rise; where none is left, the
 # package goes from the table.
 MOST = {
-    "core": 61,
+    "core": 60,
     "digest": 2,  # names in its JSON
-    "lake": 137,
+    "lake": 129,
     "protocols": 32,
     "providers": 1,
     "seams": 36,

@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lake import samples
 
 import llm_otel.lake
-from llm_otel.lake.decode import METRICS, TRACES
+from llm_otel.lake.decode import METRICS, TRACES, span_columns
+from llm_otel.lake.decode.span_batch import Batch
 from llm_otel.lake.ingest import Busy, Ingest, Limits
 from llm_otel.lake.segment import read
 
@@ -170,24 +172,21 @@ def test_a_write_that_fails_leaves_no_torn_record(tmp_path: Path) -> None:
 def test_a_request_that_cannot_be_decoded_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is kept in a file, and the others are stored."""
-    from llm_otel.lake.decode import vectors
-    from llm_otel.lake.decode.spans import Spans
+    """It is kept in a file; the other requests, and the spans beside the bad one, are stored."""
+    columns = span_columns.columns
 
-    add = Spans.add
-    monkeypatch.setattr(vectors, "decode", lambda _: 1 / 0)
-
-    def fails(self: Spans, request: object) -> None:
-        if b"poison" in request.SerializeToString():  # type: ignore[attr-defined]
+    def fails(batch: Batch) -> dict[str, Any]:
+        if "poison" in batch.attributes.names:
             raise RuntimeError("a bug of ours")
-        add(self, request)
+        return columns(batch)
 
-    monkeypatch.setattr(Spans, "add", fails)
-    poison = samples.spans({"x": "poison"}, seed=1).SerializeToString()
+    monkeypatch.setattr(span_columns, "columns", fails)
+    many = [samples.CHAT] * 5
+    poison = samples.spans(*many, {"poison": 1}, *many, seed=1).SerializeToString()
     with Ingest(tmp_path) as ingest:
         ingest.accept(TRACES, poison).result(10)
         ingest.accept(TRACES, samples.spans(samples.CHAT, seed=2).SerializeToString()).result(10)
-    assert count(tmp_path) == 1
+    assert (count(tmp_path), count(tmp_path, "calls")) == (11, 11)
     (kept,) = (tmp_path / "rejected").iterdir()
     assert kept.read_bytes() == poison
 

@@ -109,6 +109,12 @@ def _thanos(into: Path) -> None:
         _go(into, "install", *tags, *_SMALL, "./cmd/thanos", cwd=source)
 
 
+def _seaweedfs(into: Path) -> None:
+    # Its tags are no versions of a Go module: the commit of release 4.53.
+    commit = "v0.0.0-20261109003541-7506e5f91cd6"
+    _from_module(into, "github.com/seaweedfs/seaweedfs", commit, {"weed": "weed"})
+
+
 def _from_module(
     into: Path, module: str, version: str, programs: dict[str, str], *flags: str
 ) -> None:
@@ -162,6 +168,15 @@ SOURCES: dict[str, Source] = {
         4,
         "quay.io/thanos/thanos:v0.42.4",
         "/bin/{}",
+        everywhere=False,
+    ),
+    "seaweedfs": Source(
+        "4.53",
+        ("weed",),
+        _seaweedfs,
+        5,
+        "chrislusf/seaweedfs:4.53",
+        "/usr/bin/{}",
         everywhere=False,
     ),
 }

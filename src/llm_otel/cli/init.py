@@ -56,6 +56,8 @@ def command(folder: Path, force: bool) -> None:
             click.echo(f"removed {path}")
     for path in steps.edits:
         click.echo(_kept(path, path + stack.BESIDE in steps.beside, path in texts))
+    for path in steps.unmerged:
+        click.echo(f"{path} is still there: delete it once you have merged it")
     current = len(texts) - len(steps.writes) - len(steps.edits)
     origin = f", before {before}" if before not in (None, __version__) else ""
     click.echo(

@@ -130,7 +130,9 @@ def _begin(
         server,
         request,
         context,
-        own_span=not rivals.has_span(context, client, spec.package, funnel.function, endpoint),
+        own_span=not rivals.has_span(
+            context, client, spec.package, funnel.function, endpoint.methods
+        ),
         unasked=unasked,
     )
     try:

@@ -17,12 +17,12 @@ from typing import Any, Final
 from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
 
+from llm_otel.connections import Connection, ConnectionServer
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json, read_protobuf
 from llm_otel.lake.ingest import Busy
 from llm_otel.lake.wal import LogFull
 from llm_otel.listening import host_name
 from llm_otel.receiver import compression
-from llm_otel.receiver.connections import Connection, ConnectionServer
 from llm_otel.receiver.memory import Account, NoMemory
 from llm_otel.receiver.service import LARGEST_BODY, PATIENCE_S, SYNC_S, Service
 

@@ -40,9 +40,12 @@ class Plan:
 
     Attributes:
         writes: Files that are missing or that an earlier version wrote, and their text.
-        beside: Of kept files, the new version that the user has not seen yet.
+        beside: Of edited files, the new version that the user has not seen yet.
         edits: Files that the user changed.
-        leftovers: Files that an earlier version wrote and that there no longer are.
+        leftovers: Files that an earlier version wrote and this one does not have; new versions
+            beside files that are no longer changed.
+        unmerged: New versions that an earlier run wrote beside files, and that may still be
+            needed.
         hashes: What the record says afterwards.
         is_new: Whether the folder has no record yet.
     """
@@ -51,6 +54,7 @@ class Plan:
     beside: Mapping[str, str]
     edits: tuple[str, ...]
     leftovers: tuple[str, ...]
+    unmerged: tuple[str, ...]
     hashes: Mapping[str, str]
     is_new: bool
 
@@ -105,12 +109,22 @@ def plan(root: Path, texts: Mapping[str, str], *, force: bool = False) -> Plan:
             beside[path + BESIDE] = text
     leftovers = [path for path in before if path not in texts and (root / path).is_file()]
     edited_leftovers = {path for path in leftovers if _hash_of(root / path) != before[path]}
+    edits += sorted(edited_leftovers)
+    removals = [path for path in leftovers if path not in edited_leftovers]
+    unmerged: list[str] = []
     hashes = {path: _hash(text) for path, text in texts.items()}
+    for path in before:
+        present = _hash_of(root / (path + BESIDE))
+        if present is None or path + BESIDE in beside:
+            continue
+        as_written = present in (before[path], hashes.get(path))
+        (removals if as_written and path not in edits else unmerged).append(path + BESIDE)
     return Plan(
         writes,
         beside,
-        (*edits, *sorted(edited_leftovers)),
-        tuple(path for path in leftovers if path not in edited_leftovers),
+        tuple(edits),
+        tuple(removals),
+        tuple(unmerged),
         {**hashes, **{path: before[path] for path in edited_leftovers}},
         record is None,
     )
@@ -144,8 +158,15 @@ def _write(root: Path, path: str, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     for folder in new_folders:
         folder.chmod(_SECRETS_MODE if folder == root / _SECRETS else _FOLDER_MODE)
-    target.write_text(text, encoding="utf-8", newline="\n")
-    target.chmod(_FILE_MODE)
+    # Whoever reads the file meanwhile, or after a crash, has the old one or the new one whole.
+    file = target.resolve()
+    draft = file.with_name(f".{file.name}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.chmod(_FILE_MODE)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _read(root: Path) -> dict[str, str] | None:

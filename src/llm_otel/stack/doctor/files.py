@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from llm_otel.errors import ConfigError
 from llm_otel.stack.config import Config
 from llm_otel.stack.doctor.compose import Service
 from llm_otel.stack.doctor.result import Result, failed, ok, warning
+from llm_otel.stack.folder import version
 from llm_otel.stack.render import files, leftovers, stale
 
 _AREA: Final = "files"
@@ -31,7 +33,7 @@ def check(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
             if not path.exists():
                 problems += 1
                 text = f"{service.name} mounts {_name(folder, path)}, which does not exist"
-                yield failed(_AREA, text, "Take it from the repository: git checkout.")
+                yield failed(_AREA, text, _origin(folder, path))
                 continue
             for each in _tree(path) if SECRETS not in path.parts else [path]:
                 readable_count += 1
@@ -103,6 +105,13 @@ def _tree(path: Path) -> Iterator[Path]:
     yield path
     if path.is_dir():
         yield from sorted(path.rglob("*"))
+
+
+def _origin(folder: Path, path: Path) -> str:
+    """What brings back a file of the stack."""
+    if version(folder) is None:
+        return f"Take it from the repository: git checkout -- {_name(folder, path)}"
+    return f"Write it: llm-otel init {shlex.quote(str(folder))}"
 
 
 def _name(folder: Path, path: Path) -> str:
