@@ -67,7 +67,8 @@ def _answer(attributes: dict[str, Any], record: Record) -> None:
         attributes[semconv.RESPONSE_ID] = answer.response_id
     if answer.model is not None:
         attributes[semconv.RESPONSE_MODEL] = answer.model
-    attributes.update(answer.attributes)
+    if answer.attributes:
+        attributes.update(answer.attributes)
     request_id = headroom.request_id(
         record.result, record.response, record.endpoint.protocol.headers
     )

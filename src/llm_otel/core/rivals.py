@@ -6,7 +6,9 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Generic
+from itertools import starmap
+from operator import contains, getitem, is_
+from typing import Any, Generic, NamedTuple
 
 from opentelemetry.context import Context
 
@@ -45,11 +47,27 @@ DEEPEST = 32
 _MOST = 64
 
 Methods = tuple[tuple[str, str], ...]
+_Place = tuple[Mapping[str, object], str]
 
-# What stood where, and whether a rival was among it: namespace, name, value.
-_Places = tuple[tuple[Mapping[str, object], str, object], ...]
-_known: dict[tuple[type, str, Methods], tuple[_Places, bool]] = {}
+
+class _Places(NamedTuple):
+    """Where somebody may put something in place of the client's own functions.
+
+    Attributes:
+        full: Where something is.
+        values: What is there.
+        empty: Where nothing is.
+    """
+
+    full: tuple[_Place, ...]
+    values: tuple[object, ...]
+    empty: tuple[_Place, ...]
+
+
 _NOTHING: Mapping[str, object] = {}
+
+# What stood where, and whether a rival was among it.
+_known: dict[tuple[type, str, Methods], tuple[_Places, bool]] = {}
 
 
 def suppressed(context: Context) -> bool:
@@ -79,38 +97,42 @@ def has_span(
     if known is None or not _same(known[0]):
         if len(_known) >= _MOST:
             _known.clear()
-        places = tuple(_places(type(client), package, function, methods))
-        rival = _warned_of_rival([value for _, _, value in places], package)
+        stands = tuple(_places(type(client), package, function, methods))
+        full = tuple(place for place in stands if place[1] in place[0])
+        empty = tuple(place for place in stands if place[1] not in place[0])
+        values = tuple(starmap(getitem, full))
+        places = _Places(full, values, empty)
+        rival = _warned_of_rival(list(values), package)
         known = _known[key] = (places, rival)
     return known[1]
 
 
 def _same(places: _Places) -> bool:
-    # By identity: a wrapper says that it equals what it wraps. A generator would cost twice this.
-    for namespace, name, value in places:  # noqa: SIM110
-        if namespace.get(name) is not value:
-            return False
-    return True
+    """Whether nobody has changed anything: by identity, as a wrapper says that it equals what it
+    wraps. In C, as this is looked at in each call."""
+    try:
+        same = all(map(is_, starmap(getitem, places.full), places.values))
+    except KeyError:  # something was there and is not
+        return False
+    return same and not any(starmap(contains, places.empty))
 
 
-def _places(
-    cls: type, package: str, function: str, methods: Methods
-) -> Iterator[tuple[Mapping[str, object], str, Any]]:
-    """Where somebody may put something in place of the client's own functions, and what is there,
-    with the modules and classes on the way."""
+def _places(cls: type, package: str, function: str, methods: Methods) -> Iterator[_Place]:
+    """Where somebody may put something in place of the client's own functions, and the modules and
+    classes on the way."""
     for owner in cls.__mro__:
         if owner not in (object, Generic):
-            yield vars(owner), function, vars(owner).get(function)
+            yield vars(owner), function
     for suffix, path in methods:
         class_name, _, method = path.partition(".")
         module_name = f"{package}.{suffix}"
         module = sys.modules.get(module_name)
         if module is None:  # not imported yet
-            yield sys.modules, module_name, None
+            yield sys.modules, module_name
         holder = getattr(module, class_name, None)
         if holder is not None:
-            yield vars(module), class_name, vars(module).get(class_name)
-            yield vars(holder), method, vars(holder).get(method)
+            yield vars(module), class_name
+            yield vars(holder), method
 
 
 def _warned_of_rival(functions: list[object], package: str) -> bool:

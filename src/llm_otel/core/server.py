@@ -65,7 +65,7 @@ class Servers:
             return self._resolve(client, default, url)
         base = client._base_url if base_url is None else base_url
         # A text may be made anew for each request; another object must be the very same.
-        key = base if type(base) is str else id(base)
+        key = id(base) if base_url is None or type(base) is not str else base
         known = self._known.get(key)
         if known is not None and known[1] is type(client) and (known[0] is base or key is base):
             return known[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -53,7 +54,7 @@ class Answer:
         background: The response was made in the background: its polls may be the only ones to
             see its usage.
         usage_source: Where `usage` is from: the provider, or our own count.
-        attributes: Span attributes that only this protocol has.
+        attributes: Span attributes that only this protocol has, if there are any.
         requests: Over how many requests `usage` is summed (a batch).
     """
 
@@ -67,7 +68,7 @@ class Answer:
     cost: ReportedCost | None = None
     background: bool = False
     usage_source: str = semconv.USAGE_FROM_PROVIDER
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] | None = None
     requests: int = 1
 
     @property

@@ -142,9 +142,11 @@ def _collect(counts: Counts, reported: Mapping[str, object], names: UsageMap) ->
                 amount = _AMOUNTS.get(destination, read.count)(value)
                 if amount > counts.get(destination, 0):
                     counts[destination] = amount
+        elif destination is None:
+            pass
         elif type(destination) is tuple:
             _add_beside(counts, destination, read.count(value))
-        elif destination is not None:
+        else:
             _collect(counts, read.fields(value), destination)  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from llm_otel.base import guard, read
 from llm_otel.clients.spec import ClientSpec
@@ -95,30 +95,33 @@ def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Requ
     """The request in the arguments of `request`; None where they hold nothing that the SDK could
     send."""
     options = _options(args, kwargs)
-    if options is None:
+    known = read.fields(options)
+    method, url, body = known.get("method"), known.get("url"), known.get("json_data")
+    if type(method) is not str or type(url) is not str or not hasattr(options, "json_data"):
         return None
-    body = options.json_data if type(options.json_data) is dict else _NOTHING
-    raw = read.get(options.headers, _RAW_HEADER)
-    streaming = kwargs.get("stream") is True
-    is_raw = isinstance(raw, str)
+    streaming, hides = kwargs.get("stream") is True, True
+    raw: Literal["parsed", "bytes"] | None = None
+    header = read.get(known.get("headers"), _RAW_HEADER)
+    if isinstance(header, str):
+        raw = "bytes" if header == _BYTES else "parsed"
+        hides = not streaming or event_filter.works_on(client)
     return Request(
-        options.method.lower(),
-        options.url,
-        body,
-        options.extra_json,
+        method.lower(),
+        url,
+        body if type(body) is dict else _NOTHING,
+        known.get("extra_json"),
         streaming,
-        None if not is_raw else "bytes" if raw == _BYTES else "parsed",
-        kwargs["cast_to"] if "cast_to" in kwargs else args[0],
-        not (is_raw and streaming) or event_filter.works_on(client),
+        raw,
+        args[0] if "cast_to" not in kwargs else kwargs["cast_to"],
+        hides,
     )
 
 
 def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if "options" in kwargs:
+        return kwargs["options"]
     at = _position(kwargs)
-    options = kwargs["options"] if "options" in kwargs else args[at] if len(args) > at else None
-    known = read.fields(options)
-    sendable = type(known.get("method")) is str and type(known.get("url")) is str
-    return options if sendable and hasattr(options, "json_data") else None
+    return args[at] if len(args) > at else None
 
 
 def _position(kwargs: dict[str, Any]) -> int:

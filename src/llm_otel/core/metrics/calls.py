@@ -115,9 +115,9 @@ class CallMetrics:
     def measure(self, call: Measurement) -> None:
         """Record the end of a call. A part that fails takes no other with it; in one function, as a
         call of each part would cost more than looking whether there is one."""
-        series, bill, points = call.series, call.bill, call.semconv_points
+        series, context, seconds, first_chunk, error, _, _, bill, points, recorders = call
         try:
-            self.ended(series, call.seconds, call.error, call.context)
+            self.ended(series, seconds, error, context)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
@@ -134,14 +134,14 @@ class CallMetrics:
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
-            if call.first_chunk is not None:
-                self.first_chunk(series, call.first_chunk)
+            if first_chunk is not None:
+                self.first_chunk(series, first_chunk)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         self.settle()
         if points is None:
             return
-        for record in call.semconv_recorders:
+        for record in recorders:
             try:
                 record(call, points)
             except Exception as exc:  # noqa: BLE001

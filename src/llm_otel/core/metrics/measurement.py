@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from opentelemetry.context import Context
 
@@ -34,8 +34,7 @@ class Bill:
     usage_unknown: Final[bool] = False
 
 
-@dataclass(slots=True, eq=False)
-class Measurement:
+class Measurement(NamedTuple):
     """What waits to be measured of a call.
 
     Attributes:
@@ -51,16 +50,16 @@ class Measurement:
         semconv_recorders: Record it there.
     """
 
-    series: Final[Series]
-    context: Final[Context]
-    seconds: Final[float]
-    first_chunk: Final[float | None]
-    error: Final[str | None]
-    error_type: Final[str | None]
-    usage: Final[Usage | None]
-    bill: Final[Bill]
-    semconv_points: Final[SemconvPoints | None]
-    semconv_recorders: Final[tuple[Recorder, ...]]
+    series: Series
+    context: Context
+    seconds: float
+    first_chunk: float | None
+    error: str | None
+    error_type: str | None
+    usage: Usage | None
+    bill: Bill
+    semconv_points: SemconvPoints | None
+    semconv_recorders: tuple[Recorder, ...]
 
 
 Recorder = Callable[[Measurement, "SemconvPoints"], None]

@@ -52,7 +52,7 @@ class OpenAI(Protocol):
             string(value("service_tier")),
             usage=usage.usage(body, endpoint, dialect),
         )
-        note_server(result, value("system_fingerprint"))
+        result.attributes = served_by(result.service_tier, value("system_fingerprint"))
         # Nearly no answer of an unknown host has more in its usage than OpenAI's own.
         if dialect.costs and (not dialect.gateway or costs.has_more(value("usage"))):
             result.cost = costs.in_answer((body,), dialect)
@@ -106,10 +106,9 @@ def finish_reason(value: object) -> str | None:
     return _FINISH_REASONS.get(reason, reason)
 
 
-def note_server(answer: Answer, fingerprint: object) -> None:
-    """Add the attributes that OpenAI's answers alone have: the tier, and what served it."""
-    if answer.service_tier is not None:
-        answer.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
-    name = read.string(fingerprint)
-    if name is not None:
-        answer.attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = name
+def served_by(tier: str | None, fingerprint: object) -> dict[str, str]:
+    """The attributes that OpenAI's answers alone have: the tier, and what served it."""
+    attributes = {} if tier is None else {semconv.OPENAI_RESPONSE_SERVICE_TIER: tier}
+    if fingerprint is not None and (name := read.string(fingerprint)) is not None:
+        attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = name
+    return attributes
