@@ -19,9 +19,9 @@ from llm_otel.providers import stream_usage
 from llm_otel.settings import OPTIONS, Settings
 from llm_otel.settings.sources import Option
 from llm_otel.stack.collector import allowed
-from llm_otel.stack.limits import DEFAULTS, LEVELS, Limits
-from llm_otel.stack.prometheus import ALERTS
-from llm_otel.stack.prometheus.alerts import Alert, shown
+from llm_otel.stack.limits import LEVELS, Limits
+from llm_otel.stack.prometheus import alerts
+from llm_otel.stack.prometheus.alert import Alert, shown
 from tools import command_docs
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -112,21 +112,26 @@ def alerts_table() -> str:
         (
             f"[{alert.name}](#{alert.anchor})",
             f"`{alert.key}`",
-            *(_level(alert, limits, level) for level in LEVELS),
-            limits.window or "",
-            "" if limits.minimum is None else shown(limits.minimum, limits.counted),
-            limits.history or "",
-            limits.for_,
+            *(_level(alert, level) for level in LEVELS),
+            alert.limits.window or "",
+            _minimum(alert.limits),
+            alert.limits.history or "",
+            alert.limits.for_,
         )
-        for alert, limits in ((alert, DEFAULTS[alert.key]) for alert in ALERTS)
+        for alert in alerts.ALERTS
     ]
     head = ("alert", "key", *LEVELS, "window", "at least", "history", "for")
     return _table(head, rows)
 
 
-def _level(alert: Alert, limits: Limits, level: str) -> str:
-    value = limits.level(level)
-    return "" if value is None else f"{'<' if alert.below else '>'} {shown(value, limits.unit)}"
+def _level(alert: Alert, severity: str) -> str:
+    value = alert.limits.level(severity)
+    sign = "<" if alert.below else ">"
+    return "" if value is None else f"{sign} {shown(value, alert.limits.unit)}"
+
+
+def _minimum(limits: Limits) -> str:
+    return "" if limits.minimum is None else shown(limits.minimum, limits.counted)
 
 
 def collector_table() -> str:

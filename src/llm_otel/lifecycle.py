@@ -86,12 +86,10 @@ def _start(
     meter_provider: MeterProvider | None,
     logger_provider: LoggerProvider | None,
 ) -> None:
-    from llm_otel import clients
+    from llm_otel import clients, seams
     from llm_otel.attribution import configure
     from llm_otel.base import fork, guard
     from llm_otel.core import endings, runtime
-    from llm_otel.seams import stainless
-    from llm_otel.seams.websockets import classes as websockets
 
     fork.renew(__name__, "_lock", threading.RLock)
     given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
@@ -105,7 +103,7 @@ def _start(
     )
     guard.count = built.count_internal_error
     configure(settings, built.instruments.table.labels.overflow)
-    built.went_live = stainless.complete
+    built.went_live = seams.complete
     runtime.activate(built)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.
     atexit.unregister(endings.end_open)
@@ -113,9 +111,8 @@ def _start(
     known = clients.load()
     wanted = settings.clients if settings.clients is not None else tuple(known)
     for name in wanted:
-        if not stainless.install(known[name]) and settings.clients is not None:
+        if not seams.install(known[name]) and settings.clients is not None:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
-        websockets.install(known[name])
     _handle_sigterm(settings)
     # last, as its thread competes with this one
     built.pricing.start()
@@ -167,11 +164,10 @@ def uninstrument() -> None:
     providers cannot be unset, and a later `instrument()` uses them again.
     """
     with _lock:
+        from llm_otel import seams
         from llm_otel.attribution import configure
         from llm_otel.base import finalizers, guard
         from llm_otel.core import runtime
-        from llm_otel.seams import stainless
-        from llm_otel.seams.websockets import classes as websockets
 
         active = runtime.active()
         if active is None:
@@ -179,8 +175,7 @@ def uninstrument() -> None:
         runtime.activate(None)
         finalizers.settle()
         guard.count = None
-        stainless.remove_all()
-        websockets.remove_all()
+        seams.remove_all()
         configure(None)
         active.pricing.stop()
         if active.settings.flush_on_sigterm:

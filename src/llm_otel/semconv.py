@@ -9,6 +9,7 @@ against it, so a name is written here and nowhere else.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -352,6 +353,18 @@ FAMILY_A: Final = (
     EVALUATION_SCORE, OUTCOMES, OUTCOME_VALUE_USD, INTERNAL_ERRORS, LABELS_OVERFLOWED,
     USAGE_UNKNOWN_TOTAL, PRICES_AGE, PRICES_VERSION,
 )  # fmt: skip
+
+# Metrics whose growth Prometheus records hour by hour, and the labels that it keeps. Whatever looks
+# back further than a day sums these.
+HOURLY: Final[Mapping[Metric, tuple[str, ...]]] = {
+    COST: (MODEL, PROVIDER, TENANT_ID, FEATURE),
+    TOKENS_CONSUMED: (MODEL, PROVIDER, TENANT_ID, FEATURE, TOKEN_TYPE),
+    REQUEST_DURATION: (MODEL, PROVIDER, TENANT_ID, FEATURE),
+    ERRORS: (MODEL, PROVIDER, TENANT_ID, FEATURE, ERROR_TYPE_LABEL),
+    EVALUATION_SCORE: (EVALUATION, MODEL, FEATURE, TENANT_ID),
+    OUTCOMES: (KIND, FEATURE, TENANT_ID, OUTCOME),
+    OUTCOME_VALUE_USD: (KIND, FEATURE, TENANT_ID),
+}
 
 # Family B: the conventions' own metrics. No attribution on these.
 COMMON_B: Final = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL, SERVER_ADDRESS,

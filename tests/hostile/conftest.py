@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +20,21 @@ def server() -> Iterator[Provider]:
     with provider() as running:
         yield running
     gc.unfreeze()
+
+
+def install_toy(folder: Path) -> None:
+    """Write what installing the toy's package for us leaves behind: its entry point."""
+    info = folder / "toysdk_llm_otel-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toysdk-llm-otel\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[llm_otel.clients]\ntoysdk = toysdk_llm_otel:CLIENT\n")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`instrument()` knows the toy SDK."""
+    folder = tmp_path_factory.mktemp("site")
+    install_toy(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(folder)
+        yield

@@ -14,6 +14,8 @@ from typing import Any
 
 import openai
 import pytest
+import toysdk
+import toysdk_llm_otel
 from hostile.bodies import CHUNK, END, events, reply
 from hostile.harness import (
     ASYNC,
@@ -40,7 +42,7 @@ from llm_otel.instrumentor import LlmOtelInstrumentor
 from llm_otel.sdk import flushing
 from llm_otel.sdk.at_exit import AtExit
 from llm_otel.sdk.sigterm import SigtermFlush
-from llm_otel.seams import stainless as patch
+from llm_otel.seams import functions, imports, stainless
 from llm_otel.testing import Provider, Reply
 from tests.conformance import sockets
 from tests.conformance.sockets import serving
@@ -137,8 +139,36 @@ async def forked(client: Any) -> Any:
 
 
 async def installed(client: Any) -> Any:
-    patch._wanted["openai"] = CLIENT
-    patch._install_if_wanted(CLIENT)
+    imports.guarded(lambda: stainless._install(CLIENT))
+
+
+async def functions_installed(client: Any) -> Any:
+    hooks = list(toysdk_llm_otel.CLIENT.hooks)
+    imports.guarded(lambda: functions._install(toysdk_llm_otel.CLIENT, "toysdk.client", hooks))
+
+
+_PATH, _BODY = "/models/toy:say", {"text": "Hi"}
+
+
+async def toy_asked(client: Any) -> Any:
+    return client.ask(_PATH, _BODY)
+
+
+async def toy_posted(client: Any) -> Any:
+    return client.post(_PATH, _BODY).text
+
+
+async def toy_chunks(client: Any) -> Any:
+    return list(client.chunks(_PATH, _BODY))
+
+
+async def toy_lines(client: Any) -> Any:
+    return list(client.lines(_PATH, _BODY))
+
+
+async def toy_opened(client: Any) -> Any:
+    with client.opened(_PATH, _BODY) as response:
+        return response.read()
 
 
 async def spoken(client: Any) -> Any:
@@ -210,6 +240,8 @@ _CONTENT = {"capture_content": "span_and_event"}
 _WHOLE = (events(CHUNK, CHUNK, END),)
 _CUT = (events(CHUNK, done=False, ending="cut"),)
 _REFUSED = (reply({"error": {"message": "no"}}, 400),)
+_TOY = Place(False, make=toysdk.Client)
+_TOY_WHOLE = (reply({"stop": "end"}),)
 _CORE = "llm_otel.core"
 _SEAMS = "llm_otel.seams"
 _PROTOCOLS = "llm_otel.protocols.openai"
@@ -222,6 +254,8 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(chat, f"{_CORE}.call.current"),
         Row(chat, "opentelemetry.sdk.trace.Tracer.start_span"),
         Row(chat, f"{_CORE}.rivals.has_span", place=ASYNC),
+        Row(toy_asked, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
+        Row(toy_lines, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
     ),
     "ask for usage": (
         Row(drained, "copy.copy", (events(CHUNK, END),), place=Place(False, PROVEN)),
@@ -230,13 +264,15 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),
         Row(drained, f"{_CORE}.call.Call.received"),
-        Row(chat, f"{_SEAMS}.stainless._resend_count", _REFUSED),
+        Row(chat, replies=_REFUSED, also={f"{_SEAMS}.stainless._COUNT": None}),
     ),
     "returned": (
         Row(drained, f"{_CORE}.byte_streams.watch_response", _WHOLE),
         Row(drained, f"{_CORE}.streams.observe", _WHOLE),
         Row(raw_lines, f"{_CORE}.byte_streams.watch_response", _WHOLE, place=ASYNC),
         Row(chat, processor=True),
+        Row(toy_posted, f"{_CORE}.byte_streams.finish_body", _TOY_WHOLE, place=_TOY),
+        Row(toy_opened, f"{_CORE}.byte_streams.watch_response", _TOY_WHOLE, place=_TOY),
     ),
     "failed": (Row(chat, replies=_REFUSED, processor=True),),
     "abandon": (
@@ -252,6 +288,8 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(chat, f"{_CHAT}.Chat.answer"),
         Row(drained, f"{_CHAT}.Choices.answer"),
         Row(chat, "llm_otel.base.read.successful_body", _REFUSED),
+        Row(toy_asked, "toysdk_llm_otel.node_of", _TOY_WHOLE, place=_TOY),
+        Row(toy_posted, "toysdk_llm_otel.Toy.answer", (reply({}, 500),), place=_TOY),
     ),
     "classify": (Row(chat, f"{_CORE}.errors.full_name", _REFUSED),),
     "measure": (
@@ -271,10 +309,14 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "watch stream": (
         Row(drained, f"{_CHAT}.Chat.fold"),
         Row(drained, f"{_CHAT}.Chat.fold", place=ASYNC),
+        Row(toy_chunks, f"{_SEAMS}.objects.put", _TOY_WHOLE, place=_TOY),
+        Row(toy_lines, f"{_SEAMS}.iterators._generator", _TOY_WHOLE, place=_TOY),
     ),
+    "watch manager": (Row(toy_opened, f"{_SEAMS}.objects.put", _TOY_WHOLE, place=_TOY),),
     "read chunk": (
         Row(drained, f"{_CHAT}.Choices.add"),
         Row(drained, f"{_CHAT}_content.ChatAccumulator.add", settings=_CONTENT),
+        Row(toy_lines, "toysdk_llm_otel.node_of", _TOY_WHOLE, place=_TOY),
     ),
     "hide usage": (
         Row(
@@ -339,7 +381,10 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "score": (Row(scored, f"{_CORE}.metrics.feedback.score"),),
     "outcome": (Row(scored, f"{_CORE}.metrics.feedback.outcome"),),
     "fork": (Row(forked),),
-    "install": (Row(installed, f"{_SEAMS}.stainless._install_now"),),
+    "install": (
+        Row(installed, f"{_SEAMS}.stainless._install"),
+        Row(functions_installed, f"{_SEAMS}.functions._fits"),
+    ),
     "websocket": (
         Row(spoken, f"{_SEAMS}.websockets.hooks._begin", place=ASYNC),
         Row(spoken, f"{_SEAMS}.websockets.hooks._opened", place=ASYNC),
@@ -363,6 +408,7 @@ CASES = [
 ]
 
 
+@pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize(("site", "row"), CASES)
 def test_fault(server: Provider, monkeypatch: pytest.MonkeyPatch, site: str, row: Row) -> None:
     """The program behaves the same; one line, two counts, no span open, nothing active."""

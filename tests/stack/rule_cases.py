@@ -19,6 +19,7 @@ from stack.parts import program
 from llm_otel.semconv import Metric
 from llm_otel.stack import prometheus, render
 from llm_otel.stack.config import Config
+from llm_otel.stack.prometheus import alerts
 
 DEFAULTS = Config()
 CALLER = {"service_name": "shop", "model": "gpt-5", "provider": "openai"}
@@ -163,7 +164,7 @@ def _made(config: Config) -> tuple[Config, dict[str, str], list[dict[str, Any]]]
 def _component(case: Case) -> str:
     if case.alert == prometheus.WATCHDOG:
         return "telemetry"
-    return next(a.component for a in prometheus.ALERTS if a.name == case.alert)
+    return next(a.component for a in alerts.ALERTS if a.name == case.alert)
 
 
 def _rule_files(case: Case, component: str) -> list[str]:

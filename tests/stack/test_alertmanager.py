@@ -13,10 +13,11 @@ from docs.markdown import Block, blocks, code
 from stack.parts import ROOT, program
 
 from llm_otel.errors import ConfigError
-from llm_otel.stack import prometheus, render
+from llm_otel.stack import render
 from llm_otel.stack.alertmanager import EVERYTHING, configuration, files, template
 from llm_otel.stack.config import Config
 from llm_otel.stack.notify import SECRETS, Email, Notify
+from llm_otel.stack.prometheus.alerts import ALERTS
 
 MAIL = Email(to="a@example.com", sender="b@example.com", smarthost="mail.example.com:587")
 CHOICES = {
@@ -152,7 +153,7 @@ def test_the_alerts_that_mute_others_exist() -> None:
     rules = yaml.safe_load(configuration(Notify()))["inhibit_rules"]
     matchers = [m for rule in rules for m in rule["source_matchers"] + rule["target_matchers"]]
     named = {m.split('"')[1] for m in matchers if m.startswith("alertname=")}
-    names = {alert.name: alert.component for alert in prometheus.ALERTS}
+    names = {alert.name: alert.component for alert in ALERTS}
     assert {names.get(name) for name in named} == {"telemetry"}, named
 
 
@@ -161,7 +162,7 @@ def test_what_an_alert_speaks_of_may_leave() -> None:
     (line,) = [line for line in template("json").splitlines() if "$sep }}{{ .Name" in line][:1]
     allowed = re.split(r"[()|]", line.split("match")[1])
     texts = {"value", "threshold", "window", "minimum", "history"}
-    for alert in prometheus.ALERTS:
+    for alert in ALERTS:
         spoken = [name for _, name, _, _ in Formatter().parse(alert.summary) if name]
         missing = {*spoken, *alert.labels} - texts - {*allowed}
         assert not missing, f"{alert.name}: {missing}"

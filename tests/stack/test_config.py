@@ -11,8 +11,12 @@ from docs.markdown import ROOT, Block, blocks
 from llm_otel.errors import ConfigError
 from llm_otel.settings import Settings
 from llm_otel.stack.config import Budgets, Config
-from llm_otel.stack.limits import DEFAULTS, LEVELS, keys, seconds
+from llm_otel.stack.limits import LEVELS, seconds, settable
 from llm_otel.stack.prometheus import files
+from llm_otel.stack.prometheus.alert import Alert
+from llm_otel.stack.prometheus.alerts import ALERTS
+
+DEFAULTS = {alert.key: alert.limits for alert in ALERTS}
 
 
 @pytest.fixture
@@ -46,8 +50,8 @@ def test_alerts_are_changed_one_by_one(place: Path) -> None:
         "alerts:\n  latency: {warning: 3, critical: null, for: 1m}\n  drift: false\n"
     ).alerts
     assert alerts["latency"] == replace(DEFAULTS["latency"], warning=3, critical=None, for_="1m")
-    assert "drift" not in alerts
-    assert alerts["errors"] == DEFAULTS["errors"]
+    assert alerts["drift"] is None
+    assert alerts.keys() == {"latency", "drift"}
 
 
 def test_a_model_has_levels_of_its_own(place: Path) -> None:
@@ -138,18 +142,18 @@ def test_a_file_that_is_not_there(place: Path) -> None:
         Config.load("x.yaml")
 
 
-@pytest.mark.parametrize("key", DEFAULTS)
-def test_every_default_can_be_set(key: str, place: Path) -> None:
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.key)
+def test_every_default_can_be_set(alert: Alert, place: Path) -> None:
     """Each alert takes back its own defaults from a file, key by key."""
-    limits = DEFAULTS[key]
-    values = {name: getattr(limits, "for_" if name == "for" else name) for name in keys(key)}
+    limits = alert.limits
+    values = {name: getattr(limits, "for_" if name == "for" else name) for name in settable(limits)}
     lines = [
         f"    {name}: {'null' if v is None else v}"
         for name, v in values.items()
         if name != "models"
     ]
-    config = load("alerts:\n  " + key + ":\n" + "\n".join(lines) + "\n")
-    assert config.alerts[key] == limits
+    config = load(f"alerts:\n  {alert.key}:\n" + "\n".join(lines) + "\n")
+    assert config.alerts[alert.key] == limits
     assert any(getattr(limits, level) is not None for level in LEVELS)
     assert seconds(limits.for_) >= 0
 
@@ -165,4 +169,4 @@ def test_the_example_file_is_right(place: Path) -> None:
     config = load((ROOT / "llm-otel.yaml.example").read_text())
     assert Settings.resolve().console is False
     assert config.alerts["latency"].level("warning", "o3") == 30
-    assert replace(config, alerts=DEFAULTS, budgets=Budgets()) == Config()
+    assert replace(config, alerts={}, budgets=Budgets()) == Config()

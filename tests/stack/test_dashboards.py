@@ -28,9 +28,9 @@ from llm_otel.stack import panels as pinned
 from llm_otel.stack import prometheus
 from llm_otel.stack.config import Config
 from llm_otel.stack.grafana import files
-from llm_otel.stack.limits import DEFAULTS
-from llm_otel.stack.prometheus import ALERTS
 from llm_otel.stack.prometheus import files as prometheus_files
+from llm_otel.stack.prometheus.alert import Alert
+from llm_otel.stack.prometheus.alerts import ALERTS
 from tools.preview.macros import View
 
 EACH = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=lambda d: d["uid"])
@@ -306,7 +306,7 @@ def test_every_alert_leads_to_a_panel_that_shows_its_value() -> None:
         board = BY_UID[alert.panel.dashboard]
         (panel,) = [p for p in panels(board) if p["id"] == alert.panel.id]
         shown = {raw for t in panel["targets"] for n in names(t["expr"]) for raw in _raw(n, CONFIG)}
-        value = alert.condition(CONFIG, CONFIG.alerts[alert.key]).value
+        value = alert.condition(CONFIG, alert.limits).value
         read = {raw for name in names(value) for raw in _raw(name, CONFIG)}
         if not shown & read or read - shown - UNSHOWN.keys():
             wrong.append(f"{alert.name} on {panel['title']}: {read - shown}")
@@ -319,7 +319,7 @@ WINDOWS = (
     "{latency: {window: 1h}, first_chunk: {window: 2h}, success: {window: 3h}}",
     "{rate_limited: {window: 7m}, drift: {window: 12h}}",
     "{errors: false, timeouts: {window: 1h}}",
-    "{" + ", ".join(f"{key}: false" for key in DEFAULTS) + "}",
+    "{" + ", ".join(f"{alert.key}: false" for alert in ALERTS) + "}",
 )
 
 
@@ -339,30 +339,18 @@ def test_what_the_dashboards_read_is_recorded(alerts: str, tmp_path: Path) -> No
     assert not missing, missing
 
 
-DRAWN = {
-    "latency": pinned.LATENCY,
-    "first_chunk": pinned.FIRST_CHUNK,
-    "errors": pinned.ERROR_SHARE,
-    "rate_limited": pinned.CLASS_SHARE,
-    "slo_1h": pinned.BURN_RATE,
-    "headroom": pinned.HEADROOM,
-    "success": pinned.SUCCESS_RATE,
-    "usage_unknown": pinned.USAGE_UNKNOWN,
-    "prices_age": pinned.PRICES,
-    "series": pinned.SERIES,
-    "collector_queue": pinned.COLLECTOR_QUEUE,
-}
+def _drawn(panel: Json) -> list[float | None]:
+    return [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
 
 
-@pytest.mark.parametrize("key", DRAWN)
-def test_the_alerts_levels_are_drawn(key: str) -> None:
-    """Where a panel shows what an alert compares, its levels are lines."""
-    panel = DRAWN[key]
-    (found,) = [p for p in panels(BY_UID[panel.dashboard]) if p["id"] == panel.id]
-    defaults, limits = found["fieldConfig"]["defaults"], CONFIG.alerts[key]
-    drawn = {step["value"] for step in defaults["thresholds"]["steps"]}
-    assert drawn - {None} == {limits.warning, limits.critical} - {None}
-    assert defaults["custom"]["thresholdsStyle"]["mode"] == "dashed"
+@pytest.mark.parametrize("alert", [a for a in ALERTS if a.drawn], ids=lambda alert: alert.key)
+def test_the_alerts_levels_are_drawn(alert: Alert) -> None:
+    """Where a panel shows what an alert compares, its levels are lines, or colours of a gauge."""
+    (found,) = [p for p in panels(BY_UID[alert.panel.dashboard]) if p["id"] == alert.panel.id]
+    levels = {alert.limits.warning, alert.limits.critical} - {None}
+    assert {*_drawn(found)} - {None} == levels
+    if found["type"] == "timeseries":
+        assert found["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"]["mode"] == "dashed"
 
 
 def test_thresholds_are_the_alerts(tmp_path: Path) -> None:
@@ -372,12 +360,8 @@ def test_thresholds_are_the_alerts(tmp_path: Path) -> None:
     home = json.loads(files(Config.load(path))["grafana/dashboards/LLM/llm-operations.json"])
     found = {panel["id"]: panel for panel in panels(home)}
 
-    def drawn(number: int) -> list[float | None]:
-        steps = found[number]["fieldConfig"]["defaults"]["thresholds"]["steps"]
-        return [step["value"] for step in steps]
-
-    assert drawn(pinned.LATENCY.id) == [None, 7, 21]
-    assert drawn(pinned.ERROR_SHARE.id) == [None]
+    assert _drawn(found[pinned.LATENCY.id]) == [None, 7, 21]
+    assert _drawn(found[pinned.ERROR_SHARE.id]) == [None]
 
 
 def test_datasources_are_fixed_and_lead_to_each_other() -> None:

@@ -26,17 +26,18 @@ from stack.parts import ROOT, fetch
 from stack.whole import Whole, whole
 
 from llm_otel import semconv
-from llm_otel.stack import grafana, prometheus
+from llm_otel.stack import grafana, panels
 from llm_otel.stack.config import Config
-from llm_otel.stack.limits import DEFAULTS
 from llm_otel.stack.notifications.messages import Alert, Message
 from llm_otel.stack.panels import VARIABLES
+from llm_otel.stack.prometheus.alerts import ALERTS, of_panel
 
+ERRORS = of_panel(panels.ERROR_SHARE)
 # Ten seconds for ten minutes, which no `llm-otel.yaml` may ask for: nobody waits that long here.
-SHORT = replace(DEFAULTS["errors"], window="10s", minimum=5, for_="0s", keep_firing_for="1s")
-CONFIG = Config(alerts={**DEFAULTS, "errors": SHORT})
+SHORT = replace(ERRORS.limits, window="10s", minimum=5, for_="0s", keep_firing_for="1s")
+CONFIG = Config(alerts={ERRORS.key: SHORT})
 SERVICE = "assistant"
-NAMES = {alert.key: alert.name for alert in prometheus.ALERTS}
+NAMES = {alert.key: alert.name for alert in ALERTS}
 
 # The sample application's support, for one shop at a provider that fails seven calls of ten, and
 # for another at one that does not.

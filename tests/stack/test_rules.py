@@ -26,9 +26,8 @@ from stack.rule_cases import Case
 from llm_otel import semconv
 from llm_otel.stack import grafana, panels, prometheus, render
 from llm_otel.stack.config import Budgets, Config
-from llm_otel.stack.limits import DEFAULTS, parse
-from llm_otel.stack.prometheus import recording, server
-from llm_otel.stack.prometheus.alerts import Condition
+from llm_otel.stack.prometheus import alerts, recording, server
+from llm_otel.stack.prometheus.alert import Condition
 
 CASES: list[Case] = [
     *test_rules_llm.CASES,
@@ -37,7 +36,7 @@ CASES: list[Case] = [
     *test_rules_telemetry.CASES,
 ]
 CHANGED = Config(
-    alerts=parse(
+    alerts=alerts.parse(
         {
             "latency": {"window": "30m", "models": {"o3": {"warning": 30}, "a.b": {"critical": 9}}},
             "errors": {"window": "1h", "critical": None},
@@ -143,11 +142,6 @@ def test_every_alert_is_complete() -> None:
             assert "None" not in text, (rule["alert"], name, text)
 
 
-def test_every_threshold_belongs_to_an_alert() -> None:
-    """The table of limits and the table of alerts have the same keys."""
-    assert sorted(alert.key for alert in prometheus.ALERTS) == sorted(DEFAULTS)
-
-
 def test_every_alert_leads_to_a_panel() -> None:
     """The link names a panel of the list that dashboards are built from."""
     known = {
@@ -231,17 +225,17 @@ def test_rules_read_what_is_emitted() -> None:
 
 def _other_windows() -> Config:
     """Every window that an alert has is another, and no two are the same."""
-    windowed = [key for key, limits in DEFAULTS.items() if limits.window]
+    windowed = [alert.key for alert in alerts.ALERTS if alert.limits.window]
     given = {key: {"window": f"{61 + number}m"} for number, key in enumerate(windowed)}
-    return Config(alerts=parse(given, "f"), budgets=Budgets(total=1))
+    return Config(alerts=alerts.parse(given, "f"), budgets=Budgets(total=1))
 
 
 @pytest.mark.parametrize("off", [False, True], ids=["on", "off"])
 def test_every_window_that_is_read_is_recorded(off: bool) -> None:
     """Whatever the windows: alerts read nothing that nobody records, nor do dashboards."""
     config = _other_windows()
-    kept = {} if off else config.alerts
-    config = replace(config, alerts=kept)
+    if off:
+        config = replace(config, alerts={alert.key: None for alert in alerts.ALERTS})
     recorded = {rule["record"] for rule in rules(config) if "record" in rule}
     boards = {
         path: json.loads(text)
@@ -260,9 +254,9 @@ def test_a_window_of_a_new_alert_is_recorded(monkeypatch: pytest.MonkeyPatch) ->
         recording.requests("47m"), recording.errors("48m"), recording.error_ratio("49m"),
         recording.latency(99, "51m"), recording.first_chunk(50, "52m"),
     ]  # fmt: skip
-    known = next(alert for alert in prometheus.ALERTS if alert.key == "errors")
+    known = next(alert for alert in alerts.ALERTS if alert.key == "errors")
     added = [replace(known, condition=lambda *_, name=name: Condition(name)) for name in read]
-    monkeypatch.setattr(prometheus, "ALERTS", (*prometheus.ALERTS, *added))
+    monkeypatch.setattr(alerts, "ALERTS", (*alerts.ALERTS, *added))
     recorded = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
     for name in read:
         needs = {part for part in _read(recorded[name])[0] if ":" in part}
@@ -272,8 +266,9 @@ def test_a_window_of_a_new_alert_is_recorded(monkeypatch: pytest.MonkeyPatch) ->
 def test_limits_are_those_of_the_design() -> None:
     """The defaults that users were promised."""
     found = {
-        key: (limits.warning, limits.critical, limits.window, limits.minimum, limits.for_)
-        for key, limits in DEFAULTS.items()
+        alert.key: (limits.warning, limits.critical, limits.window, limits.minimum, limits.for_)
+        for alert in alerts.ALERTS
+        for limits in (alert.limits,)
     }
     assert found["latency"] == (5, 10, "10m", 20, "5m")
     assert found["errors"] == (0.03, 0.1, "10m", 20, "5m")

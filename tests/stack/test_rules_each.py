@@ -15,8 +15,8 @@ from llm_otel import semconv
 from llm_otel.stack import prometheus, render
 from llm_otel.stack.config import Config
 from llm_otel.stack.limits import seconds
-from llm_otel.stack.prometheus import budgets
-from llm_otel.stack.prometheus.alerts import rules
+from llm_otel.stack.prometheus import alerts, budgets
+from llm_otel.stack.prometheus.alert import rules
 
 CONFIG = Config()
 STEP_SECONDS = 60
@@ -44,8 +44,8 @@ def firing(expected: bool, step: int, matchers: str) -> dict[str, Any]:
 def test_each_waits_and_goes_on_for_as_long_as_its_limits_say(tmp_path: Path) -> None:
     """Each rule, its condition replaced by one that holds for a known time."""
     controlled, values, expected = [], {}, []
-    for alert in prometheus.ALERTS:
-        limits = CONFIG.alerts[alert.key]
+    for alert in alerts.ALERTS:
+        limits = alert.limits
         waits, goes_on = (
             seconds(text) // STEP_SECONDS for text in (limits.for_, limits.keep_firing_for)
         )

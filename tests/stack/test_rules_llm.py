@@ -10,8 +10,9 @@ import pytest
 from stack.rule_cases import CALL, CALLER, RESET, Case, Fires, calls, check, counter, gauge, series
 
 from llm_otel import semconv
+from llm_otel.stack import prometheus
 from llm_otel.stack.config import Config
-from llm_otel.stack.limits import DEFAULTS, parse
+from llm_otel.stack.prometheus.alerts import parse
 
 DURATION = semconv.REQUEST_DURATION
 WARN, PAGE = "warning", "critical"
@@ -423,7 +424,8 @@ def test_alert(case: Case, tmp_path: Path) -> None:
 def test_an_alert_can_be_switched_off(tmp_path: Path) -> None:
     """`false` removes an alert; the others stay as they were."""
     limits = parse({"latency": False}, "f")
-    assert set(limits) == set(DEFAULTS) - {"latency"}
+    text = prometheus.files(Config(alerts=limits))["prometheus/alerts/llm.yaml"]
+    assert "LLMLatencyHigh" not in text
     case = Case(
         "off", "LLMFirstChunkSlow", {}, {"1m": []}, config=Config(alerts=MappingProxyType(limits))
     )

@@ -14,11 +14,9 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import llm_otel
 from llm_otel.base import finalizers, fork
-from llm_otel.clients.openai import CLIENT
 from llm_otel.core.ledger import Ledger
 from llm_otel.core.metrics.pending_counters import PendingCounters
 from llm_otel.seams import imports
-from llm_otel.seams import stainless as patch
 from llm_otel.testing import Provider, capture
 
 QUESTION: Any = [{"role": "user", "content": "Hi"}]
@@ -134,15 +132,13 @@ def test_what_a_suppressed_call_finds_waiting_is_left_alone(p: Provider) -> None
 def test_instrumenting_again_and_again_leaves_nothing_behind() -> None:
     """No hook, handler or method piles up over many `instrument()`s."""
     with capture():
-        pass
-    gc.collect()
-    before = (len(fork._methods), len(imports._watched))
+        before = (len(fork._methods), sum(map(len, imports._watched.values())))
     for _ in range(10):
         with capture():
             pass
         gc.collect()
     with capture():
-        after = (len(fork._methods), len(imports._watched))
+        after = (len(fork._methods), sum(map(len, imports._watched.values())))
     assert after[0] <= before[0] + 10, (before, after)
     assert after[1] == before[1]
 
@@ -156,8 +152,7 @@ def test_a_stand_in_for_the_client_is_no_client(monkeypatch: pytest.MonkeyPatch)
     stand_in.__spec__ = None
     monkeypatch.setitem(sys.modules, "groq", stand_in)
     with capture():
-        assert openai.OpenAI.request is not None
-        assert CLIENT.package in patch._installed
+        assert hasattr(openai.OpenAI.request, "__wrapped__")
 
 
 def test_the_ledger_outlives_a_fork_by_labels() -> None:

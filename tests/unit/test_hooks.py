@@ -10,7 +10,8 @@ from llm_otel.testing import provider
 PROGRAM = """
 import asyncio, inspect, threading
 import openai, wrapt
-import llm_otel.seams.stainless
+import llm_otel
+from llm_otel.seams import calls, stainless
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -19,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 URL = {url!r}
-FILE = llm_otel.seams.stainless.__file__
+FILES = (calls.__file__, stainless.__file__)
 BASES = (openai._base_client.SyncAPIClient, openai._base_client.AsyncAPIClient)
 exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
 asked = dict(model="gpt-4o", messages=[{{"role": "user", "content": "Hi"}}])
@@ -49,7 +50,7 @@ def ours():
         for name in ("request", "_process_response"):
             function, depth = inspect.getattr_static(base, name), 0
             while hasattr(function, "__wrapped__"):
-                depth += type(function) is type(ours) and function.__code__.co_filename == FILE
+                depth += type(function) is type(ours) and function.__code__.co_filename in FILES
                 function = function.__wrapped__
             found.append(depth)
     return found

@@ -80,7 +80,6 @@ class Ponder(Protocol):
 CLIENT = ClientSpec(
     package="acme_ai", supported=">=7", provider="acme",
     endpoints={"post /ponder": Endpoint("chat", Ponder(), USAGE, (("spent",),), in_tokens=True)},
-    prefix="/v7",
 )
 '''
 PROGRAM = """

@@ -53,6 +53,9 @@ class Run:
     def returned(self, value: Any) -> None:
         """The decorated function (no generator) gave this value."""
 
+    def gave(self, item: Any) -> None:
+        """The decorated generator gave this item."""
+
     def end(self, error: BaseException | None) -> None:  # noqa: ARG002
         """It is over. Contexts that other tasks copied from this one may live on: let go of ours,
         so that a task that starts its own successor does not grow a chain.
@@ -145,9 +148,9 @@ def wrap(fn: F, begin: Begin) -> F:
         )
     wrapped: Any
     if inspect.isasyncgenfunction(fn):
-        wrapped = _async_generator(fn, begin)
+        wrapped = async_generator(fn, begin)
     elif inspect.isgeneratorfunction(fn):
-        wrapped = _generator(fn, begin)
+        wrapped = generator(fn, begin)
     elif inspect.iscoroutinefunction(fn):
         wrapped = _coroutine(fn, begin)
     else:
@@ -175,7 +178,10 @@ def _coroutine(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     return call
 
 
-def _generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
+def generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
+    """A generator function with a run around each step of the generator that `fn` gives; `begin`
+    is called at the first step."""
+
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         body = fn(*args, **kwargs)
         run = begin(args, kwargs)
@@ -187,6 +193,7 @@ def _generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     item = step(value)
                 finally:
                     run.suspend()
+                run.gave(item)
                 try:
                     step, value = body.send, (yield item)
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
@@ -201,7 +208,9 @@ def _generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     return call
 
 
-def _async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
+def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
+    """The same for asynchronous generators."""
+
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         body = fn(*args, **kwargs)
         run = begin(args, kwargs)
@@ -213,6 +222,7 @@ def _async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]
                     item = await step(value)
                 finally:
                     run.suspend()
+                run.gave(item)
                 try:
                     step, value = body.asend, (yield item)
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from llm_otel import semconv
 
@@ -102,25 +102,6 @@ def json_of(data: object) -> object | None:
     except (ValueError, RecursionError):
         return None
     return found
-
-
-def events_of(data: bytes) -> Iterator[dict[str, object]]:
-    """The JSON objects in server-sent events; what is no JSON object is passed over."""
-    for line in data.splitlines():
-        if line.startswith(b"data:") and not line.endswith(b"[DONE]"):
-            event = json_of(line[5:])
-            if type(event) is dict:
-                yield event
-
-
-def body_of(data: object) -> object | None:
-    """What the bytes of an answer hold: JSON, or the last of server-sent events."""
-    if isinstance(data, bytes) and data.lstrip()[:6].startswith((b"data:", b"event:")):
-        last = None
-        for last in events_of(data):  # noqa: B007
-            pass
-        return last
-    return json_of(data)
 
 
 def successful_body(response: object) -> object | None:

@@ -31,7 +31,7 @@ def command(folder: Path, force: bool) -> None:
     you changed stays as it is, and its new version is written beside it, ending in .new.
     Thresholds, budgets and receivers come from FOLDER/llm-otel.yaml, if it is there.
     """
-    from llm_otel.settings.sources import CONFIG_FILE
+    from llm_otel.settings.document import CONFIG_FILE
     from llm_otel.stack import folder as stack
     from llm_otel.stack.config import Config
 

@@ -5,6 +5,4 @@ from __future__ import annotations
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.protocols.openai import OPENAI
 
-CLIENT = ClientSpec(
-    package="groq", supported=">=0.11,<2", provider="groq", endpoints=OPENAI, prefix="/openai/v1"
-)
+CLIENT = ClientSpec(package="groq", supported=">=0.11,<2", provider="groq", endpoints=OPENAI)

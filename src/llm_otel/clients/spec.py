@@ -5,23 +5,131 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, TypeAlias, get_args
 
-from llm_otel.protocols.spec import Endpoint, Socket
+from llm_otel.protocols.paths import Paths
+from llm_otel.protocols.spec import Endpoint, Request, Socket
+
+Shape: TypeAlias = Literal[
+    "sync",
+    "async",
+    "generator",
+    "async_generator",
+    "context",
+    "async_context",
+    "response",
+    "async_response",
+]
+
+
+def as_it_is(value: Any) -> Any:
+    """What a hook does with an answer or a chunk that is a node already."""
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class Hook:
+    """A function of an SDK through which its requests go.
+
+    Hook the one function that all requests of a kind pass, as near to HTTP as the request is still
+    an object. The shape says when the function sends the request, and what it gives:
+
+    - `sync`, `async`: calling it (or awaiting it) sends the request and gives the answer; for a
+      `Request` that is `streaming`, an iterator of chunks, or what holds one (`stream_at`).
+    - `generator`, `async_generator`: it gives an iterator of chunks that sends the request at its
+      first step. The function may be a generator function, or a plain or coroutine function that
+      makes such an iterator; the call begins at the first step.
+    - `context`, `async_context`: it gives a context manager; entering sends the request and gives
+      an HTTP response that is not read yet.
+    - `response`, `async_response`: as `sync` and `async`, but what it gives is an HTTP response as
+      httpx has it, read or unread, of any status. The body is read as the caller reads it, by its
+      content type: JSON, server-sent events, lines of JSON, an event stream of AWS.
+
+    A function that sends several kinds of request, or that gives an answer in one case and a lazy
+    iterator in another, gets several hooks: each one's `request` gives None for what the others
+    see. So do versions of an SDK whose signatures differ: a hook is used if the function has its
+    `parameters`. Where no hook of a function fits, it is left alone, with one warning.
+
+    Example:
+        ```python
+        def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
+            given = named(("path", "body", "stream"), args, kwargs)
+            return Request(
+                "post",
+                given["path"],
+                given["body"],
+                streaming=given.get("stream") is True,
+                base_url=client.base_url,
+            )
+
+        Hook("_http", "Client.send", "response", _request, parameters=("path", "body", "stream"))
+        ```
+
+    Attributes:
+        module: Where the class is, below the client's package; "" for the package itself.
+        function: `Class.method`.
+        shape: See above.
+        request: Gives the request in a client (the method's `self`), the positional and the named
+            arguments; None for one that is not to be seen. It changes nothing, reads no iterator,
+            and gives the URL as an absolute one, or relative to a `base_url` (a text, or the
+            client's own URL object, which is the quicker). An SDK that knows operations in place
+            of URLs gets a URL of its own making. `body` is a dict, and what it holds is JSON.
+        answer: Gives the node that the protocol reads (a dict, or an object with such fields) in
+            what the function gave. Not asked where that is an HTTP response.
+        chunk: The same for a chunk; None for one that tells nothing.
+        parameters: Names that the function's signature must have.
+        stream_at: The way to the iterator in what the function gave: keys of dicts, attributes of
+            objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
+    """
+
+    module: str
+    function: str
+    shape: Shape
+    request: Callable[[Any, tuple[Any, ...], dict[str, Any]], Request | None]
+    answer: Callable[[Any], object] = as_it_is
+    chunk: Callable[[Any], object] = as_it_is
+    parameters: tuple[str, ...] = ()
+    stream_at: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.shape not in get_args(Shape):
+            raise ValueError(
+                f"The hook of {self.function} has the shape {self.shape!r}; it can be one of "
+                f"{', '.join(get_args(Shape))}."
+            )
+        if "." not in self.function:
+            raise ValueError(
+                f"The hook of {self.function!r} names no class; write it as Class.method."
+            )
+
+
+def named(
+    parameters: tuple[str, ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a function by name.
+
+    Args:
+        parameters: Names of its positional parameters, in their order, without `self`.
+        args, kwargs: What it was called with.
+    """
+    return {**dict(zip(parameters, args)), **kwargs}
 
 
 @dataclass(frozen=True, eq=False)
 class ClientSpec:
-    """One client library whose requests all go through `request` of two base classes.
+    """One client library, and how it is hooked: the base classes of a generated SDK, or functions.
 
     Attributes:
         package: Import name and distribution of the client.
         supported: Version bounds that the test matrix proves, as a PEP 440 specifier.
         provider: Who answers when the host tells nothing better.
-        endpoints: `METHOD /path` to endpoint; a `{…}` segment matches anything.
-        prefix: Path prefix that this client puts in front of the paths in `endpoints`.
-        base_module: Module that holds the base classes.
-        classes: Names of the sync and the async base class.
+        endpoints: `method /path` to endpoint, see `Paths`: found by how a request's path ends, so
+            that what a client or a gateway puts in front of it does not matter. Clients that speak
+            the same protocol share one table.
+        base_module: Of an SDK of the Stainless generator, the module of the base classes.
+        classes: Names of its sync and its async base class.
+        hooks: Functions through which its requests go; a client with these is none of that
+            generator's.
         sockets: Protocols that it speaks over a WebSocket.
         passes_on: Whether a client would itself send the ids of the current span to the provider,
             without making a span: then it gets to see the program's span, not ours.
@@ -31,64 +139,14 @@ class ClientSpec:
     supported: str
     provider: str
     endpoints: Mapping[str, Endpoint]
-    prefix: str = ""
     base_module: str = "_base_client"
     classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
+    hooks: tuple[Hook, ...] = ()
     sockets: tuple[Socket, ...] = ()
     passes_on: Callable[[Any], bool] | None = None
 
-    def match(self, method: str, url: str) -> Endpoint | None:
-        """The endpoint that a request belongs to, or None when it is not one of ours.
-
-        Args:
-            method: In lower case.
-            url: As the SDK takes it: relative to the client's base, with or without a slash in
-                front, or absolute. Whatever it has in front of a path of ours is passed over.
-        """
-        path = url.partition("?")[0]
-        if self.prefix and path.startswith(self.prefix):
-            path = path[len(self.prefix) :]
-        endpoint = self.endpoints.get(f"{method} {path}")
-        return endpoint if endpoint is not None else self._match_segments(method, path)
-
-    def _match_segments(self, method: str, path: str) -> Endpoint | None:
-        """Compares segment by segment from the end; the pattern with most segments wins."""
-        _, absolute, behind = path.partition("://")
-        relative = behind.partition("/")[2] if absolute else path
-        segments = [segment for segment in relative.split("/") if segment]
-        longest = max(
-            (pattern for pattern in self._patterns if pattern.ends(method, segments)),
-            key=lambda pattern: len(pattern.segments),
-            default=None,
-        )
-        return longest.endpoint if longest is not None else None
-
     @cached_property
-    def _patterns(self) -> tuple[_Pattern, ...]:
-        return tuple(_Pattern.of(key, endpoint) for key, endpoint in self.endpoints.items())
-
-
-class _Pattern(NamedTuple):
-    """A key of `endpoints`, taken apart; a segment of None matches anything."""
-
-    method: str
-    segments: tuple[str | None, ...]
-    endpoint: Endpoint
-
-    @classmethod
-    def of(cls, key: str, endpoint: Endpoint) -> _Pattern:
-        method, _, path = key.partition(" ")
-        segments = (None if part.startswith("{") else part for part in path.split("/") if part)
-        return cls(method, tuple(segments), endpoint)
-
-    def ends(self, method: str, segments: list[str]) -> bool:
-        """Whether a path of these segments ends as this pattern says."""
-        count = len(self.segments)
-        return (
-            method == self.method
-            and len(segments) >= count
-            and all(
-                wanted is None or wanted == segment
-                for wanted, segment in zip(self.segments, segments[-count:])
-            )
-        )
+    def match(self) -> Callable[[str, str], Endpoint | None]:
+        """Gives the endpoint of a method and a URL, see `Paths.match`."""
+        table = self.endpoints
+        return (table if isinstance(table, Paths) else Paths(table)).match

@@ -5,6 +5,4 @@ from __future__ import annotations
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.protocols.openai import OPENAI
 
-CLIENT = ClientSpec(
-    package="together", supported=">=2,<4", provider="together", endpoints=OPENAI, prefix="/v1"
-)
+CLIENT = ClientSpec(package="together", supported=">=2,<4", provider="together", endpoints=OPENAI)

@@ -22,6 +22,32 @@ _CALL = create_key("llm_otel.call")
 
 # Gives the request in a function's arguments; None for one that is not for us to see.
 Reader = Callable[[Any, tuple[Any, ...], dict[str, Any]], "Request | None"]
+# Gives the function's arguments with what `Begun.asking` adds; what it does not add is not there.
+Asker = Callable[
+    ["Begun", tuple[Any, ...], dict[str, Any]], "tuple[Begun, tuple[Any, ...], dict[str, Any]]"
+]
+
+
+def _unknown(exc: BaseException) -> int:  # noqa: ARG001
+    return 0
+
+
+class Funnel(NamedTuple):
+    """A function through which an SDK sends its requests.
+
+    Attributes:
+        spec: Data of the SDK.
+        function: The function's name.
+        read: Gives the request in the function's arguments.
+        ask: Gives arguments that ask for a stream's usage, too; None where nobody could hide it.
+        resends: Tells by the exception how often a request that failed was sent again.
+    """
+
+    spec: ClientSpec
+    function: str
+    read: Reader
+    ask: Asker | None = None
+    resends: Callable[[BaseException], int] = _unknown
 
 
 class Begun(NamedTuple):
@@ -48,15 +74,14 @@ def current_call() -> Call | None:
 
 
 def begin(
-    spec: ClientSpec, client: Any, reader: Reader, args: tuple[Any, ...], kwargs: dict[str, Any]
+    funnel: Funnel, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Begun | None:
     """Begin a call; None when the request is not for us to see.
 
     Args:
-        spec: Data of the SDK.
+        funnel: The SDK's function.
         client: The SDK's client.
-        reader: Gives the request.
-        args, kwargs: What the SDK's function was called with.
+        args, kwargs: What the function was called with.
     """
     # While there is no SDK this is all that a call costs: few functions, as every one is cold.
     try:
@@ -69,10 +94,11 @@ def begin(
         if active.live and not rivals.suppressed(context):
             if finalizers.pending:
                 finalizers.work_off()
-            request = reader(client, args, kwargs)
-            endpoint = spec.match(request.method, request.url) if request is not None else None
-            if request is not None and endpoint is not None:
-                begun = _begin(active, spec, client, endpoint, request, context, bare)
+            request = funnel.read(client, args, kwargs)
+            if request is not None:
+                endpoint = funnel.spec.match(request.method, request.url)
+                if endpoint is not None:
+                    begun = _begin(active, funnel, client, endpoint, request, context, bare)
         if begun is None and bare is not context:
             begun = Begun(None, bare)
         return begun
@@ -83,18 +109,19 @@ def begin(
 
 def _begin(
     active: Runtime,
-    spec: ClientSpec,
+    funnel: Funnel,
     client: Any,
     endpoint: Endpoint,
     request: Request,
     context: Context,
     bare: Context,
 ) -> Begun:
+    spec = funnel.spec
     server = active.servers.of(client, spec.provider, request.url, request.base_url)
     asking, unasked = None, False
     if request.streaming and endpoint.protocol.asks_for_usage:
         asking = _asking(active, server, endpoint, request)
-        if asking is not None and not _may_ask(active, server, request):
+        if asking is not None and not _may_ask(active, server, request, funnel):
             asking, unasked = None, True
     call = Call(
         active,
@@ -102,7 +129,7 @@ def _begin(
         server,
         request,
         context,
-        own_span=not rivals.has_span(context, client, spec, endpoint),
+        own_span=not rivals.has_span(context, client, spec.package, funnel.function, endpoint),
         unasked=unasked,
     )
     try:
@@ -131,6 +158,6 @@ def _asking(
     return endpoint.protocol.asking(body, request.chunk)
 
 
-def _may_ask(active: Runtime, server: Server, request: Request) -> bool:
+def _may_ask(active: Runtime, server: Server, request: Request, funnel: Funnel) -> bool:
     wanted = active.settings.stream_usage == "always" or server.stream_usage == ON_REQUEST
-    return wanted and request.hides_events
+    return wanted and request.hides_events and funnel.ask is not None

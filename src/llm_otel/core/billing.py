@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from llm_otel import semconv
 from llm_otel.base import guard
@@ -18,31 +19,8 @@ if TYPE_CHECKING:
     from llm_otel.core.metrics.series import Series
     from llm_otel.core.record import Record
     from llm_otel.pricing import Cost, Pricing
-    from llm_otel.protocols.answer import ReportedCost
+    from llm_otel.protocols.answer import Answer, ReportedCost
     from llm_otel.usage import Usage
-
-
-class _Purchase(NamedTuple):
-    """What a price is asked for, without the bodies: it may have to wait for the price table.
-
-    Attributes:
-        provider, model, tier, host: What the price depends on.
-        usage: What was billed.
-        seconds: Duration of the call, for machines paid by the hour.
-        requests: Over how many requests `usage` is summed.
-        reported: The cost that the provider reports.
-        zero_known: A reported 0 is free of charge; gateways send it for what they cannot price.
-    """
-
-    provider: str
-    model: str | None
-    tier: str | None
-    host: str | None
-    usage: Usage
-    seconds: float
-    requests: int
-    reported: ReportedCost | None
-    zero_known: bool
 
 
 def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instruments) -> Bill:
@@ -69,7 +47,9 @@ def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instrume
         elif record.failure.kind is None and not answer.background:
             usage_unknown = True
             server = record.server
-            cost = pricing.time_cost(server.provider, _model(record), server.netloc, record.seconds)
+            cost = pricing.time_cost(
+                server.provider, _model(answer, record.model), server.netloc, record.seconds
+            )
             priced = cost is not None
     except Exception as problem:  # noqa: BLE001
         guard.handle("count", problem)
@@ -88,68 +68,66 @@ def _price(
     reported = answer.cost
     if reported is not None and reported.complete and reported.usd:
         return _cost(reported), True
-    purchase = _Purchase(
+    # It may have to wait for the price table: nothing in it holds the bodies.
+    price = partial(
+        pricing.cost,
         server.provider,
-        _model(record),
-        answer.service_tier or record.endpoint.service_tier,
-        server.netloc,
+        _model(answer, record.model),
         used,
-        record.seconds,
-        answer.requests,
-        reported,
-        not server.dialect.gateway,
+        service_tier=answer.service_tier or record.endpoint.service_tier,
+        host=server.netloc,
+        duration_s=record.seconds,
+        requests=answer.requests,
     )
+    if reported is not None:
+        price = partial(_doubted, price, reported, not server.dialect.gateway)
     if pricing.ready:
-        return _listed(pricing, purchase, None), True
+        return price(), True
     when = datetime.now(timezone.utc)
-    pricing.defer(partial(_count, instruments, instruments.epoch, used_by, pricing, purchase, when))
+    epoch = instruments.epoch
+    pricing.defer(partial(_count, instruments, epoch, used_by, partial(price, when=when)))
     return None, False
 
 
 def _count(
-    instruments: Instruments,
-    epoch: int,
-    series: Series,
-    pricing: Pricing,
-    purchase: _Purchase,
-    when: datetime,
+    instruments: Instruments, epoch: int, series: Series, price: Callable[[], Cost | None]
 ) -> None:
     """Count the cost of a call that ended before the price table was there."""
     if instruments.epoch != epoch:
         return  # a fork lies between: the parent counts it
     try:
-        instruments.calls.cost(series, _listed(pricing, purchase, when))
+        instruments.calls.cost(series, price())
+        instruments.calls.settle()
     except Exception as exc:  # noqa: BLE001
         guard.handle("deferred price", exc)
 
 
-def _listed(pricing: Pricing, purchase: _Purchase, when: datetime | None) -> Cost | None:
-    """The cost by the price list, as far as the provider's own report lets it stand."""
-    provider, model, tier, host, used, seconds, requests, reported, zero_known = purchase
-    listed = pricing.cost(
-        provider,
-        model,
-        used,
-        service_tier=tier,
-        host=host,
-        when=when,
-        duration_s=seconds,
-        requests=requests,
-    )
-    if reported is None:
-        return listed
+def _doubted(
+    price: Callable[..., Cost | None],
+    reported: ReportedCost,
+    zero_known: bool,
+    when: datetime | None = None,
+) -> Cost | None:
+    """The cost where the provider reports one that is 0, or not the whole.
+
+    Args:
+        price: Gives the cost by the price list.
+        reported: By the provider.
+        zero_known: A reported 0 is free of charge; gateways send it for what they cannot price.
+        when: Time of the request; None for now.
+    """
+    listed = price(when=when)
     if listed is None or not listed.total:
         known = reported.usd or (reported.complete and zero_known)
         return _cost(reported) if known else listed
     return replace(listed, incomplete=True)
 
 
-def _model(record: Record) -> str | None:
+def _model(answer: Answer, requested: str) -> str | None:
     """The model that answered, else the one asked for."""
-    answered = record.answer.model
-    if answered is None and record.model != semconv.NONE:
-        return record.model
-    return answered
+    if answer.model is None and requested != semconv.NONE:
+        return requested
+    return answer.model
 
 
 def _cost(reported: ReportedCost) -> Cost:

@@ -12,8 +12,8 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-from llm_otel.base import finalizers, read
-from llm_otel.core import endings
+from llm_otel.base import finalizers, frames, read
+from llm_otel.core import endings, errors
 from llm_otel.core.call import Call
 
 # More than this of a raw body is not kept: its usage stays unknown (bytes).
@@ -21,20 +21,11 @@ _MOST_KEPT = 16 * 1024 * 1024
 
 
 class _Watched:
-    """A byte stream of httpx (any major version), watched for its close.
-
-    All that others look for on a stream of their own (an SDK's observer, the time elapsed) is
-    there.
-    """
+    """A byte stream of httpx (any major version), watched for its close."""
 
     def __init__(self, inner: Any, call: Call) -> None:
         self._inner = inner
         self._call = call
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_inner":  # before `__init__`
-            raise AttributeError(name)
-        return getattr(self._inner, name)
 
     def _closed(self, when: endings.When = finalizers.end) -> None:
         """End the call.
@@ -43,6 +34,13 @@ class _Watched:
             when: `finalizers.defer` in a finaliser.
         """
         endings.leave(self._call, when)
+
+    def __getattr__(self, name: str) -> Any:
+        """What an SDK put there may have more than httpx knows."""
+        inner = self.__dict__.get("_inner")
+        if inner is None:  # while we are made, or copied
+            raise AttributeError(name)
+        return getattr(inner, name)
 
     def __del__(self) -> None:
         try:
@@ -57,10 +55,7 @@ class _Tapped(_Watched):
     def __init__(self, inner: Any, call: Call) -> None:
         super().__init__(inner, call)
         self._kept: list[bytes] | None = []
-        # Audio and the like tell nothing that we could read.
-        headers = getattr(call.response, "headers", None) or {}
-        kind = str(headers.get("content-type", ""))
-        self._told = "json" in kind or "event-stream" in kind or not kind
+        self._told = frames.is_readable(_content_type(call.response))
         self._size = 0
         self._drained = False
         self._error: BaseException | None = None
@@ -210,40 +205,44 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
     whole = read.get(response, "_content")
     drained = drained or isinstance(whole, bytes)
     body = whole if isinstance(whole, bytes) else _decoded(response, kept)
-    streamed = call.streaming or _is_sse(response)
-    if streamed:
-        _observe_all(call, body)
+    streamed = call.streaming or frames.is_stream(_content_type(response))
     if error is not None:
+        if streamed:
+            _observe_all(call, body)
         call.failed(error)
-    elif not drained:
-        call.left()
+    elif (status := errors.refused(response)) is not None:
+        call.refused(status, frames.last(body))
     elif streamed:
-        call.drained()
+        _observe_all(call, body)
+        (call.drained if drained else call.left)()
+    elif drained:
+        call.returned(frames.last(body))
     else:
-        call.returned(read.body_of(body))
+        call.left()
 
 
 def finish_body(call: Call, response: Any) -> None:
     """End a call whose body the SDK has read and not parsed, with what that tells."""
     body = read.get(response, "_content")
-    if isinstance(body, bytes) and _is_sse(response):
+    if (status := errors.refused(response)) is not None:
+        call.refused(status, frames.last(body))
+    elif isinstance(body, bytes) and frames.is_stream(_content_type(response)):
         _observe_all(call, body)
         call.drained()
     else:
-        call.returned(read.body_of(body))
+        call.returned(frames.last(body))
 
 
 def _observe_all(call: Call, body: bytes) -> None:
     observers = call.watch()
-    for chunk in read.events_of(body):
+    for chunk in frames.objects(body, _content_type(call.response)):
         for observer in observers:
             observer.add(chunk)
 
 
-def _is_sse(response: Any) -> bool:
-    """Whether a body is a stream of events: the caller may have asked for one in the body alone."""
+def _content_type(response: Any) -> str:
     headers = getattr(response, "headers", None) or {}
-    return "event-stream" in str(headers.get("content-type", ""))
+    return str(headers.get("content-type", ""))
 
 
 def _decoded(response: Any, kept: list[bytes]) -> bytes:

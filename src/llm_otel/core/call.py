@@ -14,7 +14,7 @@ from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
 from llm_otel.core import billing, describe
-from llm_otel.core.errors import NO_FAILURE, Failure, classify
+from llm_otel.core.errors import NO_FAILURE, Failure, classify, refusal
 from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.metrics.measurement import Bill, Measurement
 from llm_otel.core.record import Record
@@ -173,6 +173,18 @@ class Call:
         else:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
+    def refused(self, status: int, node: object) -> None:
+        """The provider answered with an error, of which the SDK makes an exception later.
+
+        Args:
+            status: HTTP status.
+            node: The body, as far as it is one.
+        """
+        if self._claim():
+            endpoint, dialect = self.endpoint, self.server.dialect
+            protocol = endpoint.protocol
+            self._end(lambda: protocol.answer(node, endpoint, dialect), status=status)
+
     @property
     def open(self) -> bool:
         """Whether nobody has seen the call end yet."""
@@ -223,6 +235,7 @@ class Call:
         read_answer: Callable[[], Answer],
         *,
         exc: BaseException | None = None,
+        status: int | None = None,
         result: object = None,
     ) -> None:
         """Emit everything, once. The parts are guarded by themselves: one that fails must not
@@ -231,6 +244,7 @@ class Call:
         Args:
             read_answer: Gives what the answer told.
             exc: What the call ended in.
+            status: HTTP status, if that is an error's and the SDK made no exception of it yet.
             result: What the caller gets, for the content.
         """
         at = self.ended_at
@@ -239,7 +253,7 @@ class Call:
         instruments = runtime.instruments
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
-        answer, failure = self._outcome(read_answer, exc)
+        answer, failure = self._outcome(read_answer, exc, status)
         first_chunk_at = self.first_chunk_at
         first_chunk = None if first_chunk_at is None else first_chunk_at - self.started
         record = Record(
@@ -278,7 +292,7 @@ class Call:
         self.response = None
 
     def _outcome(
-        self, read_answer: Callable[[], Answer], exc: BaseException | None
+        self, read_answer: Callable[[], Answer], exc: BaseException | None, status: int | None
     ) -> tuple[Answer, Failure]:
         """What the answer told and how the call failed; nothing of it where we fail to read it."""
         try:
@@ -290,9 +304,11 @@ class Call:
             self._complete(answer)
         except Exception as problem:  # noqa: BLE001
             guard.handle("count", problem)
-        if exc is None and answer.error is None:
+        if exc is None and answer.error is None and status is None:
             return answer, NO_FAILURE
         try:
+            if status is not None:
+                answer.error = refusal(status, answer)
             return answer, Failure.of(exc, answer, self.server.dialect.error_codes)
         except Exception as problem:  # noqa: BLE001
             guard.handle("classify", problem)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import errors
+from llm_otel.protocols.answer import BodyError
 from llm_otel.providers.error_codes import BEFORE_STATUS
 
 if TYPE_CHECKING:
     from llm_otel.protocols.answer import Answer
 
 _NO_CODES: Mapping[str, str] = {}
-# An error in the middle of a stream may carry the status of the response that began well.
-_FIRST_ERROR = 400
 _TOO_MANY = 429
+_FIRST_ERROR = 400
 
 # Class names, as every SDK of the generator (and httpx below it) has its own classes.
 _BY_NAME = {
@@ -45,19 +45,38 @@ def classify(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
         codes: The provider's own error codes, with the class of each.
     """
     worded = errors.of_exception(exc, codes)
-    if worded in BEFORE_STATUS:
-        return worded
     found = status(exc)
-    if found == _TOO_MANY and worded == semconv.SERVER:
-        return worded  # no capacity, which is no limit of the caller's
-    if found is not None and found >= _FIRST_ERROR:
-        return errors.by_status(found)
+    if worded in BEFORE_STATUS or found is not None:
+        return _beside_status(worded, found)
     for cls in type(exc).__mro__:
         name = _BY_NAME.get(cls.__name__)
         if name is not None:
             return name
     # An error in the middle of a stream has no status of its own.
     return worded
+
+
+def _beside_status(worded: str, status: int | None) -> str:
+    """The class of a failure by the provider's word for it and the HTTP status, if there is one."""
+    # An error in the middle of a stream may carry the status of the response that began well.
+    if worded in BEFORE_STATUS or status is None or status < _FIRST_ERROR:
+        return worded
+    if status == _TOO_MANY and worded == semconv.SERVER:
+        return worded  # no capacity, which is no limit of the caller's
+    return errors.by_status(status)
+
+
+def refused(response: object) -> int | None:
+    """The HTTP status of a response that is an error; None for any other."""
+    found = getattr(response, "status_code", None)
+    return found if type(found) is int and found >= _FIRST_ERROR else None
+
+
+def refusal(status: int, answer: Answer) -> BodyError:
+    """The failure that an HTTP response tells which the SDK made no exception of yet."""
+    error = answer.error or BodyError(str(status), semconv.OTHER)
+    code = error.code if error.kind != semconv.OTHER else str(status)
+    return BodyError(code, _beside_status(error.kind, status), status)
 
 
 def status(exc: BaseException) -> int | None:
@@ -100,8 +119,8 @@ class Failure(NamedTuple):
         if exc is not None:
             return cls(full_name(exc), classify(exc, codes), status(exc), exc)
         if answer.error is not None:
-            code, kind = answer.error
-            return cls(code if kind != semconv.OTHER else "_OTHER", kind)
+            code, kind, code_status = answer.error
+            return cls(code if kind != semconv.OTHER else "_OTHER", kind, code_status)
         return NO_FAILURE
 
 

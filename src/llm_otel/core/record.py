@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from llm_otel.core.errors import Failure
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
     from llm_otel.protocols.spec import Accumulator, Endpoint, Request
 
 
-class Record(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Record:
     """What is known at the end of a call. It holds bodies, so it lives no longer than that.
+
+    Frozen for the type checker: named tuples cost more to make, and ten times as much to read.
 
     Attributes:
         series: Where the call is counted.
@@ -34,18 +38,18 @@ class Record(NamedTuple):
         retries: How often the SDK sent the request again.
     """
 
-    series: Series
-    endpoint: Endpoint
-    server: Server
-    request: Request
-    model: str
-    attribution: Mapping[str, str]
-    streaming: bool
-    seconds: float
-    first_chunk: float | None
-    answer: Answer
-    failure: Failure
-    result: object
-    accumulator: Accumulator | None
-    response: Any
-    retries: int
+    series: Final[Series]
+    endpoint: Final[Endpoint]
+    server: Final[Server]
+    request: Final[Request]
+    model: Final[str]
+    attribution: Final[Mapping[str, str]]
+    streaming: Final[bool]
+    seconds: Final[float]
+    first_chunk: Final[float | None]
+    answer: Final[Answer]
+    failure: Final[Failure]
+    result: Final[object]
+    accumulator: Final[Accumulator | None]
+    response: Final[Any]
+    retries: Final[int]

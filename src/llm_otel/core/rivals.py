@@ -11,7 +11,6 @@ from typing import Any, Generic
 from opentelemetry.context import Context
 
 from llm_otel.base.otel_internals import SUPPRESS_KEYS as _SUPPRESS
-from llm_otel.clients.spec import ClientSpec
 from llm_otel.protocols.spec import Endpoint
 
 _logger = logging.getLogger("llm_otel")
@@ -48,7 +47,8 @@ _MOST = 64
 
 # What stood where, and whether a rival was among it: namespace, name, value.
 _Places = tuple[tuple[Mapping[str, object], str, object], ...]
-_known: dict[tuple[type, Endpoint], tuple[_Places, bool]] = {}
+_known: dict[tuple[type, str, Endpoint], tuple[_Places, bool]] = {}
+_NOTHING: Mapping[str, object] = {}
 
 
 def suppressed(context: Context) -> bool:
@@ -56,28 +56,31 @@ def suppressed(context: Context) -> bool:
     return bool(context.get(_SUPPRESS[0]) or context.get(_SUPPRESS[1]))
 
 
-def has_span(context: Context, client: Any, spec: ClientSpec, endpoint: Endpoint) -> bool:
+def has_span(
+    context: Context, client: Any, package: str, function: str, endpoint: Endpoint
+) -> bool:
     """Whether somebody else makes a span for this very call: we then add metrics and cost only.
 
     Args:
         context: The caller's.
         client: The SDK's client.
-        spec: Data of that SDK.
+        package: Of the SDK.
+        function: Name of the method of the client that sends its requests.
         endpoint: What is asked for.
     """
     if _OUTER[0] in context or _OUTER[1] in context:
         return True
-    own = client.__dict__.get("request")
-    if own is not None and _warned_of_rival([own], spec.package):
+    own = getattr(client, "__dict__", _NOTHING).get(function)
+    if own is not None and _warned_of_rival([own], package):
         return True
-    cls = type(client)
-    known = _known.get((cls, endpoint))
+    key = (type(client), function, endpoint)
+    known = _known.get(key)
     if known is None or not _same(known[0]):
         if len(_known) >= _MOST:
             _known.clear()
-        places = tuple(_places(cls, spec.package, endpoint))
-        rival = _warned_of_rival([value for _, _, value in places], spec.package)
-        known = _known[cls, endpoint] = (places, rival)
+        places = tuple(_places(type(client), package, function, endpoint))
+        rival = _warned_of_rival([value for _, _, value in places], package)
+        known = _known[key] = (places, rival)
     return known[1]
 
 
@@ -90,14 +93,15 @@ def _same(places: _Places) -> bool:
 
 
 def _places(
-    cls: type, package: str, endpoint: Endpoint
+    cls: type, package: str, function: str, endpoint: Endpoint
 ) -> Iterator[tuple[Mapping[str, object], str, Any]]:
     """Where somebody may put something in place of the client's own functions, and what is there,
     with the modules and classes on the way."""
     for owner in cls.__mro__:
         if owner not in (object, Generic):
-            yield vars(owner), "request", vars(owner).get("request")
-    for suffix, class_name in endpoint.methods:
+            yield vars(owner), function, vars(owner).get(function)
+    for suffix, path in endpoint.methods:
+        class_name, _, method = path.partition(".")
         module_name = f"{package}.{suffix}"
         module = sys.modules.get(module_name)
         if module is None:  # not imported yet
@@ -105,7 +109,7 @@ def _places(
         holder = getattr(module, class_name, None)
         if holder is not None:
             yield vars(module), class_name, vars(module).get(class_name)
-            yield vars(holder), "create", vars(holder).get("create")
+            yield vars(holder), method, vars(holder).get(method)
 
 
 def _warned_of_rival(functions: list[object], package: str) -> bool:

@@ -46,10 +46,10 @@ class Servers:
 
     def __init__(self, named: Mapping[str, str]) -> None:
         self._named = named
-        self._known: dict[int, tuple[object, type, Server]] = {}
+        self._known: dict[int | str, tuple[object, type, Server]] = {}
         self._without_usage: set[str | None] = set()
 
-    def of(self, client: Any, default: str, url: str, base_url: str | None = None) -> Server:
+    def of(self, client: Any, default: str, url: str, base_url: object = None) -> Server:
         """The server that a request of `client` to `url` goes to.
 
         Args:
@@ -57,17 +57,22 @@ class Servers:
             default: Its provider when the host tells nothing better.
             url: The request's URL, relative to the client's base or absolute.
             base_url: The client's base; None: its `_base_url` is looked at.
+
+        Raises:
+            AttributeError: The URL is relative and nobody tells to what.
         """
         if "://" in url:
             return self._resolve(client, default, url)
         base = client._base_url if base_url is None else base_url
-        known = self._known.get(id(base))
-        if known is not None and known[0] is base and known[1] is type(client):
+        # A text may be made anew for each request; another object must be the very same.
+        key = base if type(base) is str else id(base)
+        known = self._known.get(key)
+        if known is not None and known[1] is type(client) and (known[0] is base or key is base):
             return known[2]
         server = self._resolve(client, default, str(base))
         if len(self._known) >= self._KEPT:
             self._known.clear()
-        self._known[id(base)] = (base, type(client), server)
+        self._known[key] = (base, type(client), server)
         return server
 
     def warn_of_missing_usage(self, server: Server, asking: str) -> None:

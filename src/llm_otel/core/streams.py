@@ -14,6 +14,9 @@ from llm_otel.base import finalizers, guard
 from llm_otel.core import endings
 from llm_otel.core.call import Call
 
+# Gives what a protocol reads in a chunk.
+Node = Callable[[Any], object]
+
 
 def observe(iterator: Iterator[Any], call: Call, hides: bool) -> Iterator[Any]:
     """The SDK's iterator over parsed chunks, observed.
@@ -23,7 +26,7 @@ def observe(iterator: Iterator[Any], call: Call, hides: bool) -> Iterator[Any]:
         call: What to tell.
         hides: The stream's usage was asked for by us: the caller must see nothing of it.
     """
-    look = _Look(call, hides)
+    look = Look(call, hides)
     call.reading = True
     try:
         for chunk in iterator:
@@ -56,7 +59,7 @@ async def observe_async(
     iterator: AsyncIterator[Any], call: Call, hides: bool
 ) -> AsyncIterator[Any]:
     """The same for asynchronous streams."""
-    look = _Look(call, hides)
+    look = Look(call, hides)
     call.reading = True
     try:
         async for chunk in iterator:
@@ -88,19 +91,26 @@ def _never(chunk: Any) -> bool:  # noqa: ARG001
     return False
 
 
-class _Look:
+class Look:
     """Takes chunks into a call, and out of the caller's sight what we alone asked for.
+
+    Args:
+        call: What to tell.
+        hides: The stream's usage was asked for by us.
+        node: Gives what a protocol reads in a chunk, None for one that tells nothing; by default
+            the chunk itself.
 
     Attributes:
         goes_on: The fold's quick way, once there was a first chunk, where nobody else looks at
             chunks: True for one that needs nothing more.
     """
 
-    __slots__ = ("_adds", "_call", "_hides", "_quick", "goes_on")
+    __slots__ = ("_adds", "_call", "_hides", "_node", "_quick", "goes_on")
 
-    def __init__(self, call: Call, hides: bool) -> None:
+    def __init__(self, call: Call, hides: bool, node: Node | None = None) -> None:
         self._call = call
         self._hides = hides
+        self._node = node
         self.goes_on: Callable[[Any], bool] = _never
         self._quick = self.goes_on
         self._adds: tuple[Callable[[Any], object], ...] = ()
@@ -118,8 +128,10 @@ class _Look:
             if self._call.first_chunk_at is None:
                 self._call.first_chunk_at = perf_counter()
                 self.goes_on = self._quick
-            for add in self._adds:
-                add(chunk)
+            node = chunk if self._node is None else self._node(chunk)
+            if node is not None or self._node is None:
+                for add in self._adds:
+                    add(node)
         except Exception as exc:  # noqa: BLE001
             guard.handle("read chunk", exc)
             self._adds, self.goes_on = (), _never

@@ -18,10 +18,12 @@ class BodyError(NamedTuple):
     Attributes:
         code: The provider's word or number for it.
         kind: Its class, one of `semconv.ERROR_CLASSES`.
+        status: HTTP status, if that is an error's.
     """
 
     code: str
     kind: str
+    status: int | None = None
 
 
 class ReportedCost(NamedTuple):

@@ -38,7 +38,7 @@ class Request(NamedTuple):
         raw: The caller reads the HTTP response: `parsed` first by the SDK, or as `bytes`.
         chunk: The class that the SDK makes of a stream's chunk.
         hides_events: What we alone asked for can be kept from a caller who reads `raw`.
-        base_url: Where `url` begins, if the client does not tell by its `_base_url`.
+        base_url: Where `url` begins, a text or a URL object; None: the client's `_base_url`.
     """
 
     method: str
@@ -49,7 +49,7 @@ class Request(NamedTuple):
     raw: Literal["parsed", "bytes"] | None = None
     chunk: object = None
     hides_events: bool = True
-    base_url: str | None = None
+    base_url: object = None
 
 
 class Observer(Interface):
@@ -246,8 +246,8 @@ class Endpoint:
             counted once per id.
         resumable: What was cut off goes on at the provider and can be polled.
         attributes: Span attributes that the endpoint fixes.
-        methods: Where the SDKs have the public method, below the package: module and class with
-            `create`. Others wrap it there.
+        methods: The SDKs' public methods: module below the package, and `Class.method`. Others wrap
+            them there.
     """
 
     operation: str

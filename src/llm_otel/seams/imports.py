@@ -11,7 +11,9 @@ from typing import Any
 
 import wrapt
 
-_watched: dict[str, Callable[[], None]] = {}
+from llm_otel.base import guard
+
+_watched: dict[str, list[Callable[[], None]]] = {}
 _searching = threading.local()
 
 
@@ -19,12 +21,32 @@ def watch(name: str, imported: Callable[[], None]) -> None:
     """Have a function called in the importing thread whenever a module has been executed.
 
     Args:
-        name: The module's full name; at most one function is called for it.
-        imported: What to call; raises nothing.
+        name: The module's full name.
+        imported: What to call.
     """
-    _watched[name] = imported
+    _watched.setdefault(name, []).append(imported)
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
+
+
+def watch_from_now(name: str, imported: Callable[[], None]) -> None:
+    """The same, and call it at once if the module was imported before."""
+    watch(name, imported)
+    if name in sys.modules:
+        guarded(imported)
+
+
+def guarded(imported: Callable[[], None]) -> None:
+    """Call such a function: we may be inside the application's import, which goes on."""
+    try:
+        imported()
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("install", exc)
+
+
+def forget() -> None:
+    """Watch no module any more."""
+    _watched.clear()
 
 
 class _Finder:
@@ -69,9 +91,8 @@ class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]
         if spec is not None and spec.loader is self:
             spec.loader = loader
         loader.exec_module(module)
-        imported = _watched.get(module.__name__)
-        if imported is not None:
-            imported()
+        for imported in tuple(_watched.get(module.__name__, ())):
+            guarded(imported)
 
 
 _FINDER: Any = _Finder()

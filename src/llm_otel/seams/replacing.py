@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, NamedTuple
 
+import wrapt
+
 from llm_otel.base import fork
+from llm_otel.clients.spec import ClientSpec
+from llm_otel.core.rivals import DEEPEST
+
+_logger = logging.getLogger("llm_otel")
 
 # Makes the function that goes in the place of an SDK's own.
 Hook = Callable[[Any], Callable[..., Any]]
@@ -52,6 +60,27 @@ class Replacements:
     def put(self, owner: type, name: str, hook: Hook) -> None:
         """Replace a function, unless ours is there already: what `remove_all` had to leave is in
         use again, if nobody has thrown it away since. Call with the lock held."""
+        for cls in (owner, *self._wrapped_before(owner, name)):
+            self._put(cls, name, hook)
+
+    def _wrapped_before(self, base: type, name: str) -> Iterator[type]:
+        """Subclasses on which somebody wrapped the base's own function before we did: what they
+        call goes past our hook on the base."""
+        subclasses: list[type] = base.__subclasses__()
+        for cls in subclasses:
+            yield from self._wrapped_before(cls, name)
+            own = vars(cls).get(name)
+            if isinstance(own, wrapt.FunctionWrapper) and not self._calls_ours(own):
+                yield cls
+
+    def _calls_ours(self, function: Any) -> bool:
+        for _ in range(DEEPEST):
+            if any(each.function is function for each in self._all):
+                return True
+            function = getattr(function, "__wrapped__", None)
+        return False
+
+    def _put(self, owner: type, name: str, hook: Hook) -> None:
         self._all = [each for each in self._all if not each.thrown_away]
         if any(each.owner is owner and each.name == name for each in self._all):
             return
@@ -83,6 +112,10 @@ class Replacements:
         self.lock = threading.Lock()
 
 
+# All of ours, whichever seam they are of.
+replaced = Replacements()
+
+
 def in_place_of(original: Any, function: Any) -> Any:
     """`function` with all that `inspect`, `pickle` and `copy` look at from `original`.
 
@@ -106,3 +139,32 @@ def caller(original: Any) -> Callable[..., Any]:
         return original.__get__(client, type(client))(*args, **kwargs)
 
     return call
+
+
+def accepts(function: Any, parameters: tuple[str, ...]) -> bool:
+    """Whether a function has parameters of these names."""
+    try:
+        signature = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return all(name in signature for name in parameters)
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Whether a function, or what others have put their wrappers around, must be awaited."""
+    try:
+        return inspect.iscoroutinefunction(inspect.unwrap(function))
+    except ValueError:  # wrappers without end
+        return inspect.iscoroutinefunction(function)
+
+
+def stay_out(spec: ClientSpec, *functions: str) -> None:
+    """Say that functions of a client are not those that we know, and are left alone."""
+    _logger.warning(
+        "llm-otel stays out of %s in %s %s, which it does not know with this signature "
+        "(supported: %s).",
+        ", ".join(f"`{function}`" for function in functions),
+        spec.package,
+        getattr(sys.modules[spec.package], "__version__", "?"),
+        spec.supported,
+    )

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from llm_otel.errors import ConfigError
 from llm_otel.semconv import MAX_FEATURES, MAX_MODELS, MAX_TENANTS
-from llm_otel.settings import kinds, sources
+from llm_otel.settings import document, kinds, sources
+from llm_otel.settings.document import CONFIG_FILE
 from llm_otel.settings.kinds import BOOLEAN, Kind
-from llm_otel.settings.sources import CONFIG_FILE, Option
+from llm_otel.settings.sources import Option
 
 CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 EMIT_EVENT: Final = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
@@ -197,11 +198,13 @@ class Settings:
         """
         given = sources.from_keywords(OPTIONS, keywords)
         ambient = sources.from_environment(OPTIONS, os.environ)
-        path = given.get("config_file") or ambient.get("config_file")
-        return cls(**_completed({**sources.from_file(OPTIONS, path), **ambient, **given}))
+        file = document.load(given.get("config_file") or ambient.get("config_file"))
+        filed = {**file.parsed(OPTIONS), "config_file": file.path}
+        return cls(**_completed({**filed, **ambient, **given}))
 
 
 OPTIONS: Final[Mapping[str, Option]] = {f.name: f.metadata["option"] for f in fields(Settings)}
+document.register({name: option.kind.parse for name, option in OPTIONS.items() if option.yaml})
 
 
 def environment(name: str) -> str:

@@ -1,14 +1,98 @@
-"""Reading `llm-otel.yaml`: what is wrong with the file is one sentence that says where."""
+"""The one reader of `llm-otel.yaml`: what is wrong with the file is one sentence that says where.
+
+A section is a key of the file's top level. The module that owns it registers it; the reader knows
+the names alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from typing import Any, Final, NamedTuple
 
 from llm_otel.errors import ConfigError
+from llm_otel.settings.kinds import require_known
+
+CONFIG_FILE: Final = "llm-otel.yaml"
+
+# Checks the value of a section and gives what its owner works with. Called with the value and its
+# place, such as `llm-otel.yaml: slo`, to begin an error message with; raises ConfigError.
+Parser = Callable[[Any, str], Any]
+
+# Modules that register sections and are imported when there is a file: the library runs without.
+_REGISTERING: Final = ("llm_otel.stack.sections",)
+_parsers: dict[str, Parser] = {}
 
 
-def read(path: str) -> Mapping[Any, Any]:
+def register(parsers: Mapping[str, Parser]) -> None:
+    """Make sections of the file known: name -> what parses it."""
+    _parsers.update(parsers)
+
+
+def imported(reference: str) -> Parser:
+    """A parser, given as `module:function`, whose module is imported with its first use."""
+
+    def parse(value: Any, where: str) -> Any:
+        module, _, name = reference.partition(":")
+        return getattr(import_module(module), name)(value, where)
+
+    return parse
+
+
+def sections() -> Collection[str]:
+    """The names of all sections that the file can have."""
+    for module in _REGISTERING:
+        import_module(module)
+    return _parsers.keys()
+
+
+class Document(NamedTuple):
+    """What the file holds, not parsed yet.
+
+    Attributes:
+        path: The file; None: there is none.
+        content: Section -> its value; those without a value are left out.
+    """
+
+    path: str | None
+    content: Mapping[str, Any]
+
+    def parsed(self, names: Collection[str]) -> dict[str, Any]:
+        """Those of the named sections that the file has, each parsed by its owner.
+
+        Raises:
+            ConfigError: A key or value in one of them is wrong.
+        """
+        return {
+            name: _parsers[name](value, f"{self.path}: {name}")
+            for name, value in self.content.items()
+            if name in names
+        }
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Document:
+    """Read the file.
+
+    Args:
+        path: None: `llm-otel.yaml` in the working directory, if it is there.
+
+    Raises:
+        ConfigError: The file cannot be read, or has a section that nobody registered.
+    """
+    if path is None:
+        if not os.path.isfile(CONFIG_FILE):
+            return Document(None, {})
+        path = CONFIG_FILE
+    name = os.fspath(path)
+    content = _read(name)
+    for key in content:
+        if key not in _parsers:  # most files of programs have no section but the library's
+            require_known(key, sections(), f"{name}: the key", listed=True)
+    return Document(name, {key: value for key, value in content.items() if value is not None})
+
+
+def _read(path: str) -> Mapping[Any, Any]:
     """The map that the file at `path` holds; empty for an empty file.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -197,3 +197,40 @@ FUNCTION = Kind("a function from str to str", _function)
 PATH = Kind("a path", _path)
 SECRET = Kind(f"text or bytes of at least {MIN_KEY_BYTES} bytes", _secret, secret=True)
 PRICES = PriceKind("a list of price overrides", _function)
+
+
+def as_map(value: Any, where: str) -> Mapping[Any, Any]:
+    """`value` where it is a map, an empty one for None.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} must be a map, not {type(value).__name__}.")
+    return value
+
+
+def require_known(name: Any, allowed: Collection[str], what: str, *, listed: bool = False) -> None:
+    """Refuse a name that is not allowed.
+
+    Args:
+        name: As given.
+        allowed: The names that there are.
+        what: What the name stands for, to begin the message with.
+        listed: List the names even where one of them is near.
+
+    Raises:
+        ConfigError: The name is not among them.
+    """
+    if name in allowed:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(name), allowed, n=1)
+    names = ", ".join(sorted(filter(None, allowed)))
+    hints = [f"did you mean {near[0]}?"] if near else []
+    if listed or not near:
+        hints.append(f"{'Allowed' if near else 'allowed'} are {names}.")
+    raise ConfigError(f"{what} {str(name)[:80]} is unknown; {' '.join(hints)}")

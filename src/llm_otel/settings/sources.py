@@ -1,24 +1,16 @@
-"""Where settings come from: keywords, environment variables, the YAML file."""
+"""Where settings come from beside `llm-otel.yaml`: keywords, environment variables, a key file."""
 
 from __future__ import annotations
 
 import logging
-import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from llm_otel.errors import ConfigError
-from llm_otel.settings import document
-from llm_otel.settings.kinds import Kind
+from llm_otel.settings.kinds import Kind, require_known
 
 PREFIX: Final = "LLM_OTEL_"
-CONFIG_FILE: Final = "llm-otel.yaml"
-
-# Sections of the file that `llm_otel.stack.config` reads.
-STACK_SECTIONS: Final = frozenset(
-    {"alerts", "budgets", "slo", "grafana_url", "runbook_url", "external_labels", "notify"}
-)
 
 # Variables that the commands and the project's own tests read.
 RESERVED_VARIABLES: Final = frozenset(
@@ -107,29 +99,6 @@ def from_environment(options: Mapping[str, Option], environ: Mapping[str, str]) 
     return values
 
 
-def from_file(options: Mapping[str, Option], path: str | None) -> dict[str, Any]:
-    """The checked content of the file, and its path as `config_file`.
-
-    Args:
-        options: All settings.
-        path: The file; None: `llm-otel.yaml` in the working directory, if it is there.
-
-    Raises:
-        ConfigError: The file cannot be read, or a key or value is wrong.
-    """
-    if path is None:
-        if not os.path.isfile(CONFIG_FILE):
-            return {}
-        path = CONFIG_FILE
-    allowed = {name for name, option in options.items() if option.yaml} | STACK_SECTIONS
-    values: dict[str, Any] = {"config_file": path}
-    for name, value in document.read(path).items():
-        require_known(name, allowed, f"{path}: the key")
-        if value is not None and name not in STACK_SECTIONS:
-            values[name] = options[name].kind.parse(value, f"{path}: {name}")
-    return values
-
-
 def read_key(path: str, kind: Kind) -> Any:
     """The key that the file at `path` holds.
 
@@ -142,27 +111,6 @@ def read_key(path: str, kind: Kind) -> Any:
     except OSError as exc:
         raise ConfigError(f"user_id_key_file {path} cannot be read: {exc.strerror}.") from None
     return kind.parse(content, f"The content of user_id_key_file {path}")
-
-
-def require_known(name: Any, allowed: Collection[str], what: str) -> None:
-    """Refuse a name that is not allowed.
-
-    Args:
-        name: As given.
-        allowed: The names that there are.
-        what: What the name stands for, to begin the message with.
-
-    Raises:
-        ConfigError: The name is not among them.
-    """
-    if name in allowed:
-        return
-    from difflib import get_close_matches
-
-    near = get_close_matches(str(name), allowed, n=1)
-    names = ", ".join(sorted(filter(None, allowed)))
-    hint = f"did you mean {near[0]}?" if near else f"allowed are {names}."
-    raise ConfigError(f"{what} {str(name)[:80]} is unknown; {hint}")
 
 
 def _warn_once(about: str, text: str) -> None:

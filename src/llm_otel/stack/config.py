@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from llm_otel import semconv
-from llm_otel.settings import OPTIONS, document
-from llm_otel.settings.kinds import TAGS, Kind
-from llm_otel.settings.sources import CONFIG_FILE, STACK_SECTIONS, require_known
-from llm_otel.stack import limits, notify
-from llm_otel.stack.limits import DEFAULTS, NUMBER, Limits, as_map
+from llm_otel.settings import document
+from llm_otel.settings.kinds import Kind, as_map, require_known
+from llm_otel.stack.limits import NUMBER, Limits
 from llm_otel.stack.notify import Notify
 
 ANY: Final = "*"
@@ -48,7 +46,7 @@ class Config:
     """What the stack's files are generated from; `Config()` holds the defaults.
 
     Attributes:
-        alerts: When each alert fires; one that is switched off is missing.
+        alerts: The alerts that fire at other limits than their own, by key; None: one is off.
         budgets: What may be spent.
         slo: The share of calls that must be good, over 30 days.
         grafana_url: Where people reach Grafana, without a slash at the end.
@@ -59,7 +57,7 @@ class Config:
         tags: Keys of tags that the Collector lets through: the library's setting.
     """
 
-    alerts: Mapping[str, Limits] = field(default_factory=lambda: DEFAULTS)
+    alerts: Mapping[str, Limits | None] = field(default_factory=_nothing)
     budgets: Budgets = field(default_factory=Budgets)
     slo: float = 0.99
     grafana_url: str = "http://localhost:3000"
@@ -67,10 +65,6 @@ class Config:
     external_labels: Mapping[str, str] = field(default_factory=_nothing)
     notify: Notify = field(default_factory=Notify)
     tags: tuple[str, ...] = ()
-
-    def window(self, alert: str) -> str:
-        """The time that an alert looks at, and its panel with it; the default's where it is off."""
-        return str(self.alerts.get(alert, DEFAULTS[alert]).window)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Config:
@@ -82,22 +76,7 @@ class Config:
         Raises:
             ConfigError: The file cannot be read, or a key or value is wrong.
         """
-        if path is None:
-            if not os.path.isfile(CONFIG_FILE):
-                return cls()
-            path = CONFIG_FILE
-        name = os.fspath(path)
-        content = document.read(name)
-        known = {key for key, option in OPTIONS.items() if option.yaml} | STACK_SECTIONS
-        for key in content:
-            require_known(key, known, f"{name}: the key")
-        return cls(
-            **{
-                key: _SECTIONS[key](value, name)
-                for key, value in content.items()
-                if key in _SECTIONS and value is not None
-            }
-        )
+        return cls(**document.load(path).parsed([each.name for each in fields(cls)]))
 
 
 def _slo(value: Any) -> float:
@@ -121,20 +100,24 @@ def _labels(value: Any) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
 
-def _plain(name: str, kind: Kind) -> Any:
-    return lambda value, path: kind.parse(value, f"{path}: {name}")
+def parse_budgets(section: Any, where: str) -> Budgets:
+    """The budgets that the section `budgets:` sets.
 
+    Args:
+        section: As it stands in the file.
+        where: Its place, to begin an error message with.
 
-def _budgets(given: Any, path: str) -> Budgets:
-    where = f"{path}: budgets"
-    found: dict[str, Any] = {}
-    for name, value in as_map(given, where).items():
+    Raises:
+        ConfigError: A key or value is wrong.
+    """
+    budgets: dict[str, Any] = {}
+    for name, value in as_map(section, where).items():
         require_known(name, ("total", *_SCOPES), f"{where}: the key")
         if name == "total":
-            found[name] = None if value is None else _USD.parse(value, f"{where}.total")
+            budgets[name] = None if value is None else _USD.parse(value, f"{where}.total")
         else:
-            found[name] = _scope(_SCOPES[name], value, f"{where}.{name}")
-    return Budgets(**found)
+            budgets[name] = _scope(_SCOPES[name], value, f"{where}.{name}")
+    return Budgets(**budgets)
 
 
 def _scope(label: str, given: Any, where: str) -> Mapping[str, float]:
@@ -162,13 +145,6 @@ def _usd(value: Any) -> float:
 
 _USD = Kind("a number of USD above 0", _usd)
 _SCOPES: Final = {"tenants": semconv.TENANT_ID, "features": semconv.FEATURE}
-_SECTIONS: Final = {
-    "alerts": limits.parse,
-    "budgets": _budgets,
-    "slo": _plain("slo", Kind("a share from 0.5 to below 1, such as 0.99", _slo)),
-    "grafana_url": _plain("grafana_url", Kind("an address with http:// or https://", _url)),
-    "runbook_url": _plain("runbook_url", Kind("an address with http:// or https://", _url)),
-    "external_labels": _plain("external_labels", Kind("a map of label names to text", _labels)),
-    "notify": notify.parse,
-    "tags": _plain("tags", TAGS),
-}
+parse_slo = Kind("a share from 0.5 to below 1, such as 0.99", _slo).parse
+parse_url = Kind("an address with http:// or https://", _url).parse
+parse_labels = Kind("a map of label names to text", _labels).parse

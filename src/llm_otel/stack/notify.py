@@ -8,9 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from llm_otel.errors import ConfigError
-from llm_otel.settings.kinds import Kind
-from llm_otel.settings.sources import require_known
-from llm_otel.stack.limits import as_map
+from llm_otel.settings.kinds import Kind, as_map, require_known
 
 # Receiver -> the file below secrets/ that holds its address or key.
 SECRETS: Final = {
@@ -77,26 +75,25 @@ class Notify:
         return tuple(SECRETS[name] for name in [*chosen, *(["email"] if login else [])])
 
 
-def parse(given: Any, path: str) -> Notify:
+def parse(section: Any, where: str) -> Notify:
     """The receivers that the section `notify:` chooses.
 
     Args:
-        given: The section as it stands in the file.
-        path: The file's name, to begin an error message with.
+        section: As it stands in the file.
+        where: Its place, to begin an error message with.
 
     Raises:
         ConfigError: A key or value is wrong, or an alert would reach nobody.
     """
-    where = f"{path}: notify"
     names = [each.name for each in fields(Notify)]
-    found: dict[str, Any] = {}
-    for name, value in as_map(given, where).items():
+    receivers: dict[str, Any] = {}
+    for name, value in as_map(section, where).items():
         require_known(name, names, f"{where}: the key")
         if name == "email":
-            found[name] = _email(value, f"{where}.email") if value else None
+            receivers[name] = _email(value, f"{where}.email") if value else None
         else:
-            found[name] = _SWITCH.parse(value, f"{where}.{name}")
-    notify = Notify(**found)
+            receivers[name] = _SWITCH.parse(value, f"{where}.{name}")
+    notify = Notify(**receivers)
     if not (notify.sink or notify.slack or notify.webhook or notify.email):
         raise ConfigError(
             f"{where}: a warning would reach nobody; leave the sink on, or choose slack, webhook "

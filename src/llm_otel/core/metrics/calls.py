@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 
 from llm_otel import semconv
 from llm_otel.base import guard
-from llm_otel.core.metrics.pending_counters import NO_EXEMPLAR, Slot
+from llm_otel.core.metrics.pending_counters import NO_EXEMPLAR, Cell, Slot
 from llm_otel.core.metrics.series import Series
 
 if TYPE_CHECKING:
@@ -89,14 +89,16 @@ class CallMetrics:
                 self._series[key] = known
             return known
 
+    def _open(self, series: Series, slot: Slot) -> Cell:
+        """A new cell of a series. Call with the lock held."""
+        labels = {k: v for k, v in series.labels.items() if k in slot.metric.labels}
+        cell = self._counters.open(slot.metric, {**labels, **slot.extra})
+        series.cells[slot] = cell
+        return cell
+
     def _put(self, series: Series, slot: Slot, amount: float) -> None:
-        """Add to a series' cell, opened on first sight. Call with the lock held."""
-        cell = series.cells.get(slot)
-        if cell is None:
-            labels = {k: v for k, v in series.labels.items() if k in slot.metric.labels}
-            cell = self._counters.open(slot.metric, {**labels, **slot.extra})
-            series.cells[slot] = cell
-        self._counters.put(cell, amount)
+        """Add to a cell of a series. Call with the lock held."""
+        self._counters.put(series.cells.get(slot) or self._open(series, slot), amount)
 
     # ------------------------------------------------------------------ under way
     def begun(self, series: Series) -> None:
@@ -113,7 +115,7 @@ class CallMetrics:
     def measure(self, call: Measurement) -> None:
         """Record the end of a call. A part that fails takes no other with it; in one function, as a
         call of each part would cost more than looking whether there is one."""
-        series, bill = call.series, call.bill
+        series, bill, points = call.series, call.bill, call.semconv_points
         try:
             self.ended(series, call.seconds, call.error, call.context)
         except Exception as exc:  # noqa: BLE001
@@ -132,12 +134,11 @@ class CallMetrics:
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
         try:
-            first_chunk = call.first_chunk
-            if first_chunk is not None:
-                self.first_chunk(series, first_chunk)
+            if call.first_chunk is not None:
+                self.first_chunk(series, call.first_chunk)
         except Exception as exc:  # noqa: BLE001
             guard.handle("measure", exc)
-        points = call.semconv_points
+        self.settle()
         if points is None:
             return
         for record in call.semconv_recorders:
@@ -145,6 +146,10 @@ class CallMetrics:
                 record(call, points)
             except Exception as exc:  # noqa: BLE001
                 guard.handle("measure", exc)
+
+    def settle(self) -> None:
+        """Hand on what was counted, if nobody does so before a collection."""
+        self._counters.settle()
 
     def ended(self, series: Series, seconds: float, error: str | None, context: Context) -> None:
         """Record the end of a call: duration (with exemplar), error; no longer active.
@@ -159,7 +164,6 @@ class CallMetrics:
             series.active[0] -= 1
             if error is not None:
                 self._put(series, _ERRORS[error], 1)
-        self._counters.settle()
         durations = series.durations.get(error)
         if durations is None:
             durations = self._durations(series, error)
@@ -177,14 +181,15 @@ class CallMetrics:
 
     def used(self, series: Series, usage: Usage) -> None:
         """Count tokens."""
+        put, cells = self._counters.put, series.cells
         with self._counters.lock:
             for slot, amount in zip(_TOKEN_SLOTS, _token_amounts(usage)):
                 if amount:
-                    self._put(series, slot, amount)
-        self._counters.settle()
+                    put(cells.get(slot) or self._open(series, slot), amount)
 
     def cost(self, series: Series, cost: Cost | None) -> None:
         """Count a call's cost; None counts it as unpriced."""
+        put, cells = self._counters.put, series.cells
         with self._counters.lock:
             if cost is None or cost.incomplete:
                 self._put(series, _UNPRICED, 1)
@@ -195,14 +200,12 @@ class CallMetrics:
                     (cost.other, _OTHER_COST),
                 ):
                     if amount:
-                        self._put(series, slot, amount)
-        self._counters.settle()
+                        put(cells.get(slot) or self._open(series, slot), amount)
 
     def unknown_usage(self, series: Series) -> None:
         """Count a call that should have reported its usage and did not."""
         with self._counters.lock:
             self._put(series, _UNKNOWN_USAGE, 1)
-        self._counters.settle()
 
     def first_chunk(self, series: Series, seconds: float) -> None:
         """Record the time to the first chunk."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from llm_otel.usage import Usage
 
 
-class Bill(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Bill:
     """What a call is billed for.
 
     Attributes:
@@ -25,14 +27,15 @@ class Bill(NamedTuple):
         usage_unknown: The call should have reported its usage and did not.
     """
 
-    used: Usage | None
-    used_by: Series
-    cost: Cost | None = None
-    priced: bool = False
-    usage_unknown: bool = False
+    used: Final[Usage | None]
+    used_by: Final[Series]
+    cost: Final[Cost | None] = None
+    priced: Final[bool] = False
+    usage_unknown: Final[bool] = False
 
 
-class Measurement(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Measurement:
     """What waits to be measured of a call.
 
     Attributes:
@@ -48,16 +51,16 @@ class Measurement(NamedTuple):
         semconv_recorders: Record it there.
     """
 
-    series: Series
-    context: Context
-    seconds: float
-    first_chunk: float | None
-    error: str | None
-    error_type: str | None
-    usage: Usage | None
-    bill: Bill
-    semconv_points: SemconvPoints | None
-    semconv_recorders: tuple[Recorder, ...]
+    series: Final[Series]
+    context: Final[Context]
+    seconds: Final[float]
+    first_chunk: Final[float | None]
+    error: Final[str | None]
+    error_type: Final[str | None]
+    usage: Final[Usage | None]
+    bill: Final[Bill]
+    semconv_points: Final[SemconvPoints | None]
+    semconv_recorders: Final[tuple[Recorder, ...]]
 
 
 Recorder = Callable[[Measurement, "SemconvPoints"], None]

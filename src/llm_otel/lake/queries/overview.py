@@ -20,17 +20,10 @@ class ModelRow(usage.Totals):
     provider: str | None
 
 
-_MODELS: Final = """
-    SELECT model, any_value(provider) AS provider,
-        coalesce(sum(requests), 0)::BIGINT AS requests,
-        coalesce(sum(errors), 0)::BIGINT AS errors,
-        coalesce(sum(unanswered), 0)::BIGINT AS unanswered, sum(cost_usd) AS cost_usd,
-        coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
-        coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
-        coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,
-        coalesce(sum(unpriced), 0)::BIGINT AS unpriced, coalesce(sum(traced), 0)::BIGINT AS traced
+_MODELS: Final = f"""
+    SELECT model, any_value(provider) AS provider, {usage.COUNTS}, sum(cost_usd) AS cost_usd
     FROM usage GROUP BY model ORDER BY cost_usd DESC NULLS LAST, requests DESC
-"""
+"""  # noqa: S608 constants
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ calls whose cost is unknown or incomplete, `traced` the requests that are counte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from llm_otel import semconv
@@ -185,14 +185,13 @@ class Totals:
         )
 
 
-_SUMS: Final = """
-    coalesce(sum(requests), 0)::BIGINT AS requests, coalesce(sum(errors), 0)::BIGINT AS errors,
-    coalesce(sum(unanswered), 0)::BIGINT AS unanswered, coalesce(sum(cost_usd), 0) AS cost_usd,
-    coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
-    coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
-    coalesce(sum(cached_tokens), 0)::BIGINT AS cached_tokens,
-    coalesce(sum(unpriced), 0)::BIGINT AS unpriced, coalesce(sum(traced), 0)::BIGINT AS traced
-"""
+# What `Totals` counts, of the rows of `usage`.
+COUNTS: Final = ", ".join(
+    f"coalesce(sum({each.name}), 0)::BIGINT AS {each.name}"
+    for each in fields(Totals)
+    if each.type == "int"
+)
+_SUMS: Final = f"{COUNTS}, coalesce(sum(cost_usd), 0) AS cost_usd"
 
 
 def totals(reader: Reader) -> tuple[Totals, Totals]:

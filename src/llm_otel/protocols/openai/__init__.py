@@ -7,6 +7,7 @@ from llm_otel.protocols.openai import chat, media, responses
 from llm_otel.protocols.openai.batches import Batches
 from llm_otel.protocols.openai.common import OpenAI
 from llm_otel.protocols.openai.usage import USAGE
+from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint, UsageMap
 
 _COMPLETIONS = "resources.chat.completions"
@@ -19,14 +20,14 @@ CHAT = Endpoint(
     usage_at=(("usage",), ("x_groq", "usage")),
     in_tokens=True,
     attributes={semconv.OPENAI_API_TYPE: "chat_completions"},
-    methods=((_COMPLETIONS, "Completions"), (_COMPLETIONS, "AsyncCompletions")),
+    methods=((_COMPLETIONS, "Completions.create"), (_COMPLETIONS, "AsyncCompletions.create")),
 )
 COMPLETION = Endpoint(
     semconv.TEXT_COMPLETION,
     chat.Completion(),
     USAGE,
     in_tokens=True,
-    methods=(("resources.completions", "Completions"),),
+    methods=(("resources.completions", "Completions.create"),),
 )
 RESPONSES = Endpoint(
     semconv.CHAT,
@@ -35,7 +36,7 @@ RESPONSES = Endpoint(
     in_tokens=True,
     resumable=True,
     attributes={semconv.OPENAI_API_TYPE: "responses"},
-    methods=(("resources.responses", "Responses"),),
+    methods=(("resources.responses", "Responses.create"),),
 )
 # Where servers without a `usage` count the input: watsonx.ai, DeepInfra.
 _INPUT: UsageMap = {"input_token_count": "input_tokens", "input_tokens": "input_tokens"}
@@ -46,7 +47,7 @@ EMBEDDINGS = Endpoint(
     usage_beside=_INPUT,
     in_tokens=True,
     input_only=True,
-    methods=(("resources.embeddings", "Embeddings"),),
+    methods=(("resources.embeddings", "Embeddings.create"),),
 )
 IMAGE = Endpoint(
     semconv.IMAGE_GENERATION,
@@ -96,23 +97,25 @@ def _batch(operation: str) -> Endpoint:
     return Endpoint(operation, Batches(), USAGE, polled=True, billed=False, service_tier="batch")
 
 
-OPENAI: dict[str, Endpoint] = {
-    "post /chat/completions": CHAT,
-    "post /completions": COMPLETION,
-    "post /responses": RESPONSES,
-    "get /responses/{id}": _response(semconv.FETCH_RESPONSE),
-    "post /responses/{id}/cancel": _response(semconv.CANCEL_RESPONSE),
-    "post /responses/compact": RESPONSES,
-    "post /embeddings": EMBEDDINGS,
-    "post /images/generations": IMAGE,
-    "post /images/edits": IMAGE,
-    "post /images/variations": IMAGE,
-    "post /audio/speech": SPEECH,
-    "post /audio/transcriptions": TRANSCRIPTION,
-    "post /audio/translations": TRANSCRIPTION,
-    "post /moderations": MODERATION,
-    "post /batches": _batch(semconv.CREATE_BATCH),
-    "get /batches/{id}": _batch(semconv.FETCH_BATCH),
-    "post /batches/{id}/cancel": _batch(semconv.CANCEL_BATCH),
-    "post /rerank": RERANK,
-}
+OPENAI = Paths(
+    {
+        "post /chat/completions": CHAT,
+        "post /completions": COMPLETION,
+        "post /responses": RESPONSES,
+        "get /responses/{id}": _response(semconv.FETCH_RESPONSE),
+        "post /responses/{id}/cancel": _response(semconv.CANCEL_RESPONSE),
+        "post /responses/compact": RESPONSES,
+        "post /embeddings": EMBEDDINGS,
+        "post /images/generations": IMAGE,
+        "post /images/edits": IMAGE,
+        "post /images/variations": IMAGE,
+        "post /audio/speech": SPEECH,
+        "post /audio/transcriptions": TRANSCRIPTION,
+        "post /audio/translations": TRANSCRIPTION,
+        "post /moderations": MODERATION,
+        "post /batches": _batch(semconv.CREATE_BATCH),
+        "get /batches/{id}": _batch(semconv.FETCH_BATCH),
+        "post /batches/{id}/cancel": _batch(semconv.CANCEL_BATCH),
+        "post /rerank": RERANK,
+    }
+)

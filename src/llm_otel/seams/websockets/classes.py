@@ -8,12 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from llm_otel.base import guard
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.core import endings
 from llm_otel.protocols.spec import Socket
 from llm_otel.seams import imports
-from llm_otel.seams.replacing import Replacements, caller
+from llm_otel.seams.replacing import caller, replaced
 
 _HOOKS = "llm_otel.seams.websockets.hooks"
 
@@ -35,44 +34,28 @@ class Way(NamedTuple):
     private: str
 
 
-# Modules to hook, with what is in them.
-_wanted: dict[str, tuple[ClientSpec, Socket]] = {}
-_replaced = Replacements()
-
-
 def install(spec: ClientSpec) -> None:
     """Hook the client's connections, now or when their module is imported; there may be none."""
     for socket in spec.sockets:
         for name in socket.modules:
             module = f"{spec.package}.{name}"
-            _wanted[module] = (spec, socket)
-            imports.watch(module, partial(_install_if_wanted, module))
-            if module in sys.modules:
-                _install_if_wanted(module)
+            imports.watch_from_now(module, partial(_hook_classes, spec, socket, module))
     endings.at_exit(end_all)
 
 
-def _install_if_wanted(module: str) -> None:
-    try:
-        wanted = _wanted.get(module)
-        if wanted is not None:
-            with _replaced.lock:
-                _hook_classes(*wanted, sys.modules[module])
-    except Exception as exc:  # noqa: BLE001 - we may be inside the application's import
-        guard.handle("install", exc)
-
-
-def _hook_classes(spec: ClientSpec, socket: Socket, module: Any) -> None:
+def _hook_classes(spec: ClientSpec, socket: Socket, module_name: str) -> None:
+    module = sys.modules[module_name]
     for prefix in (socket.name, f"Async{socket.name}"):
         manager = getattr(module, f"{prefix}ConnectionManager", None)
         connection = getattr(module, f"{prefix}Connection", None)
         if manager is None or connection is None:
             continue
         way = Way(spec, socket, f"_{prefix}ConnectionManager__")
-        for cls, names in ((manager, _MANAGER), (connection, _CONNECTION)):
-            for name, hook in names.items():
-                if hasattr(cls, name):
-                    _replaced.put(cls, name, partial(_function, hook=hook, way=way))
+        with replaced.lock:
+            for cls, names in ((manager, _MANAGER), (connection, _CONNECTION)):
+                for name, hook in names.items():
+                    if hasattr(cls, name):
+                        replaced.put(cls, name, partial(_function, hook=hook, way=way))
 
 
 def _function(original: Any, hook: str, way: Way) -> Callable[..., Any]:
@@ -92,17 +75,6 @@ def _function(original: Any, hook: str, way: Way) -> Callable[..., Any]:
         return await hooked(way, partial(wrapped, owner), owner, args, kwargs)
 
     return coroutine_function if inspect.iscoroutinefunction(original) else function
-
-
-def remove_all() -> None:
-    """Take the hooks out, and end what is open: nobody will see its end.
-
-    A hook that somebody has wrapped since stays, and passes through.
-    """
-    with _replaced.lock:
-        _wanted.clear()
-        _replaced.remove_all()
-    end_all()
 
 
 def end_all() -> None:

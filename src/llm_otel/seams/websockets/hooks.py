@@ -118,7 +118,9 @@ def _begin(way: Way, manager: Any) -> _Opening | None:
         _server(active, way.spec, client),
         _model(manager, way),
         context,
-        own_spans=not rivals.has_span(context, client, way.spec, way.socket.endpoint),
+        own_spans=not rivals.has_span(
+            context, client, way.spec.package, "request", way.socket.endpoint
+        ),
     )
     for event, queued_in in _queues.pop(manager, ()):
         _guarded(_asked_for, session, event, queued_in)

@@ -11,14 +11,19 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.generated import HEAD, dump
 from llm_otel.stack.notify import Email, Notify
 from llm_otel.stack.panels import VARIABLES
+from llm_otel.stack.prometheus import alerts
 
 # Labels that say where an alert is, and all labels that may leave in a message.
-_WHERE: Final = (
-    *VARIABLES,
-    *sorted({label for metric in semconv.FAMILY_A for label in metric.labels} - {*VARIABLES}),
-    *("deployment_environment_name", "service_namespace", "service_version"),
-    *("job", "instance", "exporter", "receiver", "data_type", "rule_group", "integration"),
-    *("scope", "limit", "window", "what", "why", "program"),
+_WHERE: Final = tuple(
+    dict.fromkeys(
+        (
+            *VARIABLES,
+            *sorted(label for metric in semconv.FAMILY_A for label in metric.labels),
+            *("deployment_environment_name", "service_namespace", "service_version"),
+            *("job", "instance"),
+            *sorted(alerts.labels()),
+        )
+    )
 )
 _LABELS: Final = ("alertname", "severity", "component", *_WHERE)
 _ANNOTATIONS: Final = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from llm_otel import semconv
 from llm_otel.stack.config import Config
 from llm_otel.stack.grafana.model import PROMETHEUS, SCHEMA_VERSION, Dashboard, Json
 from llm_otel.stack.grafana.promql import ALL
+from llm_otel.stack.grafana.style import with_alert
 from llm_otel.stack.panels import VARIABLES
 from llm_otel.stack.prometheus.promql import SERVICE
 
@@ -34,7 +36,15 @@ ATTRIBUTES: Final = {
 
 
 def dashboard_json(board: Dashboard, config: Config) -> Json:
-    """The whole dashboard."""
+    """The whole dashboard, with the levels of the alerts in their panels."""
+    board = replace(
+        board,
+        panels=[with_alert(panel, config) for panel in board.panels],
+        rows=[
+            replace(row, panels=[with_alert(panel, config) for panel in row.panels])
+            for row in board.rows
+        ],
+    )
     return {
         "id": None,
         "uid": board.uid,

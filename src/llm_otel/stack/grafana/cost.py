@@ -37,9 +37,8 @@ from llm_otel.stack.grafana.style import (
     override,
     stat,
     step,
-    steps,
 )
-from llm_otel.stack.prometheus import budgets, usual
+from llm_otel.stack.prometheus import alerts, budgets, usual
 from llm_otel.stack.prometheus.promql import total
 
 _PERIODS: Final = {"Last 24 hours": "24h", "Last 7 days": "7d", "Last 30 days": "30d"}
@@ -52,7 +51,7 @@ def dashboard(config: Config) -> Dashboard:
         "LLM cost & tenants",
         "What LLM calls cost, by tenant, feature, model and provider; budgets; what changed.",
         "LLM",
-        (*_sums(), _daily(config), _budgets(config), _bars(TENANT_ID, panels.COST_BY_TENANT.id),
+        (*_sums(), _daily(config), _budgets(), _bars(TENANT_ID, panels.COST_BY_TENANT),
          _bars(FEATURE)),
         (
             Row("Models and providers", (_bars(MODEL), _bars(PROVIDER), models())),
@@ -100,7 +99,7 @@ def _sums() -> tuple[Panel, ...]:
 
 
 def _daily(config: Config) -> Panel:
-    limits = config.alerts.get("daily_cost")
+    limits = alerts.of_panel(panels.DAILY_COST).limits_in(config)
     day = total((), promql.of_services(usual.USUAL_DAY))
     lines = [] if limits is None else [
         Query(f"{day} * {level:g}", f"{name}: {level:.0%} of a usual day")
@@ -129,14 +128,13 @@ def _daily(config: Config) -> Panel:
         points=120,
         width=16,
         height=10,
-        id=panels.DAILY_COST.id,
+        pin=panels.DAILY_COST,
         links=[to_dashboard(panels.OPERATIONS, "Operations of this model", **{MODEL: MODEL})],
     )
 
 
-def _budgets(config: Config) -> Panel:
+def _budgets() -> Panel:
     own = f'{TENANT_ID}=~"${TENANT_ID}|", {FEATURE}=~"${FEATURE}|"'
-    limits = config.alerts.get("budget_used")
     return gauges(
         "Budget use, this month",
         "Share of each monthly budget that is spent, and that will be at the mean pace of "
@@ -148,16 +146,15 @@ def _budgets(config: Config) -> Panel:
             True,
         ),
         unit="percentunit",
-        levels=steps(limits),
         top=1.2,
         nothing="No budget is set",
         width=8,
         height=10,
-        id=panels.BUDGET_USE.id,
+        pin=panels.BUDGET_USE,
     )
 
 
-def _bars(label: str, number: int | None = None) -> Panel:
+def _bars(label: str, pin: panels.Panel | None = None) -> Panel:
     head = HEADS[label]
     return graph(
         f"Cost by {head.lower()}",
@@ -170,7 +167,7 @@ def _bars(label: str, number: int | None = None) -> Panel:
         points=48,
         width=12,
         height=10,
-        id=number,
+        pin=pin,
         links=[to_dashboard(panels.OPERATIONS, f"Operations of this {head.lower()}",
                             **{label: label})],
     )  # fmt: skip
@@ -186,12 +183,12 @@ def _unpriced() -> Panel:
         unit="short",
         width=8,
         height=10,
-        id=panels.UNPRICED.id,
+        pin=panels.UNPRICED,
     )
 
 
 def _unknown(config: Config) -> Panel:
-    over = config.window("usage_unknown")
+    over = alerts.of_panel(panels.USAGE_UNKNOWN).window_in(config)
     missing = increase(semconv.USAGE_UNKNOWN_TOTAL, over, [MODEL])
     calls = ended(over, [MODEL], (MODEL, PROVIDER))
     return graph(
@@ -200,8 +197,7 @@ def _unknown(config: Config) -> Panel:
         "their cost are missing. Dashed where the alert warns.",
         Query(share(missing, calls), "{{model}}"),
         unit="percentunit",
-        levels=steps(config.alerts.get("usage_unknown")),
         width=8,
         height=10,
-        id=panels.USAGE_UNKNOWN.id,
+        pin=panels.USAGE_UNKNOWN,
     )

@@ -23,9 +23,9 @@ from llm_otel.stack.grafana import promql, shared, style
 from llm_otel.stack.grafana.board import ATTRIBUTES, to_traces
 from llm_otel.stack.grafana.model import Json, Panel, Query, Row
 from llm_otel.stack.grafana.promql import either, filters, increase, select, share
-from llm_otel.stack.grafana.style import colour, graph, override, steps
+from llm_otel.stack.grafana.style import colour, graph, override
 from llm_otel.stack.grafana.tables import Column, table, traces
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus import alerts, recording
 from llm_otel.stack.prometheus.promql import SERVICE
 
 _ERROR_COLOURS: Final = {
@@ -38,7 +38,6 @@ _ERROR_COLOURS: Final = {
     semconv.CONTENT_FILTER: "yellow",
     semconv.CANCELLED: style.GREY,
 }
-_BURN_WINDOWS: Final = ("1h", "6h", "1d", "3d")
 
 
 def rows(config: Config) -> tuple[Row, ...]:
@@ -46,7 +45,7 @@ def rows(config: Config) -> tuple[Row, ...]:
     return (
         Row("Errors", _errors(config)),
         Row("Traffic and time to first chunk", _traffic(config)),
-        Row("Rate limits", _limits(config)),
+        Row("Rate limits", _limits()),
         Row("Cached and reasoning tokens", _token_shares()),
         Row("Slow and failing traces", _traces(config)),
         Row("Quality", shared.quality(config, 8)),
@@ -54,7 +53,7 @@ def rows(config: Config) -> tuple[Row, ...]:
 
 
 def _errors(config: Config) -> tuple[Panel, ...]:
-    over = config.window("errors")
+    over = alerts.of_panel(panels.ERROR_SHARE).window_in(config)
     counted = either(ERROR_TYPE_LABEL, SLO_ERROR_CLASSES)
     by_class = (ERROR_TYPE_LABEL, MODEL)
     failed = promql.failed(over, [MODEL], counted)
@@ -68,7 +67,7 @@ def _errors(config: Config) -> tuple[Panel, ...]:
             interval=over,
             overrides=[override(f"^{k}$", color=colour(v)) for k, v in _ERROR_COLOURS.items()],
             calcs=("max", "lastNotNull"),
-            id=panels.ERRORS_BY_CLASS.id,
+            pin=panels.ERRORS_BY_CLASS,
             links=[to_traces("Failing traces", "status = error")],
         ),
         graph(
@@ -77,8 +76,7 @@ def _errors(config: Config) -> tuple[Panel, ...]:
             "objective. Dashed where the alert warns and pages.",
             Query(share(failed, promql.calls(over, [MODEL])), "{{model}}"),
             unit="percentunit",
-            levels=steps(config.alerts.get("errors")),
-            id=panels.ERROR_SHARE.id,
+            pin=panels.ERROR_SHARE,
             links=[_failing()],
         ),
         _burn_rate(config),
@@ -95,7 +93,7 @@ def _errors(config: Config) -> tuple[Panel, ...]:
 
 
 def _class_share(config: Config) -> Panel:
-    over = config.window("rate_limited")
+    over = alerts.of_panel(panels.CLASS_SHARE).window_in(config)
     failed = promql.failed(over, [MODEL, ERROR_TYPE_LABEL])
     return graph(
         "Error share by class and model",
@@ -106,15 +104,15 @@ def _class_share(config: Config) -> Panel:
             "{{model}} {{error_type}}",
         ),
         unit="percentunit",
-        levels=steps(config.alerts.get("rate_limited")),
         width=12,
-        id=panels.CLASS_SHARE.id,
+        pin=panels.CLASS_SHARE,
         links=[_failing()],
     )
 
 
 def _burn_rate(config: Config) -> Panel:
     allowed = round(1 - config.slo, 6)
+    windows = [alert.labels["window"] for alert in alerts.ALERTS if alert.panel == panels.BURN_RATE]
     return graph(
         "Burn rate of the error budget",
         f"How many times faster than allowed errors use up the budget of 30 days ({allowed:.2%} of "
@@ -124,12 +122,11 @@ def _burn_rate(config: Config) -> Panel:
                 f"{recording.slo_ratio(span)}{{{filters(())}}} / {allowed:g}",
                 f"{{{{service_name}}}} {span}",
             )
-            for span in _BURN_WINDOWS
+            for span in windows
         ),
         unit="none",
         defaults={"decimals": 1},
-        levels=steps(config.alerts.get(f"slo_{_BURN_WINDOWS[0]}")),
-        id=panels.BURN_RATE.id,
+        pin=panels.BURN_RATE,
         links=[to_traces("Failing traces", "status = error", **{SERVICE: SERVICE})],
     )
 
@@ -139,14 +136,14 @@ def _failing() -> Json:
 
 
 def _traffic(config: Config) -> tuple[Panel, ...]:
-    over = config.window("first_chunk")
+    over = alerts.of_panel(panels.FIRST_CHUNK).window_in(config)
     return (
         graph(
             "Calls by model",
             "Calls that ended, a second.",
             Query(promql.rate_of_calls([MODEL]), "{{model}}"),
             unit="reqps",
-            id=panels.REQUESTS.id,
+            pin=panels.REQUESTS,
             links=[to_traces("Traces of this model", **{MODEL: MODEL})],
         ),
         graph(
@@ -155,7 +152,7 @@ def _traffic(config: Config) -> tuple[Panel, ...]:
             Query(f"sum by (model) ({select(semconv.REQUESTS_ACTIVE)})", "{{model}}"),
             unit="short",
             style="stacked",
-            id=panels.ACTIVE.id,
+            pin=panels.ACTIVE,
         ),
         graph(
             "Time to first chunk by model",
@@ -172,14 +169,13 @@ def _traffic(config: Config) -> tuple[Panel, ...]:
             unit="s",
             custom={"fillOpacity": 0},
             overrides=[override(" P50$", custom__lineWidth=1)],
-            levels=steps(config.alerts.get("first_chunk")),
-            id=panels.FIRST_CHUNK.id,
+            pin=panels.FIRST_CHUNK,
             links=[to_traces("Traces of this model", **{MODEL: MODEL})],
         ),
     )
 
 
-def _limits(config: Config) -> tuple[Panel, ...]:
+def _limits() -> tuple[Panel, ...]:
     left = f"{recording.HEADROOM}{{{filters((PROVIDER, MODEL))}}}"
 
     return (
@@ -190,10 +186,9 @@ def _limits(config: Config) -> tuple[Panel, ...]:
             Query(f"min by (provider, model, limit) ({left})", "{{provider}} {{model}} {{limit}}"),
             unit="percentunit",
             defaults={"max": 1},
-            levels=steps(config.alerts.get("headroom")),
             calcs=("lastNotNull", "min"),
             width=24,
-            id=panels.HEADROOM.id,
+            pin=panels.HEADROOM,
         ),
     )
 
@@ -226,7 +221,7 @@ def _token_shares() -> tuple[Panel, ...]:
 
 
 def _traces(config: Config) -> tuple[Panel, ...]:
-    limits = config.alerts.get("latency")
+    limits = alerts.of_panel(panels.LATENCY).limits_in(config)
     slow = (limits.warning if limits else None) or 5
     calls = " && ".join(f'{ATTRIBUTES[name]} =~ "${name}"' for name in (SERVICE, PROVIDER, MODEL))
     shown = " | ".join(

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from llm_otel.stack import panels
+
 SCHEMA_VERSION: Final = 42
 COLUMNS: Final = 24
-# Panels without a number of their own in stack/panels.py are numbered from here.
+# Panels that stack/panels.py does not name are numbered from here.
 FIRST_FREE_ID: Final = 20
 
 Json = dict[str, Any]
@@ -88,7 +90,8 @@ class Panel:
         unit: Grafana's name of the unit.
         width: In columns of 24.
         height: In rows of 30 pixels.
-        id: A number from stack/panels.py; None: the next that is free.
+        pin: Its entry in stack/panels.py, which fixes its number. The levels of the alert that is
+            drawn there are drawn in it, and in its copies on other dashboards.
         defaults: More of `fieldConfig.defaults`.
         overrides: For single series or columns.
         options: Of the visualisation.
@@ -105,7 +108,7 @@ class Panel:
     unit: str
     width: int = 8
     height: int = 9
-    id: int | None = None
+    pin: panels.Panel | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[Json] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -178,15 +181,15 @@ class Dashboard:
 
     def panels_json(self) -> list[Json]:
         """The panels in their places; those of a folded row are inside it."""
-        taken = {panel.id for panel in self._all() if panel.id is not None}
-        numbers = (n for n in range(FIRST_FREE_ID, 1000) if n not in taken)
+        numbers = iter(range(FIRST_FREE_ID, 1000))
 
-        def placed(panels: Sequence[Panel], y: int) -> tuple[list[Json], int]:
+        def placed(those: Sequence[Panel], y: int) -> tuple[list[Json], int]:
             found, x, tallest = [], 0, 0
-            for panel in panels:
+            for panel in those:
                 if x + panel.width > COLUMNS:
                     x, y, tallest = 0, y + tallest, 0
-                number = panel.id if panel.id is not None else next(numbers)
+                pin = panel.pin
+                number = pin.id if pin and pin.dashboard == self.uid else next(numbers)
                 found.append(panel.json(number, x, y))
                 x, tallest = x + panel.width, max(tallest, panel.height)
             return found, y + tallest
@@ -206,6 +209,3 @@ class Dashboard:
             )
             y += 1
         return result
-
-    def _all(self) -> list[Panel]:
-        return [*self.panels, *(panel for row in self.rows for panel in row.panels)]

@@ -13,7 +13,8 @@ from llm_otel.stack.grafana.board import to_dashboard, to_traces
 from llm_otel.stack.grafana.details import rows
 from llm_otel.stack.grafana.model import Dashboard, Panel, Query
 from llm_otel.stack.grafana.promql import increase
-from llm_otel.stack.grafana.style import colour, graph, override, steps
+from llm_otel.stack.grafana.style import colour, graph, override
+from llm_otel.stack.prometheus import alerts
 
 PROJECTED: Final = (
     "the month to date (UTC) and the rest at the mean of the last 7 days, or of those there are; "
@@ -40,7 +41,7 @@ def dashboard(config: Config) -> Dashboard:
 
 
 def _latency(config: Config) -> Panel:
-    over = config.window("latency")
+    over = alerts.of_panel(panels.LATENCY).window_in(config)
     thin = {"custom__lineWidth": 1}
     return graph(
         "Latency by model",
@@ -55,7 +56,6 @@ def _latency(config: Config) -> Panel:
         ),
         Query(promql.exemplars(semconv.REQUEST_DURATION), exemplar=True),
         unit="s",
-        levels=steps(config.alerts.get("latency")),
         custom={
             "scaleDistribution": {"type": "log", "log": 2},
             "axisSoftMin": 0.125,
@@ -68,7 +68,7 @@ def _latency(config: Config) -> Panel:
             override(" P99$", color=colour("#9aa0ad"), **thin, custom__lineStyle=DASHED),
         ],
         height=_HEIGHT,
-        id=panels.LATENCY.id,
+        pin=panels.LATENCY,
         links=[to_traces("Traces of this model", **{MODEL: MODEL})],
     )
 
@@ -92,7 +92,7 @@ def _tokens() -> Panel:
         zero=False,
         overrides=[override("^out ", custom__transform="negative-Y")],
         height=_HEIGHT,
-        id=panels.TOKENS.id,
+        pin=panels.TOKENS,
         links=[to_traces("Traces behind it", **{MODEL: MODEL, FEATURE: FEATURE})],
     )
 
@@ -130,6 +130,6 @@ def _cost() -> Panel:
             ),
         ],
         height=_HEIGHT,
-        id=panels.COST_PER_HOUR.id,
+        pin=panels.COST_PER_HOUR,
         links=[to_dashboard(panels.COST, "Cost & tenants of this model", **{MODEL: MODEL})],
     )

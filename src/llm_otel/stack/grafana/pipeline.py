@@ -12,7 +12,7 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.grafana.model import Dashboard, Panel, Query, Row
 from llm_otel.stack.grafana.promql import filters, increase, select
 from llm_otel.stack.grafana.style import GREEN, RED, graph, stat, step, steps
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus import alerts, recording
 from llm_otel.stack.prometheus.pipeline import REFUSED_SAMPLES, RELOADED, STORAGE_FAILURES
 
 _COLLECTOR: Final = 'job="otel-collector"'
@@ -32,9 +32,9 @@ def dashboard(config: Config) -> Dashboard:
         "LLM",
         (*_sums(config), _silent(), _accepted(), _collector_up()),
         (
-            Row("Collector", _collector(config)),
-            Row("Library", _library(config)),
-            Row("Prometheus and Alertmanager", _backends(config)),
+            Row("Collector", _collector()),
+            Row("Library", _library()),
+            Row("Prometheus and Alertmanager", _backends()),
         ),
         hidden=(PROVIDER, MODEL, FEATURE, TENANT_ID),
         components=("telemetry",),
@@ -53,10 +53,10 @@ def _sums(config: Config) -> tuple[Panel, ...]:
              f"count({firing}) or vector(0)", unit="short", levels=_ANY),
         stat("Live series", "Series that Prometheus holds in memory.",
              "sum(prometheus_tsdb_head_series)", unit="short",
-             levels=steps(config.alerts.get("series"))),
+             levels=steps(alerts.of_panel(panels.SERIES).limits_in(config))),
         stat("Age of the prices", "Age of the oldest price table in use.",
              f"max({select(semconv.PRICES_AGE)})", unit="s",
-             levels=steps(config.alerts.get("prices_age"))),
+             levels=steps(alerts.of_panel(panels.PRICES).limits_in(config))),
         stat("Library errors, 1 hour", "Failures inside llm-otel that were swallowed and logged.",
              f"{increase(semconv.INTERNAL_ERRORS, '1h')} or vector(0)", unit="short", decimals=0,
              levels=_ANY),
@@ -70,7 +70,7 @@ def _silent() -> Panel:
         "whose telemetry does not arrive.",
         Query(f"{recording.HEARD}{{{filters(())}}}", "{{service_name}}"),
         unit="short",
-        id=panels.SILENT_SERVICES.id,
+        pin=panels.SILENT_SERVICES,
     )
 
 
@@ -101,11 +101,11 @@ def _collector_up() -> Panel:
         unit="none",
         defaults={"max": 1, "decimals": 0},
         calcs=("lastNotNull", "min"),
-        id=panels.COLLECTOR_UP.id,
+        pin=panels.COLLECTOR_UP,
     )
 
 
-def _collector(config: Config) -> tuple[Panel, ...]:
+def _collector() -> tuple[Panel, ...]:
     used, room = (f"otelcol_exporter_queue_{name}{{{_COLLECTOR}}}" for name in ("size", "capacity"))
     failing = [
         *_per_signal("otelcol_exporter_send_failed", "exporter", "not sent, {{exporter}}"),
@@ -118,7 +118,7 @@ def _collector(config: Config) -> tuple[Panel, ...]:
             "them; well-made clients send them again.",
             *_per_signal("otelcol_receiver_refused", "transport", "{{transport}}"),
             unit="cps",
-            id=panels.COLLECTOR_REFUSED.id,
+            pin=panels.COLLECTOR_REFUSED,
         ),
         graph(
             "Exporter queues",
@@ -126,15 +126,14 @@ def _collector(config: Config) -> tuple[Panel, ...]:
             Query(f"{used} / ({room} > 0)", "{{exporter}} {{data_type}}"),
             unit="percentunit",
             defaults={"max": 1},
-            levels=steps(config.alerts.get("collector_queue")),
-            id=panels.COLLECTOR_QUEUE.id,
+            pin=panels.COLLECTOR_QUEUE,
         ),
         graph(
             "Not exported",
             "Records a second that were not sent, to be tried again, or not even queued: lost.",
             *failing,
             unit="cps",
-            id=panels.COLLECTOR_FAILED.id,
+            pin=panels.COLLECTOR_FAILED,
         ),
         graph(
             "Collector memory",
@@ -154,7 +153,7 @@ def _collector(config: Config) -> tuple[Panel, ...]:
     )
 
 
-def _library(config: Config) -> tuple[Panel, ...]:
+def _library() -> tuple[Panel, ...]:
     folded = 'count by (__name__) ({otel_metric_overflow="true"})'
     return (
         graph(
@@ -164,22 +163,21 @@ def _library(config: Config) -> tuple[Panel, ...]:
             Query(increase(semconv.LABELS_OVERFLOWED, "1h", [LABEL]), "{{label}}"),
             Query(folded, "{{__name__}} over the SDK's limit"),
             unit="short",
-            id=panels.OVERFLOW.id,
+            pin=panels.OVERFLOW,
         ),
         graph(
             "Errors inside the library",
             "Swallowed and logged once each; the calls themselves were not touched.",
             Query(increase(semconv.INTERNAL_ERRORS, "1h", [SITE]), "{{site}}"),
             unit="short",
-            id=panels.LIBRARY.id,
+            pin=panels.LIBRARY,
         ),
         graph(
             "Price table",
             "Age of the price table by service. Dashed where the alert warns.",
             Query(f"max by (service_name) ({select(semconv.PRICES_AGE)})", "{{service_name}}"),
             unit="s",
-            levels=steps(config.alerts.get("prices_age")),
-            id=panels.PRICES.id,
+            pin=panels.PRICES,
         ),
     )
 
@@ -191,7 +189,7 @@ def _each(*queries: tuple[str, str, str]) -> list[Query]:
     ]
 
 
-def _backends(config: Config) -> tuple[Panel, ...]:
+def _backends() -> tuple[Panel, ...]:
     def counts(title: str, about: str, *queries: tuple[str, str, str], **more: Any) -> Panel:
         return graph(title, about, *_each(*queries), unit="short", style="bars",
                      interval="5m", **more)  # fmt: skip
@@ -202,7 +200,7 @@ def _backends(config: Config) -> tuple[Panel, ...]:
             "Evaluations in five minutes. A rule that fails is an alert that cannot fire.",
             ("prometheus_rule_evaluation_failures_total", "rule_group", "failed {{rule_group}}"),
             ("prometheus_rule_group_iterations_missed_total", "rule_group", "late {{rule_group}}"),
-            id=panels.RULES.id,
+            pin=panels.RULES,
         ),
         counts(
             "Notifications",
@@ -212,7 +210,7 @@ def _backends(config: Config) -> tuple[Panel, ...]:
             ("alertmanager_notifications_failed_total", "integration", "failed {{integration}}"),
             ("prometheus_notifications_errors_total", "job", "not taken from {{job}}"),
             ("prometheus_notifications_dropped_total", "job", "dropped by {{job}}"),
-            id=panels.NOTIFICATIONS.id,
+            pin=panels.NOTIFICATIONS,
         ),
         graph(
             "Targets up, configuration in force",
@@ -223,7 +221,7 @@ def _backends(config: Config) -> tuple[Panel, ...]:
             unit="none",
             defaults={"max": 1, "decimals": 0},
             calcs=("lastNotNull", "min"),
-            id=panels.TARGETS.id,
+            pin=panels.TARGETS,
         ),
         counts(
             "Storage",
@@ -232,7 +230,7 @@ def _backends(config: Config) -> tuple[Panel, ...]:
                 (metric, "job", what)
                 for what, metric in (STORAGE_FAILURES | REFUSED_SAMPLES).items()
             ),
-            id=panels.STORAGE.id,
+            pin=panels.STORAGE,
         ),
         graph(
             "Series in memory",
@@ -240,8 +238,7 @@ def _backends(config: Config) -> tuple[Panel, ...]:
             "the alert warns and pages.",
             Query("sum by (job) (prometheus_tsdb_head_series)", "{{job}}"),
             unit="short",
-            levels=steps(config.alerts.get("series")),
-            id=panels.SERIES.id,
+            pin=panels.SERIES,
         ),
         graph(
             "Memory",

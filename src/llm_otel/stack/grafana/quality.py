@@ -35,7 +35,7 @@ from llm_otel.stack.grafana.style import (
     steps_below,
 )
 from llm_otel.stack.grafana.tables import Column, table
-from llm_otel.stack.prometheus import recording
+from llm_otel.stack.prometheus import alerts, recording
 
 # As on the page of the same name; see `llm_otel.lake.queries.roi`.
 _ROI: Final = "(value − cost) / cost"
@@ -52,8 +52,8 @@ def dashboard(config: Config) -> Dashboard:
         "LLM",
         (
             *_sums(config),
-            success_rate(config, 12, panels.SUCCESS_RATE.id),
-            scores(12, panels.SCORES.id),
+            success_rate(config, 12),
+            scores(12),
         ),
         (
             Row("Drift", (_drift(config), _kinds())),
@@ -108,7 +108,7 @@ def _sums(config: Config) -> tuple[Panel, ...]:
         f"{_mean_score('$__range', (), BY_TENANT)} or {mean(semconv.EVALUATION_SCORE, '1h', ())}"
     )
     won, all_, cost, value = _outcomes((), SUCCEEDED), _outcomes(()), _cost_of(()), _value_of(())
-    good = steps_below(config.alerts.get("success"))
+    good = steps_below(alerts.of_panel(panels.SUCCESS_RATE).limits_in(config))
     paid = [step(None, ORANGE), step(0, GREEN)]
     return (
         stat("Outcomes", "Interactions that were reported as a success or a failure.", all_,
@@ -127,14 +127,15 @@ def _sums(config: Config) -> tuple[Panel, ...]:
 
 
 def _drift(config: Config) -> Panel:
-    limits = config.alerts.get("drift")
+    drift = alerts.of_panel(panels.DRIFT)
+    limits = drift.limits_in(config)
     levels = [] if limits is None else [
         step(None, RED),
         step(-(limits.critical or 1), ORANGE),
         step(-(limits.warning or 1), GREEN),
     ]  # fmt: skip
     by = (EVALUATION, MODEL)
-    recent = config.window("drift")
+    recent = drift.window_in(config)
     now = _mean_score(recent, by, BY_SCORED_MODEL)
     before = _mean_score("7d", by, BY_SCORED_MODEL, ago=recent)
     return table(
@@ -146,7 +147,7 @@ def _drift(config: Config) -> Panel:
         Column(f"Last {recent}", now, "percentunit", 1),
         Column("Week before", before, "percentunit", 1),
         width=12,
-        id=panels.DRIFT.id,
+        pin=panels.DRIFT,
     )
 
 

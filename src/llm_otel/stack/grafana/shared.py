@@ -10,7 +10,8 @@ from llm_otel.stack.grafana import promql
 from llm_otel.stack.grafana.board import to_dashboard
 from llm_otel.stack.grafana.model import Panel, Query
 from llm_otel.stack.grafana.promql import increase, share
-from llm_otel.stack.grafana.style import graph, steps
+from llm_otel.stack.grafana.style import graph
+from llm_otel.stack.prometheus import alerts
 
 SUCCEEDED = f'{OUTCOME}="{SUCCESS}"'
 
@@ -25,9 +26,9 @@ def quality(config: Config, width: int) -> tuple[Panel, ...]:
     return (success_rate(config, width), scores(width), cost_per_success(width))
 
 
-def success_rate(config: Config, width: int, number: int | None = None) -> Panel:
-    """The share of outcomes that are successes; `number` is the panel's id."""
-    over = config.window("success")
+def success_rate(config: Config, width: int) -> Panel:
+    """The share of outcomes that are successes."""
+    over = alerts.of_panel(panels.SUCCESS_RATE).window_in(config)
     by = (FEATURE, KIND)
     won = increase(semconv.OUTCOMES, over, by, SUCCEEDED)
     return graph(
@@ -37,16 +38,15 @@ def success_rate(config: Config, width: int, number: int | None = None) -> Panel
         Query(share(won, increase(semconv.OUTCOMES, over, by)), "{{feature}} · {{kind}}"),
         unit="percentunit",
         defaults={"max": 1},
-        levels=steps(config.alerts.get("success")),
         calcs=("lastNotNull", "min"),
         width=width,
-        id=number,
+        pin=panels.SUCCESS_RATE,
         links=[to_dashboard(panels.QUALITY, "Quality of this feature", **{FEATURE: FEATURE})],
     )
 
 
-def scores(width: int, number: int | None = None) -> Panel:
-    """The mean of each evaluation; `number` is the panel's id."""
+def scores(width: int) -> Panel:
+    """The mean of each evaluation."""
     by = (EVALUATION, MODEL)
     return graph(
         "Evaluation scores",
@@ -56,7 +56,7 @@ def scores(width: int, number: int | None = None) -> Panel:
         defaults={"max": 1},
         calcs=("lastNotNull", "min"),
         width=width,
-        id=number,
+        pin=panels.SCORES,
         links=[to_dashboard(panels.QUALITY, "Quality of this model", **{MODEL: MODEL})],
     )
 

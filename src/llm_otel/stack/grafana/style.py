@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
+from llm_otel.stack.config import Config
 from llm_otel.stack.grafana.model import Json, Panel, Query
 from llm_otel.stack.limits import Limits
+from llm_otel.stack.prometheus import alerts
 
 NO_TRAFFIC: Final = "No traffic"
 GREEN, ORANGE, RED, BLUE, PURPLE, GREY = (
@@ -37,6 +40,18 @@ STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "stacked": _STACKED,
     "bars": _BARS,
 }
+
+
+def with_alert(panel: Panel, config: Config) -> Panel:
+    """The panel with the levels of the alert that is drawn in it: lines, or colours of a gauge."""
+    alert = alerts.drawn_in(panel.pin) if panel.pin else None
+    if alert is None:
+        return panel
+    levels = {"mode": "absolute", "steps": steps(alert.limits_in(config))}
+    defaults = {**panel.defaults, "thresholds": levels}
+    if "custom" in defaults:
+        defaults["custom"] = {**defaults["custom"], "thresholdsStyle": {"mode": "dashed"}}
+    return replace(panel, defaults=defaults)
 
 
 def steps(limits: Limits | None) -> list[Json]:
@@ -89,7 +104,6 @@ def graph(
     *queries: Query,
     unit: str,
     style: str = "lines",
-    levels: Sequence[Json] = (),
     custom: Mapping[str, Any] | None = None,
     calcs: Sequence[str] = ("lastNotNull", "max"),
     zero: bool = True,
@@ -100,7 +114,6 @@ def graph(
     Args:
         title, description, queries, unit: See `Panel`.
         style: One of `STYLES`.
-        levels: Thresholds, drawn as dashed lines.
         custom: More of the graph's own options.
         calcs: Columns of the legend.
         zero: The axis begins at 0.
@@ -112,10 +125,10 @@ def graph(
         "custom": {
             **_GRAPH,
             **STYLES[style],
-            "thresholdsStyle": {"mode": "dashed" if levels else "off"},
+            "thresholdsStyle": {"mode": "off"},
             **(custom or {}),
         },
-        "thresholds": {"mode": "absolute", "steps": list(levels) or [step(None, GREEN)]},
+        "thresholds": {"mode": "absolute", "steps": [step(None, GREEN)]},
         "noValue": NO_TRAFFIC,
         **({"min": 0} if zero else {}),
         **extra,
@@ -179,7 +192,6 @@ def gauges(
     description: str,
     *queries: Query,
     unit: str,
-    levels: Sequence[Json],
     top: float,
     nothing: str = NO_TRAFFIC,
     **panel: Any,
@@ -188,14 +200,13 @@ def gauges(
 
     Args:
         title, description, queries, unit: See `Panel`.
-        levels: Thresholds that colour them.
         top: Where a bar is full.
         nothing: What it says when there is nothing to show.
         panel: More of `Panel`.
     """
     defaults = {
         "color": {"mode": "thresholds"},
-        "thresholds": {"mode": "absolute", "steps": list(levels)},
+        "thresholds": {"mode": "absolute", "steps": [step(None, GREEN)]},
         "mappings": _NOTHING,
         "noValue": nothing,
         "min": 0,

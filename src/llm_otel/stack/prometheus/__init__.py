@@ -8,9 +8,8 @@ from typing import Any, Final
 from llm_otel.stack import panels
 from llm_otel.stack.config import Config
 from llm_otel.stack.generated import HEAD, dump
-from llm_otel.stack.limits import DEFAULTS
-from llm_otel.stack.prometheus import calls, costs, pipeline, quality, recording, server
-from llm_otel.stack.prometheus.alerts import Alert, rules
+from llm_otel.stack.prometheus import alerts, recording, server
+from llm_otel.stack.prometheus.alert import rules
 from llm_otel.stack.prometheus.rule import Group, Rule
 
 # What the program needs on its command line beside `--config.file` and addresses.
@@ -23,12 +22,6 @@ FLAGS: Final = (
     "--storage.tsdb.retention.time=400d",
     # Without it every page that a browser on this machine opens may read all metrics.
     f"--web.cors.origin={Config().grafana_url}",
-)
-ALERTS: Final[tuple[Alert, ...]] = (
-    *calls.ALERTS,
-    *costs.ALERTS,
-    *quality.ALERTS,
-    *pipeline.ALERTS,
 )
 WATCHDOG: Final = "Watchdog"
 
@@ -55,12 +48,7 @@ def files(config: Config) -> dict[str, str]:
 
 def groups(config: Config) -> tuple[Group, ...]:
     """The recording rules: a window that an alert reads, on or off, is recorded."""
-    conditions = (
-        alert.condition(config, config.alerts.get(alert.key, DEFAULTS[alert.key]))
-        for alert in ALERTS
-    )
-    read = "\n".join(part for found in conditions for part in (found.value, *found.guards))
-    return recording.groups(config, read)
+    return recording.groups(config, alerts.expressions(config))
 
 
 def watchdog(config: Config) -> dict[str, Any]:
@@ -82,7 +70,7 @@ def watchdog(config: Config) -> dict[str, Any]:
 
 
 def _alerts(config: Config, component: str) -> Iterator[dict[str, Any]]:
-    for alert in ALERTS:
+    for alert in alerts.ALERTS:
         if alert.component == component:
             yield from rules(alert, config)
     if component == "telemetry":

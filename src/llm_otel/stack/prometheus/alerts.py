@@ -1,165 +1,75 @@
-"""What an alert is, and the Prometheus rules that it becomes: one for each of its levels."""
+"""Every alert of the stack, and the section `alerts:` of `llm-otel.yaml`, which changes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
-from llm_otel.semconv import MODEL
+from llm_otel.settings.kinds import as_map, require_known
+from llm_otel.stack import limits
 from llm_otel.stack.config import Config
-from llm_otel.stack.limits import LEVELS, Limits
+from llm_otel.stack.limits import Limits
 from llm_otel.stack.panels import Panel
+from llm_otel.stack.prometheus import calls, costs, pipeline, quality
+from llm_otel.stack.prometheus.alert import Alert, rules
+
+ALERTS: Final[tuple[Alert, ...]] = (
+    *calls.ALERTS,
+    *costs.ALERTS,
+    *quality.ALERTS,
+    *pipeline.ALERTS,
+)
 
 
-class Condition(NamedTuple):
-    """What an alert looks at.
-
-    Attributes:
-        value: PromQL of the value that is compared with the levels.
-        guards: PromQL with the same labels; each must have a sample for the value to count.
-    """
-
-    value: str
-    guards: tuple[str, ...] = ()
+def drawn_in(panel: Panel) -> Alert | None:
+    """The alert whose levels are lines in a panel, if there is one."""
+    return next((alert for alert in ALERTS if alert.drawn and alert.panel == panel), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One alert; in its texts `{label}` is a label's value.
-
-    Attributes:
-        key: Its key in `limits.DEFAULTS`.
-        name: Its name in Prometheus, and the heading of its section in the runbook.
-        component: llm, cost, quality or telemetry.
-        panel: The panel that shows the value.
-        summary: One line; `{value}` is the value, as a person writes it.
-        description: A sentence or two; `{window}`, `{minimum}`, `{history}` as in the limits.
-        condition: Makes the PromQL.
-        below: It fires below its levels, not above.
-        labels: More labels, to tell alerts of one name apart.
-    """
-
-    key: str
-    name: str
-    component: str
-    panel: Panel
-    summary: str
-    description: str
-    condition: Callable[[Config, Limits], Condition]
-    below: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def anchor(self) -> str:
-        """Where its section in the runbook is."""
-        return self.name.lower()
+def of_panel(panel: Panel) -> Alert:
+    """The alert whose value a panel shows: the one that is drawn in it, or leads to it."""
+    return drawn_in(panel) or next(alert for alert in ALERTS if alert.panel == panel)
 
 
-# How Prometheus writes a value of each unit; others are numbers with the unit's name.
-_VALUES: Final = {
-    "s": "{{ $value | humanizeDuration }}",
-    "share": "{{ $value | humanizePercentage }}",
-    "times": '{{ $value | printf "%.1f" }}×',
-}
-
-
-def shown(level: float, unit: str) -> str:
-    """A level as a person writes it."""
-    if unit == "share":
-        return f"{level * 100:g}%"
-    if unit == "times":
-        return f"{level:g}×"
-    if unit != "s":
-        return f"{level:,.15g} {unit}"
-    for seconds, name in ((86400, "d"), (3600, "h"), (60, "m")):
-        if level and level % seconds == 0:
-            return f"{level / seconds:g}{name}"
-    return f"{level:g}s"
-
-
-def rules(alert: Alert, config: Config) -> list[dict[str, Any]]:
-    """The rules of an alert, the worst last; none where it is switched off."""
-    limits = config.alerts.get(alert.key)
-    if limits is None:
-        return []
-    condition = alert.condition(config, limits)
-    found = []
-    for severity in LEVELS:
-        expression = _expression(condition, limits, severity, alert.below)
-        if expression:
-            found.append(_rule(alert, config, limits, severity, expression))
-    return found
-
-
-def _rule(
-    alert: Alert, config: Config, limits: Limits, severity: str, expression: str
-) -> dict[str, Any]:
-    value = _VALUES.get(limits.unit, f'{{{{ $value | printf "%.0f" }}}} {limits.unit}')
-    threshold = _threshold(limits, severity)
-    texts = _Labels(
-        value=value,
-        threshold=threshold,
-        window=limits.window,
-        history=limits.history,
-        minimum=shown(limits.minimum, limits.counted) if limits.minimum is not None else "",
+def labels() -> set[str]:
+    """The labels that the texts of alerts name, and those that tell alerts of one name apart."""
+    texts = (
+        text
+        for alert in ALERTS
+        for rule in rules(alert, Config())
+        for text in rule["annotations"].values()
     )
-    bound = "below" if alert.below else "above"
-    rule = {
-        "alert": alert.name,
-        "expr": expression,
-        "for": limits.for_,
-        "keep_firing_for": limits.keep_firing_for,
-        "labels": {"severity": severity, "component": alert.component, **alert.labels},
-        "annotations": {
-            "summary": alert.summary.format_map(texts),
-            "description": f"{alert.description.format_map(texts)} "
-            f"The value is {value}; {severity} is {bound} {threshold}.",
-            "value": value,
-            "threshold": threshold,
-            "runbook_url": f"{config.runbook_url}#{alert.anchor}",
-            "dashboard_url": f"{config.grafana_url}/d/{alert.panel.dashboard}",
-            "panel_id": str(alert.panel.id),
-        },
-    }
-    return {key: value for key, value in rule.items() if value != "0s"}
+    named = re.findall(r"\$labels\.(\w+)", "\n".join(texts))
+    return {*named, *(label for alert in ALERTS for label in alert.labels)}
 
 
-class _Labels(dict[str, Any]):
-    """What a text may name: what is given, and every label."""
-
-    def __missing__(self, label: str) -> str:
-        return f"{{{{ $labels.{label} }}}}"
-
-
-def _expression(condition: Condition, limits: Limits, severity: str, below: bool) -> str:
-    sign = "<" if below else ">"
-    value = condition.value if "\n" not in condition.value else f"(\n{condition.value}\n)"
-    parts = []
-    general = limits.level(severity)
-    if general is not None:
-        others = ",".join(f'{MODEL}!="{model}"' for model in limits.models or ())
-        parts.append(f"{value}{{{others}}}" if others else value)
-        parts[-1] += f" {sign} {general:.15g}"
-    for model in limits.models or ():
-        own = limits.level(severity, model)
-        if own is not None:
-            parts.append(f'{value}{{{MODEL}="{model}"}} {sign} {own:.15g}')
-    if not parts:
-        return ""
-    fires = parts[0] if len(parts) == 1 else "(" + "\nor\n".join(parts) + ")"
-    return "\nand ".join((fires, *condition.guards))
+def expressions(config: Config) -> str:
+    """The PromQL of all alerts, on or off: what they read has to be recorded."""
+    conditions = (
+        alert.condition(config, alert.limits_in(config) or alert.limits) for alert in ALERTS
+    )
+    return "\n".join(part for each in conditions for part in (each.value, *each.guards))
 
 
-def _threshold(limits: Limits, severity: str) -> str:
-    """The level as text; a template that asks for the model where models have their own."""
-    cases = [
-        f'if eq $labels.{MODEL} "{model}" }}}}{shown(own, limits.unit)}'
-        for model in limits.models or ()
-        if (own := limits.level(severity, model)) is not None
-    ]
-    general = limits.level(severity)
-    last = "" if general is None else shown(general, limits.unit)
-    if not cases:
-        return last
-    return "{{ " + "{{ else ".join(cases) + f"{{{{ else }}}}{last}{{{{ end }}}}"
+def parse(section: Any, where: str) -> Mapping[str, Limits | None]:
+    """The limits of the alerts that the section `alerts:` changes; None: the alert is off.
+
+    Args:
+        section: As it stands in the file. A level that is null there is never reached; an alert
+            that is false is off.
+        where: The section's place, to begin an error message with.
+
+    Raises:
+        ConfigError: A key or value is wrong.
+    """
+    defaults = {alert.key: alert.limits for alert in ALERTS}
+    changed: dict[str, Limits | None] = {}
+    for key, changes in as_map(section, where).items():
+        require_known(key, defaults, f"{where}: the alert")
+        if changes is False:
+            changed[key] = None
+        elif changes is not None:
+            changed[key] = limits.change(defaults[key], changes, f"{where}.{key}")
+    return MappingProxyType(changed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from llm_otel import semconv
@@ -10,11 +11,19 @@ from llm_otel.stack import panels
 from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import recording, usual
-from llm_otel.stack.prometheus.alerts import Alert, Condition
+from llm_otel.stack.prometheus.alert import Alert, Condition
 from llm_otel.stack.prometheus.promql import SERVICE, matcher, observed, total
 
 _WHO: Final = "{service_name}: {model} at {provider}"
 _LLM: Final = "llm"
+
+
+def _per_call(
+    unit: str, warning: float, critical: float | None = None, *, by_model: bool = False
+) -> Limits:
+    """The limits of what is taken over ten minutes of calls; `by_model`: models can have others."""
+    models: Mapping[str, Mapping[str, float]] | None = MappingProxyType({}) if by_model else None
+    return Limits(unit, None, warning, critical, window="10m", minimum=20, models=models)
 
 
 def _enough(limits: Limits) -> str:
@@ -93,128 +102,185 @@ def _burn(long: str, short: str) -> Callable[[Config, Limits], Condition]:
     return condition
 
 
-def _by_class(key: str, name: str, what: str, meaning: str, classes: Sequence[str]) -> Alert:
+def _by_class(
+    key: str,
+    name: str,
+    limits: Limits,
+    what: str,
+    meaning: str,
+    classes: Sequence[str],
+    *,
+    drawn: bool = False,
+) -> Alert:
+    """An alert on the share of the calls that end in some classes of errors."""
     return Alert(
-        key,
-        name,
-        _LLM,
-        panels.CLASS_SHARE,
-        f"{_WHO}: {{value}} of calls {what}",
-        f"{meaning} This is counted over {{window}} with at least {{minimum}}.",
-        _share(*classes),
+        key=key,
+        name=name,
+        component=_LLM,
+        panel=panels.CLASS_SHARE,
+        limits=limits,
+        summary=f"{_WHO}: {{value}} of calls {what}",
+        description=f"{meaning} This is counted over {{window}} with at least {{minimum}}.",
+        condition=_share(*classes),
+        drawn=drawn,
     )
 
 
-def _burning(long: str, short: str) -> Alert:
+def _burning(
+    long: str,
+    short: str,
+    *,
+    warning: float | None = None,
+    critical: float | None = None,
+    drawn: bool = False,
+) -> Alert:
+    """An alert on the burn rate; a level times the share of errors that the objective allows."""
     return Alert(
-        f"slo_{long}",
-        "LLMErrorBudgetBurn",
-        _LLM,
-        panels.BURN_RATE,
-        "{service_name}: errors use up the error budget {value} as fast as allowed",
-        f"So it is over {long} and over {short}, with at least {{minimum}} in {long}."
-        " At 1× the budget of 30 days lasts just 30 days.",
-        _burn(long, short),
+        key=f"slo_{long}",
+        name="LLMErrorBudgetBurn",
+        component=_LLM,
+        panel=panels.BURN_RATE,
+        limits=Limits("times", None, warning, critical, minimum=50, for_="2m"),
+        summary="{service_name}: errors use up the error budget {value} as fast as allowed",
+        description=(
+            f"So it is over {long} and over {short}, with at least {{minimum}} in {long}."
+            " At 1× the budget of 30 days lasts just 30 days."
+        ),
+        condition=_burn(long, short),
+        drawn=drawn,
         labels={"window": long},
     )
 
 
 ALERTS: Final[Sequence[Alert]] = (
     Alert(
-        "latency",
-        "LLMLatencyHigh",
-        _LLM,
-        panels.LATENCY,
-        f"{_WHO} is slow: P95 is {{value}}",
-        "One call in twenty took longer than that, of at least {minimum} in {window}.",
-        _latency,
+        key="latency",
+        name="LLMLatencyHigh",
+        component=_LLM,
+        panel=panels.LATENCY,
+        limits=_per_call("s", 5, 10, by_model=True),
+        summary=f"{_WHO} is slow: P95 is {{value}}",
+        description="One call in twenty took longer than that, of at least {minimum} in {window}.",
+        condition=_latency,
+        drawn=True,
     ),
     Alert(
-        "first_chunk",
-        "LLMFirstChunkSlow",
-        _LLM,
-        panels.FIRST_CHUNK,
-        f"{_WHO} begins to answer late: P95 of the first chunk is {{value}}",
-        "People wait that long for the first word, in one stream of twenty over {window}.",
-        _first_chunk,
+        key="first_chunk",
+        name="LLMFirstChunkSlow",
+        component=_LLM,
+        panel=panels.FIRST_CHUNK,
+        limits=_per_call("s", 3, 8, by_model=True),
+        summary=f"{_WHO} begins to answer late: P95 of the first chunk is {{value}}",
+        description=(
+            "People wait that long for the first word, in one stream of twenty over {window}."
+        ),
+        condition=_first_chunk,
+        drawn=True,
     ),
     Alert(
-        "errors",
-        "LLMErrorShareHigh",
-        _LLM,
-        panels.ERROR_SHARE,
-        f"{_WHO}: {{value}} of calls fail",
-        "Only failures that count against the SLO, of at least {minimum} in {window}.",
-        _errors,
+        key="errors",
+        name="LLMErrorShareHigh",
+        component=_LLM,
+        panel=panels.ERROR_SHARE,
+        limits=_per_call("share", 0.03, 0.10),
+        summary=f"{_WHO}: {{value}} of calls fail",
+        description="Only failures that count against the SLO, of at least {minimum} in {window}.",
+        condition=_errors,
+        drawn=True,
     ),
     _by_class(
-        "rate_limited", "LLMRateLimited", "are refused by the rate limit",
+        "rate_limited",
+        "LLMRateLimited",
+        _per_call("share", 0.05),
+        "are refused by the rate limit",
         "The provider answers 429: the quota is smaller than the traffic.",
         (semconv.RATE_LIMIT,),
+        drawn=True,
     ),
     _by_class(
-        "timeouts", "LLMTimeouts", "time out",
+        "timeouts",
+        "LLMTimeouts",
+        _per_call("share", 0.05),
+        "time out",
         "No answer came in the time that the client allows.",
         (semconv.TIMEOUT,),
     ),
     _by_class(
-        "content_filter", "LLMContentFiltered", "are stopped by the provider's filter",
+        "content_filter",
+        "LLMContentFiltered",
+        _per_call("share", 0.05),
+        "are stopped by the provider's filter",
         "The filter stops prompts or answers; users see refusals.",
         (semconv.CONTENT_FILTER,),
     ),
     _by_class(
-        "rejected", "LLMRequestsRejected", "are rejected as wrong",
+        "rejected",
+        "LLMRequestsRejected",
+        _per_call("share", 0.10),
+        "are rejected as wrong",
         "The provider answers 400 or 404: the request is malformed or too long, or the model is"
         " gone. These do not count against the SLO.",
         (semconv.INVALID_REQUEST, semconv.NOT_FOUND),
     ),
     _by_class(
-        "key_refused", "LLMKeyRefused", "are refused for their key",
+        "key_refused",
+        "LLMKeyRefused",
+        Limits("share", critical=0.5, window="10m", minimum=3, for_="2m"),
+        "are refused for their key",
         "The provider answers 401 or 403: the key is wrong, revoked, or may not use the model.",
         (semconv.AUTHENTICATION, semconv.PERMISSION),
     ),
     Alert(
-        "insufficient_funds",
-        "LLMInsufficientFunds",
-        _LLM,
-        panels.ERRORS_BY_CLASS,
-        "{service_name}: the account at {provider} has no money left: {value} refused",
-        "The provider answers 402 to every call, and will until the account is topped up. This is"
-        " counted over {window}, of all models.",
-        _no_money,
+        key="insufficient_funds",
+        name="LLMInsufficientFunds",
+        component=_LLM,
+        panel=panels.ERRORS_BY_CLASS,
+        limits=Limits("calls", critical=0, window="10m", for_="0s"),
+        summary="{service_name}: the account at {provider} has no money left: {value} refused",
+        description=(
+            "The provider answers 402 to every call, and will until the account is topped up."
+            " This is counted over {window}, of all models."
+        ),
+        condition=_no_money,
     ),
     Alert(
-        "headroom",
-        "LLMRateLimitNear",
-        _LLM,
-        panels.HEADROOM,
-        f"{_WHO}: {{value}} of the {{limit}} limit is left",
-        "The provider's own headers say so; at 0 it answers 429.",
-        _headroom,
+        key="headroom",
+        name="LLMRateLimitNear",
+        component=_LLM,
+        panel=panels.HEADROOM,
+        limits=Limits("share", warning=0.10, window="10m", for_="2m"),
+        summary=f"{_WHO}: {{value}} of the {{limit}} limit is left",
+        description="The provider's own headers say so; at 0 it answers 429.",
+        condition=_headroom,
+        below=True,
+        drawn=True,
+    ),
+    Alert(
+        key="stuck",
+        name="LLMCallsStuck",
+        component=_LLM,
+        panel=panels.ACTIVE,
+        limits=Limits("calls", warning=0, window="15m"),
+        summary=f"{_WHO}: {{value}} are open and none has ended",
+        description="For {window} there was always an open call, and not one came to its end.",
+        condition=_stuck,
+    ),
+    Alert(
+        key="traffic",
+        name="LLMTrafficLow",
+        component=_LLM,
+        panel=panels.REQUESTS,
+        limits=Limits("share", warning=0.2, minimum=100, for_="30m"),
+        summary="{service_name}: {value} of the calls of the same hour a week ago",
+        description=(
+            "The last hour, against the quieter of the two recorded hours that overlap the same"
+            " hour a week ago, which had at least {minimum}."
+        ),
+        condition=_traffic,
         below=True,
     ),
-    Alert(
-        "stuck",
-        "LLMCallsStuck",
-        _LLM,
-        panels.ACTIVE,
-        f"{_WHO}: {{value}} are open and none has ended",
-        "For {window} there was always an open call, and not one came to its end.",
-        _stuck,
-    ),
-    Alert(
-        "traffic",
-        "LLMTrafficLow",
-        _LLM,
-        panels.REQUESTS,
-        "{service_name}: {value} of the calls of the same hour a week ago",
-        "The last hour, against the quieter of the two recorded hours that overlap the same hour a"
-        " week ago, which had at least {minimum}.",
-        _traffic,
-        below=True,
-    ),
-    _burning("1h", "5m"),
-    _burning("6h", "30m"),
-    _burning("1d", "2h"),
-    _burning("3d", "6h"),
-)  # fmt: skip
+    _burning("1h", "5m", critical=14.4, drawn=True),
+    _burning("6h", "30m", critical=6),
+    _burning("1d", "2h", warning=3),
+    _burning("3d", "6h", warning=1),
+)

@@ -10,7 +10,7 @@ from llm_otel.stack import panels
 from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import budgets, recording, usual
-from llm_otel.stack.prometheus.alerts import Alert, Condition
+from llm_otel.stack.prometheus.alert import Alert, Condition
 from llm_otel.stack.prometheus.promql import SERVICE, grown, observed
 
 _COST: Final = "cost"
@@ -78,81 +78,114 @@ def _prices_age(_: Config, __: Limits) -> Condition:
 
 ALERTS: Final[Sequence[Alert]] = (
     Alert(
-        "daily_cost",
-        "LLMDailyCostHigh",
-        _COST,
-        panels.DAILY_COST,
-        "{service_name}: the last 24 hours cost {value} a usual day",
-        "A usual day is the mean of the same weekday in each of the two weeks before, or else of"
-        " the days of its kind (weekday or weekend) in the last week. At least {history} before are"
-        " known, and days below {minimum} do not count.",
-        _daily,
+        key="daily_cost",
+        name="LLMDailyCostHigh",
+        component=_COST,
+        panel=panels.DAILY_COST,
+        limits=Limits(
+            "times", warning=1.2, critical=2, minimum=1, counted="USD", history="2d", for_="15m"
+        ),
+        summary="{service_name}: the last 24 hours cost {value} a usual day",
+        description=(
+            "A usual day is the mean of the same weekday in each of the two weeks before, or else"
+            " of the days of its kind (weekday or weekend) in the last week. At least {history}"
+            " before are known, and days below {minimum} do not count."
+        ),
+        condition=_daily,
     ),
     Alert(
-        "hourly_cost",
-        "LLMHourlyCostSpike",
-        _COST,
-        panels.COST_PER_HOUR,
-        "{service_name}: the last hour cost {value} the dearest of the week",
-        "The dearest hour of the last 7 days, of which {history} at least is known; hours below"
-        " {minimum} do not count.",
-        _hourly,
+        key="hourly_cost",
+        name="LLMHourlyCostSpike",
+        component=_COST,
+        panel=panels.COST_PER_HOUR,
+        limits=Limits("times", warning=3, critical=6, minimum=1, counted="USD", history="1d"),
+        summary="{service_name}: the last hour cost {value} the dearest of the week",
+        description=(
+            "The dearest hour of the last 7 days, of which {history} at least is known; hours"
+            " below {minimum} do not count."
+        ),
+        condition=_hourly,
     ),
     Alert(
-        "tokens",
-        "LLMTokensUnusual",
-        _COST,
-        panels.TOKENS,
-        "{service_name}: the last hour took {value} the usual tokens",
-        "Usual is the mean of the same hour on this weekday in each of the two weeks before, or"
-        " else on the days of its kind (weekday or weekend) in the last week. At least {history}"
-        " before is known, and hours below {minimum} do not count.",
-        _tokens,
+        key="tokens",
+        name="LLMTokensUnusual",
+        component=_COST,
+        panel=panels.TOKENS,
+        limits=Limits(
+            "times",
+            warning=1.5,
+            critical=3,
+            minimum=10_000,
+            counted="tokens",
+            history="1d",
+            for_="15m",
+        ),
+        summary="{service_name}: the last hour took {value} the usual tokens",
+        description=(
+            "Usual is the mean of the same hour on this weekday in each of the two weeks before,"
+            " or else on the days of its kind (weekday or weekend) in the last week. At least"
+            " {history} before is known, and hours below {minimum} do not count."
+        ),
+        condition=_tokens,
     ),
     Alert(
-        "budget_projected",
-        "LLMBudgetProjected",
-        _COST,
-        panels.BUDGET_USE,
-        f"The month of {_WHOSE} will end at {{value}} of its budget",
-        "The month to date (UTC), and what is left of it at the mean pace of the last 7 days, of"
-        " which {history} at least is known.",
-        _projected,
+        key="budget_projected",
+        name="LLMBudgetProjected",
+        component=_COST,
+        panel=panels.BUDGET_USE,
+        limits=Limits("share", warning=0.8, critical=1, history="1d", for_="1h"),
+        summary=f"The month of {_WHOSE} will end at {{value}} of its budget",
+        description=(
+            "The month to date (UTC), and what is left of it at the mean pace of the last 7 days,"
+            " of which {history} at least is known."
+        ),
+        condition=_projected,
     ),
     Alert(
-        "budget_used",
-        "LLMBudgetUsed",
-        _COST,
-        panels.BUDGET_USE,
-        f"{{value}} of this month's budget of {_WHOSE} is spent",
-        "The calendar month is that of UTC; the figure is at most an hour old.",
-        _used,
+        key="budget_used",
+        name="LLMBudgetUsed",
+        component=_COST,
+        panel=panels.BUDGET_USE,
+        limits=Limits("share", info=0.5, warning=0.8, critical=1, for_="0s"),
+        summary=f"{{value}} of this month's budget of {_WHOSE} is spent",
+        description="The calendar month is that of UTC; the figure is at most an hour old.",
+        condition=_used,
+        drawn=True,
     ),
     Alert(
-        "unpriced",
-        "LLMModelUnpriced",
-        _COST,
-        panels.UNPRICED,
-        "{service_name}: {model} at {provider} lacks a price: {value} cost more than is known",
-        "These calls of {window} are missing in every figure of cost, wholly or in part.",
-        _unpriced,
+        key="unpriced",
+        name="LLMModelUnpriced",
+        component=_COST,
+        panel=panels.UNPRICED,
+        limits=Limits("calls", warning=0, window="1h", for_="0s"),
+        summary=(
+            "{service_name}: {model} at {provider} lacks a price: {value} cost more than is known"
+        ),
+        description=(
+            "These calls of {window} are missing in every figure of cost, wholly or in part."
+        ),
+        condition=_unpriced,
     ),
     Alert(
-        "usage_unknown",
-        "LLMUsageMissing",
-        _COST,
-        panels.USAGE_UNKNOWN,
-        "{service_name}: {model} at {provider} reports no usage for {value} of calls",
-        "Their tokens and cost are missing; of at least {minimum} in {window}.",
-        _usage_unknown,
+        key="usage_unknown",
+        name="LLMUsageMissing",
+        component=_COST,
+        panel=panels.USAGE_UNKNOWN,
+        limits=Limits("share", warning=0.05, window="1h", minimum=20),
+        summary="{service_name}: {model} at {provider} reports no usage for {value} of calls",
+        description="Their tokens and cost are missing; of at least {minimum} in {window}.",
+        condition=_usage_unknown,
+        drawn=True,
     ),
     Alert(
-        "prices_age",
-        "LLMPricesOld",
-        _COST,
-        panels.PRICES,
-        "{service_name}: its table of prices is {value} old",
-        "Prices change about monthly; cost drifts away from the bill.",
-        _prices_age,
+        key="prices_age",
+        name="LLMPricesOld",
+        component=_COST,
+        panel=panels.PRICES,
+        limits=Limits("s", warning=90 * 86400, for_="1h"),
+        summary="{service_name}: its table of prices is {value} old",
+        description="Prices change about monthly; cost drifts away from the bill.",
+        condition=_prices_age,
+        drawn=True,
     ),
 )

@@ -8,18 +8,26 @@ hours since the last one before. Prometheus looks for that for three days.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from llm_otel.semconv import Metric
 from llm_otel.stack.prometheus.promql import base, either, total
 from llm_otel.stack.prometheus.rule import Rule
 
-# What is read of a histogram: the suffix of the classic one, the function of the native one.
-COUNT = ("_count", "histogram_count")
-SUM = ("_sum", "histogram_sum")
+
+class Part(NamedTuple):
+    """What is read of a histogram: the suffix of the classic one, the function of the native."""
+
+    suffix: str
+    function: str
+
+
+COUNT: Final = Part("_count", "histogram_count")
+SUM: Final = Part("_sum", "histogram_sum")
 
 
 def growth(
-    name: str, metric: Metric, by: Sequence[str], part: tuple[str, str] | None = None
+    name: str, metric: Metric, by: Sequence[str], part: Part | None = None
 ) -> tuple[Rule, Rule]:
     """The rule of the growth by some labels, and that of what it is taken from.
 

@@ -10,7 +10,7 @@ from llm_otel.stack import panels
 from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import recording
-from llm_otel.stack.prometheus.alerts import Alert, Condition
+from llm_otel.stack.prometheus.alert import Alert, Condition
 from llm_otel.stack.prometheus.promql import SERVICE, grown, total
 
 _QUALITY: Final = "quality"
@@ -46,23 +46,45 @@ def _scores(span: str) -> str:
 
 ALERTS: Final[Sequence[Alert]] = (
     Alert(
-        "success",
-        "LLMSuccessLow",
-        _QUALITY,
-        panels.SUCCESS_RATE,
-        "{service_name}: {value} of {kind} with {feature} succeed",
-        "The share of successful outcomes in {window}, of at least {minimum}.",
-        _success,
+        key="success",
+        name="LLMSuccessLow",
+        component=_QUALITY,
+        panel=panels.SUCCESS_RATE,
+        limits=Limits(
+            "share",
+            warning=0.75,
+            critical=0.5,
+            window="1h",
+            minimum=20,
+            counted="outcomes",
+            for_="10m",
+        ),
+        summary="{service_name}: {value} of {kind} with {feature} succeed",
+        description="The share of successful outcomes in {window}, of at least {minimum}.",
+        condition=_success,
         below=True,
+        drawn=True,
     ),
     Alert(
-        "drift",
-        "LLMEvaluationDrift",
-        _QUALITY,
-        panels.DRIFT,
-        "{service_name}: {evaluation} of {model} is {value} below its mean",
-        "The mean of the last {window} against that of the 7 days before, with at least {minimum}"
-        " in each.",
-        _drift,
+        key="drift",
+        name="LLMEvaluationDrift",
+        component=_QUALITY,
+        panel=panels.DRIFT,
+        limits=Limits(
+            "share",
+            warning=0.10,
+            critical=0.25,
+            window="6h",
+            minimum=50,
+            counted="scores",
+            for_="30m",
+            keep_firing_for="30m",
+        ),
+        summary="{service_name}: {evaluation} of {model} is {value} below its mean",
+        description=(
+            "The mean of the last {window} against that of the 7 days before, with at least"
+            " {minimum} in each."
+        ),
+        condition=_drift,
     ),
 )

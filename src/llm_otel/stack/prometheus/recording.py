@@ -8,15 +8,16 @@ further than a day sums the hourly rules: raw series would be slow, and lost aft
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Final
 
 from llm_otel import semconv
 from llm_otel.semconv import FEATURE, MODEL, PROVIDER, TENANT_ID
 from llm_otel.stack.config import Config
+from llm_otel.stack.limits import seconds
 from llm_otel.stack.prometheus import budgets, usual
-from llm_otel.stack.prometheus.hourly import COUNT, SUM, growth
+from llm_otel.stack.prometheus.hourly import COUNT, SUM, Part, growth
 from llm_otel.stack.prometheus.promql import (
     SERVICE,
     base,
@@ -31,24 +32,35 @@ from llm_otel.stack.prometheus.rule import Group, Rule
 
 CALLER: Final = (SERVICE, MODEL, PROVIDER)
 QUANTILES: Final = (50, 95, 99)
-SLO_WINDOWS: Final = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 _NAME: Final = re.compile(r"[\w:]+")
 
-_DETAIL: Final = (SERVICE, MODEL, PROVIDER, TENANT_ID, FEATURE)
-_DETAILED: Final = "service_model_provider_tenant_feature"
-HOURLY_COST: Final = f"{_DETAILED}:{base(semconv.COST)}:increase1h"
-HOURLY_TOKENS: Final = f"{_DETAILED}:{base(semconv.TOKENS_CONSUMED)}:increase1h"
-HOURLY_REQUESTS: Final = f"{_DETAILED}:gen_ai_requests:increase1h"
-HOURLY_ERRORS: Final = f"{_DETAILED}:{base(semconv.ERRORS)}:increase1h"
-HOURLY_SCORES: Final = (
-    f"service_model_tenant_feature:{base(semconv.EVALUATION_SCORE)}_count:increase1h"
-)
-HOURLY_SCORE_SUM: Final = (
-    f"service_model_tenant_feature:{base(semconv.EVALUATION_SCORE)}_sum:increase1h"
-)
-HOURLY_OUTCOMES: Final = f"service_tenant_feature:{base(semconv.OUTCOMES)}:increase1h"
-HOURLY_VALUE: Final = f"service_tenant_feature:{base(semconv.OUTCOME_VALUE_USD)}:increase1h"
+# What the level of a recorded name calls a label; its other labels are not in the name.
+_LEVEL: Final = {MODEL: "model", PROVIDER: "provider", TENANT_ID: "tenant", FEATURE: "feature"}
+
+
+def hourly(metric: semconv.Metric, part: Part | None = None) -> str:
+    """The name of: what a metric of `semconv.HOURLY` grew by in an hour.
+
+    Args:
+        metric: A counter or a histogram.
+        part: `COUNT` or `SUM` of a histogram.
+    """
+    kept = semconv.HOURLY[metric]
+    level = "_".join(["service", *(word for label, word in _LEVEL.items() if label in kept)])
+    suffix = part.suffix if part else ""
+    name = "gen_ai_requests" if metric is semconv.REQUEST_DURATION else f"{base(metric)}{suffix}"
+    return f"{level}:{name}:increase1h"
+
+
+HOURLY_COST: Final = hourly(semconv.COST)
+HOURLY_TOKENS: Final = hourly(semconv.TOKENS_CONSUMED)
+HOURLY_REQUESTS: Final = hourly(semconv.REQUEST_DURATION, COUNT)
+HOURLY_ERRORS: Final = hourly(semconv.ERRORS)
+HOURLY_SCORES: Final = hourly(semconv.EVALUATION_SCORE, COUNT)
+HOURLY_SCORE_SUM: Final = hourly(semconv.EVALUATION_SCORE, SUM)
+HOURLY_OUTCOMES: Final = hourly(semconv.OUTCOMES)
+HOURLY_VALUE: Final = hourly(semconv.OUTCOME_VALUE_USD)
 
 # Sums of the detailed series. Dashboards read these while no variable needs a label they lack.
 SUMMARIES: Final = {
@@ -57,8 +69,9 @@ SUMMARIES: Final = {
     "service_tenant_feature": (SERVICE, TENANT_ID, FEATURE),
 }
 
-REQUEST_RATE: Final = "service:gen_ai_requests:rate5m"
-ERROR_RATE: Final = f"service:{base(semconv.ERRORS)}:rate5m"
+_RATE_WINDOW: Final = "5m"
+REQUEST_RATE: Final = f"service:gen_ai_requests:rate{_RATE_WINDOW}"
+ERROR_RATE: Final = f"service:{base(semconv.ERRORS)}:rate{_RATE_WINDOW}"
 HEARD: Final = "service:llm_otel_series:count"
 ACTIVE: Final = f"service_model_provider:{base(semconv.REQUESTS_ACTIVE)}:sum"
 HEADROOM: Final = "service_model_provider:gen_ai_ratelimit:remaining_ratio"
@@ -104,7 +117,7 @@ def summary(level: str, detailed: str) -> str:
 
 
 def slo_ratio(window: str) -> str:
-    """The name of: a service's share of calls that failed, over one of `SLO_WINDOWS`."""
+    """The name of: a service's share of calls that failed in a way that counts against the SLO."""
     return f"service:{base(semconv.ERRORS)}:ratio_rate{window}"
 
 
@@ -118,7 +131,7 @@ def groups(config: Config, read: str) -> tuple[Group, ...]:
     names = frozenset(_NAME.findall(read))
     return (
         Group("llm-calls", "1m", tuple(_calls(names))),
-        Group("llm-slo", "1m", tuple(_slo())),
+        Group("llm-slo", "1m", tuple(_slo(names))),
         Group("llm-hourly", "1h", (*_detailed(), *_summaries())),
         Group("llm-services", "5m", tuple(usual.rules())),
         Group("llm-budgets", "5m", tuple(budgets.rules(config))),
@@ -183,13 +196,15 @@ def _headroom() -> str:
     return f"min by ({', '.join((*CALLER, 'limit'))}) (\n{left}\n)"
 
 
-def _slo() -> Iterable[Rule]:
+def _slo(names: Collection[str]) -> Iterable[Rule]:
     counted = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
-    yield Rule(REQUEST_RATE, f"(\n{observed(semconv.REQUEST_DURATION, '5m', (SERVICE,))}\n) / 300")
-    failed = grown(semconv.ERRORS, "5m", (SERVICE,), counted)
+    yield Rule(
+        REQUEST_RATE, f"(\n{observed(semconv.REQUEST_DURATION, _RATE_WINDOW, (SERVICE,))}\n) / 300"
+    )
+    failed = grown(semconv.ERRORS, _RATE_WINDOW, (SERVICE,), counted)
     yield Rule(ERROR_RATE, f"{failed} / 300\nor\n0 * {REQUEST_RATE}")
-    for window in SLO_WINDOWS:
-        if window == SLO_WINDOWS[0]:
+    for window in sorted(_windows(names, slo_ratio), key=seconds):
+        if window == _RATE_WINDOW:
             yield Rule(slo_ratio(window), f"{ERROR_RATE} / ({REQUEST_RATE} > 0)")
             continue
         # A day of samples a minute apart tells no more than one of samples five minutes apart.
@@ -200,34 +215,37 @@ def _slo() -> Iterable[Rule]:
         )
 
 
-def _detailed() -> Iterable[Rule]:
-    scored = (SERVICE, semconv.EVALUATION, MODEL, FEATURE, TENANT_ID)
-    ended = (SERVICE, semconv.KIND, FEATURE, TENANT_ID)
-    by_token = (*_DETAIL, semconv.TOKEN_TYPE)
-    by_error = (*_DETAIL, semconv.ERROR_TYPE_LABEL)
-    for rules in (
-        growth(HOURLY_COST, semconv.COST, _DETAIL),
-        growth(HOURLY_TOKENS, semconv.TOKENS_CONSUMED, by_token),
-        growth(HOURLY_REQUESTS, semconv.REQUEST_DURATION, _DETAIL, COUNT),
-        growth(HOURLY_ERRORS, semconv.ERRORS, by_error),
-        growth(HOURLY_SCORES, semconv.EVALUATION_SCORE, scored, COUNT),
-        growth(HOURLY_SCORE_SUM, semconv.EVALUATION_SCORE, scored, SUM),
-        growth(HOURLY_OUTCOMES, semconv.OUTCOMES, (*ended, semconv.OUTCOME)),
-        growth(HOURLY_VALUE, semconv.OUTCOME_VALUE_USD, ended),
-    ):
-        yield from rules
+def _parts() -> Iterator[tuple[semconv.Metric, Part | None]]:
+    """What is recorded hour by hour; of a call's duration nobody asks the sum."""
+    for metric in semconv.HOURLY:
+        if metric.kind != "histogram":
+            yield metric, None
+        elif metric is semconv.REQUEST_DURATION:
+            yield metric, COUNT
+        else:
+            yield metric, COUNT
+            yield metric, SUM
 
 
-def _summaries() -> Iterable[Rule]:
-    of_calls = ("service_model_provider", "service_tenant_feature")
-    of_scores = ("service_model", "service_tenant_feature")
-    for detailed, levels, more in (
-        (HOURLY_COST, of_calls, ()),
-        (HOURLY_TOKENS, of_calls, (semconv.TOKEN_TYPE,)),
-        (HOURLY_REQUESTS, of_calls, ()),
-        (HOURLY_SCORES, of_scores, (semconv.EVALUATION,)),
-        (HOURLY_SCORE_SUM, of_scores, (semconv.EVALUATION,)),
-    ):
-        for level in levels:
-            by = (*SUMMARIES[level], *more)
-            yield Rule(summary(level, detailed), total(by, detailed))
+def _detailed() -> Iterator[Rule]:
+    for metric, part in _parts():
+        by = (SERVICE, *semconv.HOURLY[metric])
+        yield from growth(hourly(metric, part), metric, by, part)
+
+
+def _summaries() -> Iterator[Rule]:
+    """The sums by the finest of `SUMMARIES` that a detailed series has the labels of.
+
+    None of errors, which no dashboard asks for; none that would be the detailed series itself.
+    """
+    for metric, part in _parts():
+        kept = {SERVICE, *semconv.HOURLY[metric]}
+        levels = {level: {*labels} for level, labels in SUMMARIES.items() if {*labels} <= kept}
+        detailed = hourly(metric, part)
+        if metric is semconv.ERRORS or detailed.partition(":")[0] in levels:
+            continue
+        more = tuple(label for label in semconv.HOURLY[metric] if label not in _LEVEL)
+        for level, labels in levels.items():
+            if not any(labels < others for others in levels.values()):
+                by = (*SUMMARIES[level], *more)
+                yield Rule(summary(level, detailed), total(by, detailed))

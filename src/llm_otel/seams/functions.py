@@ -1,0 +1,185 @@
+"""Hooks functions of an SDK by the table in its client's file, each by its shape."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from llm_otel.base import guard, read
+from llm_otel.clients.spec import ClientSpec, Hook
+from llm_otel.core import begin, byte_streams
+from llm_otel.core.begin import Begun, Funnel
+from llm_otel.core.call import Call
+from llm_otel.protocols.spec import Request
+from llm_otel.seams import calls, imports, iterators, managers
+from llm_otel.seams.replacing import accepts, is_coroutine_function, replaced, stay_out
+
+
+# ------------------------------------------------------------------ installing
+def install(spec: ClientSpec) -> None:
+    """Hook the client's functions, in each module now or when it is imported."""
+    for name in dict.fromkeys(hook.module for hook in spec.hooks):
+        module = f"{spec.package}.{name}" if name else spec.package
+        hooks = [hook for hook in spec.hooks if hook.module == name]
+        imports.watch_from_now(module, partial(_install, spec, module, hooks))
+
+
+def _install(spec: ClientSpec, module_name: str, hooks: list[Hook]) -> None:
+    module = importlib.import_module(module_name)  # waits for a thread that is importing it
+    unfit = []
+    for path in dict.fromkeys(hook.function for hook in hooks):
+        *_, name = path.split(".")
+        owner = _owner(module, path)
+        original = inspect.getattr_static(owner, name, None)
+        fitting = [hook for hook in hooks if hook.function == path and _fits(hook, original)]
+        if not fitting:
+            unfit.append(path)
+            continue
+        with replaced.lock:
+            replaced.put(owner, name, partial(_composed, spec, name, fitting))
+    if unfit:
+        stay_out(spec, *unfit)
+
+
+def _owner(module: Any, path: str) -> Any:
+    owner = module
+    for name in path.split(".")[:-1]:
+        owner = getattr(owner, name, None)
+    return owner
+
+
+def _fits(hook: Hook, original: Any) -> bool:
+    """Whether a function is what a hook knows: a method with these parameters, of this shape."""
+    if not callable(original) or isinstance(original, (staticmethod, classmethod)):
+        return False
+    kinds = (is_coroutine_function(original), None)
+    return accepts(original, hook.parameters) and _SHAPES[hook.shape].coroutine in kinds
+
+
+def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> Callable[..., Any]:
+    """Our function, or several around each other: each sees the requests of its hook."""
+    function = original
+    for hook in hooks:
+        funnel = Funnel(spec, name, partial(_request, hook))
+        function = _SHAPES[hook.shape].make(funnel, hook, function)
+    made: Callable[..., Any] = function
+    return made
+
+
+def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    request = hook.request(client, args, kwargs)
+    return None if request is not None and _under_way(request) else request
+
+
+def _under_way(request: Request) -> bool:
+    """Whether a function that sends this very request has called this one: itself, to try again,
+    or another that has a hook, too."""
+    outer = begin.current_call()
+    return (
+        outer is not None
+        and outer.open
+        and outer.request.url == request.url
+        and outer.request.body == request.body
+    )
+
+
+# ------------------------------------------------------------------ what the functions give
+def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:  # noqa: ARG001
+    """A whole answer, or an iterator of chunks, or what holds one."""
+    if call.streaming:
+        holder, name, stream = None, "", result
+        for name in hook.stream_at:
+            holder, stream = stream, _item(stream, name)
+        if iterators.is_stream(stream):
+            observed = iterators.observe(stream, call, hook.chunk)
+            if holder is None:
+                return observed
+            _put(holder, name, observed)
+            return result
+    call.returned(_node(hook, result))
+    return result
+
+
+def _item(holder: Any, name: str) -> Any:
+    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
+
+
+def _put(holder: Any, name: str, value: Any) -> None:
+    if isinstance(holder, dict):
+        holder[name] = value
+    else:
+        setattr(holder, name, value)
+
+
+def _node(hook: Hook, result: Any) -> object:
+    try:
+        return hook.answer(result)
+    except Exception as exc:  # noqa: BLE001 - the call ends all the same
+        guard.handle("read answer", exc)
+        return None
+
+
+def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:  # noqa: ARG001
+    """An HTTP response, read or not."""
+    call.received(result, call.retries)
+    if isinstance(read.get(result, "_content"), bytes):
+        byte_streams.finish_body(call, result)
+    else:
+        byte_streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
+    return result
+
+
+# ------------------------------------------------------------------ shapes
+class _Shape(NamedTuple):
+    """How functions of a shape are replaced.
+
+    Attributes:
+        make: Makes ours.
+        coroutine: Whether the function must be a coroutine function; None: it may.
+    """
+
+    make: Callable[[Funnel, Hook, Any], Callable[..., Any]]
+    coroutine: bool | None
+
+
+def _sync(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
+    return calls.sync(funnel, partial(_answer, hook), original)
+
+
+def _async(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
+    return calls.asynchronous(funnel, partial(_answer, hook), original)
+
+
+def _sync_response(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
+    return calls.sync(funnel, partial(_response, False), original)
+
+
+def _async_response(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
+    return calls.asynchronous(funnel, partial(_response, True), original)
+
+
+def _lazy(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
+    return iterators.lazy(funnel, hook.chunk, original)
+
+
+def _context(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
+    return managers.entered(funnel, partial(_response, False), original)
+
+
+def _async_context(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
+    return managers.entered(funnel, partial(_response, True), original)
+
+
+_SHAPES: dict[str, _Shape] = {
+    "sync": _Shape(_sync, False),
+    "async": _Shape(_async, True),
+    "generator": _Shape(_lazy, False),
+    "async_generator": _Shape(_lazy, None),
+    "context": _Shape(_context, False),
+    "async_context": _Shape(_async_context, False),
+    "response": _Shape(_sync_response, False),
+    "async_response": _Shape(_async_response, True),
+}

@@ -1,0 +1,256 @@
+"""Iterators of chunks that an SDK gives its callers: observed, and as they were.
+
+What is a generator stays one, with its `send`, `throw` and `close`; any other iterator stays the
+object that it is.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any
+
+from opentelemetry.context import Context, get_current
+
+from llm_otel.base import activation, finalizers, guard
+from llm_otel.core import begin, endings, runtime
+from llm_otel.core.begin import Funnel
+from llm_otel.core.call import Call
+from llm_otel.core.streams import Look, Node
+from llm_otel.seams import objects
+from llm_otel.seams.replacing import caller, is_coroutine_function
+
+
+class _Reading(activation.Run):
+    """One iteration over chunks.
+
+    Args:
+        call: What to tell; None where nobody is to be told.
+        chunk: Gives the node that a protocol reads in a chunk.
+        context: To be current at the first step, which sends the request; None where it was sent.
+    """
+
+    def __init__(self, call: Call | None, chunk: Node, context: Context | None) -> None:
+        super().__init__(context if context is not None else get_current())
+        self._call = call
+        self._look = Look(call, False, chunk) if call is not None else None
+        self._sends = context is not None
+        if call is not None:
+            call.streaming = True
+            endings.watch(call)
+
+    def resume(self) -> None:
+        if self._sends:
+            super().resume()
+
+    def suspend(self) -> None:
+        if self._sends:
+            super().suspend()
+            self._sends = False
+
+    def gave(self, item: Any) -> None:
+        if self._look is not None:
+            self._look.take(item)
+
+    def end(self, error: BaseException | None) -> None:
+        super().end(error)
+        # A connection that was opened meanwhile keeps the context, and with it this object.
+        call, self._call, self._look = self._call, None, None
+        if call is None:
+            return
+        if error is None:
+            endings.end("stream drained", call, call.drained)
+        else:
+            endings.fail("stream failed", call, error)
+
+    def left(self, when: endings.When = finalizers.end) -> None:
+        """It was closed or dropped, perhaps before its first step.
+
+        Args:
+            when: `finalizers.defer` in a finaliser.
+        """
+        if self._call is not None:
+            endings.leave(self._call, when)
+
+
+Begin = Callable[[], _Reading]
+
+# Of the flags of a class, Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE tell one made by `class`.
+_PYTHON_CLASS = 1 << 9
+_CLASS_FLAGS = _PYTHON_CLASS | 1 << 8
+
+
+def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
+    """A function that goes in the place of an SDK's, whose iterators begin a call at their first
+    step.
+
+    Args:
+        funnel: How to read the function's requests.
+        chunk: Gives the node in a chunk.
+        original: The SDK's: a generator function, or one that gives an iterator.
+    """
+    wrapped = caller(original)
+
+    def observed(iterator: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        def begin_reading() -> _Reading:
+            begun = begin.begin(funnel, client, args, kwargs)
+            if begun is None:
+                return _Reading(None, chunk, None)
+            return _Reading(begun.call, chunk, begun.context)
+
+        return iterator if runtime.active() is None else _seen(iterator, begin_reading)
+
+    if is_coroutine_function(original):
+
+        async def coroutine_function(client: Any, *args: Any, **kwargs: Any) -> Any:
+            return observed(await wrapped(client, *args, **kwargs), client, args, kwargs)
+
+        return coroutine_function
+
+    def function(client: Any, *args: Any, **kwargs: Any) -> Any:
+        return observed(wrapped(client, *args, **kwargs), client, args, kwargs)
+
+    return function
+
+
+def observe(iterator: Any, call: Call, chunk: Node) -> Any:
+    """An iterator of chunks whose request was sent; the call ends with it.
+
+    Args:
+        iterator: The SDK's, sync or async.
+        call: What to tell.
+        chunk: Gives the node in a chunk.
+    """
+    reading = _Reading(call, chunk, None)
+    return _seen(iterator, lambda: reading, reading)
+
+
+def is_stream(value: Any) -> bool:
+    """Whether a value can be iterated over, and is no node or text."""
+    if isinstance(value, (dict, list, tuple, str, bytes)) or hasattr(value, "__pydantic_fields__"):
+        return False
+    return hasattr(value, "__aiter__") or hasattr(value, "__iter__")
+
+
+def _seen(iterator: Any, begin_reading: Begin, reading: _Reading | None = None) -> Any:
+    """What goes in the place of an iterator: itself where it is none, or where we fail.
+
+    Args:
+        iterator: The SDK's.
+        begin_reading: Called at the first step.
+        reading: What that gives, if that is there already.
+    """
+    try:
+        if isinstance(iterator, (GeneratorType, AsyncGeneratorType)):
+            return _generator(iterator, begin_reading, reading)
+        if not is_stream(iterator):
+            return iterator
+        if type(iterator).__flags__ & _CLASS_FLAGS != _PYTHON_CLASS:  # `map` and the like
+            return _generator(_steps(iterator), begin_reading, reading)
+        objects.put(iterator, _methods(iterator), _Stream(begin_reading, reading))
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("watch stream", exc)
+        if reading is not None:
+            reading.end(None)
+    return iterator
+
+
+def _steps(iterator: Any) -> Iterator[Any]:
+    yield from iterator
+
+
+def _generator(body: Any, begin_reading: Begin, reading: _Reading | None) -> Any:
+    is_async = isinstance(body, AsyncGeneratorType)
+    driven = activation.async_generator if is_async else activation.generator
+    seen = driven(lambda: body, lambda *_: begin_reading())()
+    if reading is not None:
+        # A generator that is dropped before its first step runs nothing.
+        weakref.finalize(seen, reading.left, finalizers.defer).atexit = False
+    return seen
+
+
+# ------------------------------------------------------------------ other iterators
+class _Stream:
+    """An iterable of an SDK, which has one reading, however often it is iterated over."""
+
+    def __init__(self, begin_reading: Begin, reading: _Reading | None) -> None:
+        self._begin = begin_reading
+        self._reading = reading
+
+    def step(self) -> _Reading:
+        """What its next step belongs to."""
+        if self._reading is None:
+            self._reading = self._begin()
+        return self._reading
+
+    def left(self, when: endings.When) -> None:
+        if self._reading is not None:
+            self._reading.left(when)
+
+
+def _iter(original: Any) -> Callable[..., Any]:
+    """Of an iterable that is no iterator."""
+
+    def iterate(self: Any) -> Any:
+        iterator, stream = original(self), objects.state_of(self)
+        return iterator if stream is None else _seen(iterator, stream.step)
+
+    return iterate
+
+
+def _next(original: Any) -> Callable[..., Any]:
+    def step(self: Any) -> Any:
+        stream = objects.state_of(self)
+        if stream is None:
+            return original(self)
+        reading = stream.step()
+        try:
+            reading.resume()
+            try:
+                item = original(self)
+            finally:
+                reading.suspend()
+        except BaseException as error:
+            reading.end(None if isinstance(error, StopIteration) else error)
+            raise
+        reading.gave(item)
+        return item
+
+    return step
+
+
+def _anext(original: Any) -> Callable[..., Any]:
+    async def step(self: Any) -> Any:
+        stream = objects.state_of(self)
+        if stream is None:
+            return await original(self)
+        reading = stream.step()
+        try:
+            reading.resume()
+            try:
+                item = await original(self)
+            finally:
+                reading.suspend()
+        except BaseException as error:
+            reading.end(None if isinstance(error, StopAsyncIteration) else error)
+            raise
+        reading.gave(item)
+        return item
+
+    return step
+
+
+_CLOSES = tuple((name, objects.closing) for name in ("close", "aclose", "__exit__", "__aexit__"))
+# Which of an iterator's methods gives its chunks.
+_GIVES: objects.Methods = (
+    ("__anext__", _anext),
+    ("__aiter__", _iter),
+    ("__next__", _next),
+    ("__iter__", _iter),
+)
+
+
+def _methods(iterator: Any) -> objects.Methods:
+    gives = next(method for method in _GIVES if hasattr(iterator, method[0]))
+    return (gives, *_CLOSES)
