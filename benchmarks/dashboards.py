@@ -90,9 +90,9 @@ def build(store: Store, now: int) -> None:
             out.write("# EOF\n")
         store.load(text)
         print(f"  hourly: {name}", flush=True)
-    known = {*_HOURLY, *_OUTCOMES, recording.HOURLY_ERRORS}
+    recordings = {*_HOURLY, *_OUTCOMES, recording.HOURLY_ERRORS}
     groups = [
-        replace(group, rules=tuple(rule for rule in group.rules if rule.record not in known))
+        replace(group, rules=tuple(rule for rule in group.rules if rule.record not in recordings))
         for group in prometheus.groups(CONFIG)
     ]
     print(f"  rules in {len(levels(groups))} steps", flush=True)

@@ -36,13 +36,13 @@ def main(calls: int, streams: int) -> None:
     )
     client = openai.OpenAI(api_key="sk-none", http_client=transport.client())
     chat = workloads.calls()["chat"]
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     _repeat(chat, calls // 10)
     _repeat(lambda: workloads.abandon(client), streams // 10)
-    found["calls"] = _halves(chat, calls, reader)
-    found["streams"] = _halves(lambda: workloads.abandon(client), streams, reader)
-    found["active"] = _active(reader)
-    print(json.dumps(found))
+    figures["calls"] = _halves(chat, calls, reader)
+    figures["streams"] = _halves(lambda: workloads.abandon(client), streams, reader)
+    figures["active"] = _active(reader)
+    print(json.dumps(figures))
 
 
 def _repeat(call: Any, times: int) -> None:
@@ -51,15 +51,15 @@ def _repeat(call: Any, times: int) -> None:
 
 
 def _halves(call: Any, times: int, reader: InMemoryMetricReader) -> list[tuple[int, int]]:
-    seen = []
+    samples = []
     for _ in range(2):
         _repeat(call, times // 2)
         telemetry.flush()
         reader.get_metrics_data()
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
-        seen.append((pages * 4, len(gc.get_objects())))
-    return seen
+        samples.append((pages * 4, len(gc.get_objects())))
+    return samples
 
 
 def _active(reader: InMemoryMetricReader) -> int:

@@ -16,7 +16,7 @@ _LINES = 40
 
 
 def main(workload: str) -> None:
-    """Print the functions of ours and of OpenTelemetry in which a call spends most.
+    """Print the functions of llm-otel and of OpenTelemetry in which a call spends most.
 
     A profiler makes short functions look longer than they are: compare, and measure with `run.py`.
     """

@@ -77,16 +77,16 @@ def _count(subject: str, source: Path, options: argparse.Namespace) -> float:
         program += ["--subject", subject, *(["--timers"] if options.timers else [])]
         environment = environments.variables()
         environment |= {"PYTHONPATH": str(source), "PYTHONHASHSEED": "0"}
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, *program],
             env=environment,
             capture_output=True,
             text=True,
             timeout=60 * _MINUTES,
         )
-        children = done.stdout.split()
-        if done.returncode or len(children) != 2:
-            raise SystemExit(f"instructions: {subject} failed:\n{done.stderr[-2000:]}")
+        children = process.stdout.split()
+        if process.returncode or len(children) != 2:
+            raise SystemExit(f"instructions: {subject} failed:\n{process.stderr[-2000:]}")
         few, many = (_total(Path(folder, child)) for child in children)
     return (many - few) / (_MANY - _FEW)
 

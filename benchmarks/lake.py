@@ -41,7 +41,7 @@ import llm_otel.lake
 from benchmarks import trace_requests
 from benchmarks.older_spans import EMITTERS
 from benchmarks.trace_requests import SPANS_PER_REQUEST
-from llm_otel.lake.upkeep import compact
+from llm_otel.lake.maintenance import compact
 from llm_otel.lake.writer import Writer
 from tests.stack.parts import free_port
 from tools.binaries.build import find
@@ -71,11 +71,11 @@ def ours(bodies: Sequence[bytes], folder: Path) -> Taken:
                "--http-port", str(port), "--grpc-port", str(free_port())]  # fmt: skip
     lake = llm_otel.lake.open(folder)
 
-    def stored() -> int:
-        found: int = lake.sql("SELECT count(*) FROM spans").fetchall()[0][0]
-        return found
+    def span_count() -> int:
+        number: int = lake.sql("SELECT count(*) FROM spans").fetchall()[0][0]
+        return number
 
-    return _round(command, port, "/health", bodies, stored)
+    return _round(command, port, "/health", bodies, span_count)
 
 
 def collector(bodies: Sequence[bytes], folder: Path) -> Taken:
@@ -106,26 +106,26 @@ def collector(bodies: Sequence[bytes], folder: Path) -> Taken:
 
 def _round(
     command: Sequence[str], port: int, ready: str, bodies: Sequence[bytes],
-    stored: Callable[[], int], health: int | None = None,
+    span_count: Callable[[], int], health: int | None = None,
 ) -> Taken:  # fmt: skip
     with _running(command, health or port, ready) as process:
         _send(bodies[:WARM_UP], port)
-        _wait(stored, WARM_UP * SPANS_PER_REQUEST)
+        _wait(span_count, WARM_UP * SPANS_PER_REQUEST)
         before, began = _cpu(process.pid), time.perf_counter()
         latencies = _send(bodies[WARM_UP:], port)
         acknowledged = time.perf_counter() - began
-        _wait(stored, len(bodies) * SPANS_PER_REQUEST)
+        _wait(span_count, len(bodies) * SPANS_PER_REQUEST)
         readable = time.perf_counter() - began
         cpu = _cpu(process.pid) - before
     cuts = statistics.quantiles(latencies, n=20)
     return Taken(acknowledged, readable, cpu, cuts[9] * 1000, cuts[18] * 1000)
 
 
-def _wait(stored: Callable[[], int], spans: int) -> None:
+def _wait(span_count: Callable[[], int], spans: int) -> None:
     until = time.monotonic() + 60
-    while (found := stored()) < spans:
+    while (number := span_count()) < spans:
         if time.monotonic() > until:
-            raise RuntimeError(f"{found} of {spans} spans were stored")
+            raise RuntimeError(f"{number} of {spans} spans were stored")
         time.sleep(0.05)
 
 
@@ -201,22 +201,22 @@ def ingest(rounds: int, requests: int) -> None:
         "llm-otel serve, older names": (ours, older),
         "otelcol, file": (collector, own),
     }
-    found: dict[str, list[Taken]] = {name: [] for name in subjects}
+    results: dict[str, list[Taken]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, (run, bodies) in subjects.items():
             with tempfile.TemporaryDirectory() as folder:
-                found[name].append(run(bodies, Path(folder) / "out"))
+                results[name].append(run(bodies, Path(folder) / "out"))
     print("| server | spans/s to the ack | spans/s readable | per CPU second | p50 ms | p95 ms |")
     print("|---|---|---|---|---|---|")
-    for name, taken in found.items():
+    for name, outcomes in results.items():
         print(
-            f"| {name} | {spans / statistics.median(t.acknowledged for t in taken):,.0f} "
-            f"| {spans / statistics.median(t.readable for t in taken):,.0f} "
-            f"| {spans / statistics.median(t.cpu for t in taken):,.0f} "
-            f"| {statistics.median(t.p50_ms for t in taken):.0f} "
-            f"| {statistics.median(t.p95_ms for t in taken):.0f} |"
+            f"| {name} | {spans / statistics.median(t.acknowledged for t in outcomes):,.0f} "
+            f"| {spans / statistics.median(t.readable for t in outcomes):,.0f} "
+            f"| {spans / statistics.median(t.cpu for t in outcomes):,.0f} "
+            f"| {statistics.median(t.p50_ms for t in outcomes):.0f} "
+            f"| {statistics.median(t.p95_ms for t in outcomes):.0f} |"
         )
-    mine, others, theirs = found.values()
+    mine, others, theirs = results.values()
     _ratio(
         "readable, ours to the Collector's", [b.readable / a.readable for a, b in zip(mine, theirs)]
     )
@@ -237,10 +237,10 @@ def disk(calls: int) -> None:
             with Writer(folder) as writer:
                 for part in range(50):
                     writer.append(calls=_calls(calls // 50, part, ids=ids))
-                stored = writer.tables["calls"]
+                store = writer.tables["calls"]
                 for _ in range(2):
-                    compact(stored, datetime.now(timezone.utc).date())
-                size = sum(size for files in stored.days().values() for _, size in files)
+                    compact(store, datetime.now(timezone.utc).date())
+                size = sum(size for files in store.days().values() for _, size in files)
             print(f"| {calls:,} | {'all' if ids else 'none'} | {size / calls:.1f} |")
         finally:
             shutil.rmtree(folder)

@@ -40,7 +40,7 @@ PAGES = {
     "Cost by tag": ("/cost", "by=tag:channel"),
     "Latency": ("/latency", ""),
     "Traces, newest": ("/traces", ""),
-    "Traces, dearest": ("/traces", "sort=cost"),
+    "Traces, most expensive": ("/traces", "sort=cost"),
     "Sessions & users": ("/sessions", ""),
     "Quality, two models": ("/quality", ""),
     "Quality, two prompts": ("/quality", "by=prompt"),
@@ -52,7 +52,7 @@ PAGES = {
 def fill(path: Path, calls: int, days: int) -> None:
     """Make the lake up."""
     from llm_otel.history import generate
-    from llm_otel.lake.upkeep import compact
+    from llm_otel.lake.maintenance import compact
     from llm_otel.lake.writer import Writer
 
     began = time.monotonic()
@@ -60,8 +60,8 @@ def fill(path: Path, calls: int, days: int) -> None:
         for batch in generate(days, end=END, calls_per_day=calls // days):
             writer.append(**batch.tables)
             print(f"{batch.day}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        for stored in writer.tables.values():
-            compact(stored, END.date())
+        for store in writer.tables.values():
+            compact(store, END.date())
 
 
 def measure(path: Path, name: str) -> None:
@@ -109,10 +109,12 @@ def run(path: Path) -> dict[str, dict[str, float]]:
         )
         if ran.returncode:
             sys.exit(f"benchmarks/local.py: {name} failed:\n{ran.stderr[-2000:]}")
-        found = json.loads(ran.stdout)
-        rows[name] = found
+        figures = json.loads(ran.stdout)
+        rows[name] = figures
         print(
-            f"{name}: {found['then']:.2f} s, CPU {found['cpu']:.2f} s", file=sys.stderr, flush=True
+            f"{name}: {figures['then']:.2f} s, CPU {figures['cpu']:.2f} s",
+            file=sys.stderr,
+            flush=True,
         )
     return rows
 
@@ -123,11 +125,11 @@ def table(rows: dict[str, dict[str, float]]) -> str:
         "| page | first, s | then, s | CPU, s | memory, MiB | held |",
         "|---|---:|---:|---:|---:|---|",
     ]
-    for name, found in rows.items():
-        held = "yes" if found["then"] <= SLOWEST_S and found["mib"] <= MOST_MIB else "no"
+    for name, figures in rows.items():
+        held = "yes" if figures["then"] <= SLOWEST_S and figures["mib"] <= MOST_MIB else "no"
         lines.append(
-            f"| {name} | {found['first']:.2f} | {found['then']:.2f} | {found['cpu']:.2f} | "
-            f"{found['mib']:.0f} | {held} |"
+            f"| {name} | {figures['first']:.2f} | {figures['then']:.2f} | {figures['cpu']:.2f} | "
+            f"{figures['mib']:.0f} | {held} |"
         )
     return "\n".join(lines)
 
@@ -140,18 +142,18 @@ def main() -> None:
     parser.add_argument("--lake", type=Path)
     parser.add_argument("--page", choices=PAGES)
     parser.add_argument("--fill", action="store_true", help="only make the lake up")
-    given = parser.parse_args()
-    if given.page:
-        measure(given.lake, given.page)
+    options = parser.parse_args()
+    if options.page:
+        measure(options.lake, options.page)
         return
-    if given.fill:
-        fill(given.lake, given.calls, given.days)
+    if options.fill:
+        fill(options.lake, options.calls, options.days)
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = given.lake or Path(folder) / "lake"
+        path = options.lake or Path(folder) / "lake"
         if not (path / "calls").exists():
             # In a process of its own: the highest memory of a parent is told of its children too.
-            sizes = (f"--calls={given.calls}", f"--days={given.days}")
+            sizes = (f"--calls={options.calls}", f"--days={options.days}")
             subprocess.run(
                 [sys.executable, __file__, "--fill", f"--lake={path}", *sizes], check=True
             )

@@ -33,14 +33,14 @@ def measure(processes: int = _PROCESSES) -> dict[str, list[float]]:
 
 
 def _in_a_process(what: str) -> float:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(Path(__file__)), what],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
         env=environments.variables(),
     )
-    return float(json.loads(done.stdout))
+    return float(json.loads(process.stdout))
 
 
 def main(what: str) -> None:
@@ -73,11 +73,11 @@ def main(what: str) -> None:
 
     differences = []
     for number in range(turns + 1):
-        taken = {}
+        times_by_state = {}
         for on in order.sample((False, True), 2):
-            taken[on] = turn(on)
+            times_by_state[on] = turn(on)
         if number:  # the first is for the caches
-            differences.append(taken[True] - taken[False])
+            differences.append(times_by_state[True] - times_by_state[False])
     print(json.dumps(median(differences) / (transport.CHUNKS if stream else 1)))
 
 

@@ -28,7 +28,7 @@ def heading(versions: Mapping[str, str]) -> str:
         f"{datetime.now(timezone.utc):%Y-%m-%d}, Python {platform.python_version()}, {_cpu()}",
         "",
     ]
-    lines += [f"- {name}: {found}" for name, found in versions.items()]
+    lines += [f"- {name}: {version}" for name, version in versions.items()]
     return "\n".join([*lines, ""])
 
 
@@ -96,9 +96,9 @@ def targets(
     clock = "all"
     rows = [["held to", "measured", ""]]
 
-    def held(what: str, measured: float, most: float, unit: str) -> None:
-        verdict = "yes" if measured <= most else "no"
-        rows.append([f"{what} ≤ {most:g}{unit}", f"{measured:.2f}{unit}", verdict])
+    def held(what: str, figure: float, most: float, unit: str) -> None:
+        verdict = "yes" if figure <= most else "no"
+        rows.append([f"{what} ≤ {most:g}{unit}", f"{figure:.2f}{unit}", verdict])
 
     for name in _HELD_TO_FLOOR:
         held(name, results[name].ratio[clock]["ours"], 1.25, " × floor")

@@ -50,24 +50,24 @@ class Worker:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        asked = json.dumps({"workload": workload, "calls": calls})
+        request = json.dumps({"workload": workload, "calls": calls})
         answer = ""
         try:
-            self._process.stdin.write(asked + "\n")
+            self._process.stdin.write(request + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         except BrokenPipeError:
             pass
         if not answer:
             self._errors.seek(0)
-            said = self._errors.read()[-2000:]
-            raise SystemExit(f"bench: the worker of {self.subject!r} died in {workload}:\n{said}")
-        found: dict[str, dict[str, float]] = json.loads(answer)
-        bare, made = found["bare"], found["made"]
+            errors = self._errors.read()[-2000:]
+            raise SystemExit(f"bench: the worker of {self.subject!r} died in {workload}:\n{errors}")
+        result: dict[str, dict[str, float]] = json.loads(answer)
+        bare, instrumented = result["bare"], result["made"]
         return Turn(
             {clock: bare[clock] for clock in CLOCKS},
-            {clock: made[clock] - bare[clock] for clock in CLOCKS},
-            made["spans"],
+            {clock: instrumented[clock] - bare[clock] for clock in CLOCKS},
+            instrumented["spans"],
         )
 
     def close(self) -> None:
@@ -121,18 +121,18 @@ def measure(
             of the noise.
         rounds: Rounds in each generation.
     """
-    taken: dict[str, list[dict[str, Turn]]] = {workload: [] for workload in workloads}
+    results: dict[str, list[dict[str, Turn]]] = {workload: [] for workload in workloads}
     for number in range(generations):
         workers = [Worker(name) for name in subjects]
         try:
             for workload, calls in workloads.items():
                 _say(f"{workload}, processes {number + 1} of {generations}")
                 able = [worker for worker in workers if worker.runs(workload)]
-                taken[workload] += _rounds(able, workload, calls, rounds)
+                results[workload] += _rounds(able, workload, calls, rounds)
         finally:
             for worker in workers:
                 worker.close()
-    return {workload: _result(turns) for workload, turns in taken.items()}
+    return {workload: _result(turns) for workload, turns in results.items()}
 
 
 def _rounds(
@@ -146,17 +146,17 @@ def _rounds(
         yield {worker.subject: worker.turn(workload, calls) for worker in order}
 
 
-def _result(taken: list[dict[str, Turn]]) -> Result:
+def _result(rounds: list[dict[str, Turn]]) -> Result:
     result = Result()
-    result.spans = {name: median(turns[name].spans for turns in taken) for name in taken[0]}
+    result.spans = {name: median(turns[name].spans for turns in rounds) for name in rounds[0]}
     for clock in CLOCKS:
-        result.bare[clock] = median(turns[FLOOR].bare[clock] for turns in taken)
+        result.bare[clock] = median(turns[FLOOR].bare[clock] for turns in rounds)
         result.added[clock] = {
-            name: median(turns[name].added[clock] for turns in taken) for name in taken[0]
+            name: median(turns[name].added[clock] for turns in rounds) for name in rounds[0]
         }
         result.ratio[clock] = {
-            name: median(turns[name].added[clock] / turns[FLOOR].added[clock] for turns in taken)
-            for name in taken[0]
+            name: median(turns[name].added[clock] / turns[FLOOR].added[clock] for turns in rounds)
+            for name in rounds[0]
         }
     return result
 

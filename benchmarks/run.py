@@ -57,14 +57,14 @@ def main() -> None:
     print(report.tables(results, SUBJECTS | PEERS))
     print(report.targets(results, small, started, growth, sizes))
     if options.json:
-        found = {
+        document = {
             "versions": versions,
             "workloads": {name: asdict(result) for name, result in results.items()},
             "pairs": small,
             "startup": asdict(started),
             "growth": growth,
         }
-        Path(options.json).write_text(json.dumps(found, indent=1) + "\n")
+        Path(options.json).write_text(json.dumps(document, indent=1) + "\n")
 
 
 def _options() -> Any:
@@ -94,14 +94,14 @@ def _environment(subject: str) -> str:
 
 
 def _python(script: str, *args: str, read: bool = False) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(Path(__file__).with_name(script)), *args],
         stdout=subprocess.PIPE if read else None,
         text=True,
         check=True,
         env=environments.variables(),
     )
-    return done.stdout or ""
+    return process.stdout or ""
 
 
 if __name__ == "__main__":

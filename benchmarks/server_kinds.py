@@ -85,8 +85,8 @@ def _sqlite(name: str) -> Callable[[Places, str], Sequence[tuple[object, ...]]]:
 
 
 def _lake(places: Places, query: str) -> Sequence[tuple[object, ...]]:
-    found: Sequence[tuple[object, ...]] = llm_otel.lake.open(places.folder).sql(query).fetchall()
-    return found
+    rows: Sequence[tuple[object, ...]] = llm_otel.lake.open(places.folder).sql(query).fetchall()
+    return rows
 
 
 def _program(environment: str, name: str) -> str:
@@ -135,8 +135,8 @@ def _costs(pattern: str) -> Callable[[str], bool]:
     """Whether the first sum of the answer is above nothing."""
 
     def check(answer: str) -> bool:
-        found = re.search(pattern, answer)
-        return found is not None and float(found[1].replace(",", "")) > 0
+        match = re.search(pattern, answer)
+        return match is not None and float(match[1].replace(",", "")) > 0
 
     return check
 

@@ -43,8 +43,8 @@ def templates(names: Sequence[str] = ("",)) -> list[bytes]:
 
 
 def _template(source: random.Random, names: tuple[str, ...]) -> bytes:
-    built = ExportTraceServiceRequest()
-    group = built.resource_spans.add()
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add()
     _fill(group.resource.attributes, {"service.name": "assistant"})
     scope = group.scope_spans.add()
     scope.scope.name = "benchmark"
@@ -64,9 +64,9 @@ def _template(source: random.Random, names: tuple[str, ...]) -> bytes:
             span.status.code = 2 if "error.type" in attributes else 0
         span.trace_id, span.start_time_unix_nano = trace_id, start
         span.end_time_unix_nano = start + length
-        sent = {key: value for key, value in attributes.items() if key.startswith(names)}
-        _fill(span.attributes, sent)
-    return built.SerializeToString()
+        selection = {key: value for key, value in attributes.items() if key.startswith(names)}
+        _fill(span.attributes, selection)
+    return request.SerializeToString()
 
 
 def _agent(source: random.Random) -> dict[str, Any]:

@@ -65,10 +65,10 @@ class Process:
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
                 parents[int(folder.name)] = int(fields[1])
                 used[int(folder.name)] = sum(map(int, fields[11:15])) / _TICKS
-        found = [self._process.pid]
-        for each in found:
-            found += [child for child, parent in parents.items() if parent == each]
-        return [(each, used.get(each, 0.0)) for each in found]
+        processes = [self._process.pid]
+        for each in processes:
+            processes += [child for child, parent in parents.items() if parent == each]
+        return [(each, used.get(each, 0.0)) for each in processes]
 
     def cpu(self) -> float:
         """CPU seconds of all of them."""

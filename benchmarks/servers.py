@@ -133,16 +133,16 @@ def _count(server: Server, places: Places) -> int:
     return int(str(server.rows(places, "SELECT count(*) FROM spans")[0][0]))
 
 
-def _settled(server: Server, places: Places, wanted: Iterable[int]) -> dict[int, int]:
-    """Spans of each request, once all that are `wanted` are there or no more come."""
+def _settled(server: Server, places: Places, requests: Iterable[int]) -> dict[int, int]:
+    """Spans of each request, once all of `requests` are there or no more come."""
     query = "SELECT substr(span_id, 1, 8), count(*) FROM spans GROUP BY 1"
     held: dict[int, int] = {}
-    changed = time.monotonic()
-    while time.monotonic() - changed < _STABLE_S:
-        found = {number(str(key)): int(str(n)) for key, n in server.rows(places, query)}
-        if found != held:
-            held, changed = found, time.monotonic()
-        if all(held.get(each, 0) >= SPANS for each in wanted):
+    last_change = time.monotonic()
+    while time.monotonic() - last_change < _STABLE_S:
+        counts = {number(str(key)): int(str(n)) for key, n in server.rows(places, query)}
+        if counts != held:
+            held, last_change = counts, time.monotonic()
+        if all(held.get(each, 0) >= SPANS for each in requests):
             break
         time.sleep(_POLL_S)
     return held
@@ -157,8 +157,8 @@ def _asked(server: Server, places: Places, name: str) -> tuple[float, float]:
         status, text = _insist(server, places, encoded(question), question.path)
         took.append(time.perf_counter() - began)
         if status != 200 or not question.check(text):
-            said = f"{server.title} did not answer {name}: {status} {text[:600]}"
-            raise SystemExit(f"benchmarks/servers.py: {said}")
+            reason = f"{server.title} did not answer {name}: {status} {text[:600]}"
+            raise SystemExit(f"benchmarks/servers.py: {reason}")
     return took[0], statistics.median(took[1:])
 
 
@@ -170,17 +170,17 @@ def _insist(server: Server, places: Places, body: bytes, path: str) -> tuple[int
     raise SystemExit(f"benchmarks/servers.py: {server.title} closed {path} {_TRIES} times")
 
 
-def table(found: dict[str, Figures]) -> str:
+def table(figures: dict[str, Figures]) -> str:
     """The figures in Markdown, a column for each server."""
     acknowledged = {each.title: each.acknowledged for each in SERVERS}
 
     def times(name: str) -> list[str]:
-        pairs = [each.answers[name] for each in found.values()]
+        pairs = [each.answers[name] for each in figures.values()]
         return [f"{first:.2f} s, then {then:.2f} s" for first, then in pairs]
 
-    every = list(found.values())
+    every = list(figures.values())
     rows = {
-        "an acknowledged span is": [acknowledged[name] for name in found],
+        "an acknowledged span is": [acknowledged[name] for name in figures],
         "start to the first answer": [f"{each.start:.1f} s" for each in every],
         "load lasted": [f"{each.seconds:.0f} s" for each in every],
         "spans acknowledged": [f"{each.acknowledged:,}" for each in every],
@@ -200,7 +200,7 @@ def table(found: dict[str, Figures]) -> str:
             f"{each.load_before:.1f}, {each.load_after:.1f}" for each in every
         ],
     }
-    lines = ["| | " + " | ".join(found) + " |", "|---|" + "---|" * len(found)]
+    lines = ["| | " + " | ".join(figures) + " |", "|---|" + "---|" * len(figures)]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(row)} |" for name, row in rows.items())])
 
 
@@ -215,13 +215,13 @@ def main() -> None:
     bodies = templates(OWN_NAMES) if options.own_names else templates()
     size = sum(map(len, bodies)) / len(bodies) / SPANS
     print(f"{os.cpu_count()} cores, {SPANS} spans a request, {size:.0f} bytes a span", flush=True)
-    found = {}
+    figures = {}
     for server in SERVERS:
         if options.only in (None, server.environment):
             environments.python(server.environment)
-            found[server.title] = measure(server, bodies, options)
-            print(server.title, asdict(found[server.title]), flush=True)
-    print(table(found))
+            figures[server.title] = measure(server, bodies, options)
+            print(server.title, asdict(figures[server.title]), flush=True)
+    print(table(figures))
 
 
 if __name__ == "__main__":

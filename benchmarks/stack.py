@@ -210,12 +210,12 @@ def total(prometheus_: str, query: str) -> float:
     return float(result[0]["value"][1]) if result else 0.0
 
 
-def settled(count: Callable[[], float], wanted: float) -> float:
-    """What `count` says once it is `wanted`, or after a while."""
+def settled(count: Callable[[], float], target: float) -> float:
+    """What `count` says once it is `target`, or after a while."""
     until = time.monotonic() + _SETTLE_S
-    while (found := count()) < wanted and time.monotonic() < until:
+    while (value := count()) < target and time.monotonic() < until:
         time.sleep(0.5)
-    return found
+    return value
 
 
 def _mebibytes(text: str) -> int:
@@ -250,12 +250,12 @@ def tempo(
     ready = f"http://127.0.0.1:{http}"
     settled(lambda: float(_answers(f"{ready}/ready")), 1.0)
 
-    def taken() -> float:
+    def span_count() -> float:
         text = fetch(f"{ready}/metrics").decode()
-        found = re.findall(r"^tempo_distributor_spans_received_total\S* (\S+)", text, re.MULTILINE)
-        return sum(map(float, found))
+        counts = re.findall(r"^tempo_distributor_spans_received_total\S* (\S+)", text, re.MULTILINE)
+        return sum(map(float, counts))
 
-    yield f"127.0.0.1:{port}", process.pid, taken
+    yield f"127.0.0.1:{port}", process.pid, span_count
     process.terminate()
     process.wait()
 
@@ -285,23 +285,21 @@ def main() -> int:
         load.run(options.seconds)
         took = settled(spans_taken, load.calls)
         count = f"sum({semconv.REQUEST_DURATION.prometheus}_count)"
-        counted = settled(lambda: total(where.prometheus, count), load.calls)
+        call_count = settled(lambda: total(where.prometheus, count), load.calls)
         lake = llm_otel.lake.open(folder / "lake")
-        stored = settled(
-            lambda: lake.sql("SELECT count(*) FROM calls").fetchall()[0][0], load.calls
-        )
+        rows = settled(lambda: lake.sql("SELECT count(*) FROM calls").fetchall()[0][0], load.calls)
         memory.stop()
     print(f"{load.calls:,} calls in {options.seconds:g} s; {load.refused} exports refused")
     print(f"spans at the other end:   {took:,.0f}")
-    print(f"calls in Prometheus:      {counted:,.0f}")
-    print(f"calls in the lake:        {stored:,.0f}")
+    print(f"calls in Prometheus:      {call_count:,.0f}")
+    print(f"calls in the lake:        {rows:,.0f}")
     print("| service | memory limit, MiB | most used, MiB |\n|---|---:|---:|")
     over = False
     for name, peak in memory.peak.items():
         limit = _mebibytes(services[name]["mem_limit"])
         over |= peak > limit
         print(f"| `{name}` | {limit:,} | {peak:,.0f} |")
-    return int(over or load.refused > 0 or took < load.calls or {counted, stored} != {load.calls})
+    return int(over or load.refused > 0 or took < load.calls or {call_count, rows} != {load.calls})
 
 
 def _options() -> argparse.Namespace:

@@ -76,8 +76,8 @@ def measure(rounds: int) -> Startup:
 
 def _run(code: str) -> tuple[float, float, bool]:
     command = [sys.executable, "-c", _MEASURED.format(code=code)]
-    done = subprocess.run(
+    process = subprocess.run(
         command, capture_output=True, text=True, check=True, env=environments.variables()
     )
-    wall, cpu, loaded = done.stdout.split()
-    return float(wall), float(cpu), loaded == "True"
+    wall, cpu, prices_loaded = process.stdout.split()
+    return float(wall), float(cpu), prices_loaded == "True"

@@ -96,12 +96,12 @@ def measure(folder: Path, rate: float, spans: int, killed: Sequence[str]) -> Out
         drained = time.monotonic() - began
         await_that(lambda: min(_counted(running)) >= load.counted)
         await_that(lambda: running.query("SELECT count(*) FROM scores") >= load.scores)
-        stored = running.query("SELECT count(DISTINCT (trace_id, span_id)) FROM spans")
+        distinct = running.query("SELECT count(DISTINCT (trace_id, span_id)) FROM spans")
         return Outcome(
             sent=load.spans,
             sending_s=sending,
-            stored=stored,
-            twice=running.query(rows) - stored,
+            stored=distinct,
+            twice=running.query(rows) - distinct,
             drained_s=drained,
             counted=(load.counted, *_counted(running)),
             scores=(load.scores, running.query("SELECT count(*) FROM scores")),

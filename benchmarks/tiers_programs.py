@@ -75,8 +75,8 @@ class Programs:
     def _start_prometheus(self) -> tuple[str, Part]:
         address, config = f"127.0.0.1:{free_port()}", self._folder / "prometheus.yml"
         document = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
-        kept = ("global", "otlp", "storage")
-        config.write_text(yaml.safe_dump({key: document[key] for key in kept}))
+        sections = ("global", "otlp", "storage")
+        config.write_text(yaml.safe_dump({key: document[key] for key in sections}))
         part = Part(
             "prometheus",
             [

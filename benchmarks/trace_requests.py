@@ -23,7 +23,7 @@ _RESOURCE: Final = {
 
 def own(source: random.Random) -> bytes:
     """Traces of an agent with two calls, ids and all attributes that the library sets."""
-    built, scope = _empty("llm_otel")
+    request, scope = _empty("llm_otel")
     for number in range(SPANS_PER_REQUEST):
         start = time.time_ns()
         span = scope.spans.add(span_id=source.randbytes(8), start_time_unix_nano=start)
@@ -37,15 +37,15 @@ def own(source: random.Random) -> bytes:
             span.name, span.kind = f"chat {attributes['gen_ai.request.model']}", 3
         span.trace_id = trace_id
         fill(span.attributes, attributes)
-    return built.SerializeToString()
+    return request.SerializeToString()
 
 
 def older(source: random.Random, scope: str) -> bytes:
     """Traces of the emitter with that scope, of `EMITTERS`."""
-    built, spans = _empty(scope)
+    request, spans = _empty(scope)
     while len(spans.spans) < SPANS_PER_REQUEST:
         _add(spans, source, EMITTERS[scope](source)[: SPANS_PER_REQUEST - len(spans.spans)])
-    return built.SerializeToString()
+    return request.SerializeToString()
 
 
 def _add(scope: Any, source: random.Random, steps: list[Step]) -> None:
@@ -66,12 +66,12 @@ def _add(scope: Any, source: random.Random, steps: list[Step]) -> None:
 
 def _empty(name: str) -> tuple[Any, Any]:
     """A request without spans, and the scope that they are for."""
-    built = ExportTraceServiceRequest()
-    group = built.resource_spans.add()
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add()
     fill(group.resource.attributes, _RESOURCE)
     scope = group.scope_spans.add()
     scope.scope.name = name
-    return built, scope
+    return request, scope
 
 
 def _agent(source: random.Random) -> dict[str, Any]:

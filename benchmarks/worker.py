@@ -36,13 +36,13 @@ def main(name: str) -> None:
     switch.learn()
     bare = subjects.Plain()
     for line in sys.stdin:
-        asked = json.loads(line)
-        call, times = calls[asked["workload"]], asked["calls"]
+        request = json.loads(line)
+        call, times = calls[request["workload"]], request["calls"]
         switch.off()
-        found = {"bare": measure(bare, call, times)}
+        result = {"bare": measure(bare, call, times)}
         switch.on()
-        found["made"] = measure(subject, call, times)
-        print(json.dumps(found), file=answers, flush=True)
+        result["made"] = measure(subject, call, times)
+        print(json.dumps(result), file=answers, flush=True)
 
 
 _loop = asyncio.new_event_loop()

@@ -2,14 +2,16 @@
 
     python deploy/slim.py /opt/llm-otel
 
-Takes out the files of its packages that no service uses, and byte-compiles the modules that the
-services import, not the tens of thousands beside them (install with `pip --no-compile`).
+Takes out the files of its packages that no service uses, and the symbols of shared libraries that
+only a debugger reads; byte-compiles the modules that the services import, not the tens of thousands
+beside them (install with `pip --no-compile`).
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -29,14 +31,33 @@ UNUSED: dict[str, str] = {
     "pyarrow/_s3fs.*": "likewise",
     "pyarrow/libarrow_python*.so": "second copies; what is loaded ends in the version, .so.2600",
     "pyarrow/libarrow_python*.so.*.*": "third copies",
+    "numpy/_core/_simd.*": "for numpy's own tests",
+    "numpy/_core/lib": "libraries, to build other packages",
+    "numpy/f2py": "a compiler for Fortran",
+    "plotly/graph_objs/[!_bls]*": "charts that the dashboard does not draw",
+    "plotly/graph_objs/b[!a]*": "likewise",
+    "plotly/graph_objs/bar?*": "likewise",
+    "plotly/graph_objs/s[!c]*": "likewise",
+    "plotly/graph_objs/scatter?*": "likewise",
+    "plotly/graph_objs/_figurewidget.py": "charts of notebooks",
+    "plotly/figure_factory": "charts that the dashboard does not draw",
+    "plotly/package_data/datasets": "data for examples",
     "plotly/labextension": "the extension of JupyterLab",
     "plotly/package_data/widgetbundle.js": "widgets of notebooks",
     "dash/labextension": "the extension of JupyterLab",
     "dash/dash-renderer/build/dash_renderer.dev.js": "served in debug mode alone",
     "dash/deps/*[0-9].js": "React with its warnings, served in debug mode alone",
+    "dash/dash_table/*[0-9].js": "the component's own tests",
+    "dash/dash_table/async-*.js": "a component that no page has",
+    "dash/dash_table/commons.js": "for its tests",
+    "dash/dash_table/demo.js": "its demonstration",
+    "dash/dcc/async-mathjax.js": "formulas, which no page has",
+    "pygments/lexers/[!_p]*": "colours for source code that no command prints",
+    "pygments/lexers/_[!_m]*": "likewise",
     "fontTools/[c-ln-z]*": "matplotlib embeds fonts in PDF with it, and draws with agl.py and misc",
     "fontTools/misc/*.[cs]*": "likewise",
     "contourpy": "matplotlib's contour lines",
+    "matplotlib/mpl-data/sample_data": "data for examples",
     "matplotlib/mpl-data/fonts/afm": "fonts of PostScript and PDF",
     "matplotlib/mpl-data/fonts/pdfcorefonts": "fonts of PostScript and PDF",
     "matplotlib/mpl-data/fonts/ttf/DejaVuS[ae][nr][si][MSf]*": "the pictures use DejaVu Sans",
@@ -84,8 +105,33 @@ def main(environment: Path) -> None:
     for pattern in UNUSED:
         for path in list(packages.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for path in environment.resolve().rglob("*.so*"):
+        # a link may lead to a library that others use
+        if path.is_file() and path.resolve() == path:
+            strip(path)
     _compile(environment)
     print(f"{environment}: {before:.0f} MB before, {_megabytes(environment):.0f} MB now")
+
+
+def strip(path: Path) -> None:
+    """Cut off what follows the loaded parts of an ELF file: symbols and sections, for debuggers.
+
+    It does what binutils' `strip` does for a library, which the image that builds does not have.
+    """
+    with path.open("r+b") as file:
+        head = file.read(64)
+        if head[:6] != b"\x7fELF\x02\x01":  # 64 bits, little-endian
+            return
+        (table,) = struct.unpack_from("<Q", head, 32)
+        size, count = struct.unpack_from("<HH", head, 54)
+        file.seek(table)
+        segments = list(struct.iter_unpack("<8xQ16xQ16x", file.read(size * count)))
+        file.truncate(max(table + size * count, *(at + length for at, length in segments)))
+        # the header points to no sections any more
+        file.seek(40)
+        file.write(bytes(8))
+        file.seek(60)
+        file.write(bytes(4))
 
 
 def _compile(environment: Path) -> None:

@@ -1,8 +1,9 @@
 """Run the calls' tests on the oldest and newest versions of what we patch and stand on.
 
-    python tests/matrix.py [--fresh] [environment ...]
+    python tests/matrix.py [--fresh] [--tested-here] [environment ...]
 
-Two at a time; what one printed is shown when it ends.
+Two at a time; what one printed is shown when it ends. With `--tested-here` one that holds the very
+versions of the environment of the command is not tested: its tests are among those that ran there.
 
 Each environment is made once, in `.cache/matrix`, and again when its table entry or
 `pyproject.toml` changes, or with `--fresh`.
@@ -67,6 +68,9 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fresh", action="store_true", help="make the environments again")
+    parser.add_argument(
+        "--tested-here", action="store_true", help="leave out what is no other than this one"
+    )
     parser.add_argument("names", nargs="*", metavar="environment", help=", ".join(ENVIRONMENTS))
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in ENVIRONMENTS]
@@ -74,21 +78,24 @@ def main() -> int:
         parser.error(f"there is no environment {unknown[0]!r}; there are {', '.join(ENVIRONMENTS)}")
     names = list(dict.fromkeys(given.names or ENVIRONMENTS))
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda name: passes(name, fresh=given.fresh), names))
+        results = list(pool.map(lambda name: passes(name, given.fresh, given.tested_here), names))
     failed = [name for name, passed in zip(names, results, strict=True) if not passed]
     if failed:
         print(f"matrix: FAILED: {', '.join(failed)}", flush=True)
     return 1 if failed else 0
 
 
-def passes(name: str, *, fresh: bool) -> bool:
-    """Whether an environment can be made and its tests pass."""
+def passes(name: str, fresh: bool, tested_here: bool) -> bool:
+    """Whether an environment can be made and its tests pass, or passed here."""
     requirements, tests = ENVIRONMENTS[name]
     try:
         python = environment(name, requirements, fresh=fresh)
     except subprocess.CalledProcessError as error:
         print(f"matrix: {name}: cannot be made (exit {error.returncode})", flush=True)
         return False
+    if tested_here and versions(python).items() <= versions(Path(sys.executable)).items():
+        print(f"matrix: {name}: has the versions of this environment, tested already", flush=True)
+        return True
     began = time.monotonic()
     print(f"matrix: {name}: testing {', '.join(requirements)}", flush=True)
     ran = subprocess.run(
@@ -104,6 +111,17 @@ def passes(name: str, *, fresh: bool) -> bool:
     # In one piece: another environment is tested at the same time.
     print(f"{ran.stdout}matrix: {name}: {result} in {time.monotonic() - began:.0f} s", flush=True)
     return ran.returncode == 0
+
+
+def versions(python: Path) -> dict[str, str]:
+    """The packages of an environment and their versions, without the installer."""
+    listing = (
+        "import importlib.metadata as m; [print(d.name, d.version) for d in m.distributions()]"
+    )
+    ran = subprocess.run([python, "-c", listing], check=True, capture_output=True, text=True)
+    packages = dict(line.split(" ", 1) for line in ran.stdout.splitlines())
+    packages.pop("pip", None)
+    return packages
 
 
 def environment(name: str, requirements: tuple[str, ...], *, fresh: bool) -> Path:

@@ -30,8 +30,8 @@ def find() -> str:
     Raises:
         NoBrowserError: It is not there, and apt-get is not either, may not, or failed.
     """
-    found = next((path for path in map(shutil.which, _NAMES) if path), None)
-    return found or _installed()
+    program = next((path for path in map(shutil.which, _NAMES) if path), None)
+    return program or _installed()
 
 
 def _installed() -> str:
@@ -49,10 +49,10 @@ def _installed() -> str:
                 f"the browser tests need Chromium, and {' '.join(command)} failed ({last}): "
                 "install chromium by hand"
             )
-    found = shutil.which(_NAMES[0])
-    if found is None:
+    path = shutil.which(_NAMES[0])
+    if path is None:
         raise NoBrowserError("apt-get installed chromium, but it is not on the PATH")
-    return found
+    return path
 
 
 @contextmanager

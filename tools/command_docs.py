@@ -42,8 +42,8 @@ def _paragraph(text: str) -> str:
 
 def _row(option: click.Option, context: click.Context) -> str:
     record = option.get_help_record(context)
-    names, told = record if record is not None else (option.opts[0], "")
-    return f"| `{_plain(names)}` | {_plain(told)} |"
+    names, help_text = record if record is not None else (option.opts[0], "")
+    return f"| `{_plain(names)}` | {_plain(help_text)} |"
 
 
 def _plain(text: str) -> str:

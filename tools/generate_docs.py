@@ -131,7 +131,7 @@ def _level(alert: Alert, severity: str) -> str:
 
 
 def _minimum(limits: Limits) -> str:
-    return "" if limits.minimum is None else shown(limits.minimum, limits.counted)
+    return "" if limits.minimum is None else shown(limits.minimum, limits.minimum_unit)
 
 
 def collector_table() -> str:
@@ -192,7 +192,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 def generated(text: str) -> str:
     """`text` with every generated block made anew."""
-    return _BLOCK.sub(lambda found: found[1] + BLOCKS[found[2]]() + found[3], text)
+    return _BLOCK.sub(lambda match: match[1] + BLOCKS[match[2]]() + match[3], text)
 
 
 def main(arguments: list[str]) -> int:

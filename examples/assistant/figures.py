@@ -106,7 +106,7 @@ class Figures:
         )
 
     def by(self, label: str) -> dict[str, Row]:
-        """A row for each value of a label, the dearest first."""
+        """A row for each value of a label, the most expensive first."""
         points = self._points.get(semconv.REQUEST_DURATION.name, ())
         values = {str(point.attributes[label]) for point in points}
         rows = {value: self.row(**{label: value}) for value in values}

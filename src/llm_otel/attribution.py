@@ -65,10 +65,10 @@ class Attribution:
     feature: str
 
     def __init__(self, span_attributes: Mapping[str, str]) -> None:
-        put = functools.partial(object.__setattr__, self)
-        put("span_attributes", span_attributes)
-        put("tenant_id", span_attributes.get(semconv.TENANT_ID, semconv.NONE))
-        put("feature", span_attributes.get(semconv.FEATURE, semconv.NONE))
+        set_ = functools.partial(object.__setattr__, self)
+        set_("span_attributes", span_attributes)
+        set_("tenant_id", span_attributes.get(semconv.TENANT_ID, semconv.NONE))
+        set_("feature", span_attributes.get(semconv.FEATURE, semconv.NONE))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name} of an Attribution cannot be changed.")
@@ -86,7 +86,7 @@ class _Config:
     user_id_key: bytes | None = field(default=None, repr=False)
     tags: frozenset[str] = frozenset()
     baggage: tuple[str, ...] = ()  # the allowed entries
-    refused: Callable[[str], object] = lambda _label: None  # told of a label of a wrong form
+    on_refusal: Callable[[str], object] = lambda _label: None  # called with a label of a wrong form
 
     def user(self, user_id: str) -> dict[str, str]:
         if self.user_id == "plain":
@@ -102,13 +102,13 @@ _config = _DEFAULT
 
 
 def configure(
-    settings: Settings | None, refused: Callable[[str], object] = lambda _label: None
+    settings: Settings | None, on_refusal: Callable[[str], object] = lambda _label: None
 ) -> None:
     """Take over what the settings say of user ids, tags and baggage.
 
     Args:
         settings: None restores the defaults.
-        refused: Called with the name of each label that was given in a wrong form.
+        on_refusal: Called with the name of each label that was given in a wrong form.
     """
     global _config
     if settings is None:
@@ -121,7 +121,7 @@ def configure(
         settings.user_id_key,
         frozenset(settings.tags),
         tuple(entry for entry in allowed if entry is not None),
-        refused,
+        on_refusal,
     )
 
 
@@ -133,9 +133,9 @@ def current(ctx: Context | None = None) -> Attribution:
     """
     if ctx is None:
         ctx = get_current()
-    found = ctx.get(_KEY)
-    if isinstance(found, Attribution):
-        return found
+    value = ctx.get(_KEY)
+    if isinstance(value, Attribution):
+        return value
     return _from_baggage(ctx, _config.baggage) if _config.baggage else NOTHING
 
 
@@ -188,7 +188,7 @@ def attribution(
     Values are strings, bools, ints, floats, UUIDs or enums of these; None and "" set nothing. Any
     other value, and one of more than 4,096 characters, is left out with one warning.
     """
-    named = {
+    values = {
         semconv.TENANT_ID: _label("tenant_id", semconv.TENANT_ID, tenant_id),
         semconv.FEATURE: _label("feature", semconv.FEATURE, feature),
         semconv.SESSION_ID: arguments.text("attribution()", "session_id", session_id),
@@ -197,7 +197,7 @@ def attribution(
         ),
     }
     return AttributionScope(
-        {name: value for name, value in named.items() if value is not None},
+        {name: value for name, value in values.items() if value is not None},
         arguments.text("attribution()", "user_id", user_id),
         arguments.texts("attribution()", "tags", tags),
     )
@@ -206,9 +206,11 @@ def attribution(
 class AttributionScope(Scoped[Run]):
     """What `attribution()` gives: enter it or decorate with it, as often as wanted."""
 
-    def __init__(self, named: dict[str, str], user_id: str | None, tags: Mapping[str, str]) -> None:
+    def __init__(
+        self, values: dict[str, str], user_id: str | None, tags: Mapping[str, str]
+    ) -> None:
         super().__init__()
-        self._named = named
+        self._values = values
         self._user_id = user_id
         self._tags = tags
         # A decorated function is mostly entered from the same place: keep the last result.
@@ -233,18 +235,18 @@ class AttributionScope(Scoped[Run]):
         return _with_baggage(context, last[2], config.baggage) if config.baggage else context
 
     def _span_attributes(self, config: _Config) -> dict[str, str]:
-        found = dict(self._named)
+        attributes = dict(self._values)
         if self._user_id is not None:
-            found.update(config.user(self._user_id))
+            attributes.update(config.user(self._user_id))
         for name, value in self._tags.items():
             if name in config.tags:
-                found[semconv.TAG_PREFIX + name] = value
+                attributes[semconv.TAG_PREFIX + name] = value
             elif config is not _DEFAULT:
                 _warn_once(
                     f"llm-otel leaves out the tag {escaping.short(name)}: the setting `tags` does "
                     "not list it."
                 )
-        return found
+        return attributes
 
 
 def propagate(fn: F) -> F:
@@ -264,10 +266,10 @@ def propagate(fn: F) -> F:
 
 
 def _label(argument: str, label: str, value: object) -> str | None:
-    found = arguments.text("attribution()", argument, value)
-    if found is None or semconv.well_formed(label, found):
-        return found
-    _config.refused(label)
+    text = arguments.text("attribution()", argument, value)
+    if text is None or semconv.well_formed(label, text):
+        return text
+    _config.on_refusal(label)
     _warn_once(
         f"llm-otel shows a {label} as {semconv.OTHER!r}: it does not have the form "
         f"{semconv.FORMS[label].pattern}."

@@ -73,9 +73,9 @@ def plotly(text: str) -> str:
 
 def matplotlib(text: str) -> str:
     """The text as a label of matplotlib: no mathematics, and no entry hidden in a legend."""
-    escaped = visible(text).replace("$", r"\$")
+    label = visible(text).replace("$", r"\$")
     # a label that begins so is left out of the legend
-    return f" {escaped}" if escaped.startswith("_") else escaped
+    return f" {label}" if label.startswith("_") else label
 
 
 def _disarmed(text: str) -> str:

@@ -54,11 +54,11 @@ def instrument(
     with _lock:
         from llm_otel.core import runtime
 
-        resolved = Settings.resolve(**settings)
+        new_settings = Settings.resolve(**settings)
         _check(tracer_provider, meter_provider, logger_provider)
         active = runtime.active()
         if active is not None:
-            if settings and resolved != active.settings:
+            if settings and new_settings != active.settings:
                 _logger.warning(
                     "llm-otel is instrumented already and keeps the settings of then; call "
                     "llm_otel.uninstrument() before another instrument()."
@@ -67,7 +67,7 @@ def instrument(
             return
         if sdk_disabled():
             return
-        _start(resolved, tracer_provider, meter_provider, logger_provider)
+        _start(new_settings, tracer_provider, meter_provider, logger_provider)
 
 
 def _check(*providers: object) -> None:
@@ -92,30 +92,32 @@ def _start(
     from llm_otel.core import endings, runtime
 
     fork.renew(__name__, "_lock", threading.RLock)
-    given = any(each is not None for each in (tracer_provider, meter_provider, logger_provider))
+    is_explicit = any(
+        each is not None for each in (tracer_provider, meter_provider, logger_provider)
+    )
     providers = _providers(settings, tracer_provider, meter_provider, logger_provider)
-    built = runtime.build(
+    new_runtime = runtime.build(
         settings,
         tracer_provider=providers.tracer_provider if providers else tracer_provider,
         meter_provider=providers.meter_provider if providers else meter_provider,
         logger_provider=providers.logger_provider if providers else logger_provider,
-        explicit=given or providers is not None,
+        explicit=is_explicit or providers is not None,
     )
-    guard.count = built.count_internal_error
-    configure(settings, built.instruments.table.labels.overflow)
-    built.went_live = seams.complete
-    runtime.activate(built)
+    guard.count = new_runtime.count_internal_error
+    configure(settings, new_runtime.instruments.table.labels.overflow)
+    new_runtime.went_live = seams.complete
+    runtime.activate(new_runtime)
     # Registered after the SDK's own end, so called before it: what is open is exported, too.
     atexit.unregister(endings.end_open)
     atexit.register(endings.end_open)
-    known = clients.load()
-    wanted = settings.clients if settings.clients is not None else tuple(known)
-    for name in wanted:
-        if not seams.install(known[name]) and settings.clients is not None:
+    available = clients.load()
+    names = settings.clients if settings.clients is not None else tuple(available)
+    for name in names:
+        if not seams.install(available[name]) and settings.clients is not None:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
     _handle_sigterm(settings)
     # last, as its thread competes with this one
-    built.pricing.start()
+    new_runtime.pricing.start()
 
 
 def _handle_sigterm(settings: Settings) -> None:
@@ -203,15 +205,15 @@ def cost(usage: object = None, *, model: str, **options: Any) -> Cost | None:
         TypeError: `usage` is nothing of the kind.
     """
     pricing, runtime = _late_imports()
-    reported = usage if isinstance(usage, Usage) else _reported(usage)
-    if reported is _NOTHING_COUNTED:
+    quantities = usage if isinstance(usage, Usage) else _reported(usage)
+    if quantities is _NOTHING_COUNTED:
         return None
     active = runtime.active()
     if active is None:
-        computed: Cost | None = pricing.cost(reported, model=model, **options)
+        result: Cost | None = pricing.cost(quantities, model=model, **options)
     else:
-        computed = pricing.cost_by_hand(active.pricing, reported, model=model, **options)
-    return computed
+        result = pricing.cost_by_hand(active.pricing, quantities, model=model, **options)
+    return result
 
 
 @cache
@@ -238,9 +240,9 @@ def _reported(usage: object) -> Any:
     if usage is None or isinstance(usage, Usage):
         return usage
     if not _is_ours(usage):
-        found = reported_usage.usage(None, openai.CHAT, dialects.PLAIN, usage)
-        if found is not None:
-            return found
+        quantities = reported_usage.usage(None, openai.CHAT, dialects.PLAIN, usage)
+        if quantities is not None:
+            return quantities
         if not openai.CHAT.usage.keys().isdisjoint(read.fields(usage)):
             return _NOTHING_COUNTED
     if not isinstance(usage, Mapping):

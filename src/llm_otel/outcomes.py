@@ -84,12 +84,12 @@ def outcome(
 
 
 def _attributes(
-    passed: Mapping[str, object] | None, keywords: Mapping[str, object]
+    mapping: Mapping[str, object] | None, keywords: Mapping[str, object]
 ) -> dict[str, Any]:
     """The attributes of the event, by their whole names."""
     usable: dict[str, Any] = {}
     items = partial(arguments.items, _CALL, "attributes")
-    for name, place, value in (*items(passed), *items(keywords)):
+    for name, place, value in (*items(mapping), *items(keywords)):
         if _SIGNS.sub("", name.lower()) in _USER:
             user_id = arguments.text(_CALL, place, value)
             usable.update(user_attributes(user_id) if user_id else {})

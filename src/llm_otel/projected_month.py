@@ -27,18 +27,18 @@ class Projection:
         spent: USD of the month to date.
         pace: USD a day.
         basis: How much time the pace is the mean of.
-        left: How much of the month is left.
+        remainder: How much of the month is left.
     """
 
     spent: float
     pace: float
     basis: timedelta
-    left: timedelta
+    remainder: timedelta
 
     @property
     def usd(self) -> float:
         """USD of the whole month."""
-        return self.spent + self.pace * (self.left / _DAY)
+        return self.spent + self.pace * (self.remainder / _DAY)
 
     @property
     def basis_words(self) -> str:
@@ -76,15 +76,15 @@ def project(costs: Iterable[tuple[datetime, float]], until: datetime) -> Project
     Returns:
         None where nothing is known.
     """
-    known = [(time, usd) for time, usd in costs if time < until]
-    if not known:
+    amounts = [(time, usd) for time, usd in costs if time < until]
+    if not amounts:
         return None
     begins, ends = month_of(until)
-    since = max(_whole_hour(until - PACE), min(time for time, _ in known))
+    since = max(_whole_hour(until - PACE), min(time for time, _ in amounts))
     # Less than an hour says nothing about a month.
     basis = max(until - since, _HOUR)
-    recent = sum(usd for time, usd in known if time >= since)
-    spent = sum(usd for time, usd in known if time >= begins)
+    recent = sum(usd for time, usd in amounts if time >= since)
+    spent = sum(usd for time, usd in amounts if time >= begins)
     return Projection(spent, recent / (basis / _DAY), basis, ends - until)
 
 
@@ -97,10 +97,10 @@ def promql(month_to_date: str, recent: str, days: str) -> str:
         days: Of how many days `recent` is: `PACE`, or fewer while there are fewer.
     """
     now = "vector(time())"
-    left = (
+    rest = (
         f"days_in_month({now}) + 1 - day_of_month({now}) - hour({now}) / 24 - minute({now}) / 1440"
     )
-    return f"{month_to_date}\n+ {recent} / {days}\n* scalar({left})"
+    return f"{month_to_date}\n+ {recent} / {days}\n* scalar({rest})"
 
 
 def _whole_hour(moment: datetime) -> datetime:

@@ -248,5 +248,5 @@ def _step(
 
 def _bound(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The call's arguments by name, without the object that a method belongs to."""
-    found = inspect.signature(fn).bind(*args, **kwargs).arguments
-    return {name: value for name, value in found.items() if name not in ("self", "cls")}
+    arguments = inspect.signature(fn).bind(*args, **kwargs).arguments
+    return {name: value for name, value in arguments.items() if name not in ("self", "cls")}

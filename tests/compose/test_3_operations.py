@@ -69,14 +69,19 @@ def test_a_secret_that_its_container_cannot_read_is_named(stack: Stack) -> None:
 
 
 def test_an_upgrade_loads_what_was_rendered(stack: Stack) -> None:
-    """The doctor names each program that runs with older files; the page's commands load them."""
+    """The doctor names each program that runs with older files; the page's commands load them.
+
+    They build no image anew for files that it does not hold.
+    """
     for name in READ_ONCE:
         os.utime(stack.folder / name)
     late = [text for text in _failures(stack) if "was written later" in text]
     programs = ("The Collector", "Prometheus", "Alertmanager", "Tempo", "Grafana")
     assert [text.partition(" runs with")[0] for text in late] == list(programs)
 
+    image = stack.containers()["notifications"]["Image"]
     stack.note("the upgrade", stack.up("--build", "--force-recreate"))
+    assert stack.containers()["notifications"]["Image"] == image
     assert _failures(stack) == []
     rules: Any = json.loads(fetch(f"{stack.url('PROMETHEUS')}/api/v1/rules?type=alert"))
     latency = [

@@ -35,7 +35,7 @@ NEW = Alert(
     condition=lambda _, limits: Condition(
         recording.latency(99, str(limits.window)), (recording.requests(str(limits.window)),)
     ),
-    drawn=True,
+    shows_levels=True,
 )
 
 
@@ -87,7 +87,7 @@ def _check_rules(files: dict[str, str], alert: Alert) -> None:
 
 def _check_panel(files: dict[str, str], alert: Alert) -> None:
     defaults = _panel(files, alert.panel)["fieldConfig"]["defaults"]
-    if alert.drawn:
+    if alert.shows_levels:
         steps = {step["value"] for step in defaults["thresholds"]["steps"]}
         assert steps - {None} == {alert.limits.warning, alert.limits.critical} - {None}
 
@@ -100,7 +100,7 @@ def _check_docs(table: str, alert: Alert) -> None:
         f"`{alert.key}`",
         *("" if v is None else f"{sign} {shown(v, limits.unit)}" for v in values.values()),
         limits.window or "",
-        "" if limits.minimum is None else shown(limits.minimum, limits.counted),
+        "" if limits.minimum is None else shown(limits.minimum, limits.minimum_unit),
         limits.history or "",
         limits.for_,
     ]
@@ -145,8 +145,8 @@ def test_keys_and_names_are_those_of_one_alert() -> None:
 
 def test_a_panel_draws_one_alert() -> None:
     """Two sets of levels in one panel could not be told apart."""
-    drawn = [alert.panel for alert in alerts.ALERTS if alert.drawn]
-    assert len({*drawn}) == len(drawn), drawn
+    panels = [alert.panel for alert in alerts.ALERTS if alert.shows_levels]
+    assert len({*panels}) == len(panels), panels
 
 
 def test_the_numbers_of_known_panels_are_theirs() -> None:

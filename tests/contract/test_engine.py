@@ -55,6 +55,46 @@ def test_an_engine_that_does_not_start_says_why(
     assert str(caught.value).endswith("this kernel has no overlay")
 
 
+def fake_docker(folder: Path) -> Path:
+    """A `docker` without images or a registry, which takes what it is asked to build.
+
+    Returns:
+        Where it notes what it was asked.
+    """
+    calls = folder / "calls"
+    (folder / "docker").write_text(
+        f'#!/bin/sh\necho "$@" >> {calls}\n'
+        'case "$1 $2" in image\\ inspect|pull\\ *) exit 1;; *) echo 1;; esac\n'
+    )
+    (folder / "docker").chmod(0o755)
+    return calls
+
+
+def test_an_image_that_cannot_be_had_is_a_failure(tmp_path: Path) -> None:
+    """Where an engine is, nothing is left out: one sentence says which image, and what to do."""
+    fake_docker(tmp_path)
+    ran = run(tmp_path)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert ran.stdout.splitlines()[-1] == (
+        "compose: FAILED: there is an engine, but busybox:1.37.0 is not there, and no stand-in can"
+        " be built: there is no busybox: apt-get install busybox-static."
+    )
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_an_engine_of_the_tests_pulls_nothing_under_the_agpl(
+    ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever registry answers: only an engine of the user's own may."""
+    calls = fake_docker(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    for image in ("grafana/tempo:3.0.3", "grafana/grafana:13.2.3"):
+        calls.write_text("")
+        assert images.provide(engine.Engine(ours=ours), [image]) == {image: "stand-in"}
+        assert (f"pull --quiet {image}" in calls.read_text()) is not ours
+        assert f"--tag {image}" in calls.read_text()
+
+
 def test_every_image_of_the_files_can_be_had() -> None:
     """Each image that is pinned is pulled or stood in for, a base before what is made of it."""
     wanted = images.pinned()

@@ -69,5 +69,5 @@ def test_calm_history() -> None:
     """A history of one single value makes any change that matters unusual, but not a count's
     that chance explains."""
     calm = days([100.0] * 10)
-    assert unusual({**calm, MONDAY: 125.0}, MONDAY, least=1, counted=True) is None
-    assert unusual({**calm, MONDAY: 140.0}, MONDAY, least=1, counted=True) is not None
+    assert unusual({**calm, MONDAY: 125.0}, MONDAY, least=1, is_count=True) is None
+    assert unusual({**calm, MONDAY: 140.0}, MONDAY, least=1, is_count=True) is not None

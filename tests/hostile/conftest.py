@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -37,4 +38,6 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     install_toy(folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(folder)
+        # What is installed is read once in a process, and this process has read it.
+        patched.setattr("llm_otel.clients.entry_points", metadata.entry_points)
         yield

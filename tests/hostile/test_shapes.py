@@ -457,6 +457,31 @@ def test_a_stream_that_breaks(server: Provider, opener: str, ending: Any) -> Non
     assert (semconv.ERROR_TYPE in told) == (ending == "cut"), told
 
 
+@pytest.mark.parametrize("opener", list(OPENERS))
+def test_a_task_that_is_cancelled(server: Provider, opener: str) -> None:
+    """While it waits for a chunk: the call was cancelled, and the caller knows as ever."""
+
+    async def program(client: Any) -> Any:
+        begun = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in each(await opened(client, opener)):
+                begun.set()
+
+        task = asyncio.create_task(read())
+        await begun.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    replies = [lines(CHUNK, ending="hang")]
+    (watch,) = unharmed({"cancelled": Program(program, replies)}, server, ASYNC, {}, calls=1)
+    told = attributes(watch)
+    assert told[semconv.ERROR_TYPE] == "asyncio.exceptions.CancelledError"
+    assert told[semconv.RESPONSE_FINISH_REASONS] == (LEFT,)
+    assert watch.value("gen_ai.errors", error_type="cancelled") == 1
+
+
 def test_many_threads(server: Provider) -> None:
     """Streams that are read side by side end each in its own call."""
 

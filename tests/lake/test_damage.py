@@ -194,7 +194,7 @@ def test_a_name_that_is_damaged_in_the_log(lake: Path) -> None:
 
 def test_the_writer_goes_on_beside_a_damaged_file(lake: Path) -> None:
     """What comes is stored, on the damaged day too; nothing is deleted and joining leaves it."""
-    from llm_otel.lake.upkeep import KEEP_ALL, Upkeep
+    from llm_otel.lake.maintenance import KEEP_ALL, Maintenance
 
     broken = parquet_file(lake, 1, "spans")
     flipped(broken, 0.05, 2_000)
@@ -203,9 +203,9 @@ def test_the_writer_goes_on_beside_a_damaged_file(lake: Path) -> None:
             ingest.accept(TRACES, spans(seed, 1)).result(10)
             ingest.flush(20)
         assert ingest.problem() is None
-        upkeep = Upkeep(lake, KEEP_ALL)
-        upkeep.round(clean=True)
-        upkeep.close()
+        maintenance = Maintenance(lake, KEEP_ALL)
+        maintenance.round(clean=True)
+        maintenance.close()
     assert broken.exists()
     assert by_day(lake)[1] == 50
 

@@ -11,7 +11,7 @@ from lake.samples import Store
 
 import llm_otel
 import llm_otel.lake
-from llm_otel.lake.decode import TRACES, from_protobuf
+from llm_otel.lake.decode import traces
 
 
 def test_our_own_names(store: Store) -> None:
@@ -184,11 +184,8 @@ def test_spans_without_ids_are_left_out(store: Store) -> None:
     group[0].span_id = b"\0" * 8
     group[1].trace_id = b"short"
     group[2].start_time_unix_nano = 0
-    from llm_otel.lake.decode.spans import Spans
-
-    found = Spans()
-    found.add(from_protobuf(TRACES, request.SerializeToString()))
-    assert [row[2] for row in found.spans] == [group[3].span_id.hex()]
+    spans, _, _ = traces.decode([request.SerializeToString()], pytest.fail)
+    assert spans["span_id"].to_pylist() == [group[3].span_id.hex()]
 
 
 def test_events_and_links_are_kept(store: Store) -> None:

@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lake import samples
 
 import llm_otel.lake
-from llm_otel.lake.decode import METRICS, TRACES
+from llm_otel.lake.decode import METRICS, TRACES, span_columns
+from llm_otel.lake.decode.span_batch import Batch
 from llm_otel.lake.ingest import Busy, Ingest, Limits
 from llm_otel.lake.segment import read
 
@@ -141,10 +143,10 @@ def test_a_full_disk_refuses_and_says_so(tmp_path: Path) -> None:
 _WRITES = """
 import resource, sys
 from pathlib import Path
-from llm_otel.lake.log import Log, LogFull
+from llm_otel.lake.wal import LogFull, WriteAheadLog
 from llm_otel.lake.segment import Record
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-log = Log(Path(sys.argv[1]), 0, 1 << 30)
+log = WriteAheadLog(Path(sys.argv[1]), 0, 1 << 30)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
 for number in range(30):
     record = Record(1, number, bytes([number]) * 900)
@@ -170,24 +172,21 @@ def test_a_write_that_fails_leaves_no_torn_record(tmp_path: Path) -> None:
 def test_a_request_that_cannot_be_decoded_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is kept in a file, and the others are stored."""
-    from llm_otel.lake.decode import vectors
-    from llm_otel.lake.decode.spans import Spans
+    """It is kept in a file; the other requests, and the spans beside the bad one, are stored."""
+    columns = span_columns.columns
 
-    add = Spans.add
-    monkeypatch.setattr(vectors, "decode", lambda _: 1 / 0)
-
-    def fails(self: Spans, request: object) -> None:
-        if b"poison" in request.SerializeToString():  # type: ignore[attr-defined]
+    def fails(batch: Batch) -> dict[str, Any]:
+        if "poison" in batch.attributes.names:
             raise RuntimeError("a bug of ours")
-        add(self, request)
+        return columns(batch)
 
-    monkeypatch.setattr(Spans, "add", fails)
-    poison = samples.spans({"x": "poison"}, seed=1).SerializeToString()
+    monkeypatch.setattr(span_columns, "columns", fails)
+    many = [samples.CHAT] * 5
+    poison = samples.spans(*many, {"poison": 1}, *many, seed=1).SerializeToString()
     with Ingest(tmp_path) as ingest:
         ingest.accept(TRACES, poison).result(10)
         ingest.accept(TRACES, samples.spans(samples.CHAT, seed=2).SerializeToString()).result(10)
-    assert count(tmp_path) == 1
+    assert (count(tmp_path), count(tmp_path, "calls")) == (11, 11)
     (kept,) = (tmp_path / "rejected").iterdir()
     assert kept.read_bytes() == poison
 
@@ -196,11 +195,11 @@ def test_a_table_that_cannot_be_written_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each commit may fail once: in the end every row is there, none twice."""
-    from llm_otel.lake.delta import Stored
+    from llm_otel.lake.delta import TableStore
 
-    append, failed = Stored.append, set()
+    append, failed = TableStore.append, set()
 
-    def fails(self: Stored, *arguments: object) -> None:
+    def fails(self: TableStore, *arguments: object) -> None:
         for when in ("before", "after"):
             if when == "after":
                 append(self, *arguments)  # type: ignore[arg-type]
@@ -208,7 +207,7 @@ def test_a_table_that_cannot_be_written_is_tried_again(
                 failed.add((self.table.name, when))
                 raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Stored, "append", fails)
+    monkeypatch.setattr(TableStore, "append", fails)
     body = samples.spans(samples.CHAT, {}).SerializeToString()
     start = samples.NOW - 10**9
     metric = samples.counter(2.0, time_ns=samples.NOW, start_ns=start)

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from lake import samples
-from lake.test_vectors import bodies
+from lake import random_spans, samples
 
 from llm_otel.lake.decode import (
     METRICS,
@@ -66,7 +65,7 @@ def test_odd_json_costs_no_span_beside_it(seed: int) -> None:
     """Values of every type in every place below the list of the request, and in its keys."""
     source = random.Random(seed)
     good = as_json(MessageToDict(GOOD, use_integers_for_enums=True))["resourceSpans"]
-    for body in bodies(seed, older=True):
+    for body in [*random_spans.own(seed), *random_spans.others(seed, changes=2)]:
         parsed = as_json(MessageToDict(from_protobuf(TRACES, body), use_integers_for_enums=True))
         odd = [spoilt(each, source) for each in parsed.get("resourceSpans", [])]
         text = json.dumps({"resourceSpans": [*odd, *good]})
@@ -99,7 +98,7 @@ def test_odd_json_costs_no_point_beside_it(seed: int) -> None:
 def test_odd_bytes_are_read_or_refused_in_one_sentence(seed: int) -> None:
     """Some bytes of a protobuf body are others: no other error, and what is read is decoded."""
     source = random.Random(seed)
-    for body in bodies(seed, older=True):
+    for body in [*random_spans.own(seed), *random_spans.others(seed, changes=2)]:
         changed = bytearray(body)
         for _ in range(3 if body else 0):
             changed[source.randrange(len(changed))] = source.randrange(256)

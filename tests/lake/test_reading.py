@@ -13,8 +13,8 @@ import pytest
 
 import llm_otel.lake
 from llm_otel.errors import ConfigError
+from llm_otel.lake.maintenance import compact
 from llm_otel.lake.reading import Lake
-from llm_otel.lake.upkeep import compact
 from llm_otel.lake.writer import Writer
 
 NOON = datetime(2026, 11, 20, 12)

@@ -10,7 +10,7 @@ import pytest
 
 import llm_otel.lake
 from llm_otel.lake import nesting
-from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep, retain
+from llm_otel.lake.maintenance import KEEP_ALL, Maintenance, Retention, retain
 from llm_otel.lake.writer import Writer
 
 DAY = date(2026, 11, 20)
@@ -51,7 +51,7 @@ def store(path: Path, *rows: dict[str, Any]) -> None:
 
 
 def settle(path: Path, last: date = DAY) -> None:
-    """What the upkeep does."""
+    """What the maintenance does."""
     llm_otel.lake.open(path).settle(last, 0.0)
 
 
@@ -183,12 +183,12 @@ def test_nothing_stays_of_days_that_are_gone(tmp_path: Path) -> None:
     assert days == [f"day={DAY}"]
 
 
-def test_the_upkeep_settles_days_that_are_over(tmp_path: Path, looks: list[date]) -> None:
+def test_the_maintenance_settles_days_that_are_over(tmp_path: Path, looks: list[date]) -> None:
     """In its round, beside all else."""
     store(tmp_path, *pair(1, datetime(2020, 1, 1)))
-    upkeep = Upkeep(tmp_path, KEEP_ALL)
-    upkeep.round(clean=False)
-    upkeep.close()
+    maintenance = Maintenance(tmp_path, KEEP_ALL)
+    maintenance.round(clean=False)
+    maintenance.close()
     looks.clear()
     assert counted(tmp_path) == [(1, 1.0, "acme")]
     assert looks == []

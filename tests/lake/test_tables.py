@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 import llm_otel.lake
 from llm_otel.errors import ConfigError
 from llm_otel.lake import schema
-from llm_otel.lake.seen import Seen
+from llm_otel.lake.deduplication import StoredKeys
 from llm_otel.lake.writer import Writer
 
 NOON = datetime(2026, 3, 4, 12, 0)
@@ -91,7 +91,7 @@ def test_a_folder_may_have_nearly_any_name(tmp_path: Path) -> None:
     for _ in range(2):
         with Writer(path) as writer:
             writer.append(spans=[{"time": NOON, "trace_id": "a" * 32, "span_id": "b" * 16}])
-            seen = Seen(writer.tables["spans"])
+            seen = StoredKeys(writer.tables["spans"])
             rows = writer.tables["spans"].table.schema.empty_table()
             assert not len(seen.fresh(rows))
             again = llm_otel.lake.open(path).spans().to_arrow_table().drop_columns(["day"])

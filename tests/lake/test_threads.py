@@ -24,7 +24,7 @@ from receiver.test_strangers import answer, port_of, whole
 from serving import serving
 
 from llm_otel.lake import ingest as ingest_module
-from llm_otel.lake import log as log_module
+from llm_otel.lake import wal as log_module
 from llm_otel.lake.batch import Batches
 from llm_otel.lake.decode import TRACES
 from llm_otel.lake.ingest import Busy, Ingest, Limits

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from llm_otel.lake import upkeep
+from llm_otel.lake import maintenance
 from llm_otel.lake.ingest import Ingest, Limits
 from llm_otel.receiver import Receiver
 
-upkeep.ROUND_S = 0.05  # type: ignore[misc]
+maintenance.ROUND_S = 0.05  # type: ignore[misc]
 
 limits = Limits(flush_s=0.02, flush_bytes=20_000)
 with Ingest(sys.argv[1], limits) as ingest, Receiver(ingest, http_port=0, grpc_port=None) as server:

@@ -30,7 +30,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 import llm_otel.lake
 from llm_otel.errors import ConfigError
 from llm_otel.lake.ingest import Ingest, Limits
-from llm_otel.lake.upkeep import Retention
+from llm_otel.lake.maintenance import Retention
 from llm_otel.receiver import Receiver
 
 PROTOBUF = {"content-type": "application/x-protobuf"}

@@ -22,8 +22,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from receiver.test_http import BODY, PROTOBUF, poster
 from serving import Served, serving
 
+from llm_otel import connections
 from llm_otel.lake.ingest import Ingest
-from llm_otel.receiver import Receiver, connections
+from llm_otel.receiver import Receiver
 from llm_otel.receiver import grpc as grpc_module
 
 HEAD = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"

@@ -18,7 +18,7 @@ from stack.whole import Whole, whole
 from llm_otel import semconv
 from llm_otel.stack import canary
 from llm_otel.stack.canary import looking, sending
-from llm_otel.stack.canary.positions import attribute, record
+from llm_otel.stack.canary.positions import attribute, new_record
 from llm_otel.stack.config import Config
 
 WAIT_SECONDS = 40
@@ -72,7 +72,7 @@ def test_no_canary_is_in_an_alert_or_a_message(stack: Whole) -> None:
 def test_what_does_not_pass_the_collector_is_told(stack: Whole) -> None:
     """The control: a label that goes straight to Prometheus is in the alert and in its message."""
     marks = canary.new_marks()
-    made, said = record("metrics", 1), f"I said {marks.text(1)}"
+    made, said = new_record("metrics", 1), f"I said {marks.text(1)}"
     attribute(made.point.attributes, semconv.FEATURE, AnyValue(string_value=said))
     assert sending.http(f"{stack.url}/api/v1/otlp")("metrics", made.request.SerializeToString())
     wait_until_told(stack, marks.text(1))

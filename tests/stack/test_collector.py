@@ -21,7 +21,7 @@ from stack.parts import fetch
 
 import llm_otel
 from llm_otel import semconv, testing
-from llm_otel.stack.canary.positions import attribute, record
+from llm_otel.stack.canary.positions import attribute, new_record
 from llm_otel.stack.canary.sending import grpc_
 from llm_otel.stack.collector.allowed import CONTENT, METRICS
 
@@ -203,7 +203,7 @@ def load(collector: Collector, kill_after: int) -> set[bytes]:
         send_one = grpc_(collector.grpc)
         for number in range(first, first + 100_000):
             try:
-                if not send_one("traces", record("traces", number).request.SerializeToString()):
+                if not send_one("traces", new_record("traces", number).request.SerializeToString()):
                     return
             except (llm_otel.ConfigError, grpc.RpcError):
                 return
@@ -225,7 +225,7 @@ def test_a_wrong_form_on_a_metric_becomes_other(stack: Stack) -> None:
     """A label's value that is no plain word does not merge the series with one without it."""
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-    made = record("metrics", 77)
+    made = new_record("metrics", 77)
     attribute(made.point.attributes, semconv.FEATURE, AnyValue(string_value="my own words"))
     attribute(made.point.attributes, semconv.TENANT_ID, AnyValue(string_value="tenant-77"))
     assert grpc_(stack.collector.grpc)("metrics", made.request.SerializeToString())

@@ -27,9 +27,9 @@ class Run:
     report: canary.Report
     collector: Collector
 
-    def found(self) -> set[int]:
+    def sightings(self) -> set[int]:
         """Indices of all canaries that were seen anywhere."""
-        return set().union(*(each.canaries for each in self.report.found.values()))
+        return set().union(*(each.canaries for each in self.report.sightings.values()))
 
 
 def prometheus(folder: Path) -> tuple[Part, str]:
@@ -129,17 +129,17 @@ def test_without_the_processors_every_canary_is_seen(control: Run) -> None:
     """The control: what is not seen here would prove nothing there."""
     missing = [
         f"{each.position.signal}: {each.position.name}: {each.form}"
-        for index, each in control.report.sent.canaries.items()
-        if index not in control.found()
+        for index, each in control.report.shipment.canaries.items()
+        if index not in control.sightings()
     ]
     assert not missing, missing[:20]
-    assert len(control.report.sent.canaries) > 9000
+    assert len(control.report.shipment.canaries) > 9000
 
 
 def test_no_canary_passes_the_shipped_configuration(shipped: Run) -> None:
     """Not in spans, Prometheus' series, exemplars and metadata, events, queue files, the log."""
     assert shipped.report.leaked == {}
-    assert shipped.report.sent.refused == set()
+    assert shipped.report.shipment.refused_indices == set()
 
 
 def test_telemetry_does_arrive(shipped: Run) -> None:

@@ -15,7 +15,7 @@ from stack.collector_rig import Collector, Traces
 
 from llm_otel import semconv
 from llm_otel.stack import render
-from llm_otel.stack.canary.positions import attribute, record
+from llm_otel.stack.canary.positions import attribute, new_record
 from llm_otel.stack.canary.sending import grpc_
 from llm_otel.stack.collector import base, files
 from llm_otel.stack.config import Config
@@ -79,7 +79,7 @@ def test_listed_tags_pass_as_words(collector: tuple[Collector, Traces]) -> None:
         4: {TEAM: 7, CENTER: "eu-1"},
     }
     for number, attributes in sent.items():
-        made = record("traces", number)
+        made = new_record("traces", number)
         for key, value in attributes.items():
             kind = "int_value" if isinstance(value, int) else "string_value"
             attribute(made.item.attributes, key, AnyValue(**{kind: value}))
@@ -105,7 +105,7 @@ def test_listed_attributes_of_outcomes_pass(collector: tuple[Collector, Traces])
         {team: True, center: "my own words"},
     ]
     for number, attributes in enumerate(sent, 1):
-        made = record("logs", number)
+        made = new_record("logs", number)
         made.item.event_name = semconv.EVENT_OUTCOME
         for key, value in attributes.items():
             kind = {str: "string", int: "int", float: "double", bool: "bool"}[type(value)]
@@ -136,7 +136,7 @@ def test_spans_of_other_libraries_keep_the_attribution(
 ) -> None:
     """What `AttributionSpanProcessor` writes passes on a span that is no GenAI operation."""
     running, traces = collector
-    made = record("traces", 1)
+    made = new_record("traces", 1)
     made.item.name = "GET /orders/{id}"
     sent = {semconv.TENANT_ID: "acme", semconv.FEATURE: "chat", semconv.SESSION_ID: "s1"}
     for key, value in {**sent, "http.route": "/orders/{id}", TEAM: "red"}.items():

@@ -118,7 +118,12 @@ def taken(project: Path) -> socket.socket:
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "a folder is missing": (
         lambda p: shutil.rmtree(p / "tempo"),
-        "tempo mounts tempo, which does not exist. Take it from the repository: git checkout.",
+        "tempo mounts tempo, which does not exist. Take it from the repository: "
+        "git checkout -- tempo",
+    ),
+    "a folder of `init` lacks one": (
+        lambda p: (put(p, "deploy/llm-otel.txt", "llm-otel==1\n"), shutil.rmtree(p / "tempo")),
+        "tempo mounts tempo, which does not exist. Write it: llm-otel init /",
     ),
     "the file is no YAML": (
         lambda p: put(p, "docker-compose.yml", "services: ["),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,13 +39,19 @@ def said(ran: subprocess.CompletedProcess[str]) -> str:
     return " ".join(ran.stderr.replace("│", "").split())
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
-    """A new folder of the stack."""
-    folder = tmp_path / "stack"
-    ran = run("init", folder, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def as_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `init` writes."""
+    folder = tmp_path_factory.mktemp("written") / "stack"
+    ran = run("init", folder, cwd=folder.parent)
     assert ran.returncode == 0, ran.stderr
     return folder
+
+
+@pytest.fixture
+def stack(as_written: Path, tmp_path: Path) -> Path:
+    """A new folder of the stack."""
+    return Path(shutil.copytree(as_written, tmp_path / "stack"))
 
 
 def test_a_new_folder_holds_the_stack(stack: Path) -> None:
@@ -155,9 +162,42 @@ def test_an_older_version_is_upgraded(stack: Path) -> None:
     assert (stack / f"{COMPOSE}.new").read_bytes() == (ROOT / COMPOSE).read_bytes()
     assert (stack / VERSION).read_text() == f"llm-otel=={__version__}\n"
 
-    (stack / f"{COMPOSE}.new").unlink()
-    run("init", ".", cwd=stack)
-    assert not (stack / f"{COMPOSE}.new").exists(), "the new version was shown already"
+    new = stack / f"{COMPOSE}.new"
+    ran = run("init", ".", cwd=stack)
+    assert f"{new.name} is still there: delete it once you have merged it\n" in ran.stdout
+    new.unlink()
+    ran = run("init", ".", cwd=stack)
+    assert not new.exists(), "the new version was shown already"
+    assert ".new" not in ran.stdout
+
+
+@pytest.mark.parametrize("merge", ["as it is", "by force"])
+def test_a_new_version_that_was_merged_is_removed(merge: str, stack: Path) -> None:
+    """What lies beside a file is taken away once the file says the same; unless it was changed."""
+    shown = {name: stack / f"{name}.new" for name in (COMPOSE, RULES)}
+    for name, new in shown.items():
+        (stack / name).rename(new)
+        (stack / name).write_text("mine\n" if merge == "by force" else new.read_text())
+    shown[RULES].write_text("half of a merge\n")
+    ran = run("init", ".", *(["--force"] if merge == "by force" else []), cwd=stack)
+    assert ran.returncode == 0, ran.stderr
+    assert f"removed {COMPOSE}.new\n" in ran.stdout
+    assert not shown[COMPOSE].exists()
+    assert f"{RULES}.new is still there: delete it once you have merged it\n" in ran.stdout
+    assert shown[RULES].read_text() == "half of a merge\n"
+    assert (stack / COMPOSE).read_bytes() == (ROOT / COMPOSE).read_bytes()
+
+
+def test_a_file_that_cannot_be_stored_replaces_none(stack: Path) -> None:
+    """The stack has the old file or the new one, and never a part of one."""
+    (stack / COMPOSE).write_text("mine\n")
+    limited = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh"]
+    init = [sys.executable, "-m", "llm_otel", "init", "--force", "."]
+    ran = subprocess.run([*limited, *init], cwd=stack, capture_output=True, text=True)
+    assert ran.returncode == 1, ran.stdout
+    assert "File too large" in said(ran)
+    assert (stack / COMPOSE).read_text() == "mine\n"
+    assert not list(stack.rglob("*.draft"))
 
 
 def test_thresholds_of_the_folder_are_kept(stack: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -389,6 +391,21 @@ def test_a_message_knows_how_bad_it_is() -> None:
     assert told(over, alert("warning")).severity == "warning"
     assert told(over).severity == "resolved"
     assert told(alert()).received == NOON
+
+
+def test_silent_connections_are_limited_and_keep_nobody_out(site: Site) -> None:
+    """Where there is no room for one more, the oldest that says nothing is closed."""
+    with ExitStack() as open_until_the_end:
+        silent = [
+            open_until_the_end.enter_context(
+                socket.create_connection(("127.0.0.1", site.port), timeout=10)
+            )
+            for _ in range(100)
+        ]
+        assert site.post("/alerts", message())[0] == 200
+        closed, _, _ = select.select(silent, (), (), 0)
+        assert len(silent) - len(closed) <= Server.most
+        assert {each.recv(1) for each in closed} == {b""}
 
 
 def test_the_command_serves_the_page() -> None:

@@ -146,8 +146,10 @@ def close(stack: Whole, program: Program, since: float) -> bool:
 
 def hours_hold_all(stack: Whole, program: Program) -> bool:
     """Whether the hours after the first recorded one hold what was spent since, within 2 %."""
-    (recorded,) = stack.query(f"{recording.HOURLY_COST}[5m]")
-    (first, _), *later = recorded["values"]
+    recorded = stack.query(f"{recording.HOURLY_COST}[5m]")
+    if not recorded:
+        return False
+    (first, _), *later = recorded[0]["values"]
     total = sum(float(value) for _, value in later)
     return total == pytest.approx(program.spent(first), rel=0.02)
 

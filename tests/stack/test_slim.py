@@ -94,6 +94,24 @@ def test_what_is_taken_out_was_there(pattern: str) -> None:
     assert next(PACKAGES.glob(pattern), None), pattern
 
 
+def test_a_library_without_symbols_works(tmp_path: Path) -> None:
+    """It is loaded as before, and smaller; what is no library stays as it is."""
+    shutil.copytree(PACKAGES / "kiwisolver", tmp_path / "kiwisolver")
+    (library,) = (tmp_path / "kiwisolver").glob("*.so")
+    whole = library.stat().st_size
+    slim.strip(library)
+    assert library.stat().st_size < whole / 2
+    program = "import kiwisolver; v = kiwisolver.Variable('v'); print((2 * v <= 1).op())"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.stdout.strip() == "<=", ran.stderr
+    text = tmp_path / "text.so"
+    text.write_text("INPUT(libm.so.6)\n" * 10)
+    slim.strip(text)
+    assert text.read_text() == "INPUT(libm.so.6)\n" * 10
+
+
 def test_bytecode_is_there_for_what_starts(python: Path) -> None:
     """The container cannot write bytecode, so what `serve` imports comes with it."""
     program = (

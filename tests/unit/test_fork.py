@@ -118,7 +118,7 @@ call(6)
 EXPORTING = """
 import threading
 from llm_otel.sdk import setup
-meters = setup._made[1]
+meters = setup._own_providers[1]
 meter = metrics.get_meter("app")
 uses = meter.create_counter("uses")
 uses.add(1)

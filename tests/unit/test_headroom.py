@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from llm_otel import semconv
 from llm_otel.core.headroom import TTL, Headroom, scan
+from llm_otel.protocols.headers import COMMON
 from llm_otel.testing import FakeClock
 
 HEADERS = [
@@ -19,6 +22,11 @@ HEADERS = [
 ]
 
 
+def _keep(headroom: Headroom, headers: dict[bytes, bytes]) -> None:
+    headroom.keep("p", "m", SimpleNamespace(raw=list(headers.items())), COMMON)
+    list(headroom.read(semconv.RATELIMITS[0]))  # parsed now, as the clock stands
+
+
 def _values(headroom: Headroom) -> dict[str, float]:
     return {
         metric.name.rpartition("ratelimit.")[2]: value
@@ -29,7 +37,7 @@ def _values(headroom: Headroom) -> dict[str, float]:
 
 def test_one_pass_gives_request_id_and_limits() -> None:
     """Names are found in any case; other headers are passed over."""
-    request_id, limits = scan(HEADERS)
+    request_id, limits = scan(HEADERS, COMMON)
     assert request_id == "req_1"
     assert sorted(limits) == sorted(name for name, _ in HEADERS[2:])
 
@@ -38,7 +46,7 @@ def test_a_reading_lives_until_its_reset_and_two_minutes_at_most() -> None:
     """A value older than its reset or two minutes is no longer told."""
     clock = FakeClock()
     headroom = Headroom(clock)
-    headroom.put("openai", "gpt-4o", scan(HEADERS)[1])
+    _keep(headroom, dict(HEADERS))
     everything = {
         "requests.limit": 100.0,
         "requests.remaining": 7.0,
@@ -62,7 +70,7 @@ def test_resets_come_in_several_forms(reset: bytes, seconds: float) -> None:
     clock = FakeClock()
     headroom = Headroom(clock)
     limit, name = b"x-ratelimit-limit-requests", b"x-ratelimit-reset-requests"
-    headroom.put("p", "m", {limit: b"1", name: reset})
+    _keep(headroom, {limit: b"1", name: reset})
     clock.advance(seconds * 0.99)
     assert _values(headroom) == {"requests.limit": 1.0}
     clock.advance(seconds * 0.02)
@@ -72,9 +80,8 @@ def test_resets_come_in_several_forms(reset: bytes, seconds: float) -> None:
 def test_nonsense_is_no_reading() -> None:
     """A value or a reset that is no number is passed over."""
     headroom = Headroom(FakeClock())
-    headroom.put(
-        "p",
-        "m",
+    _keep(
+        headroom,
         {
             b"x-ratelimit-limit-requests": b"many",
             b"x-ratelimit-remaining-requests": b"5",

@@ -12,6 +12,7 @@ import openai
 import pytest
 import wrapt
 from openai.resources.chat.completions import Completions
+from openai.resources.responses import Responses
 from opentelemetry import context, trace
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -40,6 +41,10 @@ def telemetry() -> Iterator[Telemetry]:
 @pytest.fixture
 def rival(monkeypatch: pytest.MonkeyPatch) -> str:
     """A module that wraps the client as a well-known instrumentation does."""
+    return _rival(monkeypatch, Completions, "create")
+
+
+def _rival(monkeypatch: pytest.MonkeyPatch, owner: type, *methods: str) -> str:
     name = "openinference.instrumentation.openai._request"
     module = types.ModuleType(name)
     exec(
@@ -47,8 +52,9 @@ def rival(monkeypatch: pytest.MonkeyPatch) -> str:
         module.__dict__,
     )
     monkeypatch.setitem(sys.modules, name, module)
-    wrapped = wrapt.FunctionWrapper(Completions.create, module.wrapper)
-    monkeypatch.setattr(Completions, "create", wrapped)
+    for method in methods:
+        wrapped = wrapt.FunctionWrapper(getattr(owner, method), module.wrapper)
+        monkeypatch.setattr(owner, method, wrapped)
     return name
 
 
@@ -68,6 +74,18 @@ def test_a_rival_keeps_its_span_and_we_add_metrics(
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == 1
     assert rival in warnings[0]
+
+
+def test_a_rival_that_sees_polls_keeps_their_spans_too(
+    p: Provider, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wraps `retrieve` beside `create`: neither gets a second span."""
+    _rival(monkeypatch, Responses, "create", "retrieve")
+    client = openai.OpenAI(base_url=p.url, api_key="test")
+    made = client.responses.create(model="gpt-4o", input="Hi")
+    client.responses.retrieve(made.id)
+    assert [span.name for span in telemetry.spans] == []
+    assert telemetry.count("gen_ai.request.duration", operation="fetch_response") == 1
 
 
 def test_a_wrapper_of_the_applications_own_is_no_rival(

@@ -217,8 +217,8 @@ def test_kubernetes_variables_are_not_settings(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_variables_of_the_commands_are_not_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a command reads from the environment does not stop a program that is instrumented."""
-    for name in sources.RESERVED_VARIABLES:
+    """What a command or the tests read from the environment stops no instrumented program."""
+    for name in (*sources.RESERVED_VARIABLES, "LLM_OTEL_TEST_ALL", "LLM_OTEL_TEST_ENGINE"):
         monkeypatch.setenv(name, "/var/lib/llm-otel")
     assert Settings.resolve() == Settings()
 

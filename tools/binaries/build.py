@@ -109,6 +109,12 @@ def _thanos(into: Path) -> None:
         _go(into, "install", *tags, *_SMALL, "./cmd/thanos", cwd=source)
 
 
+def _seaweedfs(into: Path) -> None:
+    # Its tags are no versions of a Go module: the commit of release 4.53.
+    commit = "v0.0.0-20261109003541-7506e5f91cd6"
+    _from_module(into, "github.com/seaweedfs/seaweedfs", commit, {"weed": "weed"})
+
+
 def _from_module(
     into: Path, module: str, version: str, programs: dict[str, str], *flags: str
 ) -> None:
@@ -164,6 +170,15 @@ SOURCES: dict[str, Source] = {
         "/bin/{}",
         everywhere=False,
     ),
+    "seaweedfs": Source(
+        "4.53",
+        ("weed",),
+        _seaweedfs,
+        5,
+        "chrislusf/seaweedfs:4.53",
+        "/usr/bin/{}",
+        everywhere=False,
+    ),
 }
 
 
@@ -206,11 +221,11 @@ def _key(name: str, source: Source) -> str:
 def _on_path(program: str, version: str) -> Path | None:
     """A program of that very version that is installed already."""
     for name in (program, f"{program}-contrib"):
-        found = shutil.which(name)
-        if found is not None:
-            told = subprocess.run([found, "--version"], check=False, capture_output=True, text=True)
-            if version in told.stdout + told.stderr:
-                return Path(found)
+        path = shutil.which(name)
+        if path is not None:
+            run = subprocess.run([path, "--version"], check=False, capture_output=True, text=True)
+            if version in run.stdout + run.stderr:
+                return Path(path)
     return None
 
 
@@ -266,7 +281,7 @@ def _run(command: list[str | Path], into: Path, cwd: Path | None) -> str:
         "GOFLAGS": "-buildvcs=false",
         "CGO_ENABLED": "0",
     }
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         check=False,
         cwd=cwd or into,
@@ -274,8 +289,8 @@ def _run(command: list[str | Path], into: Path, cwd: Path | None) -> str:
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
         words = " ".join(map(str, command[:3]))
-        raise Unavailable(f"{words} failed (exit {done.returncode}): {last}")
-    return done.stdout
+        raise Unavailable(f"{words} failed (exit {process.returncode}): {last}")
+    return process.stdout

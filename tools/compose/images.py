@@ -33,6 +33,8 @@ class Recipe:
         files: What else the recipe copies.
         root: The bytes of a root file system, where the image starts from nothing.
         base: The image that it starts from, by repository.
+        always: Whether an engine of the tests' own never pulls the image, as its licence (AGPL) is
+            not to be taken on by a test run. Who has an engine decides that for themselves.
     """
 
     dockerfile: str = ""
@@ -40,6 +42,7 @@ class Recipe:
     files: tuple[Path, ...] = ()
     root: Callable[[str], bytes] | None = None
     base: str = ""
+    always: bool = False
 
 
 _PINS = ROOT / "deploy" / "requirements.txt"
@@ -51,10 +54,16 @@ RECIPES_BY_REPOSITORY: dict[str, Recipe] = {
     "prom/prometheus": Recipe("prometheus", ("prometheus", "promtool"), base=_BUSYBOX),
     "prom/alertmanager": Recipe("alertmanager", ("alertmanager", "amtool"), base=_BUSYBOX),
     "grafana/tempo": Recipe(
-        "tempo", files=(_PINS, RECIPES / "tempo.py", RECIPES / "answering.py"), base=_PYTHON
+        "tempo",
+        files=(_PINS, RECIPES / "tempo.py", RECIPES / "answering.py"),
+        base=_PYTHON,
+        always=True,
     ),
     "grafana/grafana": Recipe(
-        "grafana", files=(_PINS, RECIPES / "grafana.py", RECIPES / "answering.py"), base=_PYTHON
+        "grafana",
+        files=(_PINS, RECIPES / "grafana.py", RECIPES / "answering.py"),
+        base=_PYTHON,
+        always=True,
     ),
     "jaegertracing/jaeger": Recipe("jaeger", ("jaeger",), base=_BUSYBOX),
     "apache/kafka": Recipe("kafka", files=(RECIPES / "kafka.sh",), root=kafka.root),
@@ -83,7 +92,7 @@ def provide(engine: Engine, wanted: Iterable[str]) -> dict[str, str]:
         Each image, and what it is: `present`, `pulled` or `stand-in`.
 
     Raises:
-        Unavailable: One can neither be pulled nor stood in for.
+        Unavailable: One can neither be pulled nor stood in for; the text names it.
     """
     states: dict[str, str] = {}
     registry = True
@@ -94,18 +103,27 @@ def provide(engine: Engine, wanted: Iterable[str]) -> dict[str, str]:
         if label == "":
             states[image] = "present"
             continue
-        if registry and label is None:
+        recipe = RECIPES_BY_REPOSITORY[_repository(image)]
+        if registry and label is None and not (recipe.always and engine.ours):
             registry = _pull(engine, image)
             if registry:
                 states[image] = "pulled"
                 continue
-        recipe = RECIPES_BY_REPOSITORY[_repository(image)]
-        key = _key(recipe, _label(engine, tags.get(recipe.base, "")) or "")
-        if label != key:
-            print(f"compose: no registry answers for {image}: building a stand-in", flush=True)
-            _build(engine, image, recipe, tags.get(recipe.base, ""), key)
+        try:
+            _stand_in(engine, image, tags.get(recipe.base, ""), label)
+        except Unavailable as exc:
+            raise Unavailable(f"{image} is not there, and no stand-in can be built: {exc}") from exc
         states[image] = "stand-in"
     return states
+
+
+def _stand_in(engine: Engine, image: str, base: str, label: str | None) -> None:
+    """Build a stand-in, unless one is there that is made of the same; `label` is its key."""
+    recipe = RECIPES_BY_REPOSITORY[_repository(image)]
+    key = _key(recipe, _label(engine, base) or "")
+    if label != key:
+        print(f"compose: building a stand-in for {image}", flush=True)
+        _build(engine, image, recipe, base, key)
 
 
 def _repository(image: str) -> str:

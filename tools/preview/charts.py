@@ -39,7 +39,7 @@ class Line:
 
 def name(legend: str, labels: dict[str, str]) -> str:
     """What a legend format makes of a series' labels."""
-    return _LABEL.sub(lambda found: labels.get(found[1], ""), legend).strip()
+    return _LABEL.sub(lambda match: labels.get(match[1], ""), legend).strip()
 
 
 def colour(text: str) -> str:
@@ -49,7 +49,7 @@ def colour(text: str) -> str:
 
 def lines(panel: dict[str, Any], answers: Sequence[list[Series]]) -> list[Line]:
     """The series of a graph in their order."""
-    found = []
+    result = []
     for target, series in zip(panel["targets"], answers):
         for each in series:
             label = name(target["legendFormat"], each.labels) or "value"
@@ -61,17 +61,17 @@ def lines(panel: dict[str, Any], answers: Sequence[list[Series]]) -> list[Line]:
                         if item["id"] == "color":
                             fixed = item["value"]["fixedColor"]
                         style[item["id"].removeprefix("custom.")] = item["value"]
-            found.append(Line(label, each.points, style, fixed))
-    return found
+            result.append(Line(label, each.points, style, fixed))
+    return result
 
 
-def graph(panel: dict[str, Any], drawn: Sequence[Line], view: View) -> dict[str, Any]:
+def graph(panel: dict[str, Any], series: Sequence[Line], view: View) -> dict[str, Any]:
     """A graph: Plotly's `data` and `layout`."""
     defaults = panel["fieldConfig"]["defaults"]
     steps = [step for step in defaults["thresholds"]["steps"] if step["value"] is not None]
     dashed = steps if defaults["custom"]["thresholdsStyle"]["mode"] != "off" else []
-    right = [line for line in drawn if line.style.get("axisPlacement") == "right"]
-    left = [line for line in drawn if line not in right]
+    right = [line for line in series if line.style.get("axisPlacement") == "right"]
+    others = [line for line in series if line not in right]
     bounds = [step["value"] for step in dashed]
     layout = {
         "barmode": "relative",
@@ -81,13 +81,13 @@ def graph(panel: dict[str, Any], drawn: Sequence[Line], view: View) -> dict[str,
             "range": [view.start * 1000, view.end * 1000],
             "tickformat": "%H:%M" if view.seconds <= 86400 else "%b %d",
         },
-        "yaxis": _axis(defaults, left, bounds),
+        "yaxis": _axis(defaults, others, bounds),
         "margin": {"l": 58, "r": 58 if right else 12, "t": 8, "b": 22},
     }
     if right:
         layout["yaxis2"] = {**_axis(defaults, right, []), "overlaying": "y", "side": "right",
                             "showgrid": False}  # fmt: skip
-    return {"data": [_trace(line, view.step(panel)) for line in drawn], "layout": layout}
+    return {"data": [_trace(line, view.step(panel)) for line in series], "layout": layout}
 
 
 def _trace(line: Line, step: int) -> dict[str, Any]:
@@ -142,14 +142,14 @@ def _threshold(value: float, shade: str) -> dict[str, Any]:
             "line": {"color": colour(shade), "width": 1.2, "dash": "8px,6px"}}  # fmt: skip
 
 
-def _axis(defaults: dict[str, Any], drawn: Sequence[Line], bounds: list[float]) -> dict[str, Any]:
+def _axis(defaults: dict[str, Any], series: Sequence[Line], bounds: list[float]) -> dict[str, Any]:
     custom, unit = defaults["custom"], defaults["unit"]
     if custom.get("scaleDistribution", {}).get("type") == "log":
-        top = max([custom["axisSoftMax"], *_values(drawn)]) * 1.05
+        top = max([custom["axisSoftMax"], *_values(series)]) * 1.05
         marks = [0.125 * 2**n for n in range(11)]
         return {"type": "log", "tickvals": marks, "ticktext": [shown(m, unit) for m in marks],
                 "range": [math.log10(custom["axisSoftMin"]), math.log10(top)]}  # fmt: skip
-    top, bottom = _extent(drawn)
+    top, bottom = _extent(series)
     if defaults.get("max") is not None:
         top = defaults["max"]
     top = max([top * 1.06, *(bound * 1.08 for bound in bounds)]) or 1.0
@@ -158,16 +158,16 @@ def _axis(defaults: dict[str, Any], drawn: Sequence[Line], bounds: list[float]) 
             "ticktext": [shown(abs(mark), unit) for mark in marks]}  # fmt: skip
 
 
-def _values(drawn: Sequence[Line]) -> list[float]:
-    return [value for line in drawn for _, value in line.points if value == value]
+def _values(series: Sequence[Line]) -> list[float]:
+    return [value for line in series for _, value in line.points if value == value]
 
 
-def _extent(drawn: Sequence[Line]) -> tuple[float, float]:
+def _extent(series: Sequence[Line]) -> tuple[float, float]:
     """The highest and the lowest point, of sums where the lines are stacked."""
     above: dict[float, float] = {}
     below: dict[float, float] = {}
     single = 0.0
-    for line in drawn:
+    for line in series:
         side = below if line.style.get("transform") == "negative-Y" else above
         for at, value in line.points:
             if value != value:
@@ -192,12 +192,12 @@ _CALCS = {
 }
 
 
-def legend(panel: dict[str, Any], drawn: Sequence[Line]) -> str:
+def legend(panel: dict[str, Any], series: Sequence[Line]) -> str:
     """The legend's table."""
     calcs = [_CALCS[calc] for calc in panel["options"]["legend"]["calcs"]]
     unit = panel["fieldConfig"]["defaults"]["unit"]
     rows = []
-    for line in drawn:
+    for line in series:
         values = [value for _, value in line.points if value == value]
         if values:
             rows.append((calcs[0][1](values), line, [calc(values) for _, calc in calcs]))

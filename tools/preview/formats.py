@@ -35,11 +35,11 @@ def shown(value: float | None, unit: str, decimals: int | None = None) -> str:
 
 def colour_of(value: float | None, steps: list[dict[str, Any]]) -> str:
     """The colour of the threshold that a value has reached."""
-    found = steps[0]["color"]
+    colour = steps[0]["color"]
     for step in steps[1:]:
         if value is not None and value >= step["value"]:
-            found = step["color"]
-    return found
+            colour = step["color"]
+    return colour
 
 
 def ticks(top: float, unit: str, bottom: float = 0.0) -> list[float]:

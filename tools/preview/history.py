@@ -77,7 +77,7 @@ _ERRORS = {
 
 def fleet() -> list[Line]:
     """Two services of four tenants."""
-    found = [
+    chats = [
         Line("assistant" if feature != "review" else "reviewer", MODELS[model], tenant, feature,
              pace * share)
         for tenant, share in _TENANTS.items()
@@ -87,7 +87,7 @@ def fleet() -> list[Line]:
         Line("assistant", MODELS["embed"], tenant, "search", 1.2 * share, semconv.EMBEDDINGS)
         for tenant, share in _TENANTS.items()
     ]
-    return found + embedding
+    return chats + embedding
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Incident:
     start: int
     end: int
     slower: float = 3.5
-    failing: float = 14.0
+    failure_factor: float = 14.0
 
     def at(self, provider: str, second: float) -> bool:
         """Whether a provider is in trouble."""
@@ -155,8 +155,8 @@ class Past:
         grown = 1 + _GROWTH.get(line.tenant, 0.0) * (at - self._end + 14 * DAY) / DAY
         calls = line.pace * span * noon(at) * max(self._mood[line], 0.2) * grown
         trouble = self._incident is not None and self._incident.at(model.provider, at)
-        slower, failing = (
-            (self._incident.slower, self._incident.failing)
+        slower, failure_factor = (
+            (self._incident.slower, self._incident.failure_factor)
             if self._incident and trouble
             else (1.0, 1.0)
         )
@@ -170,8 +170,8 @@ class Past:
             writer.total(semconv.REQUEST_DURATION, labels, calls, median, at)
         self._usage(writer, line, labels, calls, at)
         for name, share in _ERRORS.items():
-            counted = {**labels, semconv.ERROR_TYPE_LABEL: name}
-            writer.add(semconv.ERRORS.prometheus, counted, calls * share * failing, at)
+            error_labels = {**labels, semconv.ERROR_TYPE_LABEL: name}
+            writer.add(semconv.ERRORS.prometheus, error_labels, calls * share * failure_factor, at)
         if line.operation == semconv.CHAT:
             self._verdicts(writer, line, calls, at, trouble=trouble)
 
@@ -188,14 +188,14 @@ class Past:
                     writer.add(semconv.COST.prometheus, typed, usd, at)
         if model.cached:
             cached = calls * model.tokens[0] * model.cached
-            read = {**labels, semconv.CACHE: semconv.READ}
-            writer.add(semconv.TOKENS_CACHED.prometheus, read, cached, at)
+            cache_labels = {**labels, semconv.CACHE: semconv.READ}
+            writer.add(semconv.TOKENS_CACHED.prometheus, cache_labels, cached, at)
         if model.reasoning:
             spent = calls * model.tokens[1] * model.reasoning
             writer.add(semconv.TOKENS_REASONING.prometheus, labels, spent, at)
         if not model.price[0]:
-            named = {k: labels[k] for k in ("service_name", semconv.MODEL, semconv.PROVIDER)}
-            writer.add(semconv.REQUESTS_UNPRICED.prometheus, named, calls, at)
+            model_labels = {k: labels[k] for k in ("service_name", semconv.MODEL, semconv.PROVIDER)}
+            writer.add(semconv.REQUESTS_UNPRICED.prometheus, model_labels, calls, at)
 
     def _verdicts(
         self, writer: Writer, line: Line, calls: float, at: int, *, trouble: bool
@@ -267,7 +267,11 @@ def stack(writer: Writer, at: int, busy: float) -> None:
     server = {"job": "prometheus", "instance": "prometheus:9090"}
     writer.set("prometheus_tsdb_head_series", server, 2400 + 300 * busy, at)
     writer.add("prometheus_rule_evaluation_failures_total", {**server, "rule_group": "llm"}, 0, at)
-    sent = {"job": "alertmanager", "instance": "alertmanager:9093", "integration": "webhook"}
+    alertmanager = {
+        "job": "alertmanager",
+        "instance": "alertmanager:9093",
+        "integration": "webhook",
+    }
     more = 1.0 if at % 7200 < 60 else 0.0
-    writer.add("alertmanager_notifications_total", sent, more, at)
-    writer.add("alertmanager_notifications_failed_total", sent, 0, at)
+    writer.add("alertmanager_notifications_total", alertmanager, more, at)
+    writer.add("alertmanager_notifications_failed_total", alertmanager, 0, at)

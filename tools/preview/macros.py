@@ -42,8 +42,8 @@ class View:
 
     def step(self, panel: Mapping[str, Any]) -> int:
         """Seconds between two points of a panel."""
-        wanted = self.seconds / panel["maxDataPoints"]
-        rounded = next((step for bound, step in _STEPS if wanted < bound), 86400)
+        ideal = self.seconds / panel["maxDataPoints"]
+        rounded = next((step for bound, step in _STEPS if ideal < bound), 86400)
         return max(rounded, duration(panel["interval"]))
 
     def query(self, text: str, step: int) -> str:
@@ -54,7 +54,7 @@ class View:
             "__range": f"{self.seconds}s",
             **self.variables,
         }
-        return _VARIABLE.sub(lambda found: values.get(found[1] or found[2], ALL), text)
+        return _VARIABLE.sub(lambda match: values.get(match[1] or match[2], ALL), text)
 
 
 def duration(text: str) -> int:
@@ -64,7 +64,7 @@ def duration(text: str) -> int:
 
 def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
     """All panels of a dashboard, those in folded rows too, the rows themselves left out."""
-    found = []
+    result = []
     for panel in dashboard["panels"]:
-        found += panel["panels"] if panel["type"] == "row" else [panel]
-    return found
+        result += panel["panels"] if panel["type"] == "row" else [panel]
+    return result

@@ -66,12 +66,12 @@ def _body(panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str,
         return f'<div class="traces">Tempo lists here the traces of<code>{query}</code></div>'
     answers = [api.target(panel, target, view) for target in panel["targets"]]
     if panel["type"] == "timeseries":
-        drawn = charts.lines(panel, answers)
-        if not drawn:
+        lines = charts.lines(panel, answers)
+        if not lines:
             return f'<div class="stat none">{panel["fieldConfig"]["defaults"]["noValue"]}</div>'
         name = f"plot-{panel['id']}"
-        figures[name] = charts.graph(panel, drawn, view)
-        legend = charts.legend(panel, drawn)
+        figures[name] = charts.graph(panel, lines, view)
+        legend = charts.legend(panel, lines)
         return f'<div class="plot" id="{name}"></div><div class="scroll legend">{legend}</div>'
     if panel["type"] == "stat":
         return charts.stat(panel, answers)

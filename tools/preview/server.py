@@ -88,7 +88,7 @@ class Store:
 def levels(groups: Sequence[Group]) -> list[list[tuple[Group, Rule]]]:
     """The rules in the order in which they need one another."""
     todo = [(group, rule) for group in groups for rule in group.rules]
-    found = []
+    result = []
     while todo:
         names = {rule.record for _, rule in todo}
         now = [
@@ -98,9 +98,9 @@ def levels(groups: Sequence[Group]) -> list[list[tuple[Group, Rule]]]:
             if not (names - {rule.record}) & set(_NAME.findall(rule.expr))
         ]
         assert now, f"rules need one another: {names}"
-        found.append(now)
+        result.append(now)
         todo = [each for each in todo if each not in now]
-    return found
+    return result
 
 
 def _evaluated(

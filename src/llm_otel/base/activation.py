@@ -146,16 +146,16 @@ def wrap(fn: F, begin: Begin) -> F:
             f"llm_otel decorates functions, not a {type(fn).__name__} "
             "(put the decorator below @staticmethod and @classmethod)."
         )
-    wrapped: Any
+    runner: Any
     if inspect.isasyncgenfunction(fn):
-        wrapped = async_generator(fn, begin)
+        runner = async_generator(fn, begin)
     elif inspect.isgeneratorfunction(fn):
-        wrapped = generator(fn, begin)
+        runner = generator(fn, begin)
     elif inspect.iscoroutinefunction(fn):
-        wrapped = _coroutine(fn, begin)
+        runner = _coroutine(fn, begin)
     else:
-        wrapped = _function(fn, begin)
-    return cast(F, functools.wraps(fn)(wrapped))
+        runner = _function(fn, begin)
+    return cast(F, functools.wraps(fn)(runner))
 
 
 def _function(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:

@@ -45,10 +45,10 @@ def kind(value: object) -> str:
     return escaping.visible(type(value).__name__[:64])
 
 
-def _tried(read: Callable[[], T]) -> T | None:
+def _tried(load: Callable[[], T]) -> T | None:
     """What a value gives; None where code of its own class raises, or the number is too large."""
     try:
-        return read()
+        return load()
     except Exception:  # noqa: BLE001 - then the value is a wrong one, and is left out
         return None
 
@@ -122,10 +122,10 @@ def items(
     if pairs is None:
         leave_out(call, argument, f"a {kind(value)} is no mapping that can be read")
         return []
-    named = [(text(call, f"a name in {argument}", name), item) for name, item in pairs]
+    texts_and_items = [(text(call, f"a name in {argument}", name), item) for name, item in pairs]
     return [
         (name, f"{argument}[{escaping.short(name)}]", item)
-        for name, item in named
+        for name, item in texts_and_items
         if name is not None
     ]
 

@@ -51,14 +51,14 @@ Finish = Callable[[Moment], None]
 class _End(NamedTuple):
     finish: Finish
     at: Moment
-    done: threading.Lock | None = None  # held until it is ended
+    completion: threading.Lock | None = None  # held until it is ended
 
 
 # Appending to either takes no lock that a finaliser could wait for.
 pending: deque[_End] = deque()
 _wake: SimpleQueue[None] = SimpleQueue()
 # Held by the thread that ends something, and which that is. Only the worker waits for it for ever.
-_working = threading.Lock()
+_worker_lock = threading.Lock()
 _owner: int | None = None
 _worker: threading.Thread | None = None
 
@@ -109,11 +109,11 @@ def _can_wait() -> bool:
 
 
 def _end_and_wait(finish: Finish, seconds: float) -> None:
-    done = threading.Lock()
-    done.acquire()
-    _put(_End(finish, now(), done))
+    completion = threading.Lock()
+    completion.acquire()
+    _put(_End(finish, now(), completion))
     try:
-        done.acquire(timeout=seconds)
+        completion.acquire(timeout=seconds)
     except Exception:  # noqa: BLE001 - gevent's loop itself must not wait
         pass
 
@@ -128,7 +128,7 @@ def _put(ending: _End) -> None:
 
 def work_off() -> None:
     """End what waits, with no lock held; returns at once if another thread is at it."""
-    if pending and _working.acquire(blocking=False):
+    if pending and _worker_lock.acquire(blocking=False):
         _work_off()
 
 
@@ -138,11 +138,11 @@ def settle(seconds: float = _SETTLED) -> None:
     Args:
         seconds: How long to wait. An end may need a lock that the caller holds.
     """
-    if not pending and not _working.locked():
+    if not pending and not _worker_lock.locked():
         return
     if _can_wait():
         _end_and_wait(lambda _at: None, seconds)  # the last in the queue
-    elif _owner != threading.get_ident() and _working.acquire(timeout=seconds):
+    elif _owner != threading.get_ident() and _worker_lock.acquire(timeout=seconds):
         _work_off()
 
 
@@ -156,11 +156,11 @@ def _work_off() -> None:
             try:
                 ending.finish(ending.at)
             finally:
-                if ending.done is not None:
-                    ending.done.release()
+                if ending.completion is not None:
+                    ending.completion.release()
     finally:
         _owner = None
-        _working.release()
+        _worker_lock.release()
 
 
 # ------------------------------------------------------------------ the worker
@@ -180,7 +180,7 @@ def _work() -> None:
     wake = _wake
     while True:
         wake.get()
-        _working.acquire()
+        _worker_lock.acquire()
         try:
             _work_off()
         except BaseException:  # noqa: BLE001 - of a span processor; ours are guarded
@@ -190,6 +190,6 @@ def _work() -> None:
 # A child has no worker, and what waits is its parent's to end.
 fork.renew(__name__, "pending", deque)
 fork.renew(__name__, "_wake", SimpleQueue)
-fork.renew(__name__, "_working", threading.Lock)
+fork.renew(__name__, "_worker_lock", threading.Lock)
 fork.renew(__name__, "_worker", lambda: None)
 fork.renew(__name__, "_owner", lambda: None)

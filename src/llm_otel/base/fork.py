@@ -15,7 +15,7 @@ _methods: list[weakref.WeakMethod[Callable[[], None]]] = []
 
 def after_in_child(method: Callable[[], None]) -> None:
     """Run a bound method in every forked child, as long as its object lives."""
-    _methods[:] = [known for known in _methods if known() is not None]
+    _methods[:] = [reference for reference in _methods if reference() is not None]
     _methods.append(weakref.WeakMethod(method))
 
 

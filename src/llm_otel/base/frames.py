@@ -35,18 +35,18 @@ def objects(data: bytes, content_type: str) -> Iterator[Node]:
         content_type: The header; where it names no known stream, the body is looked at.
     """
     reader = _READERS.get(_media_type(content_type), _looked_at)
-    for found in reader(data):
-        if type(found) is dict:
-            yield found
+    for node in reader(data):
+        if type(node) is dict:
+            yield node
 
 
 def last(data: object) -> object | None:
     """What a whole answer holds: JSON, or the last of server-sent events."""
     if isinstance(data, bytes) and _is_events(data):
-        found: object | None = None
-        for found in objects(data, _EVENTS):  # noqa: B007
+        node: object | None = None
+        for node in objects(data, _EVENTS):  # noqa: B007
             pass
-        return found
+        return node
     return json_of(data)
 
 

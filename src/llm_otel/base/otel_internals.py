@@ -157,15 +157,15 @@ class Point:
     def _bind(self, storages: Any) -> _Aggregates | None:
         """Find what counts for these attributes: of each reader, in each of its views."""
         try:
-            found: _Aggregates | None = tuple(
+            aggregates: _Aggregates | None = tuple(
                 _aggregation(match, self._attributes).aggregate
                 for storage in storages.values()
                 for match in storage._get_or_init_view_instrument_match(self._real)
             )
         except (AttributeError, TypeError, _Changing):
-            found = None
-        self._bound = (storages, found)
-        return found
+            aggregates = None
+        self._bound = (storages, aggregates)
+        return aggregates
 
 
 class _Changing(Exception):
@@ -176,10 +176,10 @@ def _aggregation(match: Any, attributes: dict[str, Any]) -> Any:
     if match._reset_on_collect:
         raise _Changing
     keys = match._view._attribute_keys
-    seen = {k: v for k, v in attributes.items() if keys is None or k in keys}
-    key = sys.modules[type(match).__module__]._hash_attributes(seen)
+    selection = {k: v for k, v in attributes.items() if keys is None or k in keys}
+    key = sys.modules[type(match).__module__]._hash_attributes(selection)
     with match._lock:
-        return match._get_or_create_aggregation(key, seen)
+        return match._get_or_create_aggregation(key, selection)
 
 
 def _known(part: object) -> bool:
@@ -217,10 +217,10 @@ def _put(span: Span, attributes: dict[str, Any]) -> bool:
         and _CLEAN.issuperset(map(type, attributes.values()))
     ):
         with held._lock:
-            kept = held._dict
-            fits = held.maxlen is None or len(kept) + len(attributes) <= held.maxlen
+            table = held._dict
+            fits = held.maxlen is None or len(table) + len(attributes) <= held.maxlen
             if fits and not held._immutable:
-                kept.update(attributes)
+                table.update(attributes)
                 return True
     return False
 
@@ -311,11 +311,11 @@ def forget_measurements(instrument: Any, scope: str) -> None:
                 reader._export_lock = threading.Lock()
             storage._lock = threading.RLock()
             matches = storage._instrument_view_instrument_matches
-            for known in list(matches):
-                if known.instrumentation_scope.name == scope:
-                    del matches[known]
+            for key in list(matches):
+                if key.instrumentation_scope.name == scope:
+                    del matches[key]
                 else:
-                    _renew_locks(matches[known])
+                    _renew_locks(matches[key])
     except Exception as exc:  # noqa: BLE001
         _logger.warning(
             "llm-otel does not know this version of the OpenTelemetry SDK (fork: %s): metrics of "

@@ -42,11 +42,11 @@ def fields(node: object) -> Mapping[str, object]:
     if type(node) is dict:
         return node
     try:
-        found: dict[str, object] = node.__dict__
+        own: dict[str, object] = node.__dict__
     except Exception:  # noqa: BLE001 - the same
         return _NOTHING
     extra = getattr(node, "__pydantic_extra__", None)
-    return {**extra, **found} if extra and type(extra) is dict else found
+    return {**extra, **own} if extra and type(extra) is dict else own
 
 
 def is_node(value: object) -> bool:
@@ -70,8 +70,8 @@ def string(value: object) -> str | None:
         return None
     if type(value) is str and value.isascii() and len(value) <= _LONGEST:
         return value or None
-    found = _whole(value)
-    return found if found is None or len(found) <= _LONGEST else found[: _LONGEST - 1] + "…"
+    text = _whole(value)
+    return text if text is None or len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _whole(value: object) -> str | None:
@@ -98,10 +98,10 @@ def json_of(data: object) -> object | None:
     if not isinstance(data, bytes) or not data:
         return None
     try:
-        found: object = json.loads(data)
+        document: object = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    return found
+    return document
 
 
 def successful_body(response: object) -> object | None:
@@ -136,8 +136,8 @@ def amount(value: object) -> float | None:
 
 def seconds(value: object) -> float:
     """A duration in seconds; anything else than a number of at most a year is 0."""
-    found = amount(value)
-    return found if found is not None and 0 < found <= _MOST_SECONDS else 0.0
+    number = amount(value)
+    return number if number is not None and 0 < number <= _MOST_SECONDS else 0.0
 
 
 def number(value: object) -> float | None:

@@ -83,8 +83,8 @@ def command(
             places[name] = place(url.rstrip("/"))
     marks = canary.new_marks()
     try:
-        chosen = {name: way for name, way in ways.items() if protocol in (name, "both")}
-        report = canary.run(marks, chosen, places, wait)
+        selected = {name: way for name, way in ways.items() if protocol in (name, "both")}
+        report = canary.run(marks, selected, places, wait)
     except ConfigError as exc:
         raise click.ClickException(str(exc)) from None
     _show(report)
@@ -92,8 +92,8 @@ def command(
 
 
 def _show(report: canary.Report) -> None:
-    total, refused = len(report.sent.canaries), len(report.sent.refused)
-    click.echo(f"{total:,} canaries sent, {refused:,} of them refused.")
+    total, refusals = len(report.shipment.canaries), len(report.shipment.refused_indices)
+    click.echo(f"{total:,} canaries sent, {refusals:,} of them refused.")
     mark = report.marks.text(0)[:-5]
     click.echo(f"Each holds {mark}NNNNN: search for {mark} wherever else you like.")
     for (place, where), leaks in report.leaked.items():
@@ -101,8 +101,8 @@ def _show(report: canary.Report) -> None:
         more = f" and {len(leaks) - _FORMS_SHOWN} more" if len(leaks) > _FORMS_SHOWN else ""
         click.echo(f"✗ {visible(f'{place}: {where}: {forms}{more}')}")
     leaking = {place for place, _ in report.leaked}
-    for place in report.found.keys() - leaking:
+    for place in report.sightings.keys() - leaking:
         arrived = "nothing of this run arrived" if place in report.silent else "telemetry arrived"
         click.echo(f"✓ {visible(place)}: {arrived}, no canary in it")
-    if report.found and len(report.silent) == len(report.found):
+    if report.sightings and len(report.silent) == len(report.sightings):
         click.echo("✗ Nothing of this run arrived anywhere, so nothing is proven: see --wait.")

@@ -29,17 +29,17 @@ _FILTERS = ("service", "provider", "model", "feature", "tenant_id", "user", "ses
 
 
 def _filters(
-    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for text in given:
+    filters: dict[str, tuple[str, ...]] = {}
+    for text in texts:
         name, equals, value = text.partition("=")
         if name not in _FILTERS or not equals:
             raise click.BadParameter(
                 f"{text!r} is no filter: give NAME=VALUE with one of {', '.join(_FILTERS)}."
             )
-        found[name] = (*found.get(name, ()), value)
-    return found
+        filters[name] = (*filters.get(name, ()), value)
+    return filters
 
 
 def _check_split(name: str, by: str) -> None:
@@ -76,7 +76,7 @@ def _check_split(name: str, by: str) -> None:
     help="Only calls of this: model=gpt-5; may be given several times.",
 )
 @options.into
-@options.told
+@options.readable_errors
 def command(
     name: str,
     lake: Path,
@@ -100,11 +100,11 @@ def command(
         _check_split(name, by)
     options.in_order(since, until)
     window = {"since": since, "until": until or options.now()}
-    asked = {key: (when.isoformat(),) for key, when in window.items()}
+    times = {key: (when.isoformat(),) for key, when in window.items()}
     split = {"by": (by,)} if by else {}
     opened = options.open_lake(lake)
     figure = options.without_damaged(
-        opened, lambda: figures.chart(opened, name, {**filters, **asked, **split})
+        opened, lambda: figures.chart(opened, name, {**filters, **times, **split})
     )
     text: str = figure.to_json()
     if into is None:

@@ -32,7 +32,7 @@ def _folder(command: Callable[..., None]) -> Callable[..., None]:
         "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
     )
     more = click.argument("more", nargs=-1, metavar="[-- OPTIONS OF COMPOSE]")
-    return folder(more(options.told(command)))
+    return folder(more(options.readable_errors(command)))
 
 
 @click.command(cls=_Command)

@@ -16,10 +16,10 @@ from llm_otel.cli import options
 
 
 def _days(_context: click.Context, _option: click.Parameter, text: str) -> int:
-    found = re.fullmatch(r"([1-9]\d{0,3})\s*([dw]?)", text.strip())
-    if found is None:
+    match = re.fullmatch(r"([1-9]\d{0,3})\s*([dw]?)", text.strip())
+    if match is None:
         raise click.BadParameter(f"{text!r} is no length of time: give 30d or 8w.")
-    return int(found[1]) * (7 if found[2] == "w" else 1)
+    return int(match[1]) * (7 if match[2] == "w" else 1)
 
 
 @click.command()
@@ -48,7 +48,7 @@ def _days(_context: click.Context, _option: click.Parameter, text: str) -> int:
 )
 @click.option("--port", type=int, default=8050, show_default=True, help="The dashboard's.")
 @click.option("--headless", is_flag=True, help="Only write the history: for that, give --lake.")
-@options.told
+@options.readable_errors
 def command(
     days: int, calls_per_day: int, seed: int, lake: Path | None, port: int, headless: bool
 ) -> None:
@@ -79,9 +79,9 @@ def _write(lake: Path, days: int, calls_per_day: int, seed: int) -> None:
     from llm_otel.lake.writer import Writer
 
     now = datetime.now(timezone.utc)
-    made = generate(days, end=now, calls_per_day=calls_per_day, seed=seed)
+    batches = generate(days, end=now, calls_per_day=calls_per_day, seed=seed)
     with Writer(lake) as writer, options.progress(*Progress.get_default_columns()) as bar:
-        for batch in bar.track(made, total=days, description="Making up history"):
+        for batch in bar.track(batches, total=days, description="Making up history"):
             writer.append(**batch.tables)
 
 

@@ -23,17 +23,17 @@ _KEYS: Final = ", ".join(each.key for each in ENDPOINTS)
 
 
 def _urls(
-    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, str]:
-    found = {}
-    for text in given:
+    urls = {}
+    for text in texts:
         key, _, url = text.partition("=")
         if key not in {each.key for each in ENDPOINTS}:
             raise click.BadParameter(f"{key!r} is none of {_KEYS}.")
         if not url.startswith(("http://", "https://")):
             raise click.BadParameter(f"{text!r}: write {key}=http://HOST:PORT.")
-        found[key] = url
-    return found
+        urls[key] = url
+    return urls
 
 
 @click.command()

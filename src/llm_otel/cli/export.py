@@ -55,7 +55,7 @@ _DAY_S = 86_400
     help="How to write it.",
 )
 @options.into
-@options.told
+@options.readable_errors
 def command(
     subject: str,
     lake: Path,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @options.lake
-@options.told
+@options.readable_errors
 def command(files: tuple[Path, ...], lake: Path) -> None:
     """Take FILES of OTLP into the lake: JSON, one request a line, as the Collector's file exporter
     writes it; compressed with gzip or zstd, or not.
@@ -36,7 +36,7 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
     from llm_otel.lake.ingest import Ingest
 
     options.private_files()
-    taken = 0
+    request_count = 0
     wrong: list[str] = []
     columns = (
         bars.TextColumn("{task.description}"),
@@ -47,17 +47,17 @@ def command(files: tuple[Path, ...], lake: Path) -> None:
     with Ingest(lake) as ingest, options.progress(*columns) as progress:
         for path in files:
             task = progress.add_task(escape(visible(path.name)), total=path.stat().st_size)
-            done = import_file(ingest, path, functools.partial(_show, progress, task))
-            taken += done.requests
-            wrong += done.wrong
+            outcome = import_file(ingest, path, functools.partial(_show, progress, task))
+            request_count += outcome.requests
+            wrong += outcome.wrong
         ingest.flush()
     of = "1 file" if len(files) == 1 else f"{len(files):,} files"
-    click.echo(f"{taken:,} requests of {of} are in the lake {lake}.")
+    click.echo(f"{request_count:,} requests of {of} are in the lake {lake}.")
     for reason in wrong:
         click.echo(visible(reason), err=True)
     if wrong:
         raise SystemExit(1)
 
 
-def _show(progress: Progress, task: TaskID, read: int) -> None:
-    progress.update(task, completed=read)
+def _show(progress: Progress, task: TaskID, position: int) -> None:
+    progress.update(task, completed=position)

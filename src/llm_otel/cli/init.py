@@ -23,7 +23,7 @@ _AFTER_UPGRADE: Final = " -- --build --force-recreate"
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the files that you changed, too.")
-@options.told
+@options.readable_errors
 def command(folder: Path, force: bool) -> None:
     """Write everything that the stack needs into FOLDER: the compose file and what it mounts.
 
@@ -40,27 +40,29 @@ def command(folder: Path, force: bool) -> None:
             f"{folder} is a clone of the repository: it has these files; git updates them."
         )
     config = folder / CONFIG_FILE
-    wanted = stack.files(Config.load(config if config.exists() else None))
+    texts = stack.files(Config.load(config if config.exists() else None))
     before = stack.version(folder)
-    steps = stack.plan(folder, wanted, force=force)
-    if steps.is_new and steps.kept:
+    steps = stack.plan(folder, texts, force=force)
+    if steps.is_new and steps.edits:
         raise click.ClickException(
-            f"{folder} holds files that llm-otel did not write: {', '.join(steps.kept)}. Nothing"
+            f"{folder} holds files that llm-otel did not write: {', '.join(steps.edits)}. Nothing"
             " was written: choose another folder, or replace them with --force."
         )
     stack.apply(folder, steps)
     if not steps.is_new:
         for path in steps.writes:
             click.echo(f"wrote {path}")
-        for path in steps.removed:
+        for path in steps.leftovers:
             click.echo(f"removed {path}")
-    for path in steps.kept:
-        click.echo(_kept(path, path + stack.BESIDE in steps.beside, path in wanted))
-    current = len(wanted) - len(steps.writes) - len(steps.kept)
+    for path in steps.edits:
+        click.echo(_kept(path, path + stack.BESIDE in steps.beside, path in texts))
+    for path in steps.unmerged:
+        click.echo(f"{path} is still there: delete it once you have merged it")
+    current = len(texts) - len(steps.writes) - len(steps.edits)
     origin = f", before {before}" if before not in (None, __version__) else ""
     click.echo(
-        f"{folder}: {len(steps.writes)} files written, {current} current, {len(steps.kept)} kept,"
-        f" {len(steps.removed)} removed (llm-otel {__version__}{origin})."
+        f"{folder}: {len(steps.writes)} files written, {current} current, {len(steps.edits)} kept,"
+        f" {len(steps.leftovers)} removed (llm-otel {__version__}{origin})."
     )
     _wheel(folder / stack.WHEELS)
     click.echo(

@@ -15,7 +15,7 @@ from llm_otel.escaping import visible
 @click.command()
 @click.argument("what", type=click.Choice(("check", "repair")))
 @options.lake
-@options.told
+@options.readable_errors
 def command(what: str, lake: Path) -> None:
     """Find what is damaged in the lake, or set it aside.
 

@@ -51,8 +51,8 @@ def command(host: str, port: int, keep: int, store: Path | None, names: tuple[st
         raise click.ClickException(reason) from None
     click.echo(f"Notifications: http://{host}:{port}/")
     try:
-        known = listening.names(host, names, local=listening.is_loopback(host))
-        serve(host, port, inbox, known)
+        host_names = listening.names(host, names, local=listening.is_loopback(host))
+        serve(host, port, inbox, host_names)
     except OSError as exc:
         reason = f"Cannot listen at {host}:{port}: {exc.strerror}; choose another --port."
         raise click.ClickException(reason) from None

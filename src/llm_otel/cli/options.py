@@ -49,7 +49,7 @@ class Time(click.ParamType):  # type: ignore[type-arg]
         if ago:
             return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         try:
-            found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            time = datetime.fromisoformat(text.replace("Z", "+00:00"))
         except ValueError:
             self.fail(
                 f"{text!r} is no time: give 90m, 24h, 7d or 2w, or a date as 2026-11-21, or "
@@ -57,7 +57,7 @@ class Time(click.ParamType):  # type: ignore[type-arg]
                 param,
                 ctx,
             )
-        return found.astimezone(timezone.utc).replace(tzinfo=None) if found.tzinfo else found
+        return time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
 
 
 class Day(click.ParamType):  # type: ignore[type-arg]
@@ -71,9 +71,9 @@ class Day(click.ParamType):  # type: ignore[type-arg]
             return value
         today = now().date()
         text = str(value).strip().lower()
-        named = {"today": today, "yesterday": today - timedelta(days=1)}
-        if text in named:
-            return named[text]
+        days = {"today": today, "yesterday": today - timedelta(days=1)}
+        if text in days:
+            return days[text]
         try:
             return date.fromisoformat(text)
         except ValueError:
@@ -222,7 +222,7 @@ def private_files() -> None:
     os.umask(os.umask(0o077) | 0o027)
 
 
-def told(command: Callable[P, R]) -> Callable[P, R]:
+def readable_errors(command: Callable[P, R]) -> Callable[P, R]:
     """A wrong setting or file, and a library that is missing, ends the command with a sentence and
     the exit code 1."""
 

@@ -58,15 +58,15 @@ def table(answer: duckdb.DuckDBPyRelation) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, header_style="bold", pad_edge=False)
+    view = Table(box=None, header_style="bold", pad_edge=False)
     numeric = [_is_number(str(kind)) for kind in answer.types]
     for name, right in zip(answer.columns, numeric):
-        shown.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold")
+        view.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold")
     rows = answer.limit(_SHOWN + 1).fetchall()
     for row in rows[:_SHOWN]:
-        shown.add_row(*(Text("–" if cell is None else visible(_text(cell))) for cell in row))
+        view.add_row(*(Text("–" if cell is None else visible(_text(cell))) for cell in row))
     console = Console()
-    console.print(shown)
+    console.print(view)
     if len(rows) > _SHOWN:
         console.print(f"The first {_SHOWN:,} rows; --format csv gives all.", style="dim")
 
@@ -188,8 +188,8 @@ def _objects(batches: pa.RecordBatchReader, show: _Show) -> Iterator[bytes]:
     for name in batches.schema.names:
         names.append(f"{name}_{names.count(name)}" if name in names else name)
     for row in _rows(batches):
-        told = dict(zip(names, map(_jsonable, row)))
-        text = json.dumps(told, ensure_ascii=False, default=_text)
+        record = dict(zip(names, map(_jsonable, row)))
+        text = json.dumps(record, ensure_ascii=False, default=_text)
         yield show(text).encode("utf-8", "replace")
 
 

@@ -19,7 +19,7 @@ from llm_otel.cli import options
     help="The folder of the stack, where docker-compose.yml is.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; name the files that are stale.")
-@options.told
+@options.readable_errors
 def command(config: Path | None, out: Path, check: bool) -> None:
     """Write the stack's generated files: Collector, rules, alerts, messages, dashboards.
 
@@ -29,25 +29,25 @@ def command(config: Path | None, out: Path, check: bool) -> None:
     from llm_otel.stack import folder, render
     from llm_otel.stack.config import Config
 
-    wanted = render.files(Config.load(config))
-    extra = render.left(out, wanted)
+    texts = render.files(Config.load(config))
+    leftovers = render.leftovers(out, texts)
     if not check:
         # first, as writing forgets what there was
-        for path in extra:
+        for path in leftovers:
             (out / path).unlink()
-    changed = render.stale(out, wanted) if check else render.write(out, wanted)
+    differing = render.stale(out, texts) if check else render.write(out, texts)
     if not check:
-        folder.note_rendered(out, wanted, extra)
-    for path in changed:
+        folder.note_rendered(out, texts, leftovers)
+    for path in differing:
         click.echo(f"{'stale' if check else 'wrote'} {path}")
-    for path in extra:
+    for path in leftovers:
         click.echo(f"{'no longer made:' if check else 'removed'} {path}")
-    click.echo(_counts(len(wanted), len(changed), len(extra), check))
-    if check and (changed or extra):
+    click.echo(_counts(len(texts), len(differing), len(leftovers), check))
+    if check and (differing or leftovers):
         raise click.ClickException("Run `llm-otel render` to bring them up to date.")
 
 
-def _counts(files: int, changed: int, extra: int, check: bool) -> str:
-    done, gone = ("stale", "no longer made") if check else ("written", "removed")
-    more = f", {extra} {gone}" if extra else ""
-    return f"{files} files: {changed} {done}, {files - changed} current{more}."
+def _counts(files: int, differing: int, leftovers: int, check: bool) -> str:
+    verb, other_verb = ("stale", "no longer made") if check else ("written", "removed")
+    more = f", {leftovers} {other_verb}" if leftovers else ""
+    return f"{files} files: {differing} {verb}, {files - differing} current{more}."

@@ -40,7 +40,7 @@ _FORMATS = ("markdown", "html", "json")
     "Send it: mailto://…, slack://…, pagerduty://… (only what is unusual), any address of "
     "Apprise, or a webhook's http(s)://…. May be given several times."
 )
-@options.told
+@options.readable_errors
 def command(
     period: str,
     day: date,
@@ -67,16 +67,16 @@ def command(
     send.check(targets)
     budgets = Config.load(config).budgets
     opened = options.open_lake(lake)
-    told = options.without_damaged(
+    summary = options.without_damaged(
         opened, lambda: digest.compute(opened, digest.period(period, day), budgets)
     )
     if into is not None or not targets:
-        text = digest.render(told, form or _format_of(into))
+        text = digest.render(summary, form or _format_of(into))
         if into is None:
             output.echo(text, newline=False)
         else:
             output.write_text(text, into)
-    failed = send.send(told, targets)
+    failed = send.send(summary, targets)
     if failed:
         raise click.ClickException("; ".join(failed))
 

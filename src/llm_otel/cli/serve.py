@@ -80,7 +80,7 @@ _GB = 10**9
     help="When, in UTC.",
 )
 @options.targets("Where to; as of `llm-otel report`.")
-@options.told
+@options.readable_errors
 def command(
     lake: Path,
     config: Path | None,
@@ -106,7 +106,7 @@ def command(
     exporter with its default address does. What is acknowledged is on the disk. SIGHUP stores it
     in the tables at once.
     """
-    from llm_otel.lake.upkeep import Retention
+    from llm_otel.lake.maintenance import Retention
     from llm_otel.serve import Places, serve
 
     handler = logging.StreamHandler()
@@ -175,8 +175,8 @@ def _digests(
 def _tell(running: Running, lake: Path, token: str | None) -> None:
     lines = [("OTLP", f"{running.http} (HTTP), {running.grpc} (gRPC)")]
     if running.dashboard is not None:
-        shown = f"{running.dashboard}/?token=…" if token else running.dashboard
-        lines.append(("dashboard", shown))
+        address = f"{running.dashboard}/?token=…" if token else running.dashboard
+        lines.append(("dashboard", address))
     lines.append(("lake", str(lake)))
     for name, value in lines:
         click.echo(f"  {click.style(f'{name:<10}', bold=True)} {value}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     help="Let the query read files outside the lake, as with read_csv('prices.csv').",
 )
 @options.into
-@options.told
+@options.readable_errors
 def command(query: str, lake: Path, form: str | None, allow_files: bool, into: Path | None) -> None:
     """Ask the lake one QUERY in DuckDB's SQL; `-` reads it from standard input.
 

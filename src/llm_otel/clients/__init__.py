@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import importlib
 import logging
+from pkgutil import iter_modules
 
 from llm_otel.base.otel_internals import entry_points
 from llm_otel.clients.spec import ClientSpec
 
-BUILT_IN = ("openai", "anthropic", "groq", "together")
 ENTRY_POINT_GROUP = "llm_otel.clients"
 
 _logger = logging.getLogger("llm_otel")
 
 
+def built_in() -> tuple[str, ...]:
+    """Packages of the clients that have a file here, which is named as its package."""
+    return tuple(sorted(each.name for each in iter_modules(__path__) if each.name != "spec"))
+
+
 def load() -> dict[str, ClientSpec]:
     """Every known client by package name; one of a third party that fails is one warning."""
-    specs = {name: _built_in(name) for name in BUILT_IN}
+    specs = {name: _built_in(name) for name in built_in()}
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         try:
             spec = entry_point.load()

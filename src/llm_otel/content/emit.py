@@ -40,19 +40,19 @@ def record(
     """
     if not policy.wants(span) or (policy.content and content == Content()):
         return
-    cleaned = policy.clean(content) if policy.content else Content()
+    clean_content = policy.clean(content) if policy.content else Content()
     event: LogRecord | None = None
     if span.is_recording():
-        wanted = policy.span or policy.event
-        attributes = _attributes(policy, cleaned) if wanted else {}
+        needs_attributes = policy.span or policy.event
+        attributes = _attributes(policy, clean_content) if needs_attributes else {}
         if policy.span:
             span.set_attributes({key: _json(value) for key, value in attributes.items()})
         if policy.emit:
-            said = attributes if policy.event else {}
-            event = _event({**span_attributes, **said}, context)
+            content_attributes = attributes if policy.event else {}
+            event = _event({**span_attributes, **content_attributes}, context)
     if policy.hook is not None:
         # Before the event is emitted: a hook may put references to its upload on both.
-        hook.call(policy.hook, cleaned, span, event)
+        hook.call(policy.hook, clean_content, span, event)
     if event is not None:
         logger.emit(event)
 

@@ -64,14 +64,14 @@ def load_hook(setting: str | CompletionHook | None) -> CompletionHook | None:
     """
     if not isinstance(setting, str):
         return setting
-    known = list(entry_points(group=GROUP))
-    for entry_point in known:
+    entries = list(entry_points(group=GROUP))
+    for entry_point in entries:
         if entry_point.name == setting:
             return _RegisteredHook(entry_point)
     logger.warning(
         "No installed package registers the completion hook %r: no hook gets content. Known: %s.",
         setting,
-        ", ".join(sorted(entry.name for entry in known)) or "none",
+        ", ".join(sorted(entry.name for entry in entries)) or "none",
     )
     return None
 
@@ -169,17 +169,17 @@ def _typed(types: ModuleType) -> Callable[[list[Any], str], list[Any]]:
 
 
 def _part(types: ModuleType, part: dict[str, Any]) -> object:
-    found = _first(types, _PART_CLASSES.get(part["type"], ()))
-    if found is not None:
-        return _build(found, part)
+    cls = _first(types, _PART_CLASSES.get(part["type"], ()))
+    if cls is not None:
+        return _build(cls, part)
     rest = {key: value for key, value in part.items() if key != "type"}
     return OtherPart(part["type"], rest["content"] if rest.keys() == {"content"} else rest)
 
 
 def _tool(types: ModuleType, tool: dict[str, Any]) -> object:
     name = "FunctionToolDefinition" if tool["type"] == "function" else "GenericToolDefinition"
-    found = _first(types, (name,))
-    return tool if found is None else _build(found, tool)
+    cls = _first(types, (name,))
+    return tool if cls is None else _build(cls, tool)
 
 
 def _first(types: ModuleType, names: Iterable[str]) -> Any:
@@ -188,11 +188,11 @@ def _first(types: ModuleType, names: Iterable[str]) -> Any:
 
 def _build(cls: Any, values: dict[str, Any]) -> object:
     """`cls` from the values it has fields for; a required field that is missing is None."""
-    known: tuple[Field[Any], ...] = fields(cls)
+    own_fields: tuple[Field[Any], ...] = fields(cls)
     return cls(
         **{
             field.name: values.get(field.name)
-            for field in known
+            for field in own_fields
             if field.name in values or (field.default is field.default_factory is MISSING)
         }
     )

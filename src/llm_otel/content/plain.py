@@ -196,15 +196,15 @@ def _without_media(value: str) -> str:
     """Base64 that hides in text: data URLs, and long unbroken runs of mixed characters."""
     if ";base64," in value.lower():
         value = _DATA_URL.sub(
-            lambda found: f"data:{found[1]};base64,[omitted {len(found[0])} chars]", value
+            lambda match: f"data:{match[1]};base64,[omitted {len(match[0])} chars]", value
         )
     if len(value) >= 1024 and _SAMPLED_RUN.search(value[::32]):
         value = _BASE64_RUN.sub(_omitted_run, value)
     return value
 
 
-def _omitted_run(found: re.Match[str]) -> str:
-    run = found[0]
+def _omitted_run(match: re.Match[str]) -> str:
+    run = match[0]
     if all(kind.search(run) for kind in _BASE64_MIX):
         return f"[omitted {base64_size(len(run))} bytes of base64]"
     return run

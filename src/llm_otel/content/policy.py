@@ -76,11 +76,11 @@ class Policy:
     def clean(self, content: Content) -> Content:
         """`content` redacted, as JSON that every exporter takes, of full length."""
         cleaner = Cleaner(self._redact)
-        cleaned: Any = [
+        parts: Any = [
             cleaner.clean(part)
             for part in (content.inputs, content.outputs, content.system, content.tools)
         ]
-        return Content(*cleaned)
+        return Content(*parts)
 
     def json(self, value: object) -> object:
         """Any value, redacted, as JSON that every exporter takes, of full length."""

@@ -168,7 +168,7 @@ class Call:
             return
         if isinstance(exc, GeneratorExit):
             self._end(self._cut_short)
-        elif self.streaming and classify(exc) == semconv.CANCELLED:
+        elif self.streaming and classify(exc, self.endpoint.protocol) == semconv.CANCELLED:
             self._end(self._cut_short, exc=exc)
         else:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
@@ -297,6 +297,8 @@ class Call:
         """What the answer told and how the call failed; nothing of it where we fail to read it."""
         try:
             answer = read_answer()
+            if not isinstance(answer, Answer):
+                raise TypeError(f"a protocol answered with a {type(answer).__name__}")
         except Exception as problem:  # noqa: BLE001
             guard.handle("read answer", problem)
             answer = Answer()
@@ -309,7 +311,9 @@ class Call:
         try:
             if status is not None:
                 answer.error = refusal(status, answer)
-            return answer, Failure.of(exc, answer, self.server.dialect.error_codes)
+            return answer, Failure.of(
+                exc, answer, self.endpoint.protocol, self.server.dialect.error_codes
+            )
         except Exception as problem:  # noqa: BLE001
             guard.handle("classify", problem)
             return answer, NO_FAILURE

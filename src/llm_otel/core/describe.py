@@ -43,8 +43,9 @@ def end_attributes(record: Record, bill: Bill, cache_write: tuple[str, ...]) -> 
     """
     attributes: dict[str, Any] = {}
     try:
-        attributes = record.endpoint.protocol.request_attributes(record.request.body)
-        attributes.update(record.endpoint.attributes)
+        endpoint = record.endpoint
+        own = endpoint.protocol.request_attributes(record.request.body)
+        attributes = {**own, **endpoint.attributes}
     except Exception as problem:  # noqa: BLE001
         guard.handle("describe request", problem)
     attributes.update(record.attribution)
@@ -66,11 +67,7 @@ def _answer(attributes: dict[str, Any], record: Record) -> None:
         attributes[semconv.RESPONSE_ID] = answer.response_id
     if answer.model is not None:
         attributes[semconv.RESPONSE_MODEL] = answer.model
-    tier = record.endpoint.protocol.tier_attribute
-    if answer.service_tier is not None and tier is not None:
-        attributes[tier] = answer.service_tier
-    if answer.fingerprint is not None:
-        attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
+    attributes.update(answer.attributes)
     request_id = headroom.request_id(
         record.result, record.response, record.endpoint.protocol.headers
     )
@@ -107,7 +104,7 @@ def _usage(
         _usage_attributes(attributes, answer.usage, cache_write)
         if endpoint.operation == semconv.EMBEDDINGS:
             # the conventions know no output of embeddings
-            attributes.pop(semconv.USAGE_OUTPUT_TOKENS)
+            attributes.pop(semconv.USAGE_OUTPUT_TOKENS, None)
     elif bill.usage_unknown:
         attributes[semconv.USAGE_SOURCE] = semconv.USAGE_UNKNOWN
 

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from llm_otel import semconv
-from llm_otel.base import read
 from llm_otel.protocols import errors
 from llm_otel.protocols.answer import BodyError
 from llm_otel.providers.error_codes import BEFORE_STATUS
 
 if TYPE_CHECKING:
     from llm_otel.protocols.answer import Answer
+    from llm_otel.protocols.spec import Protocol
 
 _NO_CODES: Mapping[str, str] = {}
-_TOO_MANY = 429
+# An error in the middle of a stream may carry the status of the response that began well.
 _FIRST_ERROR = 400
+_TOO_MANY = 429
 
 # Class names, as every SDK of the generator (and httpx below it) has its own classes.
 _BY_NAME = {
@@ -37,15 +38,18 @@ _BY_NAME = {
 }
 
 
-def classify(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
+def classify(exc: BaseException, protocol: Protocol, codes: Mapping[str, str] = _NO_CODES) -> str:
     """The class (`semconv.ERROR_CLASSES`) of an exception that a call ended in.
 
     Args:
         exc: The exception.
+        protocol: Reads what it says.
         codes: The provider's own error codes, with the class of each.
     """
-    worded = errors.of_exception(exc, codes)
-    found = status(exc)
+    worded = protocol.error_kind(exc, codes)
+    found = protocol.status(exc)
+    if found is not None and found < _FIRST_ERROR:
+        found = None
     if worded in BEFORE_STATUS or found is not None:
         return _beside_status(worded, found)
     for cls in type(exc).__mro__:
@@ -58,8 +62,7 @@ def classify(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
 
 def _beside_status(worded: str, status: int | None) -> str:
     """The class of a failure by the provider's word for it and the HTTP status, if there is one."""
-    # An error in the middle of a stream may carry the status of the response that began well.
-    if worded in BEFORE_STATUS or status is None or status < _FIRST_ERROR:
+    if worded in BEFORE_STATUS or status is None:
         return worded
     if status == _TOO_MANY and worded == semconv.SERVER:
         return worded  # no capacity, which is no limit of the caller's
@@ -77,12 +80,6 @@ def refusal(status: int, answer: Answer) -> BodyError:
     error = answer.error or BodyError(str(status), semconv.OTHER)
     code = error.code if error.kind != semconv.OTHER else str(status)
     return BodyError(code, _beside_status(error.kind, status), status)
-
-
-def status(exc: BaseException) -> int | None:
-    """The HTTP status that an SDK's exception carries."""
-    found = read.get(exc, "status_code")
-    return found if type(found) is int else None
 
 
 def full_name(exc: BaseException) -> str:
@@ -113,11 +110,13 @@ class Failure(NamedTuple):
         cls,
         exc: BaseException | None,
         answer: Answer,
+        protocol: Protocol,
         codes: Mapping[str, str] = _NO_CODES,
     ) -> Failure:
         """The failure in an exception, or in an answer that came with HTTP 200 and failed."""
         if exc is not None:
-            return cls(full_name(exc), classify(exc, codes), status(exc), exc)
+            kind = classify(exc, protocol, codes)
+            return cls(full_name(exc), kind, protocol.status(exc), exc)
         if answer.error is not None:
             code, kind, code_status = answer.error
             return cls(code if kind != semconv.OTHER else "_OTHER", kind, code_status)

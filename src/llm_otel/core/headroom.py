@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.protocols.headers import COMMON, Headers
+from llm_otel.protocols.headers import Headers
 
 # How long a reading is believed, in seconds, even when its reset is later.
 TTL = 120.0
@@ -27,12 +27,6 @@ class Headroom:
         before an observation."""
         if model != semconv.NONE:
             self._kept[provider, model] = (self._clock(), headers, names)
-
-    def put(
-        self, provider: str, model: str, limits: dict[bytes, bytes], names: Headers = COMMON
-    ) -> None:
-        """Keep the rate-limit headers of a response, names in lower case."""
-        self._readings[provider, model] = (self._clock(), limits, names)
 
     def read(self, metric: semconv.Metric) -> Iterator[tuple[str, str, float]]:
         """Provider, model and value of every reading that is still believed."""
@@ -74,7 +68,7 @@ def request_id(result: object, response: Any, names: Headers) -> str | None:
 
 
 def scan(
-    headers: Iterable[tuple[bytes, bytes]], names: Headers = COMMON
+    headers: Iterable[tuple[bytes, bytes]], names: Headers
 ) -> tuple[str | None, dict[bytes, bytes]]:
     """The provider's request id and the rate-limit headers among raw ones, in one pass."""
     known = {key: value for name, value in headers if (key := name.lower()) in names.wanted}

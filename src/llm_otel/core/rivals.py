@@ -11,7 +11,6 @@ from typing import Any, Generic
 from opentelemetry.context import Context
 
 from llm_otel.base.otel_internals import SUPPRESS_KEYS as _SUPPRESS
-from llm_otel.protocols.spec import Endpoint
 
 _logger = logging.getLogger("llm_otel")
 
@@ -45,9 +44,11 @@ DEEPEST = 32
 # Classes of clients that are remembered.
 _MOST = 64
 
+Methods = tuple[tuple[str, str], ...]
+
 # What stood where, and whether a rival was among it: namespace, name, value.
 _Places = tuple[tuple[Mapping[str, object], str, object], ...]
-_known: dict[tuple[type, str, Endpoint], tuple[_Places, bool]] = {}
+_known: dict[tuple[type, str, Methods], tuple[_Places, bool]] = {}
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -57,7 +58,7 @@ def suppressed(context: Context) -> bool:
 
 
 def has_span(
-    context: Context, client: Any, package: str, function: str, endpoint: Endpoint
+    context: Context, client: Any, package: str, function: str, methods: Methods = ()
 ) -> bool:
     """Whether somebody else makes a span for this very call: we then add metrics and cost only.
 
@@ -66,19 +67,19 @@ def has_span(
         client: The SDK's client.
         package: Of the SDK.
         function: Name of the method of the client that sends its requests.
-        endpoint: What is asked for.
+        methods: The public methods that lead there, as in `Endpoint.methods`.
     """
     if _OUTER[0] in context or _OUTER[1] in context:
         return True
     own = getattr(client, "__dict__", _NOTHING).get(function)
     if own is not None and _warned_of_rival([own], package):
         return True
-    key = (type(client), function, endpoint)
+    key = (type(client), function, methods)
     known = _known.get(key)
     if known is None or not _same(known[0]):
         if len(_known) >= _MOST:
             _known.clear()
-        places = tuple(_places(type(client), package, function, endpoint))
+        places = tuple(_places(type(client), package, function, methods))
         rival = _warned_of_rival([value for _, _, value in places], package)
         known = _known[key] = (places, rival)
     return known[1]
@@ -93,14 +94,14 @@ def _same(places: _Places) -> bool:
 
 
 def _places(
-    cls: type, package: str, function: str, endpoint: Endpoint
+    cls: type, package: str, function: str, methods: Methods
 ) -> Iterator[tuple[Mapping[str, object], str, Any]]:
     """Where somebody may put something in place of the client's own functions, and what is there,
     with the modules and classes on the way."""
     for owner in cls.__mro__:
         if owner not in (object, Generic):
             yield vars(owner), function, vars(owner).get(function)
-    for suffix, path in endpoint.methods:
+    for suffix, path in methods:
         class_name, _, method = path.partition(".")
         module_name = f"{package}.{suffix}"
         module = sys.modules.get(module_name)

@@ -156,12 +156,12 @@ def _connect(application: Dash, site: Site) -> None:
         after = before
         for field in ctx.inputs_list[0]:
             after = after.to(**{field["id"]["name"]: (field.get("value") or "").strip() or None})
-        changed = ctx.triggered and after.params != before.params
-        return after.href("") if changed else no_update
+        is_new = ctx.triggered and after.params != before.params
+        return after.href("") if is_new else no_update
 
 
 def _table(page: Page, context: Context, name: str) -> Table | None:
-    tables = page.tables(context, page.read(context))
+    tables = page.tables(context, page.load(context))
     return tables[name]() if name in tables else None
 
 

@@ -40,7 +40,7 @@ FORMATS: Final = {
 def figure(unit: str = "count", *, legend: bool = True, stacked: bool = False) -> go.Figure:
     """An empty chart whose y axis is in `unit`, a key of `FORMATS`."""
     formats = FORMATS[unit]
-    shown = {key: value for key, value in formats.items() if key != "hover"}
+    axis_format = {key: value for key, value in formats.items() if key != "hover"}
     return go.Figure(
         layout={
             "template": None,
@@ -57,24 +57,24 @@ def figure(unit: str = "count", *, legend: bool = True, stacked: bool = False) -
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0,
                        "traceorder": "normal"},
             "xaxis": {**_AXIS},
-            "yaxis": {**_AXIS, "showgrid": True, "rangemode": "tozero", "nticks": 6, **shown},
+            "yaxis": {**_AXIS, "showgrid": True, "rangemode": "tozero", "nticks": 6, **axis_format},
         }
     )  # fmt: skip
 
 
 def lines(line: Timeline, series: Mapping[str, Sequence[Any]], unit: str) -> go.Figure:
     """Lines over time. A stretch without a value is a gap; a value alone between gaps is a dot."""
-    made = figure(unit, legend=len(series) > 1)
+    chart = figure(unit, legend=len(series) > 1)
     for number, (name, ys) in enumerate(series.items()):
         colour = PALETTE[number % len(PALETTE)]
-        made.add_scatter(
+        chart.add_scatter(
             x=line.starts, y=list(ys), name=plotly(name), mode="lines+markers",
             line={"width": 2, "color": colour},
             marker={"color": colour, "size": _dots(ys), "line": {"width": 0}},
             hovertemplate=f"%{{y:{FORMATS[unit]['hover']}}}",
         )  # fmt: skip
-    _frame(made, line, unit, max((y for ys in series.values() for y in ys if y), default=0))
-    return made
+    _frame(chart, line, unit, max((y for ys in series.values() for y in ys if y), default=0))
+    return chart
 
 
 def bars(
@@ -86,7 +86,7 @@ def bars(
     stacked: bool = True,
 ) -> go.Figure:
     """Bars over time, each as wide as its stretch and hatched where the window cuts it."""
-    made = figure(unit, legend=len(series) > 1, stacked=stacked)
+    chart = figure(unit, legend=len(series) > 1, stacked=stacked)
     width = line.step_s * 1000 * _BAR_WIDTH
     part = width if stacked else width / max(len(series), 1)
     for number, (name, ys) in enumerate(series.items()):
@@ -98,15 +98,15 @@ def bars(
         solid = {"color": colours[number % len(colours)], "line": {"width": 0}}
         # Cut ones are a series of their own, so that the legend has the others' look.
         whole = [y if of_all else None for y, of_all in zip(ys, line.whole)]
-        made.add_bar(x=line.starts, y=whole, marker=solid, **look)
+        chart.add_bar(x=line.starts, y=whole, marker=solid, **look)
         cut = [None if of_all else y or None for y, of_all in zip(ys, line.whole)]
         if any(cut):
             hatched = {**solid, "pattern": _HATCH}
-            made.add_bar(x=line.starts, y=cut, marker=hatched, showlegend=False, **look)
+            chart.add_bar(x=line.starts, y=cut, marker=hatched, showlegend=False, **look)
     columns = [[y or 0 for y in column] for column in zip(*series.values())]
     top = max((sum(column) if stacked else max(column) for column in columns), default=0)
-    _frame(made, line, unit, top)
-    return made
+    _frame(chart, line, unit, top)
+    return chart
 
 
 def stacked_by(
@@ -134,22 +134,22 @@ def _dots(ys: Sequence[Any]) -> list[int]:
     ]
 
 
-def _frame(made: go.Figure, line: Timeline, unit: str, top: float) -> None:
+def _frame(chart: go.Figure, line: Timeline, unit: str, top: float) -> None:
     """Axes that a single value cannot shrink around itself."""
     if line.starts:
         end = line.starts[-1] + timedelta(seconds=line.step_s)
-        made.update_xaxes(range=[min(line.since, line.starts[0]), max(line.until, end)])
-    made.update_xaxes(type="date")
+        chart.update_xaxes(range=[min(line.since, line.starts[0]), max(line.until, end)])
+    chart.update_xaxes(type="date")
     if unit == "count" and top <= FEW:
         # There is no half of a call.
-        made.update_yaxes(dtick=1)
-    made.update_yaxes(range=[0, top * 1.05 if top > 0 else 1])
+        chart.update_yaxes(dtick=1)
+    chart.update_yaxes(range=[0, top * 1.05 if top > 0 else 1])
 
 
-def band(made: go.Figure, xs: Sequence[Any], low: Sequence[Any], high: Sequence[Any],
+def band(chart: go.Figure, xs: Sequence[Any], low: Sequence[Any], high: Sequence[Any],
          colour: str) -> None:  # fmt: skip
     """An interval around a line, behind it."""
-    made.add_scatter(
+    chart.add_scatter(
         x=[*xs, *reversed(xs)], y=[*high, *reversed(low)], fill="toself", mode="none",
         fillcolor=_pale(colour), hoverinfo="skip", showlegend=False,
     )  # fmt: skip

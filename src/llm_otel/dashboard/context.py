@@ -61,7 +61,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: `read` asks the lake, `tables` makes what can be saved, `show` draws.
+    """A page: `load` asks the lake, `tables` makes what can be saved, `show` draws.
 
     Attributes:
         path: Its address; what follows it is the `subject`.
@@ -73,7 +73,7 @@ class Page:
     path: str
     title: str
     about: str
-    read: Callable[[Context], Any]
+    load: Callable[[Context], Any]
     tables: Callable[[Context, Any], Tables]
     show: Callable[[Context, Any, Tables], list[Component]]
     in_menu: bool = True

@@ -30,8 +30,8 @@ def logged(what: str, error: Exception) -> str:
 class Lazy(Generic[Value]):
     """Something that is read when it is first called for; a failure is kept as a value is."""
 
-    def __init__(self, read: Callable[[], Value]) -> None:
-        self._read = read
+    def __init__(self, load: Callable[[], Value]) -> None:
+        self._load = load
         self._values: list[Value] = []
         self._error: Exception | None = None
 
@@ -40,7 +40,7 @@ class Lazy(Generic[Value]):
             raise self._error
         if not self._values:
             try:
-                self._values.append(self._read())
+                self._values.append(self._load())
             except Exception as error:
                 self._error = error
                 raise

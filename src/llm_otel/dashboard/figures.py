@@ -56,8 +56,8 @@ def chart(
     page, context = site.context(path, State(parameters).href(""))
     for graph in _graphs(site.content(page, context)):
         if graph.id == f"chart-{place}":  # type: ignore[attr-defined]
-            drawn: go.Figure = graph.figure  # type: ignore[attr-defined]
-            return drawn
+            figure: go.Figure = graph.figure  # type: ignore[attr-defined]
+            return figure
     raise ConfigError(f"the chart {name} has nothing to draw in this window with these filters")
 
 

@@ -39,14 +39,14 @@ def protect(application: Dash, token: str | None, hosts: frozenset[str]) -> None
     def admit() -> Any:
         if hosts and host_name(flask.request.host) not in hosts:
             return flask.Response("This name is not one that the dashboard answers to.", 421)
-        if token is None or _shown(token, flask.request.cookies.get(_COOKIE)):
+        if token is None or _is_token(token, flask.request.cookies.get(_COOKIE)):
             return None
-        given = flask.request.args.get("token")
-        if not _shown(token, given):
+        credential = flask.request.args.get("token")
+        if not _is_token(token, credential):
             return flask.Response(_REFUSED, 401, mimetype="text/plain")
         # The token leaves the address: it would stay in the history and in what is copied.
-        kept = [(k, v) for k, v in flask.request.args.items(multi=True) if k != "token"]
-        answer = flask.redirect(_address(kept))
+        parameters = [(k, v) for k, v in flask.request.args.items(multi=True) if k != "token"]
+        answer = flask.redirect(_address(parameters))
         answer.set_cookie(_COOKIE, token, max_age=_DAYS_30, httponly=True, samesite="Strict")
         return answer
 
@@ -58,8 +58,8 @@ def protect(application: Dash, token: str | None, hosts: frozenset[str]) -> None
         return answer
 
 
-def _shown(token: str, given: str | None) -> bool:
-    return given is not None and hmac.compare_digest(token.encode(), given.encode())
+def _is_token(token: str, credential: str | None) -> bool:
+    return credential is not None and hmac.compare_digest(token.encode(), credential.encode())
 
 
 def _address(arguments: list[tuple[str, str]]) -> str:

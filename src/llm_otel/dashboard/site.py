@@ -161,5 +161,5 @@ class Site:
                         context.state.cleared() != context.state,
                     ),
                 ]
-        data = page.read(context)
+        data = page.load(context)
         return [early, *page.show(context, data, page.tables(context, data))]

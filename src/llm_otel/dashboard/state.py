@@ -34,10 +34,10 @@ class State:
     @classmethod
     def parse(cls, search: str | None) -> State:
         """Of the part of an address from the question mark on; what is too long is cut off."""
-        found: dict[str, tuple[str, ...]] = {}
+        params: dict[str, tuple[str, ...]] = {}
         for name, value in parse_qsl((search or "").lstrip("?"))[:_MOST_VALUES]:
-            found[name] = (*found.get(name, ()), value[:_LONGEST_VALUE])
-        return cls(found)
+            params[name] = (*params.get(name, ()), value[:_LONGEST_VALUE])
+        return cls(params)
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of a parameter."""
@@ -55,7 +55,7 @@ class State:
     def mistakes(self, now: datetime) -> list[str]:
         """What of the address says nothing that can be shown, and is therefore ignored: a sentence
         each."""
-        found = [
+        mistakes = [
             f"{label} {self.get(name)!r} is no date and was ignored: write 2026-01-31 or "
             "2026-01-31T15:30, in UTC."
             for name, label in (("since", "From"), ("until", "To"))
@@ -63,20 +63,20 @@ class State:
         ]
         since, until = _time(self.get("since")), _end(self.get("until"))
         if since is not None and until is not None and until <= since:
-            found.append("To is not after From and was ignored: the window ends now.")
+            mistakes.append("To is not after From and was ignored: the window ends now.")
         if since is not None and until is None and since >= now:
-            found.append("From is in the future: there is nothing to show yet.")
+            mistakes.append("From is in the future: there is nothing to show yet.")
         if self.get("range") and self.get("range") not in RANGES:
-            found.append(
+            mistakes.append(
                 f"The window {self.get('range')!r} is none and was ignored: use one of "
                 f"{', '.join(RANGES)}."
             )
-        found += [
+        mistakes += [
             f"The tag {value!r} was ignored: write key=value."
             for value in self.all("tag")
             if "=" not in value
         ]
-        return found + [
+        return mistakes + [
             f"{self.get(name)!r} is no least {what} and was ignored: write a number."
             for name, what in _NUMBERS.items()
             if self.get(name) and self.number(name) is None
@@ -112,7 +112,7 @@ class State:
     def cleared(self) -> State:
         """Without any filter; the window stays."""
         filters = (*COLUMNS, "tag")
-        return State({name: given for name, given in self.params.items() if name not in filters})
+        return State({name: values for name, values in self.params.items() if name not in filters})
 
     def href(self, path: str) -> str:
         """The address."""
@@ -137,15 +137,15 @@ class State:
         A window of more than a few hours begins with an hour, as the metrics are by hour.
         """
         since, until = self._window(now)
-        asked = Filter(
+        window = Filter(
             since,
             until,
             **{name: self.all(name) for name in COLUMNS},
             tags=tuple(_pair(value) for value in self.all("tag") if "=" in value),
         )
-        if asked.bucket_s < HOUR:
-            return asked
-        return asked.over(since.replace(minute=0, second=0, microsecond=0), until)
+        if window.bucket_s < HOUR:
+            return window
+        return window.over(since.replace(minute=0, second=0, microsecond=0), until)
 
     def _window(self, now: datetime) -> tuple[datetime, datetime]:
         since, until = _time(self.get("since")), _end(self.get("until"))
@@ -164,17 +164,17 @@ def _pair(text: str) -> tuple[str, str]:
 def _time(text: str) -> datetime | None:
     """A date, or a date and a time, in UTC; None where it is neither."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if not 1990 < found.year < 2200:
+    if not 1990 < time.year < 2200:
         return None
-    return found if found.tzinfo is None else found.astimezone(timezone.utc).replace(tzinfo=None)
+    return time if time.tzinfo is None else time.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def _end(text: str) -> datetime | None:
     """As `_time`; a date alone is that day's end."""
-    found = _time(text)
-    if found is None or len(text) > len("2026-01-31"):
-        return found
-    return found + timedelta(days=1)
+    time = _time(text)
+    if time is None or len(text) > len("2026-01-31"):
+        return time
+    return time + timedelta(days=1)

@@ -66,7 +66,7 @@ class Timeline:
 
     def sums(self, rows: Sequence[Any], value: Callable[[Any], float | None]) -> list[float]:
         """Of each stretch the sum in its row, 0 where there is no row."""
-        return [found or 0 for found in self.values(rows, value)]
+        return [number or 0 for number in self.values(rows, value)]
 
     def values(self, rows: Sequence[Any], value: Callable[[Any], Any]) -> list[float | None]:
         """Of each stretch the value of its row, None where there is no row."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llm_otel import formats
-from llm_otel.digest import words
+from llm_otel.digest import sentences
 from llm_otel.digest.model import NONE, Action
 from llm_otel.lake.queries import marks
 from llm_otel.lake.queries.reader import Reader
@@ -76,7 +76,7 @@ def find(reader: Reader) -> Iterator[Action]:
     """What to do about a reader's window, the most rewarding first."""
     for waste in reader.rows(_WASTE, _Waste, share=_LEAST_SHARE, listed=_LISTED):
         yield Action(
-            f"Feature {waste.feature or NONE} paid for {words.count(waste.calls)} calls that "
+            f"Feature {waste.feature or NONE} paid for {sentences.count(waste.calls)} calls that "
             "failed: look at their errors.",
             waste.cost,
         )
@@ -86,18 +86,19 @@ def find(reader: Reader) -> Iterator[Action]:
         yield Action(_advice(prompt))
     for unpriced in reader.rows(_UNPRICED, _Unpriced, listed=_LISTED):
         yield Action(
-            f"Model {unpriced.model or NONE} has no price ({words.count(unpriced.calls)} calls) "
+            f"Model {unpriced.model or NONE} has no price "
+            f"({sentences.count(unpriced.calls)} calls) "
             "for all or a part of its usage: that cost is missing here; give it one under prices: "
             "in llm-otel.yaml."
         )
 
 
 def _advice(prompt: _Prompt) -> str:
-    told = (
+    finding = (
         f"Feature {prompt.feature or NONE} sends {prompt.model or NONE} {prompt.ratio:.0f} input "
-        f"tokens for each output token ({words.usd(prompt.cost)} in all)"
+        f"tokens for each output token ({sentences.usd(prompt.cost)} in all)"
     )
     if prompt.input_tokens >= _CACHEABLE_TOKENS and prompt.cached < 0.5:
         share = "none" if prompt.cached < 0.005 else formats.share(prompt.cached)
-        return f"{told}, {share} of them cached: put what repeats first, so that it is cached."
-    return f"{told}: shorten the prompt."
+        return f"{finding}, {share} of them cached: put what repeats first, so that it is cached."
+    return f"{finding}: shorten the prompt."

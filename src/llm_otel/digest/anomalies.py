@@ -64,15 +64,15 @@ def score(value: float, history: Sequence[float]) -> float:
 
 
 def unusual(
-    series: Mapping[date, float], day: date, *, least: float, counted: bool = False
+    series: Mapping[date, float], day: date, *, least: float, is_count: bool = False
 ) -> Anomaly | None:
-    """Whether `day` stands out of the days before it; None where it does not, or nobody knows yet.
+    """Whether `day` stands out of the days before it; None where it does not, or has too few days.
 
     Args:
         series: The value of each day; a day that is missing is not known, which is not 0.
         day: The one to judge.
         least: A difference to the expectation smaller than this is of no interest.
-        counted: The values are counts. These vary by the root of their expectation by chance
+        is_count: The values are counts. These vary by the root of their expectation by chance
             alone (Poisson), so three of those are not unusual however calm the history was.
 
     Returns:
@@ -89,9 +89,9 @@ def unusual(
         history = [series[each] for each in days if each in series]
         if len(history) < _FEWEST_DAYS:
             return None
-    expected = median(history)
-    chance = 3 * sqrt(max(expected, 1.0)) if counted else 0.0
-    found = score(value, history)
-    if abs(found) <= LIMIT or abs(value - expected) < max(least, chance):
+    expectation = median(history)
+    chance = 3 * sqrt(max(expectation, 1.0)) if is_count else 0.0
+    deviation = score(value, history)
+    if abs(deviation) <= LIMIT or abs(value - expectation) < max(least, chance):
         return None
-    return Anomaly(day, value, expected, found, len(history), weekday)
+    return Anomaly(day, value, expectation, deviation, len(history), weekday)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from llm_otel.digest.cells import Cells
+from llm_otel.digest.daily_usage import Cells
 from llm_otel.digest.model import BudgetUse, Period
 from llm_otel.projected_month import Projection
 from llm_otel.stack.config import ANY, Budgets
@@ -20,12 +20,12 @@ def uses(cells: Cells, of: Period, limits: Budgets) -> Iterator[BudgetUse]:
             return BudgetUse(scope, key, limit, 0.0, 0.0, "")
         return BudgetUse(scope, key, limit, month.spent, month.usd, month.basis_words)
 
-    found = [use("total", "", limits.total, cells.month(of.until))] if limits.total else []
+    budget_uses = [use("total", "", limits.total, cells.month(of.until))] if limits.total else []
     first = (of.until - timedelta(days=1)).replace(day=1)
     for scope, budgets in (("tenant_id", limits.tenants), ("feature", limits.features)):
         spent, months = cells.within(first, of.until).costs(scope), cells.months(scope, of.until)
         for key in {**spent, **dict.fromkeys(k for k in budgets if k != ANY)}:
             limit = budgets.get(key, budgets.get(ANY))
             if limit:
-                found.append(use(scope, key, limit, months.get(key)))
-    yield from sorted(found, key=lambda each: -each.projected / each.limit)
+                budget_uses.append(use(scope, key, limit, months.get(key)))
+    yield from sorted(budget_uses, key=lambda each: -each.projected / each.limit)

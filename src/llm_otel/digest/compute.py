@@ -10,7 +10,7 @@ from typing import Final
 from llm_otel import formats, projected_month
 from llm_otel.digest import actions, budgets
 from llm_otel.digest.anomalies import unusual
-from llm_otel.digest.cells import HISTORY, Cell, Cells
+from llm_otel.digest.daily_usage import HISTORY, Cell, Cells
 from llm_otel.digest.drivers import add_up, changes, decompose
 from llm_otel.digest.model import (
     DIMENSIONS,
@@ -107,10 +107,10 @@ def _month(cells: Cells, of: Period) -> Figure:
 def _figures(
     now: Cells, before: Cells, quality: Quality, earlier: Quality, month: Figure
 ) -> Iterator[Figure]:
-    known = bool(before.total(_calls))
+    has_history = bool(before.total(_calls))
 
     def summed(name: str, unit: Unit, value: Callable[[Cell], float]) -> Figure:
-        earlier = before.total(value) if known else None
+        earlier = before.total(value) if has_history else None
         lacking = int(now.total(lambda cell: cell.unpriced)) if unit == "usd" else 0
         return Figure(name, unit, now.total(value), earlier, lacking)
 
@@ -156,9 +156,9 @@ def _anomalies(cells: Cells, window: Reader, of: Period) -> Iterator[Finding]:
     )
     for day in days:
         for name, unit, series, least in whole:
-            found = unusual(series, day, least=least, counted=name == "calls")
-            if found is not None:
-                yield Finding(name, unit, "", "", found)
+            anomaly = unusual(series, day, least=least, is_count=name == "calls")
+            if anomaly is not None:
+                yield Finding(name, unit, "", "", anomaly)
         least_usd = max(_LEAST_USD, _LEAST_USD_SHARE * costs.get(day, 0.0))
         yield from _expensive(cells, of, day, least_usd)
 
@@ -170,15 +170,15 @@ def _expensive(cells: Cells, of: Period, day: date, least: float) -> Iterator[Fi
         if len(ranked) < 2:  # it would be said twice
             continue
         for key in list(ranked)[:_WATCHED]:
-            found = unusual(cells.where(dimension, key).daily(_cost), day, least=least)
-            if found is not None:
-                yield Finding("cost", "usd", dimension, key, found)
+            anomaly = unusual(cells.where(dimension, key).daily(_cost), day, least=least)
+            if anomaly is not None:
+                yield Finding("cost", "usd", dimension, key, anomaly)
 
 
-def _once_each(found: Iterable[Finding]) -> list[Finding]:
+def _once_each(findings: Iterable[Finding]) -> list[Finding]:
     """One finding for each figure, of its strangest day; the strangest figure first."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}
-    for each in found:
+    for each in findings:
         groups.setdefault((each.name, each.dimension, each.key), []).append(each)
     strangest = [
         replace(max(group, key=lambda each: abs(each.anomaly.score)), days=len(group))

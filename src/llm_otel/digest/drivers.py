@@ -91,7 +91,7 @@ def changes(
     groups: dict[str, list[Key]] = defaultdict(list)
     for key in {**before, **after}:
         groups[by(key)].append(key)
-    found = [
+    group_changes = [
         Change(
             group,
             sum(before[key].cost for key in keys if key in before),
@@ -100,7 +100,7 @@ def changes(
         )
         for group, keys in groups.items()
     ]
-    return sorted(found, key=lambda change: (-abs(change.amount), change.key))
+    return sorted(group_changes, key=lambda change: (-abs(change.amount), change.key))
 
 
 def add_up(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:

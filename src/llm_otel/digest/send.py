@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from llm_otel import escaping
-from llm_otel.digest import words
+from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
 from llm_otel.digest.render import html, json, markdown
 from llm_otel.digest.render.pictures import pictures
@@ -77,17 +77,17 @@ def _post(digest: Digest, url: str) -> str | None:
 def _notify(digest: Digest, target: str) -> str | None:
     scheme = urlsplit(target).scheme
     notifier = _notifier(target)
-    title = f"LLM digest: {words.period(digest.period)}"
+    title = f"LLM digest: {sentences.period(digest.period)}"
     if scheme in _PAGERS:
         if not digest.anomalies:
             return None
-        text = "\n".join(escaping.plain(words.finding(each)) for each in digest.anomalies)
-        sent = notifier.notify(text, title="Unusual LLM usage", notify_type="warning")
+        text = "\n".join(escaping.plain(sentences.finding(each)) for each in digest.anomalies)
+        success = notifier.notify(text, title="Unusual LLM usage", notify_type="warning")
     elif scheme in _MAIL:
-        sent = _mail(notifier, digest, title)
+        success = _mail(notifier, digest, title)
     else:
-        sent = notifier.notify(markdown.render(digest), title=title, body_format="markdown")
-    return None if sent else "did not take the message"
+        success = notifier.notify(markdown.render(digest), title=title, body_format="markdown")
+    return None if success else "did not take the message"
 
 
 def _mail(notifier: Any, digest: Digest, title: str) -> bool:

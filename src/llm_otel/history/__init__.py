@@ -94,21 +94,21 @@ def _batch(
 ) -> Batch:
     rng = np.random.default_rng([seed, day.number])
     traces = calls / _CALLS_PER_TRACE
-    drawn = []
+    parts = []
     for index, feature in enumerate(world.FEATURES):
         count = int(rng.poisson(traces * feature.share))
-        begun = draw_traces(rng, index, count, day)
-        drawn.append((begun, draw_steps(rng, begun, day)))
-    flat = flatten(rng, drawn)
+        starts = draw_traces(rng, index, count, day)
+        parts.append((starts, draw_steps(rng, starts, day)))
+    flat = flatten(rng, parts)
     flat = flat.only(flat.columns["time"] < until_us)
-    called = calls_table(flat, day)
-    seen = flat.only(flat.trace_ids[:, 0] < round(spans * 256))
+    call_rows = calls_table(flat, day)
+    sampled_spans = flat.only(flat.trace_ids[:, 0] < round(spans * 256))
     tables = {
-        "calls": called,
-        "spans": with_content(rng, spans_table(seen, day), content_per_day),
-        "scores": scores_table(rng, flat, called, day),
-        "outcomes": outcomes_table(rng, flat, called, day),
-        "metrics_hourly": metrics_table(called),
+        "calls": call_rows,
+        "spans": with_content(rng, spans_table(sampled_spans, day), content_per_day),
+        "scores": scores_table(rng, flat, call_rows, day),
+        "outcomes": outcomes_table(rng, flat, call_rows, day),
+        "metrics_hourly": metrics_table(call_rows),
     }
     when = datetime.fromtimestamp(day.start_us / _US, timezone.utc).date()
     return Batch(when, tables)

@@ -30,15 +30,15 @@ def hex_ids(raw: npt.NDArray[np.uint8], prefix: str = "") -> Any:
     return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), data)
 
 
-def words(values: Sequence[str | None], index: Any1, missing: Bools | None = None) -> Any:
-    """`values[index]` as a dictionary array; null where `missing`."""
-    indices = pa.array(index.astype(np.int32), mask=missing)
+def words(values: Sequence[str | None], index: Any1, mask: Bools | None = None) -> Any:
+    """`values[index]` as a dictionary array; null where `mask` is true."""
+    indices = pa.array(index.astype(np.int32), mask=mask)
     return pa.DictionaryArray.from_arrays(indices, pa.array(values, pa.string()))
 
 
-def numbers(values: Any1, missing: Bools | None = None, kind: Any = None) -> Any:
-    """An Arrow array; null where `missing`."""
-    return pa.array(values, type=kind, mask=missing)
+def numbers(values: Any1, mask: Bools | None = None, kind: Any = None) -> Any:
+    """An Arrow array; null where `mask` is true."""
+    return pa.array(values, type=kind, mask=mask)
 
 
 def times(microseconds: Ints) -> Any:
@@ -55,8 +55,8 @@ def joined(*parts: Any) -> Any:
 def pick(rng: np.random.Generator, shares: Sequence[float], size: int) -> Ints:
     """Indices drawn by `shares`, which need not sum to 1."""
     bounds = np.cumsum(np.asarray(shares, dtype=float))
-    drawn = rng.random(size) * bounds[-1]
-    return np.asarray(np.searchsorted(bounds, drawn, side="right"), dtype=np.int64)
+    points = rng.random(size) * bounds[-1]
+    return np.asarray(np.searchsorted(bounds, points, side="right"), dtype=np.int64)
 
 
 def table(schema: pa.Schema, columns: dict[str, Any], rows: int) -> pa.Table:

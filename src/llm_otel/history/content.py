@@ -36,24 +36,26 @@ _TALKS: Final = (
 
 def with_content(rng: np.random.Generator, spans: pa.Table, traces: int) -> pa.Table:
     """`spans` with messages in the chats of up to `traces` traces of the support agent."""
-    wanted = pa.compute.and_(
+    is_support_chat = pa.compute.and_(
         pa.compute.equal(spans.column("feature"), "support-chat"),
         pa.compute.equal(spans.column("operation"), "chat"),
     )
-    rows = np.flatnonzero(wanted.to_numpy())
+    rows = np.flatnonzero(is_support_chat.to_numpy())
     ids = spans.column("trace_id").take(pa.array(rows)).to_pylist()
     picked = list(dict.fromkeys(ids))
     keep = max(1, len(picked) // max(traces, 1))
     talks = {trace: int(rng.integers(0, len(_TALKS))) for trace in picked[::keep]}
     turn: dict[str, int] = {}
-    said: dict[int, tuple[str, str, str]] = {}
+    texts_by_row: dict[int, tuple[str, str, str]] = {}
     for row, trace in zip(rows.tolist(), ids):
         if trace in talks:
             turn[trace] = turn.get(trace, -1) + 1
             tenant = spans.column("tenant_id")[row].as_py()
-            said[row] = _messages(talks[trace], turn[trace], f"A-{int(trace[:5], 16)}", tenant)
+            texts_by_row[row] = _messages(
+                talks[trace], turn[trace], f"A-{int(trace[:5], 16)}", tenant
+            )
     for number, name in enumerate(("input_messages", "output_messages", "system_instructions")):
-        spans = _filled(spans, name, {row: texts[number] for row, texts in said.items()})
+        spans = _filled(spans, name, {row: texts[number] for row, texts in texts_by_row.items()})
     return spans
 
 
@@ -87,8 +89,8 @@ def _messages(talk: int, turn: int, order: str, tenant: str) -> tuple[str, str, 
         for n, each in enumerate((result, {"accepted": True}))
     ]
     history = [_text("user", question.format(order=order))]
-    for done in range(min(turn, 2)):
-        history += [asks[done], answers[done]]
+    for step in range(min(turn, 2)):
+        history += [asks[step], answers[step]]
     last = _text("assistant", answer.format(order=order)) if turn >= 2 else asks[turn]
     instructions = [{"type": "text", "content": _SYSTEM.format(tenant=tenant.title())}]
     reason = "stop" if turn >= 2 else "tool_calls"

@@ -45,10 +45,10 @@ class Spans:
     def __len__(self) -> int:
         return len(self.span_ids)
 
-    def only(self, kept: Any1) -> Spans:
-        """The spans that `kept` marks."""
-        columns = {name: values[kept] for name, values in self.columns.items()}
-        return Spans(columns, self.trace_ids[kept], self.span_ids[kept], self.parent_ids[kept])
+    def only(self, mask: Any1) -> Spans:
+        """The spans that `mask` marks."""
+        columns = {name: values[mask] for name, values in self.columns.items()}
+        return Spans(columns, self.trace_ids[mask], self.span_ids[mask], self.parent_ids[mask])
 
 
 _DEFAULTS: Final[dict[str, Any]] = {
@@ -58,12 +58,12 @@ _DEFAULTS: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-def flatten(rng: np.random.Generator, drawn: list[tuple[Traces, list[dict[str, Any1]]]]) -> Spans:
+def flatten(rng: np.random.Generator, groups: list[tuple[Traces, list[dict[str, Any1]]]]) -> Spans:
     """All steps of all traces of a day, sorted by time."""
     parts: list[dict[str, Any1]] = []
     ids: list[tuple[Any1, Any1, Any1]] = []
     step_number = 0
-    for traces, steps in drawn:
+    for traces, steps in groups:
         trace_ids = rng.integers(0, 256, (len(traces), 16), dtype=np.uint8)
         span_ids = rng.integers(0, 256, (len(steps), len(traces), 8), dtype=np.uint8)
         shape = FEATURES[traces.feature].steps
@@ -200,13 +200,13 @@ def spans_table(spans: Spans, day: Day) -> pa.Table:
 
 
 def _attributes(feature: int, step: world.Step) -> str:
-    said: dict[str, Any] = {semconv.OPERATION_NAME: step.operation}
+    attributes: dict[str, Any] = {semconv.OPERATION_NAME: step.operation}
     if step.operation == semconv.EXECUTE_TOOL:
-        said[semconv.TOOL_NAME] = step.name
+        attributes[semconv.TOOL_NAME] = step.name
     if step.is_call:
-        said[semconv.REQUEST_TEMPERATURE] = 0.2
-        said[semconv.PROMPT_NAME] = FEATURES[feature].prompt
-    return json.dumps(said)
+        attributes[semconv.REQUEST_TEMPERATURE] = 0.2
+        attributes[semconv.PROMPT_NAME] = FEATURES[feature].prompt
+    return json.dumps(attributes)
 
 
 def _response_ids(calls: Spans, unanswered: Any1) -> Any:
@@ -225,12 +225,12 @@ def _tags(channel: Ints, day: Day) -> Any:
 
 
 def _finish_reasons(c: dict[str, Any1], none: Any1) -> Any:
-    told = ~none
+    has_reason = ~none
     reasons = np.where(
         c["status"] == STATUSES.index(semconv.CANCELLED), 2, np.where(c["last"], 0, 1)
     )
-    offsets = np.concatenate([[0], np.cumsum(told)]).astype(np.int32)
-    values = arrays.words(["stop", "tool_calls", semconv.CANCELLED], reasons[told])
+    offsets = np.concatenate([[0], np.cumsum(has_reason)]).astype(np.int32)
+    values = arrays.words(["stop", "tool_calls", semconv.CANCELLED], reasons[has_reason])
     return pa.ListArray.from_arrays(offsets, values.cast(pa.string()))
 
 

@@ -140,9 +140,11 @@ def _costs(base: pa.Table) -> list[pa.Table]:
         pc.fill_null(pc.cast(base.column(name), pa.float64()), 0.0)
         for name in ("input_tokens", "output_tokens")
     )
-    dear = pc.multiply(tokens_out, _OUTPUT_COSTS)
-    both = pc.add(tokens_in, dear)
-    share = pc.if_else(pc.greater(both, 0.0), pc.divide(dear, pc.max_element_wise(both, 1.0)), 0.0)
+    output_weight = pc.multiply(tokens_out, _OUTPUT_COSTS)
+    both = pc.add(tokens_in, output_weight)
+    share = pc.if_else(
+        pc.greater(both, 0.0), pc.divide(output_weight, pc.max_element_wise(both, 1.0)), 0.0
+    )
     of_output = pc.multiply(base.column("cost_usd"), share)
     parts = {
         semconv.INPUT: pc.subtract(base.column("cost_usd"), of_output),
@@ -164,16 +166,16 @@ def _summed(
     over: list[Any] = (
         [([], "count_all")] if column is None else [(column, "sum"), (column, "count")]
     )
-    found = base.group_by(keys, use_threads=False).aggregate(over)
-    size = found.num_rows
-    counts = found.column("count_all" if column is None else f"{column}_count")
-    sums = counts if column is None else found.column(f"{column}_sum")
-    columns: dict[str, Any] = {key: found.column(key) for key in keys}
+    sums = base.group_by(keys, use_threads=False).aggregate(over)
+    size = sums.num_rows
+    counts = sums.column("count_all" if column is None else f"{column}_count")
+    totals = counts if column is None else sums.column(f"{column}_sum")
+    columns: dict[str, Any] = {key: sums.column(key) for key in keys}
     columns |= {name: pa.array([value] * size, pa.string()) for name, value in labels.items()}
     columns |= {
         "metric": pa.array([metric.name] * size, pa.string()),
         "instrument": pa.array([metric.kind] * size, pa.string()),
-        "sum": sums,
+        "sum": totals,
         "count": counts if metric.kind == "histogram" else None,
     }
     whole = arrays.table(METRICS.schema, _flat(columns), size)

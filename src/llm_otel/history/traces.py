@@ -62,9 +62,9 @@ class Traces:
 
 
 def draw_traces(rng: np.random.Generator, index: int, count: int, day: Day) -> Traces:
-    """When `count` traces of a feature began, and for whom."""
+    """When `count` traces of a feature began, and for which user."""
     feature = world.FEATURES[index]
-    hours = world.OFFICE_HOURS if feature.working else (1.0,) * 24
+    hours = world.OFFICE_HOURS if feature.follows_office_hours else (1.0,) * 24
     hour = pick(rng, hours, count)
     start = day.start_us + hour * 3600 * _US + (rng.random(count) * 3600 * _US).astype(np.int64)
     tenant = pick(rng, [1 / (n + 1) ** 0.9 for n in range(len(world.TENANTS))], count)
@@ -126,9 +126,9 @@ def draw_call(
     input_tokens, output_tokens = _tokens(rng, feature, day, model, chats, embeds)
     hit = day.incident & _IN_INCIDENT[model] & _in_incident(traces.start_us, day)
     status, error = _errors(rng, hit)
-    answered = (status != _ERROR) | (rng.random(size) < 0.12)
-    input_tokens = input_tokens * answered
-    output_tokens = np.where(status == _ERROR, output_tokens // 3, output_tokens) * answered
+    is_answered = (status != _ERROR) | (rng.random(size) < 0.12)
+    input_tokens = input_tokens * is_answered
+    output_tokens = np.where(status == _ERROR, output_tokens // 3, output_tokens) * is_answered
     cached = (rng.random(size) < 0.55) & (input_tokens > 1024)
     cache_read = (input_tokens * _CACHE_SHARE[model] * cached).astype(np.int64)
     retries = (rng.random(size) < np.where(hit, 0.45, world.RETRY_RATE)).astype(np.int64)
@@ -159,8 +159,8 @@ def draw_call(
 def _models(rng: np.random.Generator, feature: Feature, size: int, embeds: bool) -> Ints:
     if embeds:
         return np.full(size, world.EMBEDDER, dtype=np.int64)
-    chosen = np.array([world.MODEL_NAMES.index(name) for name in feature.models])
-    return chosen[pick(rng, list(feature.models.values()), size)]
+    choices = np.array([world.MODEL_NAMES.index(name) for name in feature.models])
+    return choices[pick(rng, list(feature.models.values()), size)]
 
 
 def _tokens(

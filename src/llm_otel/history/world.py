@@ -91,7 +91,7 @@ class Feature:
         input_tokens, output_tokens: Medians of a chat call.
         prompt: Name of its prompt template.
         outcome: (kind, part of traces that report one, success rate, median value in USD).
-        working: Follows office hours; else it runs evenly, as batches do.
+        follows_office_hours: Else it runs evenly, as batches do.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Feature:
     output_tokens: float
     prompt: str
     outcome: tuple[str, float, float, float] | None = None
-    working: bool = True
+    follows_office_hours: bool = True
 
 
 FEATURES: Final = (
@@ -115,7 +115,7 @@ FEATURES: Final = (
             1900, 210, "grounded-answer", ("answer_accepted", 0.25, 0.71, 0.12)),
     Feature("summarise", "batch-worker", 0.2, _SINGLE,
             {"gpt-5-mini": 0.5, "llama-3.3-70b-versatile": 0.5},
-            1150, 260, "summarise-document", None, working=False),
+            1150, 260, "summarise-document", None, follows_office_hours=False),
     Feature("code-review", "assistant-api", 0.1, _SINGLE,
             {"gpt-5": 0.6, "claude-sonnet-4-5": 0.4},
             3600, 620, "review-diff", ("suggestion_merged", 0.3, 0.46, 2.4)),
@@ -124,7 +124,7 @@ FEATURES: Final = (
             520, 310, "draft-reply", ("draft_sent", 0.4, 0.77, 0.2)),
     Feature("contract-check", "batch-worker", 0.05, _SINGLE,
             {"acme-legal-7b": 0.4, "claude-sonnet-4-5": 0.6},
-            4200, 450, "check-clauses", None, working=False),
+            4200, 450, "check-clauses", None, follows_office_hours=False),
 )  # fmt: skip
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
 

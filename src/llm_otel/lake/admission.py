@@ -50,12 +50,12 @@ class Admission:
 
     Attributes:
         request: The request without the records that are refused.
-        refused: How many were refused, by kind.
+        refusals: How many were refused, by kind.
         reason: How many and why, for the sender; empty where nothing was refused.
     """
 
     request: Any
-    refused: Counter[str]
+    refusals: Counter[str]
     reason: str
 
 
@@ -74,26 +74,26 @@ def window(now: int, days: int | None) -> Window:
 def admit(signal: int, request: Any, window: Window) -> Admission:
     """Sort the records of a request; the request itself stays as it is."""
     fault = _FAULTS[signal]
-    refused = Counter(
+    refusals = Counter(
         kind
         for records in _lists(signal, request)
         for record in records
         if (kind := fault(record, window)) is not None
     )
-    if not refused:
-        return Admission(request, refused, "")
-    kept = type(request)()
-    kept.CopyFrom(request)
-    for records in _lists(signal, kept):
+    if not refusals:
+        return Admission(request, refusals, "")
+    remainder = type(request)()
+    remainder.CopyFrom(request)
+    for records in _lists(signal, remainder):
         good = [record for record in records if fault(record, window) is None]
         if len(good) < len(records):
-            taken = [type(record).FromString(record.SerializeToString()) for record in good]
+            copies = [type(record).FromString(record.SerializeToString()) for record in good]
             del records[:]
-            records.extend(taken)
+            records.extend(copies)
     noun = _NOUNS[signal]
     times = {"oldest": _utc(window.oldest), "now": _utc(window.now)}
-    reasons = (f"{n} {_REASONS[kind].format(**times)}" for kind, n in refused.items())
-    return Admission(kept, refused, f"refused {noun}: {'; '.join(reasons)}")
+    reasons = (f"{n} {_REASONS[kind].format(**times)}" for kind, n in refusals.items())
+    return Admission(remainder, refusals, f"refused {noun}: {'; '.join(reasons)}")
 
 
 def _span(span: Any, window: Window) -> str | None:

@@ -17,9 +17,9 @@ from llm_otel.lake.decode.metrics import Metrics
 from llm_otel.lake.decode.names.agents import MARKERS
 from llm_otel.lake.decode.series import Series
 from llm_otel.lake.decode.traces import decode
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.deduplication import StoredKeys
+from llm_otel.lake.delta import TableStore
 from llm_otel.lake.refusals import Refusals
-from llm_otel.lake.seen import Seen
 from llm_otel.lake.segment import Record
 from llm_otel.lake.state import States
 
@@ -37,30 +37,30 @@ class Batches:
     """
 
     def __init__(
-        self, path: Path, tables: dict[str, Stored], created: int, refusals: Refusals
+        self, path: Path, tables: dict[str, TableStore], created: int, refusals: Refusals
     ) -> None:
         self._path = path
         self._refusals = refusals
         self._tables = tables
         self._created = created
         self._states = States(path / "state")
-        self._seen = {name: Seen(tables[name]) for name in ("spans", *EVENT_TABLES)}
+        self._stored_keys = {name: StoredKeys(tables[name]) for name in ("spans", *EVENT_TABLES)}
         self._series = Series(created)
 
     def last(self) -> int:
         """The newest segment that any table holds; -1 for none."""
-        return max(stored.done(APPLICATION) for stored in self._tables.values())
+        return max(store.done(APPLICATION) for store in self._tables.values())
 
     def resume(self, pending: set[int]) -> None:
         """Begin from what is stored; `pending` are the segments still in the log."""
-        done = self._tables["metrics_hourly"].done(APPLICATION)
-        state = self._states.load(lambda n: n <= done or n not in pending)
+        newest = self._tables["metrics_hourly"].done(APPLICATION)
+        state = self._states.load(lambda n: n <= newest or n not in pending)
         self._series = Series(self._created)
         if state is None:
             self._series.lost_before = time.time_ns()
         self._series.load(state or [])
-        for seen in self._seen.values():
-            seen.forget()
+        for keys in self._stored_keys.values():
+            keys.forget()
 
     def store(self, segment: int, records: Sequence[Record]) -> None:
         """Put the rows of `records` into the tables. Safe to repeat until it returns."""
@@ -72,7 +72,7 @@ class Batches:
         if self._done("spans", segment):
             return
         traces = [(record, record.body) for record in records if record.signal == TRACES]
-        traces += self._told_by_events(segment, records)
+        traces += self._spans_of_events(segment, records)
         if not traces:
             return
         spans, calls, of_call = decode(
@@ -80,25 +80,25 @@ class Batches:
             lambda number: self._set_aside(segment, traces[number][0]),
             self._refusals,
         )
-        fresh = self._seen["spans"].fresh(spans)
+        fresh = self._stored_keys["spans"].fresh(spans)
         self._append("calls", segment, calls.filter(pa.array(fresh[of_call])))
         self._append("spans", segment, spans.filter(pa.array(fresh)))
 
-    def _told_by_events(
+    def _spans_of_events(
         self, segment: int, records: Sequence[Record]
     ) -> list[tuple[Record, bytes]]:
         """Requests to a provider that events tell of, as requests with spans."""
-        made: list[tuple[Record, bytes]] = []
+        requests: list[tuple[Record, bytes]] = []
 
         def add(request: Any, record: Record) -> None:
             spans = agent_events.spans_of(request, record.received)
             if spans is not None:
-                made.append((record, spans.SerializeToString()))
+                requests.append((record, spans.SerializeToString()))
 
         for record in records:
             if record.signal == LOGS and any(marker in record.body for marker in MARKERS):
                 self._guarded(segment, record, add, record)
-        return made
+        return requests
 
     def _events(self, segment: int, records: Sequence[Record]) -> None:
         logs = Logs(self._refusals)
@@ -108,16 +108,18 @@ class Batches:
         for name, rows in logs.rows.items():
             if rows and not self._done(name, segment):
                 table = columns(rows, self._tables[name].table.schema)
-                self._append(name, segment, table.filter(pa.array(self._seen[name].fresh(table))))
+                self._append(
+                    name, segment, table.filter(pa.array(self._stored_keys[name].fresh(table)))
+                )
 
     def _metrics(self, segment: int, records: Sequence[Record]) -> None:
-        reported = [record for record in records if record.signal == METRICS]
-        if not reported or self._done("metrics_hourly", segment):
+        points = [record for record in records if record.signal == METRICS]
+        if not points or self._done("metrics_hourly", segment):
             return
         # On a copy: where the commit fails, the segment comes again and must find the state before.
         series = self._series.copy()
         metrics = Metrics(series, self._refusals)
-        for record in reported:
+        for record in points:
             series.arrive(record.received)
             self._guarded(segment, record, metrics.add)
         rows = columns(metrics.rows(), self._tables["metrics_hourly"].table.schema)
@@ -132,8 +134,8 @@ class Batches:
         if rows.num_rows == 0 or self._done(name, segment):
             return
         self._tables[name].append(rows, APPLICATION, segment)
-        if name in self._seen:
-            self._seen[name].add(rows)
+        if name in self._stored_keys:
+            self._stored_keys[name].add(rows)
 
     def _guarded(self, segment: int, record: Record, add: Any, *arguments: Any) -> None:
         """One request that cannot be decoded does not hold up the others."""

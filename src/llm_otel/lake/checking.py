@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llm_otel.lake import segment, state
-from llm_otel.lake.about import ABOUT, parsed
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.delta import TableStore
 from llm_otel.lake.failures import first_line
-from llm_otel.lake.log import Log
+from llm_otel.lake.manifest import MANIFEST, parse_manifest
 from llm_otel.lake.rebuild import aside, unnamed
 from llm_otel.lake.schema import TABLES
 from llm_otel.lake.state import States
+from llm_otel.lake.wal import WriteAheadLog
 from llm_otel.lake.writer import Writer
 
 
@@ -25,13 +25,13 @@ def check(path: Path) -> Iterator[str]:
 
     A lake that is being written may be checked: what is under way is not damaged.
     """
-    yield from _check_about(path)
+    yield from _check_manifest(path)
     yield from _check_state(path)
     yield from _check_log(path)
     for table in TABLES.values():
-        stored = Stored(path, table)
-        yield from stored.log_problems()
-        for file, _, reason in stored.problems():
+        store = TableStore(path, table)
+        yield from store.log_problems()
+        for file, _, reason in store.problems():
             yield f"{file}: {reason}"
 
 
@@ -46,7 +46,7 @@ def _check_state(path: Path) -> Iterator[str]:
 
 
 def _check_log(path: Path) -> Iterator[str]:
-    for _, file in Log.segments(path / "log"):
+    for _, file in WriteAheadLog.segments(path / "log"):
         try:
             data = file.read_bytes()
         except FileNotFoundError:
@@ -65,31 +65,31 @@ def repair(path: Path) -> Iterator[str]:
     Raises:
         ConfigError: Another process writes the lake.
     """
-    about = list(_check_about(path))
+    manifest_problems = list(_check_manifest(path))
     broken = {
         name: lines
         for name, table in TABLES.items()
-        if (lines := Stored(path, table).log_problems())
+        if (lines := TableStore(path, table).log_problems())
     }
     with Writer(path) as writer:  # writes damaged logs of tables and `lake.json` anew
-        for line in about:
-            yield f"{line}: kept as {ABOUT}.damaged, and written anew"
+        for line in manifest_problems:
+            yield f"{line}: kept as {MANIFEST}.damaged, and written anew"
         for name, lines in broken.items():
             yield f"{'; '.join(lines)}: the log of the table {name} was written anew"
         yield from _repair_state(path)
         yield from _repair_log(path)
-        for stored in writer.tables.values():
-            yield from _repair_files(stored)
+        for store in writer.tables.values():
+            yield from _repair_files(store)
 
 
-def _check_about(path: Path) -> Iterator[str]:
+def _check_manifest(path: Path) -> Iterator[str]:
     """A line where `lake.json` is damaged."""
     try:
-        parsed(path / ABOUT)
+        parse_manifest(path / MANIFEST)
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        yield f"{path / ABOUT}: {first_line(error)}"
+        yield f"{path / MANIFEST}: {first_line(error)}"
 
 
 def _repair_state(path: Path) -> Iterator[str]:
@@ -97,33 +97,33 @@ def _repair_state(path: Path) -> Iterator[str]:
         try:
             state.read(file)
         except (OSError, ValueError) as error:
-            kept = state.set_aside(file)
+            copy = state.set_aside(file)
             yield (
-                f"{file}: {first_line(error)}: kept as {kept.name}; metric series count from "
+                f"{file}: {first_line(error)}: kept as {copy.name}; metric series count from "
                 "their next point on"
             )
 
 
 def _repair_log(path: Path) -> Iterator[str]:
-    for _, file in Log.segments(path / "log"):
+    for _, file in WriteAheadLog.segments(path / "log"):
         before = set(file.parent.glob("*.damaged"))
         records = segment.recover(file)
-        kept = sorted(set(file.parent.glob("*.damaged")) - before)
-        if kept:
+        copies = sorted(set(file.parent.glob("*.damaged")) - before)
+        if copies:
             segment.rewrite(file, records)
-            names = ", ".join(each.name for each in kept)
+            names = ", ".join(each.name for each in copies)
             yield f"{file}: kept {names} beside it; {len(records)} requests can be read"
 
 
-def _repair_files(stored: Stored) -> Iterator[str]:
-    problems = list(stored.problems())
+def _repair_files(store: TableStore) -> Iterator[str]:
+    problems = list(store.problems())
     if not problems:
         return
-    others = {stored.path / name for name in unnamed(stored.path)}
+    others = {store.path / name for name in unnamed(store.path)}
     for file, size, reason in problems:
         if file.exists():
-            kept = aside(stored.path, file.relative_to(stored.path).as_posix())
-            yield f"{file}: {reason}: kept as {kept}"
+            copy = aside(store.path, file.relative_to(store.path).as_posix())
+            yield f"{file}: {reason}: kept as {copy}"
             continue
         # The name may be what is damaged.
         same = [
@@ -134,8 +134,8 @@ def _repair_files(stored: Stored) -> Iterator[str]:
             same[0].rename(file)
             yield f"{file}: {reason}: it was there as {same[0].name}"
         else:
-            yield f"{file}: {reason}: taken out of the table {stored.table.name}"
+            yield f"{file}: {reason}: taken out of the table {store.table.name}"
     for other in sorted(others):
-        kept = aside(stored.path, other.relative_to(stored.path).as_posix())
-        yield f"{other}: no entry of the log names it: kept as {kept}"
-    stored.forget_missing()
+        copy = aside(store.path, other.relative_to(store.path).as_posix())
+        yield f"{other}: no entry of the log names it: kept as {copy}"
+    store.forget_missing()

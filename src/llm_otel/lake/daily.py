@@ -13,7 +13,7 @@ Files = Mapping[str, Mapping[date, list[str]]]
 
 DAY: Final = timedelta(days=1)
 
-Found = TypeVar("Found")
+Finding = TypeVar("Finding")
 
 
 # A finding that takes long is used for so many times as long as it took, at most so many seconds,
@@ -24,13 +24,13 @@ _STALE_S: Final = 30.0
 
 
 @dataclass(frozen=True)
-class _Kept(Generic[Found]):
+class _Cached(Generic[Finding]):
     state: list[str]
-    found: Found
+    finding: Finding
     until: float
 
 
-class Daily(Generic[Found]):
+class Daily(Generic[Finding]):
     """One finding for each day.
 
     Args:
@@ -39,35 +39,35 @@ class Daily(Generic[Found]):
 
     def __init__(self, *tables: str) -> None:
         self._tables = tables
-        self._kept: dict[date, _Kept[Found]] = {}
+        self._cache: dict[date, _Cached[Finding]] = {}
 
     def of(
-        self, files: Files, day: date, around: Iterable[date], find: Callable[[], Found]
-    ) -> Found:
+        self, files: Files, day: date, around: Iterable[date], find: Callable[[], Finding]
+    ) -> Finding:
         """The finding about a day: found again when the files of the days `around` change, or a
         little later where that takes long."""
         state = [f for each in around for name in self._tables for f in files[name].get(each, ())]
-        kept = self._kept.get(day)
+        cached = self._cache.get(day)
         now = time.monotonic()
-        if kept is not None and (kept.state == state or now < kept.until):
-            return kept.found
+        if cached is not None and (cached.state == state or now < cached.until):
+            return cached.finding
         self._forget(files)
-        found = find()
+        finding = find()
         took = time.monotonic() - now
         late = min(_RATIO * took, _STALE_S) if took > _QUICK_S else 0.0
-        self._kept[day] = _Kept(state, found, now + took + late)
-        return found
+        self._cache[day] = _Cached(state, finding, now + took + late)
+        return finding
 
     def drop(self, day: date) -> None:
         """Forget the finding about a day."""
-        self._kept.pop(day, None)
+        self._cache.pop(day, None)
 
     def _forget(self, files: Files) -> None:
         """Drop the findings about days that are no longer kept."""
         for day in [
-            each for each in self._kept if not any(each in table for table in files.values())
+            each for each in self._cache if not any(each in table for table in files.values())
         ]:
-            del self._kept[day]
+            del self._cache[day]
 
 
 def within(table: Mapping[date, list[str]], first: date | None, last: date | None) -> list[date]:

@@ -63,7 +63,7 @@ def properties(table: Table) -> WriterProperties:
     )
 
 
-class Stored:
+class TableStore:
     """One table of the lake on disk. Not for several threads at once."""
 
     def __init__(self, root: Path, table: Table, *, create: bool = False) -> None:
@@ -193,13 +193,13 @@ class Stored:
         if delta is not None and version != self._listed:
             actions = pa.table(delta.get_add_actions(flatten=True))
             days: dict[date, list[tuple[str, int]]] = {}
-            wanted = (f"partition.{DAY}", "path", "size_bytes")
-            for day, path, size in zip(*(actions[name].to_pylist() for name in wanted)):
+            columns = (f"partition.{DAY}", "path", "size_bytes")
+            for day, path, size in zip(*(actions[name].to_pylist() for name in columns)):
                 days.setdefault(_date(day), []).append((path, size))
             self._days = dict(sorted(days.items()))
-            listed = {path for files in days.values() for path, _ in files}
-            self._problems = {path: self._problems[path] for path in self._problems.keys() & listed}
-            self._whole &= listed
+            paths = {path for files in days.values() for path, _ in files}
+            self._problems = {path: self._problems[path] for path in self._problems.keys() & paths}
+            self._whole &= paths
         elif delta is None:
             self._days = {}
         self._listed = version
@@ -332,8 +332,8 @@ class Stored:
             self.path.mkdir(parents=True, exist_ok=True)
             create(self.path, self.table)
             return
-        known = {field.name for field in delta.schema().fields}
-        added = [field for field in self.table.schema if field.name not in known]
+        names = {field.name for field in delta.schema().fields}
+        added = [field for field in self.table.schema if field.name not in names]
         if added:
             fields = DeltaSchema.from_arrow(pa.schema(added)).fields
             delta.alter.add_columns(fields)
@@ -374,12 +374,12 @@ class Stored:
 def _by_day(rows: pa.Table, time: str) -> Iterator[tuple[pa.Scalar, pa.Table]]:
     """The rows of each day; by one sort, as a request may hold thousands of days."""
     days = pc.cast(rows[time], pa.date32())
-    found = pc.value_counts(days).sort("ascending")
-    if len(found) == 1:
-        yield found.field("values")[0], rows
+    counts = pc.value_counts(days).sort("ascending")
+    if len(counts) == 1:
+        yield counts.field("values")[0], rows
         return
     rows, start = rows.take(pc.sort_indices(days)), 0
-    for day, count in zip(found.field("values"), found.field("counts").to_pylist()):
+    for day, count in zip(counts.field("values"), counts.field("counts").to_pylist()):
         yield day, rows.slice(start, count)
         start += count
 

@@ -36,13 +36,13 @@ class Replay:
 
     Attributes:
         files: The files of the newest version, below the table's folder.
-        named: Every file that an entry names, of older versions too.
+        paths: Every file that an entry names, of older versions too.
         transactions: The newest transaction of each application.
         damage: A sentence for each file of the log that cannot be read as it is.
     """
 
     files: set[str] = field(default_factory=set)
-    named: set[str] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
     transactions: dict[str, int] = field(default_factory=dict)
     damage: list[str] = field(default_factory=list)
 
@@ -50,13 +50,13 @@ class Replay:
         """Take an action over; one of a checkpoint has None for what it is not."""
         if file := action.get("add"):
             self.files.add(file["path"])
-            self.named.add(file["path"])
+            self.paths.add(file["path"])
         if file := action.get("remove"):
             self.files.discard(file["path"])
-            self.named.add(file["path"])
-        if done := action.get("txn"):
-            newest = max(self.transactions.get(done["appId"], -1), done["version"])
-            self.transactions[done["appId"]] = newest
+            self.paths.add(file["path"])
+        if transaction := action.get("txn"):
+            newest = max(self.transactions.get(transaction["appId"], -1), transaction["version"])
+            self.transactions[transaction["appId"]] = newest
 
 
 def damage(table: Path) -> list[str]:
@@ -107,7 +107,7 @@ def replay(table: Path) -> Replay:
             windows.append((since, _time(entries.get(version + 1), float("inf"))))
     for path in table.glob("day=*/*.parquet"):
         name = path.relative_to(table).as_posix()
-        if name in state.named:
+        if name in state.paths:
             continue
         at = path.stat().st_mtime
         appended = _APPENDED.fullmatch(path.name) and any(a <= at <= b for a, b in windows)

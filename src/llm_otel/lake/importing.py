@@ -71,11 +71,11 @@ def import_file(ingest: Ingest, path: Path, progress: Callable[[int], None]) -> 
                     if line is None:
                         raise BadPayload(f"it is longer than {LONGEST_LINE >> 20} MiB")
                     if line.strip():
-                        done, refused = _accept(ingest, line)
-                        waiting.append(done)
+                        durable, refusal = _accept(ingest, line)
+                        waiting.append(durable)
                         result.requests += 1
-                        if refused and len(result.wrong) < _NAMED:
-                            result.wrong.append(f"{path}, line {number}: {refused}")
+                        if refusal and len(result.wrong) < _NAMED:
+                            result.wrong.append(f"{path}, line {number}: {refusal}")
                 except BadPayload as exc:
                     result.leave_out(f"{path}, line {number}, is left out: {exc}")
                 if len(waiting) >= _WAITING:
@@ -83,8 +83,8 @@ def import_file(ingest: Ingest, path: Path, progress: Callable[[int], None]) -> 
                 progress(raw.tell())
         except _Broken as exc:
             result.leave_out(f"{path}, line {number + 1}, is left out, and what follows: {exc}")
-    for done in waiting:
-        done.result()
+    for durable in waiting:
+        durable.result()
     if result.left_out > len(result.wrong):
         result.wrong.append(
             f"{path}: {result.left_out - len(result.wrong)} more lines are left out."

@@ -18,10 +18,10 @@ from llm_otel.closing import Closing
 from llm_otel.lake.admission import Window, window
 from llm_otel.lake.batch import Batches
 from llm_otel.lake.failures import first_line
-from llm_otel.lake.log import Log, LogFull
+from llm_otel.lake.maintenance import KEEP_ALL, Maintenance, Retention
 from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.segment import Record, recover
-from llm_otel.lake.upkeep import KEEP_ALL, Retention, Upkeep
+from llm_otel.lake.wal import LogFull, WriteAheadLog
 from llm_otel.lake.writer import Writer
 
 _logger = logging.getLogger("llm_otel.lake")
@@ -94,19 +94,19 @@ class Ingest(Closing):
         self.limits = limits
         self.refusals = Refusals()
         self._folder = self.writer.path / "log"
-        self._left = Log.segments(self._folder)
+        self._left = WriteAheadLog.segments(self._folder)
         self._batches = Batches(
             self.writer.path, self.writer.tables, self.writer.created, self.refusals
         )
         newest = max([number for number, _ in self._left], default=-1)
         first = max(newest, self._batches.last()) + 1
-        self._log: Log[Record] = Log(self._folder, first, limits.flush_bytes)
+        self._log: WriteAheadLog[Record] = WriteAheadLog(self._folder, first, limits.flush_bytes)
         self._pending = 0
         self._checked = 0.0
         self._disk: str | None = None
         self._wake = threading.Condition()
         self._closing = False
-        self._asked = self._served = 0
+        self._flush_requests = self._flushes = 0
         self._gave_up = False
         # Since when (monotonic) a batch cannot be stored, and why; since when one is being stored.
         self._failing_since: float | None = None
@@ -115,23 +115,23 @@ class Ingest(Closing):
         self._thread = threading.Thread(target=self._run, name="llm-otel-lake", daemon=True)
         self._thread.start()
         self._retention = retention
-        self._upkeep = Upkeep(self.writer.path, retention)
+        self._maintenance = Maintenance(self.writer.path, retention)
 
     def problem(self) -> str | None:
         """Why nothing can be acknowledged or stored, as a sentence; None where all is well."""
         if not self._thread.is_alive() and not self._closing:
             return f"the thread that writes the lake has ended: {self._failure or 'start it again'}"
         now = time.monotonic()
-        failing, storing = self._failing_since, self._storing_since
-        if failing is not None and now - failing > _FAILING_S:
-            return f"the lake cannot be written for {now - failing:.0f} s: {self._failure}"
-        if storing is not None and now - storing > _HANGING_S:
-            return f"a batch is being written for {now - storing:.0f} s: is the disk stuck?"
+        failing_since, storing_since = self._failing_since, self._storing_since
+        if failing_since is not None and now - failing_since > _FAILING_S:
+            return f"the lake cannot be written for {now - failing_since:.0f} s: {self._failure}"
+        if storing_since is not None and now - storing_since > _HANGING_S:
+            return f"a batch is being written for {now - storing_since:.0f} s: is the disk stuck?"
         return self._log.problem() or self._disk_problem()
 
     def unstored(self) -> list[Path]:
         """The segments of the log that are durable and not rows yet."""
-        return [path for _, path in Log.segments(self._folder) if path.stat().st_size]
+        return [path for _, path in WriteAheadLog.segments(self._folder) if path.stat().st_size]
 
     def window(self) -> Window:
         """The times of records that the lake takes now."""
@@ -150,7 +150,7 @@ class Ingest(Closing):
             raise Busy("too much waits to be stored: send again later", 1)
         record = Record(signal, time.time_ns(), body)
         try:
-            done = self._log.append(record, record)
+            durable = self._log.append(record, record)
         except LogFull as error:
             raise Busy(
                 f"{error}; free some space or choose another folder", 30, full=True
@@ -159,7 +159,7 @@ class Ingest(Closing):
             self._pending += len(body)
             if self._pending >= self.limits.flush_bytes:
                 self._wake.notify()
-        return done
+        return durable
 
     def flush(self, timeout: float = 60.0) -> None:
         """Wait until all that was accepted before is in the tables.
@@ -168,13 +168,13 @@ class Ingest(Closing):
             TimeoutError: it took longer than `timeout` seconds, or cannot be.
         """
         with self._wake:
-            self._asked += 1
-            ticket = self._asked
+            self._flush_requests += 1
+            ticket = self._flush_requests
             self._wake.notify_all()
             self._wake.wait_for(
-                lambda: self._served >= ticket or not self._thread.is_alive(), timeout
+                lambda: self._flushes >= ticket or not self._thread.is_alive(), timeout
             )
-            if self._served < ticket:
+            if self._flushes < ticket:
                 reason = self.problem() or f"it takes longer than {timeout} s"
                 raise TimeoutError(f"the lake did not store all: {reason}")
 
@@ -186,13 +186,13 @@ class Ingest(Closing):
         with self._wake:
             self._closing = True
             self._wake.notify_all()
-        self._upkeep.end()
+        self._maintenance.end()
         self._thread.join(_CLOSE_S)
         if self._thread.is_alive():
             # It may still write: nothing is taken from under it, and the lock ends with it.
             _logger.warning("The lake does not end: %s", "a batch is still being written")
             return
-        self._upkeep.close()
+        self._maintenance.close()
         self._log.close()
         self.writer.close()
 
@@ -237,9 +237,11 @@ class Ingest(Closing):
             except OSError as error:
                 if error.errno in _PASSING:
                     raise
-                kept = path.with_suffix(".damaged")
-                path.replace(kept)
-                _logger.warning("The log %s cannot be read (%s) and is kept", kept, error.strerror)
+                damaged = path.with_suffix(".damaged")
+                path.replace(damaged)
+                _logger.warning(
+                    "The log %s cannot be read (%s) and is kept", damaged, error.strerror
+                )
 
         return self._tries(f"The log {path} could not be read", load) and self._store(
             number, records
@@ -250,10 +252,10 @@ class Ingest(Closing):
         while True:
             with self._wake:
                 self._wake.wait_for(self._due, self.limits.flush_s)
-                closing, asked = self._closing, self._asked
+                closing, ticket = self._closing, self._flush_requests
             if self._flush(last=closing):
                 with self._wake:
-                    self._served = asked
+                    self._flushes = ticket
                     self._wake.notify_all()
             # `_flush` may have been asked to give up after `closing` was looked at.
             if closing or self._gave_up:
@@ -261,14 +263,14 @@ class Ingest(Closing):
 
     def _due(self) -> bool:
         due = self._pending >= self.limits.flush_bytes
-        return due or self._closing or self._asked > self._served
+        return due or self._closing or self._flush_requests > self._flushes
 
     def _flush(self, *, last: bool) -> bool:
         """Store all that is in the log by now; whether it could."""
         newest, segment = self._log.segment, -1
         try:
-            while segment < newest and (taken := self._log.take()) is not None:
-                segment, records = taken
+            while segment < newest and (batch := self._log.take()) is not None:
+                segment, records = batch
                 if not self._store(segment, records):
                     return False
                 with self._wake:

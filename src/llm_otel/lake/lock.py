@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llm_otel.errors import ConfigError
-from llm_otel.lake.about import ABOUT
+from llm_otel.lake.manifest import MANIFEST
 
 try:
     import fcntl
@@ -63,7 +63,7 @@ def _private(folder: Path) -> None:
         folder.mkdir(mode=0o700)
     except FileExistsError:
         mode = folder.stat().st_mode
-        if not (folder / ABOUT).exists():
+        if not (folder / MANIFEST).exists():
             mode &= ~stat.S_IRWXG
         with suppress(PermissionError):  # another user's, who decides
             folder.chmod(stat.S_IMODE(mode) & ~stat.S_IRWXO)

@@ -237,12 +237,12 @@ class Metering:
     def __init__(self, database: duckdb.DuckDBPyConnection, requests: Requests) -> None:
         self._database = database
         self._requests = requests
-        self._found: Daily[Unmetered] = Daily(CALLS.name, SPANS.name, METRICS.name)
+        self._findings: Daily[Unmetered] = Daily(CALLS.name, SPANS.name, METRICS.name)
 
     def unmetered(self, files: Files, first: date | None, last: date | None) -> Unmetered:
         """Of the days from `first` to `last`."""
         days = [
-            self._found.of(files, day, _around(day), partial(self._find, files, day))
+            self._findings.of(files, day, _around(day), partial(self._find, files, day))
             for day in within(files[CALLS.name], first, last)
         ]
         days = days or [self._find(files, date.min)]
@@ -265,8 +265,10 @@ class Metering:
             # Those that ended on the day may have begun on the one before.
             self._requests.put_view(cursor, files, day - DAY, day)
             cursor.execute(_JUDGED)
-            sent = [file for each in (day - DAY, day) for file in files[CALLS.name].get(each, ())]
-            cursor.execute(_AS_SENT.replace("{calls}", views.rows(CALLS, sent)))
+            call_files = [
+                file for each in (day - DAY, day) for file in files[CALLS.name].get(each, ())
+            ]
+            cursor.execute(_AS_SENT.replace("{calls}", views.rows(CALLS, call_files)))
             twice = cursor.sql(_TWICE, params={"day": day}).to_arrow_table()
         return Unmetered(senders, above, twice.cast(_NOTHING_TWICE.schema))
 

@@ -289,10 +289,10 @@ def _nearest_known(column: str) -> str:
     return f'arg_min(a."{column}", level) FILTER (a."{column}" IS NOT NULL) AS "{column}"'
 
 
-def _nearest(known: str, *columns: str) -> str:
-    """SQL of some columns of the nearest call above of which `known` holds."""
+def _nearest(condition: str, *columns: str) -> str:
+    """SQL of some columns of the nearest call above of which `condition` holds."""
     packed = ", ".join(f"{name} := a.{name}" for name in columns)
-    return f"arg_min(struct_pack({packed}), level) FILTER (whole AND {known})"
+    return f"arg_min(struct_pack({packed}), level) FILTER (whole AND {condition})"
 
 
 # What the calls above know, by the call that takes it over.

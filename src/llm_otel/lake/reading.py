@@ -14,9 +14,9 @@ import duckdb
 
 from llm_otel.errors import ConfigError
 from llm_otel.lake import views
-from llm_otel.lake.about import read_about
 from llm_otel.lake.daily import Files, within
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.delta import TableStore
+from llm_otel.lake.manifest import read_manifest
 from llm_otel.lake.metering import Metering, Unmetered
 from llm_otel.lake.requests import Requests
 from llm_otel.lake.schema import CALLS, OUTCOMES, SCORES, TABLES
@@ -105,12 +105,12 @@ class Lake:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
-        read_about(path)
+        read_manifest(path)
         self._lock = threading.Lock()
         self._closed = _database()
         _shut(self._closed, self.path)
         self._opened: duckdb.DuckDBPyConnection | None = None
-        self._stored = {name: Stored(self.path, table) for name, table in TABLES.items()}
+        self._stores = {name: TableStore(self.path, table) for name, table in TABLES.items()}
         self._requests = Requests(self._closed, self.path)
         self._metering = Metering(self._closed, self._requests)
         self._verdicts = Verdicts(self._closed, self._requests)
@@ -118,7 +118,7 @@ class Lake:
     def damaged(self) -> int:
         """Files that are known to be damaged, which every query leaves out."""
         with self._lock:
-            return sum(map(len, (stored.damaged_files() for stored in self._stored.values())))
+            return sum(map(len, (store.damaged_files() for store in self._stores.values())))
 
     def exclude_damaged(self, error: Exception | None = None) -> bool:
         """Read every file, after a query failed; whether one is damaged, which later queries leave
@@ -140,7 +140,8 @@ class Lake:
         is asked. It may also read other files, and join with them.
         """
         return Connection(
-            self._open().cursor(), lambda own, seen: self._put_views(own, since, until, seen)
+            self._open().cursor(),
+            lambda own, previous: self._put_views(own, since, until, previous),
         )
 
     def snapshot(self, since: When = None, until: When = None) -> duckdb.DuckDBPyConnection:
@@ -189,24 +190,24 @@ class Lake:
         connection: duckdb.DuckDBPyConnection,
         since: When,
         until: When,
-        seen: Files | None = None,
+        previous: Files | None = None,
         names: Collection[str] = TABLES.keys(),
     ) -> Files:
         """Put the views of these names on a connection, unless it has those of the same files
-        (`seen`)."""
+        (`previous`)."""
         first, last = _day(since), _day(until)
         with self._lock:
             files = self._files()
-            if files == seen:
+            if files == previous:
                 return files
             try:
-                self._put_found(connection, files, first, last, names)
+                self._put_readable(connection, files, first, last, names)
             except duckdb.Error as error:
                 # a file may be damaged where it does not show from outside
                 if isinstance(error, _OF_THE_QUERY) or not self._doubt():
                     raise
                 files = self._files()
-                self._put_found(connection, files, first, last, names)
+                self._put_readable(connection, files, first, last, names)
         for name, table in TABLES.items():
             if name in names and table not in (CALLS, SCORES, OUTCOMES):
                 days = within(files[name], first, last)
@@ -214,7 +215,7 @@ class Lake:
                 connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
         return files
 
-    def _put_found(
+    def _put_readable(
         self,
         connection: duckdb.DuckDBPyConnection,
         files: Files,
@@ -231,11 +232,11 @@ class Lake:
 
     def _doubt(self) -> bool:
         """Read every file; whether one is damaged, which is left out from now on."""
-        damaged = sum(stored.doubt() for stored in self._stored.values())
+        damaged = sum(store.doubt() for store in self._stores.values())
         return self._requests.doubt() or damaged > 0
 
     def _files(self) -> Files:
-        return {name: stored.files_by_day() for name, stored in self._stored.items()}
+        return {name: store.files_by_day() for name, store in self._stores.items()}
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         """The database that may read other files, for programs."""
@@ -374,8 +375,8 @@ def _shut(database: duckdb.DuckDBPyConnection, path: Path) -> None:
 def _leave_room(database: duckdb.DuckDBPyConnection) -> None:
     """Take half of the memory that DuckDB would (80 % of what there is): beside a reader there is
     the writer, often within one container's limit."""
-    (told,) = database.execute("SELECT current_setting('memory_limit')").fetchall()
-    amount, unit = told[0].split()
+    (setting,) = database.execute("SELECT current_setting('memory_limit')").fetchall()
+    amount, unit = setting[0].split()
     database.execute(f"SET memory_limit = '{float(amount) / 2:.3f}{unit}'")
 
 

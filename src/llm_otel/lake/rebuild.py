@@ -55,9 +55,9 @@ def aside(table: Path, name: str) -> Path:
 
 def unnamed(table: Path) -> list[str]:
     """The Parquet files in the folder of a table that no entry of its log names."""
-    named = replay(table).named
+    paths = replay(table).paths
     files = (path.relative_to(table).as_posix() for path in table.glob(f"{DAY}=*/*.parquet"))
-    return sorted(name for name in files if name not in named)
+    return sorted(name for name in files if name not in paths)
 
 
 def rebuild(path: Path, table: Table, reason: str) -> str:
@@ -93,12 +93,12 @@ def rebuild(path: Path, table: Table, reason: str) -> str:
             ]
         ),
     )
-    kept = [aside(path, name) for name in sorted(others) if (path / name).exists()]
+    copies = [aside(path, name) for name in sorted(others) if (path / name).exists()]
     (path / LOG).mkdir(exist_ok=True)  # it may be lost
     old = aside(path, LOG)
     finish_rebuild(path)
     what = "; ".join(state.damage) or reason
-    others_kept = f", with {len(kept)} files that are not in it" if kept else ""
+    others_kept = f", with {len(copies)} files that are not in it" if copies else ""
     return (
         f"The log of the table {table.name} was damaged ({what}): it was written anew with "
         f"{len(added)} files, and is kept in {old.parent}{others_kept}"

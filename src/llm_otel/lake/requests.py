@@ -66,15 +66,15 @@ class Requests:
             if day - DAY in settled or day - DAY not in calls:
                 self._nested.drop(day)
         nested = self._of(files, loose)
-        changed = {day for each in nested for day in (each, each - DAY)} & set(loose)
-        counted = {day: [of.calls] for day, of in settled.items() if of.calls}
-        plain = [f for d in days if d not in changed for f in counted.get(d, calls[d])]
+        affected = {day for each in nested for day in (each, each - DAY)} & set(loose)
+        corrected = {day: [of.calls] for day, of in settled.items() if of.calls}
+        plain = [f for d in days if d not in affected for f in corrected.get(d, calls[d])]
         text = views.rows(CALLS, plain)
-        if changed:
-            others = [file for day in sorted(changed) for file in calls[day]]
+        if affected:
+            others = [file for day in sorted(affected) for file in calls[day]]
             rows = _COUNTED.format(rows=views.rows(CALLS, others))
-            listed = ", ".join(f"DATE '{day}'" for day in loose)
-            text += f" UNION ALL BY NAME {rows} AND i.day IN ({listed})"
+            dates = ", ".join(f"DATE '{day}'" for day in loose)
+            text += f" UNION ALL BY NAME {rows} AND i.day IN ({dates})"
         _put_above(connection, nested, [of.above for of in settled.values() if of.above])
         connection.execute(f"CREATE OR REPLACE TEMP VIEW calls AS {text}")
 
@@ -126,12 +126,12 @@ class Requests:
     def _of(self, files: Files, days: Iterable[date]) -> dict[date, Nested]:
         """What is nested among the calls of some days, by the day of the calls below."""
         below = {each for day in days for each in (day, day + DAY)}
-        found = {}
+        nested_by_day = {}
         for day in sorted(below & files[CALLS.name].keys()):
             nested = self._nested.of(files, day, (day - DAY, day), partial(self._look, files, day))
             if nested is not None:
-                found[day] = nested
-        return found
+                nested_by_day[day] = nested
+        return nested_by_day
 
     def _look(self, files: Files, day: date) -> Nested | None:
         calls, spans = (
@@ -152,13 +152,13 @@ def _put_above(
     parts = []
     if nested:
         for name in ("without", "instead"):
-            tables = [_found_on(day, getattr(found, name)) for day, found in nested.items()]
+            tables = [_found_on(day, getattr(nesting, name)) for day, nesting in nested.items()]
             connection.register(f"_nested_{name}", pa.concat_tables(tables))
         connection.register("_nested_above", pa.concat_tables([x.above for x in nested.values()]))
         parts.append("FROM _nested_above")
     if files:
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        parts.append(f"FROM read_parquet([{listed}], hive_partitioning = false)")
+        paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        parts.append(f"FROM read_parquet([{paths}], hive_partitioning = false)")
     text = " UNION ALL BY NAME ".join(parts) or _NONE_ABOVE
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {ABOVE} AS {text}")
 

@@ -1,7 +1,7 @@
 """The calls of days that are over, as they count: found out once for all who read the lake.
 
 What is nested among the calls of a day stays the same for as long as the files do that it is of.
-The upkeep writes it down in files of its own, `requests/day=<day>/<key>.<part>`:
+The maintenance writes it down in files of its own, `requests/day=<day>/<key>.<part>`:
 
 - `calls.parquet`: the rows of the view `calls`, `above.parquet`: those of the view `calls_above`,
   for a day with nested calls, or

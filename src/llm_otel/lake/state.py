@@ -34,14 +34,14 @@ class States:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def load(self, stored: Callable[[int], bool]) -> list[Any] | None:
-        """The newest state whose segment is `stored`; those of later segments are deleted.
+    def load(self, is_stored: Callable[[int], bool]) -> list[Any] | None:
+        """The newest state of a stored segment; those of later segments are deleted.
 
         None where it is damaged, now or before. An older one in its place would count again what
         came since.
         """
         for number, path in reversed(self.files(self._folder)):
-            if not stored(number):
+            if not is_stored(number):
                 path.unlink()
                 continue
             try:
@@ -114,6 +114,6 @@ def read(path: Path) -> list[Any]:
 
 def set_aside(path: Path) -> Path:
     """Give a damaged file a name that nobody reads; the new path."""
-    kept = path.with_suffix(DAMAGED)
-    path.replace(kept)
-    return kept
+    target = path.with_suffix(DAMAGED)
+    path.replace(target)
+    return target

@@ -81,7 +81,7 @@ class Verdicts:
     def __init__(self, database: duckdb.DuckDBPyConnection, requests: Requests) -> None:
         self._database = database
         self._requests = requests
-        self._found: dict[str, Daily[pa.Table | None]] = {
+        self._findings: dict[str, Daily[pa.Table | None]] = {
             table.name: Daily(table.name, CALLS.name, SPANS.name) for table in (SCORES, OUTCOMES)
         }
 
@@ -95,21 +95,21 @@ class Verdicts:
     ) -> None:
         """Put the view of `scores` or `outcomes` of the days from `first` to `last`."""
         days = within(files[table.name], first, last)
-        found: dict[date, pa.Table] = {}
+        rows_by_day: dict[date, pa.Table] = {}
         for day in days:
             around = (day - _LATEST + n * DAY for n in range(_LATEST.days + 1))
             look = partial(self._look, table, files, day)
-            rows = self._found[table.name].of(files, day, around, look)
+            rows = self._findings[table.name].of(files, day, around, look)
             if rows is not None:
-                found[day] = rows
-        parts = [[f for d in days if (d in found) is has for f in files[table.name][d]]
+                rows_by_day[day] = rows
+        parts = [[f for d in days if (d in rows_by_day) is has for f in files[table.name][d]]
                  for has in (False, True)]  # fmt: skip
         text = views.rows(table, parts[0])
-        if found:
+        if rows_by_day:
             name = f"_calls_of_{table.name}"
             tables = [
                 rows.append_column("day", pa.array([day] * len(rows), pa.date32()))
-                for day, rows in found.items()
+                for day, rows in rows_by_day.items()
             ]
             connection.register(name, pa.concat_tables(tables))
             columns = ", ".join(f"coalesce(v.{x}, f.{x}) AS {x}" for x in _TAKEN if x != "span_id")
@@ -134,8 +134,8 @@ class Verdicts:
             if each not in files[CALLS.name]:
                 continue
             self._requests.put_view(cursor, files, each, each)
-            found = cursor.sql(_FOUND).to_arrow_table()
-            if len(found):
-                cursor.register("found", found)
+            matches = cursor.sql(_FOUND).to_arrow_table()
+            if len(matches):
+                cursor.register("found", matches)
                 cursor.execute("DELETE FROM lacking WHERE event_id IN (SELECT event_id FROM found)")
-                yield found
+                yield matches

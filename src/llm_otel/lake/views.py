@@ -19,16 +19,16 @@ def rows(table: Table, files: Sequence[str]) -> str:
     empty = f"SELECT {columns} WHERE false"
     if not files:
         return empty
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     options = f"hive_partitioning = true, hive_types = {{'{DAY}': DATE}}, union_by_name = true"
     # File names and our own schema: nothing that a user typed.
-    stored = f"read_parquet([{listed}], {options})"
+    source = f"read_parquet([{paths}], {options})"
     # One file with all columns gives them to all. A union keeps DuckDB from taking a condition into
     # the files, which at ten million rows is a tenth of a second a query: for an older lake only.
     if _columns(files[-1]).issuperset(table.schema.names):
         names = ", ".join(f'"{field.name}"' for field in table.partitioned)
-        return f"SELECT {names} FROM {stored}"
-    return f"{empty} UNION ALL BY NAME SELECT * FROM {stored}"
+        return f"SELECT {names} FROM {source}"
+    return f"{empty} UNION ALL BY NAME SELECT * FROM {source}"
 
 
 @functools.lru_cache(maxsize=256)

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from llm_otel.closing import Closing
 from llm_otel.errors import ConfigError
-from llm_otel.lake.about import ABOUT, read_about
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.delta import TableStore
 from llm_otel.lake.lock import Lock
+from llm_otel.lake.manifest import MANIFEST, read_manifest
 from llm_otel.lake.schema import TABLES, VERSION
 
 DIRECT: Final = "llm-otel-direct"
@@ -42,7 +42,7 @@ class Writer(Closing):
         try:
             self.created = _begin(self.path)
             self.tables = {
-                name: Stored(self.path, table, create=True) for name, table in TABLES.items()
+                name: TableStore(self.path, table, create=True) for name, table in TABLES.items()
             }
         except BaseException:
             self._lock.release()
@@ -57,30 +57,30 @@ class Writer(Closing):
         Raises:
             ConfigError: there is no such table or column.
         """
-        for name, given in rows.items():
+        for name, values in rows.items():
             if name not in TABLES:
                 raise ConfigError(f"no table {name!r} in the lake: use one of {', '.join(TABLES)}")
-            table = conform(name, given)
+            table = conform(name, values)
             if table.num_rows:
-                stored = self.tables[name]
-                stored.append(table, DIRECT, stored.done(DIRECT) + 1)
+                store = self.tables[name]
+                store.append(table, DIRECT, store.done(DIRECT) + 1)
 
     def close(self) -> None:
         """Let another process write."""
         self._lock.release()
 
 
-def conform(name: str, given: Rows) -> pa.Table:
-    """`given` with the columns and types of the table, in its order.
+def conform(name: str, values: Rows) -> pa.Table:
+    """`values` with the columns and types of the table, in its order.
 
     Raises:
         ConfigError: it has a column that the table has not.
     """
     schema = TABLES[name].schema
-    if isinstance(given, pa.Table):
-        table, names = given, set(given.column_names)
+    if isinstance(values, pa.Table):
+        table, names = values, set(values.column_names)
     else:
-        rows = list(given)
+        rows = list(values)
         table, names = pa.Table.from_pylist(rows, schema), {key for row in rows for key in row}
     unknown = sorted(names - set(schema.names))
     if unknown:
@@ -96,11 +96,11 @@ def conform(name: str, given: Rows) -> pa.Table:
 
 def _begin(path: Path) -> int:
     """Write down the schema's version; when the lake began, in ns."""
-    about = read_about(path)
-    created: int = about.get("created", time.time_ns())
-    if not about and (path / ABOUT).exists():
-        (path / ABOUT).replace(path / f"{ABOUT}.damaged")
-    temporary = path / f"{ABOUT}.new"
+    manifest = read_manifest(path)
+    created: int = manifest.get("created", time.time_ns())
+    if not manifest and (path / MANIFEST).exists():
+        (path / MANIFEST).replace(path / f"{MANIFEST}.damaged")
+    temporary = path / f"{MANIFEST}.new"
     temporary.write_text(json.dumps({"version": VERSION, "created": created}))
-    temporary.replace(path / ABOUT)
+    temporary.replace(path / MANIFEST)
     return created

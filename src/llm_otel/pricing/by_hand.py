@@ -66,15 +66,15 @@ def cost_by_hand(
     if isinstance(usage, Usage):
         if quantities:
             raise ValueError("give either a Usage or its fields as keywords, not both")
-        read = usage
+        fields = usage
     else:
-        read = _usage({**(usage or {}), **quantities})
+        fields = _usage({**(usage or {}), **quantities})
     pricing.start()
     pricing.wait(_WAIT_S)
     return pricing.cost(
         provider,
         model,
-        read,
+        fields,
         service_tier=service_tier,
         host=host,
         when=when,

@@ -181,10 +181,10 @@ class Pricing:
 
     def _name(self, provider: str, model: str | None, tier: str | None, *, partly: bool) -> None:
         """Say once in the log which model's cost is unknown, or known in part."""
-        known = (provider, model)
-        if known in self._named or len(self._named) >= _MAX_NAMED:
+        key = (provider, model)
+        if key in self._named or len(self._named) >= _MAX_NAMED:
             return
-        self._named.add(known)
+        self._named.add(key)
         logger.warning(
             "llm-otel has no price for %s of model %r of provider %r (service tier %r): its cost "
             "is unknown, not 0; give one in the setting `prices`.",

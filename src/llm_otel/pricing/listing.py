@@ -30,7 +30,7 @@ _RATES: Final = {
     "web_searches_kcount": "web_search",
     "requests_kcount": "request",
 }
-# Billed on every call of a model that has one of these, and reported by no usage of ours.
+# Billed on every call of a model that has one of these, and not part of `Usage`.
 _UNSEEN: Final = frozenset(
     {
         "input_mchars",
@@ -54,30 +54,30 @@ def read_price(
         min_audio_seconds: The least that a request is billed for.
         free: No rates mean that it costs nothing.
     """
-    given = {key: rate for key, rate in vars(prices).items() if rate is not None}
-    starts = sorted({tier.start for rate in given.values() for tier in getattr(rate, "tiers", ())})
-    base = _flat(given, None)
+    rates = {key: rate for key, rate in vars(prices).items() if rate is not None}
+    starts = sorted({tier.start for rate in rates.values() for tier in getattr(rate, "tiers", ())})
+    base = _flat(rates, None)
     if not base and not free:
         return None
     return Price(
         base if not free else {"input": 0.0, "output": 0.0} | base,
-        tuple((start, _flat(given, start)) for start in starts),
+        tuple((start, _flat(rates, start)) for start in starts),
         since,
         until,
         min_audio_seconds,
-        partial=not _UNSEEN.isdisjoint(given),
+        partial=not _UNSEEN.isdisjoint(rates),
     )
 
 
-def _flat(given: Mapping[str, Any], above: int | None) -> dict[str, float]:
+def _flat(source: Mapping[str, Any], above: int | None) -> dict[str, float]:
     """The rates, in USD for one unit, of a request with more than `above` input tokens."""
     from genai_prices.data_units import unit_data
 
     rates: dict[str, float] = {}
     units = {unit.get("price_key"): unit["per"] for unit in unit_data.values()}
     for key, name in _RATES.items():
-        if key in given:
-            rate = given[key]
+        if key in source:
+            rate = source[key]
             if hasattr(rate, "tiers"):
                 reached = [t.price for t in rate.tiers if above is not None and t.start <= above]
                 rate = reached[-1] if reached else rate.base

@@ -138,8 +138,8 @@ class Loader:
     def _load(self) -> None:
         try:
             with _importing:
-                loaded = table.bundled()
-            self._publish(loaded)
+                prices = table.bundled()
+            self._publish(prices)
         except Exception as error:  # noqa: BLE001
             logger.warning(
                 "llm-otel could not load the prices of genai-prices (%s): costs are unknown "

@@ -71,12 +71,12 @@ class Override:
         """The price for a tier (None: standard); None where the entry does not know it."""
         special = self.tiers.get(tier) if tier is not None else None
         if self.sheet is None:
-            kept = 1.0 - self.discount
-            listed = list_price(self.price_as or provider, tier if special is None else None)
+            factor = 1.0 - self.discount
+            base = list_price(self.price_as or provider, tier if special is None else None)
             if special is not None:
                 assert isinstance(special, float)  # the parser allows no sheet over a list price
-                kept *= special
-            return listed and listed.scaled(kept)
+                factor *= special
+            return base and base.scaled(factor)
         if tier is None:
             return self.sheet.price()
         if special is None:

@@ -116,9 +116,9 @@ class Meter:
         """USD for input, output and other, and whether a part is missing or contradictory."""
         cached = usage.cache_read_tokens
         long = usage.cache_write_long_tokens
-        written = usage.cache_write_tokens - long
-        plain = usage.input_tokens - cached - written - long
-        spent_in = written * self.cache_write
+        cache_writes = usage.cache_write_tokens - long
+        plain = usage.input_tokens - cached - cache_writes - long
+        spent_in = cache_writes * self.cache_write
         flawed = False
         if long:
             spent_in += long * self.cache_write_long
@@ -128,7 +128,7 @@ class Meter:
             spent_in += spent
             plain -= fresh
             cached -= held
-        if plain < 0 or cached < 0 or written < 0:
+        if plain < 0 or cached < 0 or cache_writes < 0:
             flawed = True
             plain = max(plain, 0)
         spent_in += plain * self.input + cached * self.cache_read

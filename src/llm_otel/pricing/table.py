@@ -194,40 +194,40 @@ class Table:
         biller = self._biller(provider, host)
         if biller is None:
             return None
-        found, name = self._model(biller, model)
-        if not found:
+        entry, name = self._model(biller, model)
+        if not entry:
             return None
         moment = datetime.fromtimestamp(at, timezone.utc)
-        prices = self._prices(biller, found, tier, moment)
+        prices = self._prices(biller, entry, tier, moment)
         if prices is None:
             return None
-        since, until = listing.window(found, at)
+        since, until = listing.window(entry, at)
         price = listing.read_price(
             prices,
             since,
             until,
-            _MIN_AUDIO_SECONDS.get((biller.id, found.id), 0.0),
-            free=(biller.id, found.id) in _FREE or found.id.endswith(":free"),
+            _MIN_AUDIO_SECONDS.get((biller.id, entry.id), 0.0),
+            free=(biller.id, entry.id) in _FREE or entry.id.endswith(":free"),
         )
         # Fees go by the model's own name: the list may know it as a variant of another model.
-        return price and with_fees(surcharge(price, biller.id, host, found.id), biller.id, name)
+        return price and with_fees(surcharge(price, biller.id, host, entry.id), biller.id, name)
 
     def _model(self, biller: Provider, name: str) -> tuple[ModelInfo | None, str]:
         """The model by its name, else by the part of it that the provider's list has; and which."""
-        found = biller.find_model(name, all_providers=self._providers)
-        if found:
-            return found, name
+        entry = biller.find_model(name, all_providers=self._providers)
+        if entry:
+            return entry, name
         for part in _parts(biller.id, name):
-            found = biller.find_model(part, all_providers=self._providers)
-            if found:
-                return found, part
+            entry = biller.find_model(part, all_providers=self._providers)
+            if entry:
+                return entry, part
         return None, name
 
     def _biller(self, provider: str, host: str | None) -> Provider | None:
         """Who bills: by the provider's name, else by the host that was called, else nobody."""
-        known = self._by_id.get(_PROVIDERS.get(provider, provider))
-        if known is not None:
-            return known
+        biller = self._by_id.get(_PROVIDERS.get(provider, provider))
+        if biller is not None:
+            return biller
         url = f"https://{host.removesuffix(':443')}/" if host else ""
         for pattern, candidate in self._hosts if url else ():
             match = pattern.match(url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.usage import Usage
@@ -45,7 +45,7 @@ class Answer:
     """What a response told.
 
     Attributes:
-        response_id, model, status, service_tier, fingerprint: As the provider sent them.
+        response_id, model, status, service_tier: As the provider sent them.
         finish_reasons: One per choice, in the conventions' words.
         usage: None when the provider reported none.
         error: A failure that came with HTTP 200.
@@ -53,6 +53,7 @@ class Answer:
         background: The response was made in the background: its polls may be the only ones to
             see its usage.
         usage_source: Where `usage` is from: the provider, or our own count.
+        attributes: Span attributes that only this protocol has.
         requests: Over how many requests `usage` is summed (a batch).
     """
 
@@ -60,13 +61,13 @@ class Answer:
     model: str | None = None
     status: str | None = None
     service_tier: str | None = None
-    fingerprint: str | None = None
     finish_reasons: list[str] = field(default_factory=list)
     usage: Usage | None = None
     error: BodyError | None = None
     cost: ReportedCost | None = None
     background: bool = False
     usage_source: str = semconv.USAGE_FROM_PROVIDER
+    attributes: dict[str, Any] = field(default_factory=dict)
     requests: int = 1
 
     @property

@@ -163,6 +163,12 @@ def of_exception(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> st
     return semconv.OTHER
 
 
+def status(exc: BaseException) -> int | None:
+    """The HTTP status that an SDK's exception carries."""
+    code = read.get(exc, "status_code")
+    return code if type(code) is int else None
+
+
 def by_status(code: int) -> str:
     """The class of an HTTP status."""
     if code in error_codes.BY_STATUS:

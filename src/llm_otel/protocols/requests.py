@@ -58,10 +58,6 @@ def _id(node: object) -> str | None:
     return read.string(node) or read.string(read.get(node, "id"))
 
 
-def _tier(value: object) -> str | None:
-    return None if value == "auto" else read.string(value)
-
-
 ATTRIBUTES: Attributes = {
     "temperature": ((semconv.REQUEST_TEMPERATURE, read.number),),
     "top_p": ((semconv.REQUEST_TOP_P, read.number),),
@@ -86,5 +82,4 @@ ATTRIBUTES: Attributes = {
     ),
     "dimensions": ((semconv.EMBEDDINGS_DIMENSION_COUNT, read.integer),),
     "encoding_format": ((semconv.REQUEST_ENCODING_FORMATS, strings),),
-    "service_tier": ((semconv.OPENAI_REQUEST_SERVICE_TIER, _tier),),
 }

@@ -111,14 +111,12 @@ class Protocol:
         how_to_ask: What a program writes to ask.
         headers: Which response headers tell the request's id and what is left of the limits.
         attributes: Key of the request -> span attributes, and how to read them.
-        tier_attribute: Span attribute of the tier that served the request.
     """
 
     asks_for_usage = False
     how_to_ask = ""
     headers = headers.COMMON
     attributes = requests.ATTRIBUTES
-    tier_attribute: str | None = None
 
     def model(self, request: Request) -> str | None:
         """The model that goes over the wire."""
@@ -135,6 +133,10 @@ class Protocol:
     def answer_of_failure(self, exc: BaseException) -> object | None:  # noqa: ARG002
         """The whole response that an exception of the SDK carries, if it does."""
         return None
+
+    def status(self, exc: BaseException) -> int | None:
+        """The HTTP status that an exception of the SDK carries."""
+        return errors.status(exc)
 
     def error_kind(self, exc: BaseException, codes: Mapping[str, str]) -> str:
         """The class of what the provider said in an exception, `other` where it said nothing.
@@ -291,16 +293,21 @@ class Transcription:
 class Socket:
     """One protocol over a WebSocket: a connection that carries many responses.
 
-    The client sends `response.create`, the server answers `response.created` and a final event.
+    The client sends an event that asks for a response, the server says that it begins one, and ends
+    it with another. Each event is a JSON object with a `type`.
 
     Attributes:
         modules: Below the client's package, those that may hold the classes.
         name: `{name}ConnectionManager` and `{name}Connection` are the classes, with `Async` in
             front of the asynchronous ones.
         endpoint: What a response looks like.
+        create, created: Events that ask for a response, and that begin one.
+        error: The event of an error.
+        sessions: Events that tell how the session is set up.
+        audio: The event that a client who speaks sends many times a second.
         ends: Events that end a response and carry it.
-        shared: Way to what `response.create` and its `response.created` have in common.
-        body_at: Way to the request's parameters in `response.create`.
+        shared: Way to what `create` and its `created` have in common.
+        body_at: Way to the request's parameters in `create`.
         unlike_http: Parameters that mean something else than in a request over HTTP.
         errors_end_responses: An `error` event is about a response; elsewhere, about any event of
             the client's.
@@ -311,6 +318,11 @@ class Socket:
     modules: tuple[str, ...]
     name: str
     endpoint: Endpoint
+    create: str
+    created: str
+    error: str
+    sessions: frozenset[str]
+    audio: str
     ends: frozenset[str]
     shared: tuple[str, ...]
     body_at: tuple[str, ...] = ()

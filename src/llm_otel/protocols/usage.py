@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from llm_otel.protocols.spec import Endpoint, UsageMap
 
 # Counts under the names of `Usage`, and some that only serve to find those. What is reported beside
-# a count, to be added to it, stands under that count's name with a `+` in front.
+# a count, to be added to it, stands under that count's name with a `+` in front, by its own name.
 Counts = dict[str, Any]
+_BESIDE = "+"
+# What a part can be added to.
+SUMS = frozenset({"input_tokens", "output_tokens"})
+_SUMS = frozenset(_BESIDE + name for name in SUMS)
 
 # Fields of `Usage` that need no arithmetic.
 _PARTS = frozenset({
@@ -74,8 +78,10 @@ def of_counts(counts: Counts) -> Usage:
     result = Usage(of("input_tokens", 0), of("output_tokens", 0), audio_seconds=seconds)
     if not counts.keys() <= PLAIN:
         _fill_parts(result, counts)
-        result.input_tokens += of("+input_tokens", 0)
-        result.output_tokens += of("+output_tokens", 0)
+        for name in counts.keys() & _SUMS:
+            sum_name = name[len(_BESIDE) :]
+            whole = getattr(result, sum_name) + sum(counts[name].values())
+            setattr(result, sum_name, whole)
         result.partial = "uncounted_tools" in counts
     if not (result.input_tokens or seconds):
         result.partial = True
@@ -145,9 +151,9 @@ def _collect(counts: Counts, reported: Mapping[str, object], names: UsageMap) ->
 def _add_beside(counts: Counts, destination: tuple[str, ...], amount: int) -> None:
     """Count what a provider reports beside the counts that hold it in `Usage`."""
     name, *sums = destination
-    counts[name] = max(counts.get(name, 0), amount)
+    counts[name] = amount = max(counts.get(name, 0), amount)
     for each in sums:
-        counts[f"+{each}"] = counts.get(f"+{each}", 0) + amount
+        counts.setdefault(_BESIDE + each, {})[name] = amount
 
 
 def _largest(value: object) -> int:

@@ -164,9 +164,9 @@ def by_host(host: str, port: int | None) -> str | None:
     """The provider behind a host, by its name or a parent domain, or by a well-known local port."""
     name = host
     while name:
-        found = HOSTS.get(name)
-        if found is not None:
-            return found
+        provider_name = HOSTS.get(name)
+        if provider_name is not None:
+            return provider_name
         name = name.partition(".")[2]
     for pattern, provider in _REGIONAL:
         if pattern.fullmatch(host):

@@ -65,5 +65,5 @@ def _azure_version(client: Any) -> str | None:
     if isinstance(version, str):
         return version
     query = read.get(client, "_custom_query")
-    known = read.get(query, "api-version")
-    return known if isinstance(known, str) else None
+    parameter = read.get(query, "api-version")
+    return parameter if isinstance(parameter, str) else None

@@ -111,19 +111,12 @@ class Receiver(Closing):
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    bound: socket.socket | None = None
+    from llm_otel.connections import bind
+
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
+        return bind(host, port)
     except OSError as error:
-        if bound is not None:
-            bound.close()
         raise ConfigError(
             f"the receiver cannot listen at {host}:{port}: {error.strerror}; stop what listens "
             "there (another `llm-otel serve` or a Collector?) or choose another port"
         ) from error
-    return bound

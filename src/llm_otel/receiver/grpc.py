@@ -24,7 +24,7 @@ from google.rpc.status_pb2 import Status
 
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, read_protobuf
 from llm_otel.lake.ingest import Busy
-from llm_otel.lake.log import LogFull
+from llm_otel.lake.wal import LogFull
 from llm_otel.receiver.memory import Account, NoMemory
 from llm_otel.receiver.service import LARGEST_BODY, PATIENCE_S, SYNC_S, Service
 

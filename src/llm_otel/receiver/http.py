@@ -17,12 +17,12 @@ from typing import Any, Final
 from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
 
+from llm_otel.connections import Connection, ConnectionServer
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, BadPayload, from_json, read_protobuf
 from llm_otel.lake.ingest import Busy
-from llm_otel.lake.log import LogFull
+from llm_otel.lake.wal import LogFull
 from llm_otel.listening import host_name
 from llm_otel.receiver import compression
-from llm_otel.receiver.connections import Connection, ConnectionServer
 from llm_otel.receiver.memory import Account, NoMemory
 from llm_otel.receiver.service import LARGEST_BODY, PATIENCE_S, SYNC_S, Service
 
@@ -62,7 +62,7 @@ class HttpServer(ConnectionServer):
     Args:
         service: The lake as an OTLP service.
         bound: The socket.
-        names: What senders call this server in their Host header; empty: whatever they like.
+        names: What senders call this server in their Host header; empty: any name.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class _Handler(Connection):
             self._check_host()
             if self.path != HEALTH:
                 raise self._wrong_method() if self.path in PATHS else _no_such_path()
-        except _Refused as refused:
-            self._refuse(self._unread(refused), False)
+        except _Refused as refusal:
+            self._refuse(self._unread(refusal), False)
             return
         problem = self.server.service.problem()
         page = json.dumps(self.server.service.health(problem)).encode()
@@ -111,8 +111,8 @@ class _Handler(Connection):
         try:
             with Account(self.server.service.memory, PATIENCE_S) as account:
                 message = self._export(kind, account)
-        except _Refused as refused:
-            self._refuse(refused, as_json)
+        except _Refused as refusal:
+            self._refuse(refusal, as_json)
         except TimeoutError:
             self._refuse(self._last(_Refused(408, "the body comes too slowly")), as_json)
         else:
@@ -173,8 +173,8 @@ class _Handler(Connection):
     def _export(self, kind: str, account: Account) -> Any:
         try:
             signal, encoding = self._check_sender(kind)
-        except _Refused as refused:
-            raise self._unread(refused) from None
+        except _Refused as refusal:
+            raise self._unread(refusal) from None
         try:
             body = self._body(account)
             self.request_is_whole()
@@ -265,32 +265,32 @@ class _Handler(Connection):
             if length == 0:
                 return b"".join(pieces)
 
-    def _unread(self, refused: _Refused) -> _Refused:
+    def _unread(self, refusal: _Refused) -> _Refused:
         """A request that is refused before its body is read: of a small one the rest is read."""
         if self._continue:
             self._continue = False
-            return self._last(refused)  # it waits with its body, and may send it or not
+            return self._last(refusal)  # it waits with its body, and may send it or not
         if self.headers["transfer-encoding"]:
-            return self._last(refused)
-        return self._discarded(self._length(), _LONGEST_STRANGER, refused)
+            return self._last(refusal)
+        return self._discarded(self._length(), _LONGEST_STRANGER, refusal)
 
-    def _discarded(self, length: int, most: int, refused: _Refused) -> _Refused:
+    def _discarded(self, length: int, most: int, refusal: _Refused) -> _Refused:
         """Read a body that is not wanted, within reason."""
         if length > most:
-            return self._last(refused)
-        while length > 0 and (read := self.rfile.read(min(length, 1 << 16))):
-            length -= len(read)
-        return refused
+            return self._last(refusal)
+        while length > 0 and (data := self.rfile.read(min(length, 1 << 16))):
+            length -= len(data)
+        return refusal
 
-    def _last(self, refused: _Refused) -> _Refused:
+    def _last(self, refusal: _Refused) -> _Refused:
         """What was not read of the body would be taken for the next request."""
         self.close_connection = True
-        return refused
+        return refusal
 
-    def _refuse(self, refused: _Refused, as_json: bool) -> None:
-        status = Status(code=_CODES[refused.status], message=str(refused))
+    def _refuse(self, refusal: _Refused, as_json: bool) -> None:
+        status = Status(code=_CODES[refusal.status], message=str(refusal))
         kind = _JSON if as_json else _PROTOBUF
-        self._answer(refused.status, _encoded(status, as_json), kind, refused.headers)
+        self._answer(refusal.status, _encoded(status, as_json), kind, refusal.headers)
         if self.close_connection:
             self._linger()
 
@@ -313,15 +313,15 @@ class _Handler(Connection):
 
     def _linger(self) -> None:
         """Read a little on: a connection that is closed on unread bytes loses its last answer."""
-        until, left = time.monotonic() + 1.0, _LONGEST_STRANGER
+        until, remaining = time.monotonic() + 1.0, _LONGEST_STRANGER
         try:
             self.connection.shutdown(socket.SHUT_WR)
-            while left > 0 and (patience := until - time.monotonic()) > 0:
+            while remaining > 0 and (patience := until - time.monotonic()) > 0:
                 self.connection.settimeout(patience)
-                read = len(self.connection.recv(1 << 16))
-                if not read:
+                size = len(self.connection.recv(1 << 16))
+                if not size:
                     return
-                left -= read
+                remaining -= size
         except OSError:
             pass  # it went away, or is silent
 

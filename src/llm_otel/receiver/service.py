@@ -64,8 +64,8 @@ class Service:
     def health(self, problem: str | None) -> dict[str, Any]:
         """What the health page says of a problem, or of none; how much was refused of each kind."""
         state = {"status": "ok"} if problem is None else {"status": "failing", "reason": problem}
-        refused = self._ingest.refusals.counts()
-        return {**state, **({"refused": refused} if refused else {})}
+        refusals = self._ingest.refusals.counts()
+        return {**state, **({"refused": refusals} if refusals else {})}
 
     def accept(self, signal: int, body: bytes) -> Future[None]:
         """Take a request; done when it is durable.
@@ -80,10 +80,10 @@ class Service:
         counted, and said in the message."""
         admission = admit(signal, request, self._ingest.window())
         response = _RESPONSES[signal]()
-        if not admission.refused:
+        if not admission.refusals:
             return response, body
-        for kind, number in admission.refused.items():
+        for kind, number in admission.refusals.items():
             self._ingest.refusals.add(kind, admission.reason, number)
-        setattr(response.partial_success, _REJECTED[signal], sum(admission.refused.values()))
+        setattr(response.partial_success, _REJECTED[signal], sum(admission.refusals.values()))
         response.partial_success.error_message = admission.reason
         return response, admission.request.SerializeToString()

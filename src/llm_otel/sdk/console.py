@@ -70,16 +70,16 @@ def line(span: ReadableSpan, *, colour: bool) -> str:
     feature; what is not known is `-`, `>=` is before an incomplete cost, `~` before an estimate.
     """
     attributes = span.attributes or {}
-    began, ended = span.start_time or 0, span.end_time or 0
+    start, end = span.start_time or 0, span.end_time or 0
     error = str(attributes.get(semconv.ERROR_CLASS) or attributes.get(semconv.ERROR_TYPE) or "")
-    clock = time.strftime("%H:%M:%S", time.localtime(ended / 1e9))
+    clock = time.strftime("%H:%M:%S", time.localtime(end / 1e9))
     who = "  ".join(f"{key}={_shown(attributes[key])}" for key in _WHO if key in attributes)
     parts = (
         _painted(clock, _DIM, colour),
         f"{_shown(attributes[semconv.OPERATION_NAME]):<16}",
         f"{_first(attributes):<28}",
         f"{_tokens(attributes):<32}",
-        f"{(ended - began) / 1e9:>8.2f} s",
+        f"{(end - start) / 1e9:>8.2f} s",
         f"{_cost(attributes):>12}",
         _painted(_shown(error), _RED, colour) if error else "",
         _painted(who, _DIM, colour) if who else "",

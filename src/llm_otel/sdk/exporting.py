@@ -45,7 +45,7 @@ class Outage:
         return bool(self._causes)
 
     def begins(self, signal: str, cause: str, endpoint: str) -> None:
-        """A batch was lost; logs one line, unless this is going on or befell another signal too.
+        """A batch was lost; logs one line, unless the loss goes on or another signal has the same.
 
         Args:
             signal: Which exporter.
@@ -55,9 +55,9 @@ class Outage:
         with self._lock:
             self.lost += 1
             kind = cause.partition(":")[0]
-            told = signal in self._causes or kind in self._causes.values()
+            is_known = signal in self._causes or kind in self._causes.values()
             self._causes.setdefault(signal, kind)
-        if not told:
+        if not is_known:
             _logger.warning(
                 "llm-otel cannot export telemetry to %s (%s: %s). The program goes on; telemetry "
                 "is dropped until it can. Start a receiver there, name another one by "

@@ -32,7 +32,7 @@ _OTLP = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 _DEFAULT_PROTOCOL = "http/protobuf"
 
 _at_exit = AtExit()
-_made: list[Any] = []  # providers that we set up in this process
+_own_providers: list[Any] = []  # providers that we set up in this process
 
 
 class Providers(NamedTuple):
@@ -65,8 +65,10 @@ def configure(
     an SDK is set up, by the standard `OTEL_*` variables, if `settings.setup` says so: a program
     that brings its own tracing decides for itself whether it wants metrics, too.
     """
-    given = (tracer_provider, meter_provider, logger_provider)
-    has_its_own = any(each is not None for each in given) or any(map(_is_configured, _SIGNALS))
+    own_providers = (tracer_provider, meter_provider, logger_provider)
+    has_its_own = any(each is not None for each in own_providers) or any(
+        map(_is_configured, _SIGNALS)
+    )
     may_set_up = settings.setup and not has_its_own and not sdk_disabled()
     if may_set_up and declarative.file_named():
         # that file is the only source: a signal that it leaves out stays without an SDK
@@ -77,7 +79,7 @@ def configure(
         _at_exit.register()
     tracers, meters, loggers = (
         _provider(signal, provider, may_set_up, _exporter(signal, settings))
-        for signal, provider in zip(_SIGNALS, given)
+        for signal, provider in zip(_SIGNALS, own_providers)
     )
     if settings.console:
         console.attach(tracers)
@@ -98,16 +100,16 @@ def shut_down(seconds: float) -> bool:
 def _in_use() -> tuple[Any, ...]:
     """The providers that `instrument()` emits to, else the global ones."""
     active = runtime.active()
-    given = active.providers if active is not None else (None,) * len(_SIGNALS)
+    providers = active.providers if active is not None else (None,) * len(_SIGNALS)
     return tuple(
         signal.configured() if provider is None or is_stand_in(provider) else provider
-        for signal, provider in zip(_SIGNALS, given)
+        for signal, provider in zip(_SIGNALS, providers)
     )
 
 
-def _provider(signal: _Signal, given: Any, may_set_up: bool, by_default: str) -> Any:
-    if given is not None:
-        return given
+def _provider(signal: _Signal, provider: Any, may_set_up: bool, by_default: str) -> Any:
+    if provider is not None:
+        return provider
     if may_set_up and not _is_configured(signal):
         try:
             _set_up(signal, by_default)
@@ -126,11 +128,11 @@ def _is_configured(signal: _Signal) -> bool:
 
 
 def _set_up(signal: _Signal, by_default: str) -> None:
-    if not _made:
+    if not _own_providers:
         exporting.quieten_processors(_at_exit.outage)
     provider = signal.build(Resource.create(), _exporters(signal, by_default))
     signal.configure(provider)
-    _made.append(provider)
+    _own_providers.append(provider)
     _at_exit.watch(provider.shutdown)
 
 
@@ -152,9 +154,9 @@ def _exporters(signal: _Signal, by_default: str) -> list[Any]:
         entry = _protocol(signal) if name.strip() == "otlp" else name.strip()
         if entry in ("", "none"):
             continue
-        found = list(entry_points(group=f"opentelemetry_{signal.name}_exporter", name=entry))
-        if found:
-            exporters.append(found[0].load()())
+        entries = list(entry_points(group=f"opentelemetry_{signal.name}_exporter", name=entry))
+        if entries:
+            exporters.append(entries[0].load()())
         else:
             _logger.warning(
                 "llm-otel: %s names %r, which is not installed; %s are not exported there.",

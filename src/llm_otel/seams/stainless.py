@@ -99,25 +99,17 @@ def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Requ
         return None
     body = options.json_data if type(options.json_data) is dict else _NOTHING
     raw = read.get(options.headers, _RAW_HEADER)
-    if not isinstance(raw, str):
-        return Request(
-            options.method.lower(),
-            options.url,
-            body,
-            options.extra_json,
-            kwargs.get("stream") is True,
-            None,
-            kwargs["cast_to"] if "cast_to" in kwargs else args[0],
-        )
+    streaming = kwargs.get("stream") is True
+    is_raw = isinstance(raw, str)
     return Request(
         options.method.lower(),
         options.url,
         body,
         options.extra_json,
-        kwargs.get("stream") is True,
-        "bytes" if raw == _BYTES else "parsed",
+        streaming,
+        None if not is_raw else "bytes" if raw == _BYTES else "parsed",
         kwargs["cast_to"] if "cast_to" in kwargs else args[0],
-        event_filter.works_on(client),
+        not (is_raw and streaming) or event_filter.works_on(client),
     )
 
 

@@ -25,7 +25,7 @@ from llm_otel.listening import in_url, reachable
 from llm_otel.serve.schedule import Digests
 
 if TYPE_CHECKING:
-    from llm_otel.lake.upkeep import Retention
+    from llm_otel.lake.maintenance import Retention
 
 _logger = logging.getLogger("llm_otel.serve")
 
@@ -138,13 +138,13 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
     Args, Raises: as `serve`.
     """
     from llm_otel.lake.ingest import Ingest
-    from llm_otel.lake.upkeep import KEEP_ALL
+    from llm_otel.lake.maintenance import KEEP_ALL
     from llm_otel.receiver import Receiver
 
     with ExitStack() as open_:
         # Started first, as it takes longest.
-        wanted = places.dashboard_port is not None
-        dashboard = open_.enter_context(_dashboard(lake, places)) if wanted else None
+        has_dashboard = places.dashboard_port is not None
+        dashboard = open_.enter_context(_dashboard(lake, places)) if has_dashboard else None
         ingest = open_.enter_context(Ingest(lake, retention=retention or KEEP_ALL))
         receiver = open_.enter_context(
             Receiver(
@@ -249,20 +249,20 @@ class _Dashboard:
         Raises:
             ConfigError: It ended, or said nothing for a while.
         """
-        told: list[str] = []
+        lines: list[str] = []
         assert self._process.stdout is not None
         reader = threading.Thread(
-            target=lambda out: told.append(out.readline().strip()),
+            target=lambda out: lines.append(out.readline().strip()),
             args=(self._process.stdout,),
             daemon=True,
         )
         reader.start()
         reader.join(_DASHBOARD_SECONDS)
-        if not told or not told[0]:
+        if not lines or not lines[0]:
             raise ConfigError("The dashboard did not start; --no-dashboard leaves it out.")
-        port = int(told[0].rpartition(":")[2])
+        port = int(lines[0].rpartition(":")[2])
         threading.Thread(target=self._keep, args=(port,), daemon=True).start()
-        return told[0]
+        return lines[0]
 
     def _keep(self, port: int) -> None:
         while True:

@@ -79,8 +79,8 @@ class Digests:
 
         try:
             of = digest.period(self.kind, due.date() - timedelta(days=1))
-            told = digest.compute(llm_otel.lake.open(lake), of, self.budgets)
-            for failed in send(told, self.targets):
+            summary = digest.compute(llm_otel.lake.open(lake), of, self.budgets)
+            for failed in send(summary, self.targets):
                 _logger.warning("The digest did not reach %s", failed)
         except Exception:
             _logger.exception("The digest could not be made")

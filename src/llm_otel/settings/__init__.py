@@ -196,11 +196,11 @@ class Settings:
         Raises:
             ConfigError: Anything given has a wrong name or value, or the file cannot be read.
         """
-        given = sources.from_keywords(OPTIONS, keywords)
+        explicit = sources.from_keywords(OPTIONS, keywords)
         ambient = sources.from_environment(OPTIONS, os.environ)
-        file = document.load(given.get("config_file") or ambient.get("config_file"))
+        file = document.load(explicit.get("config_file") or ambient.get("config_file"))
         filed = {**file.parsed(OPTIONS), "config_file": file.path}
-        return cls(**_completed({**filed, **ambient, **given}))
+        return cls(**_completed({**filed, **ambient, **explicit}))
 
 
 OPTIONS: Final[Mapping[str, Option]] = {f.name: f.metadata["option"] for f in fields(Settings)}

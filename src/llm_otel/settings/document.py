@@ -88,7 +88,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Document:
     content = _read(name)
     for key in content:
         if key not in _parsers:  # most files of programs have no section but the library's
-            require_known(key, sections(), f"{name}: the key", listed=True)
+            require_known(key, sections(), f"{name}: the key", list_all=True)
     return Document(name, {key: value for key, value in content.items() if value is not None})
 
 
@@ -126,22 +126,22 @@ def _refuse_doubles(root: Any, path: str) -> None:
     """YAML forbids a key twice in one map; PyYAML would silently take the last."""
     import yaml
 
-    todo, done = [root], set()
+    todo, visited = [root], set()
     while todo:
         node = todo.pop()
-        if id(node) in done:  # an alias may hold itself
+        if id(node) in visited:  # an alias may hold itself
             continue
-        done.add(id(node))
+        visited.add(id(node))
         if isinstance(node, yaml.MappingNode):
-            seen = set()
+            keys = set()
             for key, value in node.value:
                 if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                    if key.value in seen:
+                    if key.value in keys:
                         raise ConfigError(
                             f"{path} has the key {key.value[:80]} twice{_at(key.start_mark)}: "
                             "remove one of the two."
                         )
-                    seen.add(key.value)
+                    keys.add(key.value)
                 todo += (key, value)
         elif isinstance(node, yaml.SequenceNode):
             todo += node.value

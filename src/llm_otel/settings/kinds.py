@@ -67,8 +67,8 @@ class Kind(NamedTuple):
             raise
         except (ValueError, TypeError, AttributeError, LookupError) as exc:
             allowed = str(exc) if isinstance(exc, Refused) else self.allowed
-        shown = "" if self.secret else f", not {_SHORT.repr(value)}"
-        raise ConfigError(f"{where} must be {allowed}{shown}.")
+        suffix = "" if self.secret else f", not {_SHORT.repr(value)}"
+        raise ConfigError(f"{where} must be {allowed}{suffix}.")
 
 
 class PriceKind(Kind):
@@ -114,13 +114,13 @@ def names(allowed: str, check_name: Callable[[str], bool]) -> Kind:
     """A list of names, or one text with commas between them; `check_name` says which are right."""
 
     def check(value: Any) -> tuple[str, ...]:
-        given: Iterable[str] = value.split(",") if isinstance(value, str) else value
-        if isinstance(given, Mapping):
+        items: Iterable[str] = value.split(",") if isinstance(value, str) else value
+        if isinstance(items, Mapping):
             raise TypeError
-        found = tuple(name.strip() for name in given)
-        if not all(check_name(name) for name in found):
+        parts = tuple(name.strip() for name in items)
+        if not all(check_name(name) for name in parts):
             raise ValueError
-        return found
+        return parts
 
     return Kind(allowed, check)
 
@@ -128,21 +128,21 @@ def names(allowed: str, check_name: Callable[[str], bool]) -> Kind:
 def _client_names(value: Any) -> tuple[str, ...]:
     from llm_otel import clients
 
-    known = clients.load()
-    wanted = f"a list of known clients ({', '.join(known)})"
+    clients_by_name = clients.load()
+    description = f"a list of known clients ({', '.join(clients_by_name)})"
     try:
-        found: tuple[str, ...] = names(wanted, known.__contains__).check(value)
+        selection: tuple[str, ...] = names(description, clients_by_name.__contains__).check(value)
     except (ValueError, TypeError, AttributeError):
-        raise Refused(wanted) from None
-    return found
+        raise Refused(description) from None
+    return selection
 
 
 def _providers(value: Any) -> Mapping[str, str]:
-    found = {host.strip().lower(): name.strip() for host, name in value.items()}
-    for host, name in found.items():
+    providers = {host.strip().lower(): name.strip() for host, name in value.items()}
+    for host, name in providers.items():
         if not re.fullmatch(_HOST, host) or not semconv.well_formed(semconv.PROVIDER, name):
             raise ValueError
-    return MappingProxyType(found)
+    return MappingProxyType(providers)
 
 
 def _providers_from_text(text: str) -> dict[str, str]:
@@ -212,14 +212,16 @@ def as_map(value: Any, where: str) -> Mapping[Any, Any]:
     return value
 
 
-def require_known(name: Any, allowed: Collection[str], what: str, *, listed: bool = False) -> None:
+def require_known(
+    name: Any, allowed: Collection[str], what: str, *, list_all: bool = False
+) -> None:
     """Refuse a name that is not allowed.
 
     Args:
         name: As given.
         allowed: The names that there are.
         what: What the name stands for, to begin the message with.
-        listed: List the names even where one of them is near.
+        list_all: List the names even where one of them is near.
 
     Raises:
         ConfigError: The name is not among them.
@@ -231,6 +233,6 @@ def require_known(name: Any, allowed: Collection[str], what: str, *, listed: boo
     near = get_close_matches(str(name), allowed, n=1)
     names = ", ".join(sorted(filter(None, allowed)))
     hints = [f"did you mean {near[0]}?"] if near else []
-    if listed or not near:
+    if list_all or not near:
         hints.append(f"{'Allowed' if near else 'allowed'} are {names}.")
     raise ConfigError(f"{what} {str(name)[:80]} is unknown; {' '.join(hints)}")

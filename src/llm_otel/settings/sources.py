@@ -12,21 +12,20 @@ from llm_otel.settings.kinds import Kind, require_known
 
 PREFIX: Final = "LLM_OTEL_"
 
-# Variables that the commands and the project's own tests read.
+# Variables that the commands read, and the project's own tools.
 RESERVED_VARIABLES: Final = frozenset(
     {
         "LLM_OTEL_CACHE",
         "LLM_OTEL_HOST",
         "LLM_OTEL_LAKE",
-        "LLM_OTEL_TEST_STACK",
         "LLM_OTEL_TO",
         "LLM_OTEL_TOKEN",
     }
 )
 
 # In a Kubernetes namespace with a Service named llm-otel… every container is given
-# LLM_OTEL_SERVICE_HOST, LLM_OTEL_PORT_4318_TCP and the like.
-_KUBERNETES: Final = r"_SERVICE_(HOST|PORT)|_PORT($|_)"
+# LLM_OTEL_SERVICE_HOST, LLM_OTEL_PORT_4318_TCP and the like. The project's own tests have switches.
+_NO_SETTING: Final = r"_SERVICE_(HOST|PORT)|_PORT($|_)|^LLM_OTEL_TEST_"
 
 _logger = logging.getLogger("llm_otel")
 _warned: set[str] = set()
@@ -82,7 +81,7 @@ def from_environment(options: Mapping[str, Option], environ: Mapping[str, str]) 
     variables = {option.variable(name): name for name, option in options.items()}
     for variable in environ:
         ours = variable.startswith(PREFIX) and variable not in RESERVED_VARIABLES
-        if ours and not re.search(_KUBERNETES, variable):
+        if ours and not re.search(_NO_SETTING, variable):
             require_known(variable, variables, "The environment variable")
     values = {}
     for variable, name in variables.items():

@@ -120,12 +120,12 @@ def parse_budgets(section: Any, where: str) -> Budgets:
     return Budgets(**budgets)
 
 
-def _scope(label: str, given: Any, where: str) -> Mapping[str, float]:
+def _scope(label: str, section: Any, where: str) -> Mapping[str, float]:
     key_kind = Kind(f"{ANY} or a {label} as the metrics have it", lambda key: _key(label, key))
     return MappingProxyType(
         {
             key_kind.parse(key, f"A key of {where}"): _USD.parse(usd, f"{where}.{key}")
-            for key, usd in as_map(given, where).items()
+            for key, usd in as_map(section, where).items()
         }
     )
 

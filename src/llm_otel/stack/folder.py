@@ -40,17 +40,21 @@ class Plan:
 
     Attributes:
         writes: Files that are missing or that an earlier version wrote, and their text.
-        beside: Of kept files, the new version that the user has not seen yet.
-        kept: Files that the user changed.
-        removed: Files that an earlier version wrote and that there no longer are.
+        beside: Of edited files, the new version that the user has not seen yet.
+        edits: Files that the user changed.
+        leftovers: Files that an earlier version wrote and this one does not have; new versions
+            beside files that are no longer changed.
+        unmerged: New versions that an earlier run wrote beside files, and that may still be
+            needed.
         hashes: What the record says afterwards.
         is_new: Whether the folder has no record yet.
     """
 
     writes: Mapping[str, str]
     beside: Mapping[str, str]
-    kept: tuple[str, ...]
-    removed: tuple[str, ...]
+    edits: tuple[str, ...]
+    leftovers: tuple[str, ...]
+    unmerged: tuple[str, ...]
     hashes: Mapping[str, str]
     is_new: bool
 
@@ -78,12 +82,12 @@ def version(root: Path) -> str | None:
     return visible(text.strip().removeprefix(f"{_PACKAGE}=="))
 
 
-def plan(root: Path, wanted: Mapping[str, str], *, force: bool = False) -> Plan:
-    """What is to be done so that `root` holds `wanted`, and what the user changed stays.
+def plan(root: Path, texts: Mapping[str, str], *, force: bool = False) -> Plan:
+    """What is to be done so that `root` holds `texts`, and what the user changed stays.
 
     Args:
         root: The folder; it may be missing.
-        wanted: Path -> text.
+        texts: Path -> text.
         force: Replace what the user changed, too.
 
     Raises:
@@ -91,27 +95,37 @@ def plan(root: Path, wanted: Mapping[str, str], *, force: bool = False) -> Plan:
     """
     record = _read(root)
     before = record or {}
-    writes, beside, kept = {}, {}, []
-    for path, text in wanted.items():
+    writes, beside, edits = {}, {}, []
+    for path, text in texts.items():
         present, new = _hash_of(root / path), _hash(text)
         if present == new:
             continue
-        # the version is ours to say
+        # llm-otel owns the version file
         if force or path == VERSION or present in (None, before.get(path)):
             writes[path] = text
             continue
-        kept.append(path)
+        edits.append(path)
         if before.get(path) != new:
             beside[path + BESIDE] = text
-    gone = [path for path in before if path not in wanted and (root / path).is_file()]
-    changed = {path for path in gone if _hash_of(root / path) != before[path]}
-    hashes = {path: _hash(text) for path, text in wanted.items()}
+    leftovers = [path for path in before if path not in texts and (root / path).is_file()]
+    edited_leftovers = {path for path in leftovers if _hash_of(root / path) != before[path]}
+    edits += sorted(edited_leftovers)
+    removals = [path for path in leftovers if path not in edited_leftovers]
+    unmerged: list[str] = []
+    hashes = {path: _hash(text) for path, text in texts.items()}
+    for path in before:
+        present = _hash_of(root / (path + BESIDE))
+        if present is None or path + BESIDE in beside:
+            continue
+        as_written = present in (before[path], hashes.get(path))
+        (removals if as_written and path not in edits else unmerged).append(path + BESIDE)
     return Plan(
         writes,
         beside,
-        (*kept, *sorted(changed)),
-        tuple(path for path in gone if path not in changed),
-        {**hashes, **{path: before[path] for path in changed}},
+        tuple(edits),
+        tuple(removals),
+        tuple(unmerged),
+        {**hashes, **{path: before[path] for path in edited_leftovers}},
         record is None,
     )
 
@@ -124,28 +138,35 @@ def apply(root: Path, steps: Plan) -> None:
     """
     for path, text in {**steps.writes, **steps.beside}.items():
         _write(root, path, text)
-    for path in steps.removed:
+    for path in steps.leftovers:
         (root / path).unlink()
     _save(root, steps.hashes)
 
 
-def note_rendered(root: Path, wanted: Mapping[str, str], removed: Iterable[str]) -> None:
+def note_rendered(root: Path, texts: Mapping[str, str], leftovers: Iterable[str]) -> None:
     """Tell the record, where there is one, what `llm-otel render` wrote and removed."""
     record = _read(root)
     if record is not None:
-        hashes = {**record, **{path: _hash(text) for path, text in wanted.items()}}
-        gone = set(removed)
-        _save(root, {path: value for path, value in hashes.items() if path not in gone})
+        hashes = {**record, **{path: _hash(text) for path, text in texts.items()}}
+        dropped = set(leftovers)
+        _save(root, {path: value for path, value in hashes.items() if path not in dropped})
 
 
 def _write(root: Path, path: str, text: str) -> None:
     target = root / path
-    missing = [folder for folder in target.parents if not folder.exists()]
+    new_folders = [folder for folder in target.parents if not folder.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
-    for folder in missing:
+    for folder in new_folders:
         folder.chmod(_SECRETS_MODE if folder == root / _SECRETS else _FOLDER_MODE)
-    target.write_text(text, encoding="utf-8", newline="\n")
-    target.chmod(_FILE_MODE)
+    # Whoever reads the file meanwhile, or after a crash, has the old one or the new one whole.
+    file = target.resolve()
+    draft = file.with_name(f".{file.name}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.chmod(_FILE_MODE)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _read(root: Path) -> dict[str, str] | None:

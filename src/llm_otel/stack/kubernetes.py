@@ -150,15 +150,15 @@ def _camel(name: str) -> str:
 
 
 def _alertmanager(config: Config) -> dict[str, Any]:
-    found = alertmanager.files(config)
-    text = found["alertmanager/alertmanager.yml"].replace(*_SECRETS)
+    texts = alertmanager.files(config)
+    text = texts["alertmanager/alertmanager.yml"].replace(*_SECRETS)
     document = yaml.safe_load(text)
     document["templates"] = ["/etc/alertmanager/config/*.tmpl"]
     name = "llm-otel-notifications"
     return {
         "config": document,
         "templateFiles": {
-            PurePosixPath(path).name: body for path, body in found.items() if path.endswith(".tmpl")
+            PurePosixPath(path).name: body for path, body in texts.items() if path.endswith(".tmpl")
         },
         "alertmanagerSpec": {
             "volumes": [{"name": name, "secret": {"secretName": name, "optional": True}}],
@@ -171,9 +171,9 @@ def _alertmanager(config: Config) -> dict[str, Any]:
 
 def _rules(config: Config) -> list[str]:
     """One PrometheusRule for each file of rules; the operator takes them as they are."""
-    found = prometheus.files(config)
-    paths = [path for path in found if path.startswith(("prometheus/rules/", "prometheus/alerts/"))]
-    return [_rule(PurePosixPath(path), found[path]) for path in paths]
+    texts = prometheus.files(config)
+    paths = [path for path in texts if path.startswith(("prometheus/rules/", "prometheus/alerts/"))]
+    return [_rule(PurePosixPath(path), texts[path]) for path in paths]
 
 
 def _rule(path: PurePosixPath, text: str) -> str:

@@ -28,7 +28,7 @@ class Limits:
         critical: From where on it pages.
         window: The time that the value is taken over, as Prometheus writes durations.
         minimum: What the window must hold for the value to mean something.
-        counted: What `minimum` counts.
+        minimum_unit: What `minimum` counts.
         history: How much there must be before a comparison with the past means something.
         for_: How long it must last before anybody is told; `for` in the file.
         keep_firing_for: How long it goes on after the last time it was seen.
@@ -41,7 +41,7 @@ class Limits:
     critical: float | None = None
     window: str | None = None
     minimum: float | None = None
-    counted: str = "calls"
+    minimum_unit: str = "calls"
     history: str | None = None
     for_: str = "5m"
     keep_firing_for: str = "10m"
@@ -56,16 +56,16 @@ class Limits:
         """
         if model is not None and self.models and model in self.models:
             return self.models[model].get(severity)
-        found: float | None = getattr(self, severity)
-        return found
+        threshold: float | None = getattr(self, severity)
+        return threshold
 
 
 def seconds(duration: str) -> int:
     """A duration such as `10m` or `2d` in seconds."""
-    found = _DURATION.fullmatch(duration)
-    if found is None:
+    match = _DURATION.fullmatch(duration)
+    if match is None:
         raise ValueError(duration)
-    return int(found[1]) * _UNITS[found[2]]
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def _number(value: Any) -> float:
@@ -86,12 +86,14 @@ def _duration(least: str) -> Kind:
 
 
 def _models(value: Any) -> Mapping[str, Mapping[str, float]]:
-    found = {}
+    levels_by_model = {}
     for model, levels in value.items():
         if not semconv.well_formed(semconv.MODEL, model) or not set(levels) <= set(LEVELS):
             raise ValueError
-        found[model] = MappingProxyType({name: _number(level) for name, level in levels.items()})
-    return MappingProxyType(found)
+        levels_by_model[model] = MappingProxyType(
+            {name: _number(level) for name, level in levels.items()}
+        )
+    return MappingProxyType(levels_by_model)
 
 
 NUMBER: Final = Kind("a number of at least 0", _number)

@@ -71,8 +71,8 @@ class Notify:
     def secrets(self) -> tuple[str, ...]:
         """The files below secrets/ that the chosen receivers need."""
         login = self.email is not None and self.email.username is not None
-        chosen = [name for name in SECRETS if name != "email" and getattr(self, name)]
-        return tuple(SECRETS[name] for name in [*chosen, *(["email"] if login else [])])
+        names = [name for name in SECRETS if name != "email" and getattr(self, name)]
+        return tuple(SECRETS[name] for name in [*names, *(["email"] if login else [])])
 
 
 def parse(section: Any, where: str) -> Notify:
@@ -102,19 +102,19 @@ def parse(section: Any, where: str) -> Notify:
     return notify
 
 
-def _email(given: Any, where: str) -> Email:
-    values = as_map(given, where)
+def _email(section: Any, where: str) -> Email:
+    values = as_map(section, where)
     for name in values:
         require_known(name, _EMAIL, f"{where}: the key")
     for name in ("to", "from", "smarthost"):
         if not values.get(name):
             raise ConfigError(f"{where} needs {name}: {_EMAIL[name].allowed}.")
-    read = {
+    fields = {
         name: _EMAIL[name].parse(value, f"{where}.{name}")
         for name, value in values.items()
         if value is not None
     }
-    return Email(sender=read.pop("from"), **read)
+    return Email(sender=fields.pop("from"), **fields)
 
 
 def _switch(value: Any) -> bool:
@@ -124,10 +124,10 @@ def _switch(value: Any) -> bool:
 
 
 def _addresses(value: Any) -> str:
-    listed = [each.strip() for each in (value.split(",") if isinstance(value, str) else value)]
-    if not listed or not all(_ADDRESS.fullmatch(each) for each in listed):
+    addresses = [each.strip() for each in (value.split(",") if isinstance(value, str) else value)]
+    if not addresses or not all(_ADDRESS.fullmatch(each) for each in addresses):
         raise ValueError
-    return ", ".join(listed)
+    return ", ".join(addresses)
 
 
 def _matching(pattern: re.Pattern[str]) -> Any:

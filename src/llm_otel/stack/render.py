@@ -23,33 +23,33 @@ LIST: Final = "deploy/generated.txt"
 
 def files(config: Config) -> dict[str, str]:
     """Every generated file of the stack: its path, with `/`, and its text."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name in PARTS:
         part = cast("Callable[[Config], Mapping[str, str]]", import_module(name).files)
-        found.update(part(config))
-    found[LIST] = "".join(f"{path}\n" for path in sorted(found))
-    return dict(sorted(found.items()))
+        texts.update(part(config))
+    texts[LIST] = "".join(f"{path}\n" for path in sorted(texts))
+    return dict(sorted(texts.items()))
 
 
-def stale(root: Path, wanted: Mapping[str, str]) -> list[str]:
-    """Paths of `wanted` that are missing below `root`, or say something else."""
-    return [path for path, text in wanted.items() if _text(root / path) != text]
+def stale(root: Path, texts: Mapping[str, str]) -> list[str]:
+    """Paths of `texts` that are missing below `root`, or say something else."""
+    return [path for path, text in texts.items() if _text(root / path) != text]
 
 
-def left(root: Path, wanted: Mapping[str, str]) -> list[str]:
-    """Paths below `root` that an earlier run wrote and that are not in `wanted`."""
-    folders = {PurePosixPath(path).parts[0] for path in wanted}
-    found = []
+def leftovers(root: Path, texts: Mapping[str, str]) -> list[str]:
+    """Paths below `root` that an earlier run wrote and that are not in `texts`."""
+    folders = {PurePosixPath(path).parts[0] for path in texts}
+    paths = []
     for path in (_text(root / LIST) or "").splitlines():
         first, *rest = PurePosixPath(path).parts or ("",)
         # a list that somebody changed must not lead out of the folders that are ours
         ours = first in folders and ".." not in rest
-        if ours and path not in wanted and (root / path).is_file():
-            found.append(path)
-    return found
+        if ours and path not in texts and (root / path).is_file():
+            paths.append(path)
+    return paths
 
 
-def write(root: Path, wanted: Mapping[str, str]) -> list[str]:
+def write(root: Path, texts: Mapping[str, str]) -> list[str]:
     """Write what differs.
 
     Returns:
@@ -58,11 +58,11 @@ def write(root: Path, wanted: Mapping[str, str]) -> list[str]:
     Raises:
         OSError: A file cannot be written.
     """
-    changed = stale(root, wanted)
-    for path in changed:
+    paths = stale(root, texts)
+    for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(wanted[path], encoding="utf-8", newline="\n")
-    return changed
+        (root / path).write_text(texts[path], encoding="utf-8", newline="\n")
+    return paths
 
 
 def _text(path: Path) -> str | None:

@@ -14,9 +14,9 @@ _PACKAGE: Final = "llm_otel.stack"
 
 def files() -> dict[str, str]:
     """Each file: its path below the stack's folder, with `/`, and its text."""
-    listed = resources(_PACKAGE).joinpath("static_files.txt").read_text(encoding="utf-8")
+    paths = resources(_PACKAGE).joinpath("static_files.txt").read_text(encoding="utf-8")
     root = _root()
-    return {path: root.joinpath(path).read_text(encoding="utf-8") for path in listed.split()}
+    return {path: root.joinpath(path).read_text(encoding="utf-8") for path in paths.split()}
 
 
 def _root() -> Traversable:

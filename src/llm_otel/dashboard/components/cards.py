@@ -58,20 +58,20 @@ def _tone(direction: float) -> str:
 def sparkline(values: Sequence[float | None]) -> Any:
     """A line without axes, from one known value to the next. It is a mask over the accent colour,
     so it follows the theme."""
-    known = [(n, value) for n, value in enumerate(values) if value is not None]
-    heights = [value for _, value in known]
+    numbered = [(n, value) for n, value in enumerate(values) if value is not None]
+    heights = [value for _, value in numbered]
     top, bottom = max(heights), min(0.0, *heights)
     span = (top - bottom) or 1.0
     step = _SPARK_WIDTH / (len(values) - 1)
     points = " ".join(
         f"{n * step:.1f},{_SPARK_HEIGHT - 2 - (value - bottom) / span * (_SPARK_HEIGHT - 4):.1f}"
-        for n, value in known
+        for n, value in numbered
     )
-    left, right = known[0][0] * step, known[-1][0] * step
+    start, end = numbered[0][0] * step, numbered[-1][0] * step
     picture = (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_SPARK_WIDTH} {_SPARK_HEIGHT}' "
-        f"preserveAspectRatio='none'><polygon fill='#000' fill-opacity='.14' points='{left:.1f},"
-        f"{_SPARK_HEIGHT} {points} {right:.1f},{_SPARK_HEIGHT}'/><polyline fill='none' "
+        f"preserveAspectRatio='none'><polygon fill='#000' fill-opacity='.14' points='{start:.1f},"
+        f"{_SPARK_HEIGHT} {points} {end:.1f},{_SPARK_HEIGHT}'/><polyline fill='none' "
         f"stroke='#000' stroke-width='1.6' vector-effect='non-scaling-stroke' points='{points}'/>"
         "</svg>"
     )

@@ -26,7 +26,7 @@ HINTS: Final = {
     ),
     "users": (
         "Nobody is named in this window",
-        "Say for whom a call is made. User ids are hashed, or off, unless you choose otherwise.",
+        "Name the user of a call. User ids are hashed, or off, unless you choose otherwise.",
         "with llm_otel.attribution(user_id=user, session_id=session):\n    answer(question)",
     ),
 }

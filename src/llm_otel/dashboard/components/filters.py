@@ -67,23 +67,25 @@ def _values(field: str, choices: Choices) -> list[str]:
 
 
 def _menu(context: Context, field: str, label: str, values: list[str]) -> Any:
-    given = context.state.all(field)
-    missing = [value for value in given if value not in values]
+    selection = context.state.all(field)
+    unlisted = [value for value in selection if value not in values]
     links = [
         html.Li(
             dcc.Link(
                 [
                     html.Span(className="tick", **UNHEARD),
                     value,
-                    chosen(value in given),
+                    chosen(value in selection),
                 ],
                 href=context.state.toggled(field, value).href(context.path),
-                className="option on" if value in given else "option",
+                className="option on" if value in selection else "option",
             )
         )
-        for value in [*missing, *values]
+        for value in [*unlisted, *values]
     ]
-    summary: Any = [label, html.Span(str(len(given)), className="badge")] if given else label
+    summary: Any = (
+        [label, html.Span(str(len(selection)), className="badge")] if selection else label
+    )
     return html.Details(
         [
             html.Summary(summary, className="button"),
@@ -94,7 +96,7 @@ def _menu(context: Context, field: str, label: str, values: list[str]) -> Any:
 
 
 def _more(context: Context) -> Any:
-    fields = [field(context, name, *told) for name, told in FIELDS.items()]
+    fields = [field(context, name, *arguments) for name, arguments in FIELDS.items()]
     return html.Details(
         [html.Summary("More", className="button"), html.Div(fields, className="popover fields")],
         className="menu",

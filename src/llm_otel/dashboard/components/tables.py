@@ -22,7 +22,7 @@ class Column:
     """One column: `value` reads it from a row, `write` shows it, `link` gives its address.
 
     `least` says of a row that its true value is unknown and not below the one that is shown. A
-    column that is not `shown` is in the CSV alone.
+    column that is not `on_page` is in the CSV alone.
 
     `numeric` aligns it on the right; `bar` draws its share of the greatest behind it; `tone` names
     a colour for a value: good, bad, warn or nothing.
@@ -36,7 +36,7 @@ class Column:
     bar: bool = False
     tone: Callable[[Any], str] | None = None
     least: Callable[[Any], Any] | None = None
-    shown: bool = True
+    on_page: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def table_card(table: Table, csv_href: str, extra: Any = None) -> Any:
 
 
 def _table(table: Table) -> Any:
-    columns = [column for column in table.columns if column.shown]
+    columns = [column for column in table.columns if column.on_page]
     greatest = {
         column.name: max((abs(column.value(row) or 0) for row in table.rows), default=0)
         for column in columns
@@ -141,18 +141,18 @@ def _table(table: Table) -> Any:
 
 def _cell(column: Column, row: Any, greatest: float | None) -> Any:
     value = column.value(row)
-    shown: Any = column.write(value)
+    content: Any = column.write(value)
     if value is not None and column.least is not None and column.least(row):
-        shown = f"≥ {shown}"
+        content = f"≥ {content}"
     address = column.link(row) if column.link is not None else None
-    if address is not None and shown != formats.NOTHING:
-        shown = dcc.Link(shown, href=address)
+    if address is not None and content != formats.NOTHING:
+        content = dcc.Link(content, href=address)
     tone = column.tone(row) if column.tone is not None else ""
     if tone:
-        shown = html.Span(shown, className=f"tone {tone}")
+        content = html.Span(content, className=f"tone {tone}")
     classes = "num" if column.numeric else ""
     if greatest:
         part = round(abs(value or 0) / greatest * _BAR_SHADES)
-        shown = [html.Span(shown), html.Span(className="cell-bar", style={"width": f"{part}%"})]
+        content = [html.Span(content), html.Span(className="cell-bar", style={"width": f"{part}%"})]
         classes += " with-bar"
-    return html.Td(shown, className=classes)
+    return html.Td(content, className=classes)

@@ -32,14 +32,14 @@ def cost_column(*, bar: bool = False) -> Column:
     return Column("Cost", lambda r: r.cost_usd, formats.money, bar=bar, least=lambda r: r.unpriced)
 
 
-def unpriced_column(*, shown: bool = True) -> Column:
+def unpriced_column(*, on_page: bool = True) -> Column:
     """How many calls of a row have an unknown or incomplete cost: what marks it in a CSV."""
     return Column(
         "Unpriced",
         lambda r: r.unpriced,
         formats.count,
         tone=lambda r: "warn" if r.unpriced else "",
-        shown=shown,
+        on_page=on_page,
     )
 
 
@@ -78,8 +78,8 @@ def show(context: Context, tables: Tables, name: str, extra: Any = None) -> Any:
 
 def times(context: Context, rows: Sequence[Any], step_s: int | None = None) -> Timeline:
     """The stretches of time that rows with a `time` are of; None: the filter's."""
-    asked = context.filter
-    return timeline(asked.since, asked.until, step_s or asked.bucket_s, rows)
+    window = context.filter
+    return timeline(window.since, window.until, step_s or window.bucket_s, rows)
 
 
 def unknown_choice(context: Context, name: str, allowed: Iterable[str]) -> Any:

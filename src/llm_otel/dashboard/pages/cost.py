@@ -35,15 +35,15 @@ _LISTED: Final = 100
 
 
 def _by(context: Context) -> str:
-    asked = context.state.get("by")
-    return asked if asked.startswith(cost.TAG) else context.state.choice("by", _LABELS)
+    key = context.state.get("by")
+    return key if key.startswith(cost.TAG) else context.state.choice("by", _LABELS)
 
 
 def _per(context: Context) -> str:
     days = context.filter.length.total_seconds() / _DAY_S
     usual = "hour" if days <= 2 else "day" if days <= 60 else "week"
-    chosen = context.state.get("per") if context.state.get("per") in cost.PERIODS else usual
-    wider = [*cost.PERIODS][[*cost.PERIODS].index(chosen) :]
+    period = context.state.get("per") if context.state.get("per") in cost.PERIODS else usual
+    wider = [*cost.PERIODS][[*cost.PERIODS].index(period) :]
     length = context.filter.length.total_seconds()
     return next((per for per in wider if length / cost.PERIODS[per] <= _MOST_BARS), wider[-1])
 
@@ -141,7 +141,9 @@ def _show(context: Context, data: Costs, tables: Tables) -> list[Any]:
     return [
         common.unknown_choice(context, "per", cost.PERIODS),
         None if by.startswith(cost.TAG) else common.unknown_choice(context, "by", _LABELS),
-        common.source_notice(context, data.metered, data.made.requests, data.made.traced),
+        common.source_notice(
+            context, data.metered, data.request_counts.requests, data.request_counts.traced
+        ),
         _unpriced_notice(data, unpriced),
         common.part(
             context, "The figures", lambda: figures(_cards(context, data, total, unpriced))
@@ -201,13 +203,13 @@ def _cards(context: Context, data: Costs, total: float, unpriced: int) -> list[A
 def _pace(context: Context, data: Costs, total: float, unpriced: int) -> Any:
     """The mean of the days that have calls, each as long as its part in the window; of the hours
     where the window is shorter than a day."""
-    asked, day = context.filter, timedelta(days=1)
-    if asked.length < day:
-        hours = asked.length / timedelta(hours=1)
+    window, day = context.filter, timedelta(days=1)
+    if window.length < day:
+        hours = window.length / timedelta(hours=1)
         return figure_card(
             "Per hour", formats.cost(total / hours, unpriced), note=f"mean of {hours:.3g} hours"
         )
-    parts = [min(start + day, asked.until) - max(start, asked.since) for start in data.days]
+    parts = [min(start + day, window.until) - max(start, window.since) for start in data.days]
     days = sum(parts, timedelta()) / day
     return figure_card(
         "Per day",
@@ -219,8 +221,8 @@ def _pace(context: Context, data: Costs, total: float, unpriced: int) -> Any:
 def _unpriced_notice(data: Costs, unpriced: int) -> Any:
     if not unpriced:
         return None
-    listed = dict.fromkeys(str(row.model) for row in data.unpriced if row.status in common.LEAST)
-    models = f" ({', '.join([*listed][:3])})" if listed else ""
+    names = dict.fromkeys(str(row.model) for row in data.unpriced if row.status in common.LEAST)
+    models = f" ({', '.join([*names][:3])})" if names else ""
     return notice(
         f"The cost of {formats.count(unpriced)} calls is unknown or incomplete{models}: "
         "the sums here are the least that was spent.",

@@ -126,8 +126,8 @@ def _cards(data: Latency, line: Timeline, series: dict[str, list[float | None]])
 
 
 def _distribution(data: Latency) -> Any:
-    made = charts.figure("count", legend=False)
-    made.add_bar(
+    figure = charts.figure("count", legend=False)
+    figure.add_bar(
         x=[math.log10(b.low * b.high) / 2 for b in data.bins],
         y=[b.calls for b in data.bins],
         width=[math.log10(b.high / b.low) * 0.9 for b in data.bins],
@@ -136,32 +136,32 @@ def _distribution(data: Latency) -> Any:
         hovertemplate="%{customdata}: %{y:,.0f}<extra></extra>",
     )
     ticks = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
-    made.update_layout(hovermode="closest")
+    figure.update_layout(hovermode="closest")
     if max((b.calls for b in data.bins), default=0) <= charts.FEW:
-        made.update_yaxes(dtick=1)
+        figure.update_yaxes(dtick=1)
     if data.bins:
         # At least the decades around: a single bar alone would have no axis.
-        made.update_xaxes(
+        figure.update_xaxes(
             range=[
                 math.floor(math.log10(data.bins[0].low)) - 0.1,
                 math.ceil(math.log10(data.bins[-1].high)) + 0.1,
             ]
         )
     # The axis holds logarithms itself: Plotly places lines and bars of a log axis differently.
-    made.update_xaxes(
+    figure.update_xaxes(
         tickvals=[math.log10(value) for value in ticks], ticktext=[_tick(value) for value in ticks]
     )
-    made.update_layout(margin={"t": 24})
+    figure.update_layout(margin={"t": 24})
     for name in ("p50", "p95", "p99"):
         value = getattr(data.all, name)
         if value is not None:
-            made.add_vline(
+            figure.add_vline(
                 x=math.log10(value),
                 line={"width": 1, "dash": "dot", "color": charts.REST},
                 annotation_text=name.upper(),
                 annotation_position="top",
             )
-    return made
+    return figure
 
 
 def _tick(value: float) -> str:

@@ -19,8 +19,8 @@ def _tables(_context: Context, _data: None) -> Tables:
 
 def _show(context: Context, _data: None, _tables: Tables) -> list[Any]:
     link = dcc.Link("Go to the overview", href=context.there("/"), className="button")
-    said = html.P(f"There is nothing at {context.subject}.")
-    return [html.Section([html.H2("No such page"), said, link], className="card empty")]
+    text = html.P(f"There is nothing at {context.subject}.")
+    return [html.Section([html.H2("No such page"), text, link], className="card empty")]
 
 
 PAGE = Page("", "Not found", "", _read, _tables, _show, in_menu=False, needs_calls=False)

@@ -50,11 +50,11 @@ class _Data:
     """What the page shows; each is read when it is first shown."""
 
     def __init__(self, context: Context) -> None:
-        self.seen = Lazy(lambda: optimise.optimise(context.reader()))
+        self.findings = Lazy(lambda: optimise.optimise(context.reader()))
         self.week = Lazy(lambda: _week(context))
         self.saved = Lazy(
             lambda: {
-                row: optimise.caching_saves(row, context.price) for row in self.seen().prefixes
+                row: optimise.caching_saves(row, context.price) for row in self.findings().prefixes
             }
         )
 
@@ -63,14 +63,16 @@ def _week(context: Context) -> _Week:
     window = context.filter.over(context.now - _WEEK, context.now)
     priced = [row for row in optimise.mix(Reader(context.lake, window, _NO_TIME)) if row.cost_usd]
     used = [(row.provider or "", row.model or "") for row in priced]
-    asked = context.state.get(_ON)
-    own = [_named(asked)] if asked else []
-    offered = {model: (provider, model) for provider, model in (*_OFFERED, *used, *own)}
-    models = optimise.what_if(priced, offered.values(), context.price)
+    model = context.state.get(_ON)
+    models = [_named(model)] if model else []
+    offered = {model: (provider, model) for provider, model in (*_OFFERED, *used, *models)}
+    estimates = optimise.what_if(priced, offered.values(), context.price)
     return _Week(
         sum(row.cost_usd or 0 for row in priced),
-        models,
-        asked if own and own[0] not in [(row.provider, row.model) for row in models] else "",
+        estimates,
+        model
+        if models and models[0] not in [(row.provider, row.model) for row in estimates]
+        else "",
     )
 
 
@@ -83,13 +85,13 @@ def _named(text: str) -> tuple[str, str]:
 def _tables(context: Context, data: _Data) -> Tables:
     return {
         "what-if": lambda: _what_if(data.week()),
-        "bloated": lambda: _bloated(context, data.seen()),
-        "prefixes": lambda: _prefixes(data.seen(), data.saved()),
-        "wasted": lambda: _wasted(context, data.seen()),
+        "bloated": lambda: _bloated(context, data.findings()),
+        "prefixes": lambda: _prefixes(data.findings(), data.saved()),
+        "wasted": lambda: _wasted(context, data.findings()),
     }
 
 
-def _bloated(context: Context, seen: Optimise) -> Table:
+def _bloated(context: Context, data: Optimise) -> Table:
     return Table(
         "Bloated prompts",
         (
@@ -105,13 +107,13 @@ def _bloated(context: Context, seen: Optimise) -> Table:
             Column("Calls", lambda r: r.calls, formats.count),
             Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
         ),
-        seen.bloated,
+        data.bloated,
         "No prompt reads more than ten tokens for one that it writes.",
         "More than ten tokens in for one out: send less context, or cache it.",
     )
 
 
-def _prefixes(seen: Optimise, saved: dict[Prefix, float | None]) -> Table:
+def _prefixes(data: Optimise, saved: dict[Prefix, float | None]) -> Table:
     return Table(
         "Repeated prefixes",
         (
@@ -128,7 +130,7 @@ def _prefixes(seen: Optimise, saved: dict[Prefix, float | None]) -> Table:
             ),
             Column("Caching saves at least", saved.get, formats.money, bar=True),
         ),
-        seen.prefixes,
+        data.prefixes,
         "No repeats were seen. They are only where message content is captured.",
         "Calls that begin with the same 1,024 characters: put what is constant first and let "
         "the provider cache it.",
@@ -157,7 +159,7 @@ def _what_if(week: _Week) -> Table:
     )
 
 
-def _wasted(context: Context, seen: Optimise) -> Table:
+def _wasted(context: Context, data: Optimise) -> Table:
     return Table(
         "Failures and retries paid for",
         (
@@ -172,7 +174,7 @@ def _wasted(context: Context, seen: Optimise) -> Table:
             Column("Time spent", lambda r: r.seconds, formats.seconds),
             Column("Cost", lambda r: r.cost_usd, formats.money, bar=True),
         ),
-        seen.wasted,
+        data.wasted,
         "Every call was answered at once.",
     )
 
@@ -185,7 +187,9 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
     return [
         figures(
             [
-                common.part(context, "What was spent", lambda: _cards(data.seen(), data.saved())),
+                common.part(
+                    context, "What was spent", lambda: _cards(data.findings(), data.saved())
+                ),
                 common.part(context, "The cheapest model", lambda: _cheapest(data.week())),
             ]
         ),
@@ -214,55 +218,55 @@ def _others(context: Context, week: _Week) -> list[Any]:
     ]
 
 
-def _cards(seen: Optimise, saved: dict[Prefix, float | None]) -> list[Any]:
+def _cards(data: Optimise, saved: dict[Prefix, float | None]) -> list[Any]:
     return [
         figure_card(
             "Bloated prompts",
-            formats.money(sum(row.cost_usd or 0 for row in seen.bloated)),
-            note=f"spent on {len(seen.bloated)} prompts",
+            formats.money(sum(row.cost_usd or 0 for row in data.bloated)),
+            note=f"spent on {len(data.bloated)} prompts",
         ),
         figure_card(
             "Caching would save",
             formats.money(sum(value or 0 for value in saved.values())),
-            note="at the least",
+            note="or more",
         ),
         figure_card(
             "Paid for failures",
-            formats.money(sum(row.cost_usd for row in seen.wasted)),
-            note=f"{sum(r.calls for r in seen.wasted):,} calls",
+            formats.money(sum(row.cost_usd for row in data.wasted)),
+            note=f"{sum(r.calls for r in data.wasted):,} calls",
         ),
     ]
 
 
 def _cheapest(week: _Week) -> Any:
     cheapest = week.models[0] if week.models else None
-    changed = change(cheapest.cost_usd, week.usd) if cheapest else None
+    difference = change(cheapest.cost_usd, week.usd) if cheapest else None
     return figure_card(
         "Cheapest model",
-        formats.signed(changed),
+        formats.signed(difference),
         note=cheapest.model if cheapest else "no price known",
     )
 
 
 def _models(week: _Week) -> Any:
-    made = charts.figure("usd", legend=False)
+    figure = charts.figure("usd", legend=False)
     colours = [charts.GOOD if r.cost_usd < week.usd else charts.REST for r in week.models]
-    made.add_bar(
+    figure.add_bar(
         x=[escaping.plotly(r.model) for r in week.models],
         y=[r.cost_usd for r in week.models],
         marker={"color": colours, "line": {"width": 0}},
         hovertemplate=f"%{{x}}: %{{y:{charts.FORMATS['usd']['hover']}}}<extra></extra>",
     )
-    made.add_hline(
+    figure.add_hline(
         y=week.usd,
         line={"width": 1.5, "dash": "dot", "color": charts.BAD},
         annotation_text=f"did cost {formats.money(week.usd)}",
         annotation_position="top left",
     )
     # names, even where they look like numbers or dates
-    made.update_xaxes(type="category")
-    made.update_layout(hovermode="closest")
-    return made
+    figure.update_xaxes(type="category")
+    figure.update_layout(hovermode="closest")
+    return figure
 
 
 PAGE = Page("/optimise", "Optimise", "Money that need not be spent", _Data, _tables, _show)

@@ -30,16 +30,16 @@ class _Data:
     """What the page shows; each is read when it is first shown."""
 
     def __init__(self, context: Context) -> None:
-        self.seen = Lazy(lambda: overview.overview(context.reader()))
+        self.windows = Lazy(lambda: overview.overview(context.reader()))
         self.bill = Lazy(lambda: overview.bill(context.lake, context.filter, context.now))
 
 
 def _tables(context: Context, data: _Data) -> Tables:
-    return {"models": lambda: _models(context, data.seen())}
+    return {"models": lambda: _models(context, data.windows())}
 
 
-def _models(context: Context, seen: Overview) -> Table:
-    latency = seen.model_latency
+def _models(context: Context, data: Overview) -> Table:
+    latency = data.model_latency
 
     def p95(row: ModelRow) -> float | None:
         return latency.get(row.model, NOTHING).p95
@@ -48,7 +48,7 @@ def _models(context: Context, seen: Overview) -> Table:
         interval = wilson(row.errors, row.requests)
         if interval is None:
             return ""
-        unlike = interval.low > (seen.now.error_rate or 0)
+        unlike = interval.low > (data.now.error_rate or 0)
         return "bad" if row.errors and (unlike or interval.value > _ERRORS_BAD) else ""
 
     return Table(
@@ -66,16 +66,18 @@ def _models(context: Context, seen: Overview) -> Table:
             Column(
                 "Per call", lambda r: r.cost_per_call, formats.money, least=lambda r: r.unpriced
             ),
-            common.unpriced_column(shown=False),
+            common.unpriced_column(on_page=False),
         ),
-        seen.models,
+        data.models,
     )
 
 
 def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
     def card(title: str, draw: Callable[[Overview, Timeline], Any]) -> Any:
         return common.part(
-            context, title, lambda: draw(data.seen(), common.times(context, data.seen().points))
+            context,
+            title,
+            lambda: draw(data.windows(), common.times(context, data.windows().points)),
         )
 
     return [
@@ -83,7 +85,10 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
             context,
             "The source of the figures",
             lambda: common.source_notice(
-                context, data.seen().metered, data.seen().now.requests, data.seen().now.traced
+                context,
+                data.windows().metered,
+                data.windows().now.requests,
+                data.windows().now.traced,
             ),
         ),
         figures(
@@ -95,7 +100,7 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
         grid(
             [
                 card("Requests", _requests),
-                card("Latency", lambda seen, _: _latency(context, seen)),
+                card("Latency", lambda data, _: _latency(context, data)),
                 card("Tokens", _tokens),
                 card("Cost", _cost),
             ]
@@ -104,8 +109,8 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
     ]
 
 
-def _cards(seen: Overview, line: Timeline) -> list[Any]:
-    now, before, points = seen.now, seen.before, seen.points
+def _cards(data: Overview, line: Timeline) -> list[Any]:
+    now, before, points = data.now, data.before, data.points
 
     def spark(value: Callable[[usage.Point], float | None]) -> list[float | None]:
         return line.trend(line.sums(points, value))
@@ -128,11 +133,11 @@ def _cards(seen: Overview, line: Timeline) -> list[Any]:
         ),
         figure_card(
             "P95 latency",
-            formats.seconds(seen.latency.p95),
-            change=change(seen.latency.p95, seen.latency_before.p95),
+            formats.seconds(data.latency.p95),
+            change=change(data.latency.p95, data.latency_before.p95),
             good=-1,
-            note=f"median {formats.seconds(seen.latency.p50)}",
-            spark=line.trend(line.values(seen.latency_points, lambda p: p.p95)),
+            note=f"median {formats.seconds(data.latency.p50)}",
+            spark=line.trend(line.values(data.latency_points, lambda p: p.p95)),
         ),
         figure_card(
             "Cost",
@@ -172,42 +177,42 @@ def _bill(bill: Bill) -> list[Any]:
     ]
 
 
-def _requests(seen: Overview, line: Timeline) -> Any:
-    points = seen.points
+def _requests(data: Overview, line: Timeline) -> Any:
+    points = data.points
     series = {
         "answered": line.sums(points, lambda p: max(p.requests - p.errors - p.unanswered, 0)),
         "failed": line.sums(points, lambda p: p.errors),
         _UNANSWERED: line.sums(points, lambda p: p.unanswered),
     }
-    drawn = {name: values for name, values in series.items() if name == "answered" or any(values)}
+    nonzero = {name: values for name, values in series.items() if name == "answered" or any(values)}
     colours = {"answered": charts.PALETTE[0], "failed": charts.BAD, _UNANSWERED: charts.REST}
-    figure = charts.bars(line, drawn, "count", [colours[name] for name in drawn])
-    says = f"{formats.count(seen.now.requests)}, of which {_failures(seen.now)}"
+    figure = charts.bars(line, nonzero, "count", [colours[name] for name in nonzero])
+    says = f"{formats.count(data.now.requests)}, of which {_failures(data.now)}"
     return chart_card("Requests", figure, says, about=line.about)
 
 
-def _latency(context: Context, seen: Overview) -> Any:
-    points = seen.latency_points
+def _latency(context: Context, data: Overview) -> Any:
+    points = data.latency_points
     line = common.times(context, points)
     series = {
         name: line.values(points, attrgetter(name.lower())) for name in ("P50", "P90", "P95", "P99")
     }
-    says = f"median {formats.seconds(seen.latency.p50)}, P99 {formats.seconds(seen.latency.p99)}"
+    says = f"median {formats.seconds(data.latency.p50)}, P99 {formats.seconds(data.latency.p99)}"
     return chart_card("Latency", charts.lines(line, series, "s"), says, about=line.about_points)
 
 
-def _tokens(seen: Overview, line: Timeline) -> Any:
+def _tokens(data: Overview, line: Timeline) -> Any:
     series = {
-        "in": line.sums(seen.points, lambda p: p.input_tokens),
-        "out": line.sums(seen.points, lambda p: p.output_tokens),
+        "in": line.sums(data.points, lambda p: p.input_tokens),
+        "out": line.sums(data.points, lambda p: p.output_tokens),
     }
-    says = f"{formats.count(seen.now.input_tokens)} in, {formats.count(seen.now.output_tokens)} out"
+    says = f"{formats.count(data.now.input_tokens)} in, {formats.count(data.now.output_tokens)} out"
     return chart_card("Tokens", charts.bars(line, series, "count"), says, about=line.about)
 
 
-def _cost(seen: Overview, line: Timeline) -> Any:
-    costs = line.sums(seen.points, lambda p: p.cost_usd)
-    says = f"{formats.cost(seen.now.cost_usd, seen.now.unpriced)} in all"
+def _cost(data: Overview, line: Timeline) -> Any:
+    costs = line.sums(data.points, lambda p: p.cost_usd)
+    says = f"{formats.cost(data.now.cost_usd, data.now.unpriced)} in all"
     return chart_card("Cost", charts.bars(line, {"cost": costs}, "usd"), says, about=line.about)
 
 

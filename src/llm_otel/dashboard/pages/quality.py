@@ -165,9 +165,9 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
 def _scores(context: Context, scores: Quality, tables: Tables) -> list[Any]:
     if not scores.summaries:
         return [empty.hint("scores")]
-    chosen = scores.drift[0].evaluation if scores.drift else ""
+    evaluation = scores.drift[0].evaluation if scores.drift else ""
     evaluations = {
-        row.evaluation: (context.here(evaluation=row.evaluation), row.evaluation == chosen)
+        row.evaluation: (context.here(evaluation=row.evaluation), row.evaluation == evaluation)
         for row in scores.summaries
     }
     return [
@@ -194,8 +194,8 @@ def _scores(context: Context, scores: Quality, tables: Tables) -> list[Any]:
                     lambda: chart_card(
                         "Drift",
                         _drift(common.times(context, scores.drift, scores.drift_s), scores),
-                        f"mean of {chosen} by model over time",
-                        about=f"Mean {chosen} of {stretch(scores.drift_s)} by model, with its "
+                        f"mean of {evaluation} by model over time",
+                        about=f"Mean {evaluation} of {stretch(scores.drift_s)} by model, with its "
                         f"95 % interval from {_LEAST_SCORES} scores on",
                         extra=switch("Evaluation", evaluations),
                     ),
@@ -218,13 +218,13 @@ def _card(row: Summary, scores: Quality) -> Any:
 
 
 def _distribution(scores: Quality) -> Any:
-    made = charts.figure("share")
+    figure = charts.figure("share")
     sums = {row.evaluation: row.scores for row in scores.summaries}
     for number, (name, size) in enumerate(sums.items()):
         bins = {round(b.low, 2): b.scores / size for b in scores.bins if b.evaluation == name}
         edges = [n / 20 for n in range(21)]
         shares = [bins.get(edge, 0) for edge in edges[:-1]]
-        made.add_scatter(
+        figure.add_scatter(
             x=edges,
             y=[*shares, shares[-1]],
             name=escaping.plotly(name),
@@ -236,8 +236,8 @@ def _distribution(scores: Quality) -> Any:
             },
             hovertemplate="%{y:.1%}",
         )
-    made.update_xaxes(range=[0, 1], tickformat=".1f")
-    return made
+    figure.update_xaxes(range=[0, 1], tickformat=".1f")
+    return figure
 
 
 def _drift(line: Timeline, scores: Quality) -> Any:
@@ -246,28 +246,28 @@ def _drift(line: Timeline, scores: Quality) -> Any:
         sizes[row.model or NONE] = sizes.get(row.model or NONE, 0) + row.scores
     names = sorted(sizes, key=lambda name: -sizes[name])[:_DRAWN_MODELS]
     rows = {name: [r for r in scores.drift if (r.model or NONE) == name] for name in names}
-    made = charts.lines(
+    figure = charts.lines(
         line, {name: line.values(rows[name], lambda r: r.mean) for name in names}, "score"
     )
     for number, name in enumerate(names):
-        found = [
+        intervals = [
             (row.time, interval)
             for row in rows[name]
             if row.scores >= _LEAST_SCORES
             and (interval := statistics.mean(row.mean, row.deviation, row.scores))
         ]
-        if len(found) > 1:
+        if len(intervals) > 1:
             charts.band(
-                made,
-                [time for time, _ in found],
-                [interval.low for _, interval in found],
-                [interval.high for _, interval in found],
+                figure,
+                [time for time, _ in intervals],
+                [interval.low for _, interval in intervals],
+                [interval.high for _, interval in intervals],
                 charts.PALETTE[number],
             )
     means = [row.mean for row in scores.drift]
     space = max((max(means, default=0) - min(means, default=0)) * 0.1, 0.02)
-    made.update_yaxes(rangemode="normal", range=[min(means) - space, max(means) + space])
-    return made
+    figure.update_yaxes(rangemode="normal", range=[min(means) - space, max(means) + space])
+    return figure
 
 
 def _sides(context: Context, sides: _Sides) -> Any:
@@ -279,7 +279,7 @@ def _sides(context: Context, sides: _Sides) -> Any:
     menus = [
         html.Details(
             [
-                html.Summary(f"{side.upper()}: {chosen}", className="button small"),
+                html.Summary(f"{side.upper()}: {name}", className="button small"),
                 html.Ul(
                     [
                         html.Li(
@@ -296,7 +296,7 @@ def _sides(context: Context, sides: _Sides) -> Any:
             ],
             className="menu",
         )
-        for side, chosen in zip("ab", sides.names or ())
+        for side, name in zip("ab", sides.names or ())
     ]
     return html.Div([switch("Compare", kinds), *menus], className="row")
 

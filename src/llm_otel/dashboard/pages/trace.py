@@ -88,11 +88,11 @@ def _said(content: str, nested: Nested) -> str | None:
 def _show(context: Context, data: list[Nested], _tables: Tables) -> list[Any]:
     back = dcc.Link("← All traces", href=context.there("/traces"), className="button small")
     if not data:
-        said = html.P(
+        text = html.P(
             f"No span of the trace {context.subject} is in the lake. It may be older than "
             "what is kept, or still on its way."
         )
-        return [back, html.Section([html.H2("No such trace"), said], className="card empty")]
+        return [back, html.Section([html.H2("No such trace"), text], className="card empty")]
     length = max(n.offset_s + (n.span.duration_s or 0) for n in data) or 1e-9
     return [
         html.Div([back, html.Code(context.subject, className="muted")], className="row"),
@@ -151,9 +151,9 @@ def _scale(length: float) -> Any:
 def _row(nested: Nested, length: float) -> Any:
     span = nested.span
     kind = _KINDS.get(span.operation or "", "other")
-    left = nested.offset_s / length * 100
+    start = nested.offset_s / length * 100
     width = max((span.duration_s or 0) / length * 100, 0.4)
-    said = [
+    columns = [
         html.Span(
             [
                 html.Span(className=f"dot {kind}", **UNHEARD),
@@ -171,7 +171,7 @@ def _row(nested: Nested, length: float) -> Any:
         html.Span(
             html.Span(
                 className=f"bar {kind}",
-                style={"left": f"{left:.2f}%", "width": f"{min(width, 100 - left):.2f}%"},
+                style={"left": f"{start:.2f}%", "width": f"{min(width, 100 - start):.2f}%"},
             ),
             className="track",
             **UNHEARD,
@@ -180,7 +180,7 @@ def _row(nested: Nested, length: float) -> Any:
         html.Span(_tokens(span), className="num muted"),
         html.Span(_cost(span), className="num"),
     ]
-    return html.Li(html.Details([html.Summary(said, className="span-row"), _detail(span)]))
+    return html.Li(html.Details([html.Summary(columns, className="span-row"), _detail(span)]))
 
 
 def _tokens(span: Span) -> str:
@@ -212,10 +212,10 @@ def _detail(span: Span) -> Any:
         "Service": span.service_name,
         "Span": span.span_id,
     }
-    listed = [
+    items = [
         html.Div([html.Dt(name), html.Dd(str(value))]) for name, value in facts.items() if value
     ]
-    parts: list[Any] = [html.Dl(listed, className="facts")]
+    parts: list[Any] = [html.Dl(items, className="facts")]
     talks = [(title, traces.messages(getattr(span, name))) for title, name in _CONTENT]
     parts += [_talk(title, messages) for title, messages in talks if messages]
     if span.model is not None and not any(messages for _, messages in talks):
@@ -227,11 +227,11 @@ def _detail(span: Span) -> Any:
 
 
 def _talk(title: str, messages: list[tuple[str, str]]) -> Any:
-    said = [
+    items = [
         html.Li([html.Span(role, className="role"), html.P(text)], className=f"message {role}")
         for role, text in messages
     ]
-    return html.Div([html.H3(title), html.Ul(said, className="messages")])
+    return html.Div([html.H3(title), html.Ul(items, className="messages")])
 
 
 def _pretty(text: str) -> str:

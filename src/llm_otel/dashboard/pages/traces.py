@@ -20,7 +20,7 @@ from llm_otel.lake.queries.traces import TraceRow
 _LABELS: Final = {
     "newest": "Newest",
     "oldest": "Oldest",
-    "cost": "Dearest",
+    "cost": "Most expensive",
     "latency": "Slowest",
     "tokens": "Most tokens",
 }
@@ -66,7 +66,7 @@ def _tables(context: Context, data: _Data) -> Tables:
                 Column("Tokens in", lambda r: r.input_tokens, formats.count),
                 Column("Tokens out", lambda r: r.output_tokens, formats.count),
                 Column("Calls", lambda r: r.calls, formats.count),
-                common.unpriced_column(shown=False),
+                common.unpriced_column(on_page=False),
                 word("Models", lambda r: r.models),
                 word(
                     "Feature", lambda r: r.feature, link=lambda r: context.here(feature=r.feature)
@@ -119,11 +119,11 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
 
 
 def _least(context: Context, label: str, name: str, options: dict[str, str]) -> Any:
-    chosen = context.state.get(name)
+    current = context.state.get(name)
     return switch(
         label,
         {
-            text: (context.here(**{name: value or None}), value == chosen)
+            text: (context.here(**{name: value or None}), value == current)
             for value, text in options.items()
         },
     )

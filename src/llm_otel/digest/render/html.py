@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from llm_otel.digest import words
+from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
 from llm_otel.digest.render.pictures import pictures
 from llm_otel.escaping import visible
@@ -28,18 +28,18 @@ def render(digest: Digest, *, attached: bool = False) -> str:
         attached: Pictures are referred to by `cid:` (for mail that carries them), instead of
             being part of the page.
     """
-    shown = {
+    images = {
         name: f"cid:{name}" if attached else f"data:image/png;base64,{b64encode(png).decode()}"
         for name, png in pictures(digest).items()
     }
     return _template().render(
         digest=digest,
-        words=words,
-        pictures=shown,
+        sentences=sentences,
+        pictures=images,
         tone=_tone,
-        anomalies=[words.finding(each) for each in digest.anomalies],
-        actions=[words.action(each) for each in digest.actions],
-        budgets=[words.budget(each) for each in digest.budgets],
+        anomalies=[sentences.finding(each) for each in digest.anomalies],
+        actions=[sentences.action(each) for each in digest.actions],
+        budgets=[sentences.budget(each) for each in digest.budgets],
     )
 
 

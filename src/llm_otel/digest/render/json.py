@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from llm_otel.digest import words
+from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
 
 
 def render(digest: Digest) -> str:
     """The digest as one JSON object; times are ISO 8601, what is not known is null."""
-    told = {"headline": words.headline(digest), **_plain(dataclasses.asdict(digest))}
-    return json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    document = {"headline": sentences.headline(digest), **_plain(dataclasses.asdict(digest))}
+    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from llm_otel import escaping
-from llm_otel.digest import words
+from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
 
 
 def render(digest: Digest) -> str:
     """The digest; sections that have nothing to say are left out."""
     parts = [
-        f"# LLM digest: {words.period(digest.period)}",
-        _safe(words.headline(digest)),
+        f"# LLM digest: {sentences.period(digest.period)}",
+        _safe(sentences.headline(digest)),
         _table(
             ("", "now", "before", "change"),
             (
                 (
-                    words.name(f),
-                    words.figure(f),
-                    words.number(f.before, f.unit),
-                    words.change(f),
+                    sentences.name(f),
+                    sentences.figure(f),
+                    sentences.number(f.before, f.unit),
+                    sentences.change(f),
                 )
                 for f in digest.figures
             ),
         ),
         *_section("What moved", _drivers(digest)),
-        *_section("Unusual", _list(words.finding(each) for each in digest.anomalies)),
-        *_section("What to do", _list(words.action(each) for each in digest.actions)),
-        *_section("Budgets", _list(words.budget(each) for each in digest.budgets)),
+        *_section("Unusual", _list(sentences.finding(each) for each in digest.anomalies)),
+        *_section("What to do", _list(sentences.action(each) for each in digest.actions)),
+        *_section("Budgets", _list(sentences.budget(each) for each in digest.budgets)),
         *_section("Errors", _errors(digest)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -41,22 +41,24 @@ def _section(title: str, body: str) -> tuple[str, ...]:
 
 def _drivers(digest: Digest) -> str:
     rows = [
-        (words.WORDS[dimension], change.key, words.driver(change))
+        (sentences.WORDS[dimension], change.key, sentences.driver(change))
         for dimension, changes in digest.drivers.items()
         for change in changes
     ]
     causes = [
-        f"{words.cause(name, amount > 0)} {words.signed_usd(amount)}"
+        f"{sentences.cause(name, amount > 0)} {sentences.signed_usd(amount)}"
         for name, amount in sorted(digest.causes.items(), key=lambda each: -abs(each[1]))
     ]
-    told = f"Of the change: {', '.join(causes)}.\n\n" if causes else ""
-    return told + _table(("by", "which", "moved"), rows) if rows else ""
+    sentence = f"Of the change: {', '.join(causes)}.\n\n" if causes else ""
+    return sentence + _table(("by", "which", "moved"), rows) if rows else ""
 
 
 def _errors(digest: Digest) -> str:
     if not digest.errors:
         return ""
-    rows = ((e.error_type, words.count(e.now), words.count(e.before)) for e in digest.errors)
+    rows = (
+        (e.error_type, sentences.count(e.now), sentences.count(e.before)) for e in digest.errors
+    )
     return _table(("class", "calls", "before"), rows)
 
 

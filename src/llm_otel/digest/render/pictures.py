@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_otel import escaping
-from llm_otel.digest import words
+from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ _DPI: Final = 160
 
 def pictures(digest: Digest) -> dict[str, bytes]:
     """File name -> PNG; a picture that would be empty is left out."""
-    found = {}
+    images = {}
     if any(sum(models.values()) for models in digest.daily.values()):
-        found["daily-cost.png"] = _daily(digest)
+        images["daily-cost.png"] = _daily(digest)
     if any(digest.causes.values()):
-        found["causes.png"] = _causes(digest)
-    return found
+        images["causes.png"] = _causes(digest)
+    return images
 
 
 def _axes(height: float) -> tuple[Figure, Axes]:
@@ -55,8 +55,8 @@ def _daily(digest: Digest) -> bytes:
     for models in digest.daily.values():
         for model, amount in models.items():
             totals[model] += amount
-    named = sorted(totals, key=lambda model: -totals[model])[:_MOST]
-    rows = {model: [digest.daily[day].get(model, 0.0) for day in days] for model in named}
+    top_models = sorted(totals, key=lambda model: -totals[model])[:_MOST]
+    rows = {model: [digest.daily[day].get(model, 0.0) for day in days] for model in top_models}
     if len(totals) > _MOST:
         rows["others"] = [
             sum(amount for model, amount in digest.daily[day].items() if model not in rows)
@@ -70,8 +70,8 @@ def _daily(digest: Digest) -> bytes:
             bar.set_alpha(alpha)
         bottom = [low + amount for low, amount in zip(bottom, amounts)]
     step = max(1, len(days) // 8)
-    shown = range(len(days) - 1, -1, -step)
-    axes.set_xticks(list(shown), [f"{days[n]:%a} {days[n].day} {days[n]:%b}" for n in shown])
+    ticks = range(len(days) - 1, -1, -step)
+    axes.set_xticks(list(ticks), [f"{days[n]:%a} {days[n].day} {days[n]:%b}" for n in ticks])
     _money(axes.yaxis)
     axes.grid(axis="y", color=_FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -95,13 +95,13 @@ def _causes(digest: Digest) -> bytes:
     figure, axes = _axes(0.34 * len(ordered) + 0.3)
     amounts = [amount for _, amount in ordered]
     axes.barh(range(len(ordered)), amounts, 0.62, color=[_UP if a > 0 else _DOWN for a in amounts])
-    axes.set_yticks(range(len(ordered)), [words.cause(name, a > 0) for name, a in ordered])
+    axes.set_yticks(range(len(ordered)), [sentences.cause(name, a > 0) for name, a in ordered])
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.axvline(0, color=_FAINT, linewidth=1)
     for n, amount in enumerate(amounts):
         axes.annotate(
-            words.signed_usd(amount),
+            sentences.signed_usd(amount),
             (amount, n),
             (4 if amount >= 0 else -4, 0),
             textcoords="offset points",
@@ -118,7 +118,7 @@ def _money(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis.set_major_locator(MaxNLocator(4))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words.usd(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: sentences.usd(value)))
 
 
 def _png(figure: Figure) -> bytes:

@@ -1,5 +1,14 @@
 """OTLP requests as messages, whatever form they came in; the modules beside it make rows of them.
 
+`traces` decodes spans in five stages, each of many spans at once:
+
+1. `wire`, `span_batch`: bodies become Arrow arrays; spans without ids or a start are left out.
+2. `renaming`: other names of attributes become those of today, by the tables in `names/`.
+3. `unfolding`: what single spans say inside JSON, or count in a way of their own, becomes
+   attributes of today; the only stage that goes one span at a time.
+4. `rewriting`: other words (operations, providers, costs, messages) become those of today.
+5. `span_columns`, `call_columns`: attributes of today become the columns of the two tables.
+
 Raises `BadPayload` where a body is not what it should be, with one clear reason.
 """
 

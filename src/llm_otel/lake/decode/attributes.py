@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from llm_otel.lake.decode.values import finite, listed, mapped, plain, text
+from llm_otel.lake.decode.any_values import Objects, to_objects
+from llm_otel.lake.decode.quantities import Limit, amount, count, words
+from llm_otel.lake.decode.values import as_text, listed, text
 
 Places = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 _NOWHERE: Final = np.empty(0, np.int64)
 _QUOTE, _BACKSLASH, _SPACE = 34, 92, 32
@@ -26,22 +28,20 @@ class Attributes:
     Attributes:
         names: The keys that occur.
         count: How many spans there are.
-        lists_of: What these were made of.
         codes: The key of each entry, as its place in `names`.
         parents: The span of each entry.
         values: The value of each entry, by its kind.
     """
 
     def __init__(self, lists: pa.Array) -> None:
-        self.lists_of = lists
         self.count = len(lists)
         self._offsets = lists.offsets.to_numpy() - lists.offsets[0].as_py()
         self.parents: Places = pc.list_parent_indices(lists).to_numpy()
         entries = lists.flatten()
         self.values = entries.field("value")
-        self._keys = entries.field("key").dictionary_encode()
-        self.codes = self._keys.indices.to_numpy()
-        self.names: list[str] = self._keys.dictionary.to_pylist()
+        keys = entries.field("key").dictionary_encode()
+        self.codes = keys.indices.to_numpy()
+        self.names: list[str] = keys.dictionary.to_pylist()
         # A stable sort of short integers is several times as fast as one of longer ones.
         short = self.codes.astype(np.int16) if len(self.names) < _SHORT else self.codes
         order = np.argsort(short, kind="stable")
@@ -60,62 +60,126 @@ class Attributes:
         rows: Places = self.parents[self._places.get(name, _NOWHERE)]
         return rows
 
+    def having(self, names: Iterable[str]) -> Mask:
+        """Whether each span has one of these attributes."""
+        mask = np.zeros(self.count, bool)
+        for name in self.among(names):
+            mask[self.rows(name)] = True
+        return mask
+
+    def relabel(self, names: Mapping[str, str]) -> None:
+        """Give attributes that all spans have under one name another one."""
+        for old in self.among(names):
+            self.names[self.names.index(old)] = names[old]
+            self._places[names[old]] = self._places.pop(old)
+
     def repeated(self) -> Places:
-        """The entries whose span has an attribute of the same name before them."""
+        """The entries whose span has an attribute of the same name after them."""
         codes, parents = self.codes[self._order], self.parents[self._order]
         again = (codes[1:] == codes[:-1]) & (parents[1:] == parents[:-1])
-        places: Places = self._order[1:][again]
+        places: Places = self._order[:-1][again]
         return places
 
-    def among(self, names: Collection[str]) -> list[str]:
+    def among(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that occur."""
         return [name for name in names if name in self._places]
 
-    def misfits(self, name: str, field: str) -> Places:
-        """The spans whose attribute has a value of another kind than `field`."""
-        places = self._places.get(name, _NOWHERE)
-        taken = self.values.take(pa.array(places))
-        if not taken.field(field).null_count:
-            return _NOWHERE
-        others = [taken.field(kind).is_valid().to_numpy(False) for kind in _MADE if kind != field]
-        rows: Places = self.parents[places[np.any(others, axis=0)]]
-        return rows
+    def objects(self, places: Places) -> Objects:
+        """The values of some entries as Python's."""
+        return to_objects(self.values.take(pa.array(places)))
 
-    def outside(self, name: str, field: str, most: float) -> Places:
-        """The spans whose attribute is no number from 0 to `most`; `field` says of which kind."""
+    def column(
+        self, name: str, field: str, reading: Callable[[Any], Any] | None = None
+    ) -> pa.Array:
+        """The attribute of each span, NULL where it has none.
+
+        Args:
+            name: The attribute.
+            field: The kind of value that its senders give it.
+            reading: Makes one of that kind, or None, of a value of another kind, which is NULL
+                otherwise.
+        """
         places = self._places.get(name, _NOWHERE)
         if not len(places):
-            return _NOWHERE
-        numbers = self.values.field(field).take(pa.array(places)).fill_null(0).to_numpy(False)
-        rows: Places = self.parents[places[~((numbers >= 0) & (numbers <= most))]]
-        return rows
-
-    def column(self, name: str, field: str, kind: pa.DataType) -> pa.Array:
-        """The attribute of each span, NULL where it has none."""
-        places = self._places.get(name, _NOWHERE)
-        if not len(places):
-            return pa.nulls(self.count, kind)
-        taken = np.full(self.count, -1, np.int64)
-        taken[self.parents[places]] = places
+            return pa.nulls(self.count, self.values.type.field(field).type)
+        taken = self._taken(places)
         found = self.values.field(field).take(pa.array(taken, mask=taken < 0))
-        return found if found.type == kind else found.cast(kind)
+        if reading is None or found.null_count == self.count - len(places):
+            return found
+        rows = np.flatnonzero((taken >= 0) & found.is_null().to_numpy(False))
+        return _replaced(found, rows, _readings(self.objects(taken[rows]), reading))
+
+    def texts(self, name: str) -> pa.Array:
+        """The attribute of each span as a text; other values as JSON."""
+        return self.column(name, "string", as_text)
+
+    def first_text(self, *names: str) -> pa.Array:
+        """The first of some attributes that says anything; the last one as it is."""
+        *better, last = names
+        columns = (self.column(name, "string", _text_if_any) for name in better)
+        return pc.coalesce(*map(none_if_empty, columns), self.texts(last))
+
+    def quantity(self, name: str, limit: Limit) -> tuple[pa.Array, list[tuple[int, Any]]]:
+        """The attribute of each span as a number; and the spans that have a value which is no
+        number within the limit, with it."""
+        field, reading = ("int", count) if limit.whole else ("double", amount)
+        found = self.column(name, field)
+        places = self._places.get(name, _NOWHERE)
+        if not len(places):
+            return found, []
+        taken = self._taken(places)
+        numbers = found.fill_null(-1).to_numpy(False)
+        rows = np.flatnonzero((taken >= 0) & ~((numbers >= 0) & (numbers <= limit.most)))
+        if not len(rows):
+            return found, []
+        values = self.objects(taken[rows])
+        readings = _readings(values, lambda value: reading(value, limit.most))
+        refused = [
+            (row, value)
+            for row, value, number in zip(rows.tolist(), values, readings)
+            if number is None and value not in (None, "")
+        ]
+        return _replaced(found, rows, readings), refused
 
     def lists(self, name: str) -> tuple[pa.Array, list[Any]]:
-        """The attribute of each span as a number of a list of the different ones, and these."""
-        encoded = self.column(name, "array", pa.binary()).dictionary_encode()
-        return encoded.indices, [listed(each) for each in encoded.dictionary.to_pylist()]
+        """The attribute of each span as the number of a list of words, NULL for none, and the
+        lists."""
+        encoded = self.column(name, "array").dictionary_encode()
+        numbers, lists = encoded.indices, [listed(each) for each in encoded.dictionary.to_pylist()]
+        places = self._places.get(name, _NOWHERE)
+        if numbers.null_count > self.count - len(places):
+            taken = self._taken(places)
+            rows = np.flatnonzero((taken >= 0) & numbers.is_null().to_numpy(False))
+            others = _readings(self.objects(taken[rows]), words)
+            positions = [None if each is None else len(lists) + n for n, each in enumerate(others)]
+            numbers, lists = (
+                _replaced(numbers, rows, positions),
+                [*lists, *(x or [] for x in others)],
+            )
+        return numbers, lists
 
-    def at(self, row: int, names: Container[str]) -> dict[str, Any]:
-        """Some attributes of one span, as Python's values."""
-        places = range(self._offsets[row], self._offsets[row + 1])
-        found = ((self.names[self.codes[place]], place) for place in places)
-        return {name: self._value(place) for name, place in found if name in names}
+    def dicts(self, rows: Places, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Some attributes of some spans, as Python's values in the order of the span."""
+        every = [self._places[name] for name in self.among(names)]
+        places = np.sort(np.concatenate([_NOWHERE, *every]))
+        places = places[np.isin(self.parents[places], rows)]
+        found: dict[int, dict[str, Any]] = {row: {} for row in rows.tolist()}
+        owners, codes = self.parents[places].tolist(), self.codes[places].tolist()
+        for row, code, value in zip(owners, codes, self.objects(places)):
+            found[row][self.names[code]] = value
+        return [found[row] for row in rows.tolist()]
 
-    def json(self, without: Collection[str], renamed: dict[str, str]) -> pa.Array:
+    def _taken(self, places: Places) -> Places:
+        """The entry of each span among `places`, -1 where it has none."""
+        taken = np.full(self.count, -1, np.int64)
+        taken[self.parents[places]] = places
+        return taken
+
+    def json(self, without: Collection[str]) -> pa.Array:
         """All attributes of each span but some, as the text of a JSON object."""
         left_out = [i for i, name in enumerate(self.names) if name in without]
         kept = np.flatnonzero(~np.isin(self.codes, left_out)) if left_out else None
-        keys = pa.array([f"{text(renamed.get(name, name))}:" for name in self.names], pa.string())
+        keys = pa.array([f"{text(name)}:" for name in self.names], pa.string())
         pairs = self._pairs(keys, kept)
         offsets = self._offsets
         if kept is not None:
@@ -145,7 +209,7 @@ class Attributes:
             left[here] = False
         others = np.flatnonzero(left)
         if len(others) or not made:
-            texts = [text(self._value(place)) for place in others.tolist()]
+            texts = [text(value) for value in self.objects(others)]
             before = keys.take(pa.array(self.codes[others]))
             places.append(others)
             made.append(_joined(before, pa.array(texts, pa.string())))
@@ -154,27 +218,25 @@ class Attributes:
         order[every] = np.arange(len(every))
         return pa.concat_arrays(made).take(pa.array(order if kept is None else order[kept]))
 
-    def _value(self, place: int) -> Any:
-        for field, made in _MADE.items():
-            scalar = self.values.field(field)[place]
-            if scalar.is_valid:
-                return made(scalar.as_py())
-        return None
+
+def none_if_empty(texts: pa.Array) -> pa.Array:
+    """NULL for an empty text."""
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
-def _same(value: Any) -> Any:
-    return value
+def _text_if_any(value: Any) -> str | None:
+    return as_text(value) if value else None
 
 
-_MADE: Final[dict[str, Callable[[Any], Any]]] = {
-    "string": _same,
-    "int": _same,
-    "double": finite,
-    "bool": _same,
-    "array": listed,
-    "map": mapped,
-    "bytes": lambda value: plain(AnyValue(bytes_value=value)),
-}
+def _readings(values: Iterable[Any], reading: Callable[[Any], Any]) -> list[Any]:
+    return [None if value is None else reading(value) for value in values]
+
+
+def _replaced(column: pa.Array, rows: Places, values: list[Any]) -> pa.Array:
+    """A column with other values at `rows`."""
+    indices = np.arange(len(column))
+    indices[rows] = len(column) + np.arange(len(rows))
+    return pa.concat_arrays([column, pa.array(values, column.type)]).take(pa.array(indices))
 
 
 def escaped(texts: pa.Array) -> pa.Array:

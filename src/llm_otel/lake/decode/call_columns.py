@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -11,10 +10,14 @@ import pyarrow.compute as pc
 
 from llm_otel import semconv
 from llm_otel.lake.decode import calls
-from llm_otel.lake.decode.attributes import Places
-from llm_otel.lake.decode.span_columns import Batch, Columns
-from llm_otel.lake.decode.usage import GENERATING, TOTALS, USAGE, usage_of
-from llm_otel.lake.decode.values import text
+from llm_otel.lake.decode.attributes import Attributes, Mask, Places, none_if_empty
+from llm_otel.lake.decode.names.conventions import TOTAL_TOKENS
+from llm_otel.lake.decode.quantities import LIMITS, TOKENS, flag
+from llm_otel.lake.decode.span_batch import Batch
+from llm_otel.lake.decode.span_columns import Columns
+from llm_otel.lake.decode.usage import USAGE, Sender, is_partial, whole_usage
+from llm_otel.lake.decode.values import as_text
+from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.schema import CALLS
 
 _TEXTS: Final = {
@@ -24,51 +27,57 @@ _TEXTS: Final = {
     "prompt_name": semconv.PROMPT_NAME,
     "prompt_version": semconv.PROMPT_VERSION,
 }
-_COUNTS: Final = {
+_COUNTS: Final = dict(
+    zip(
+        ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+         "reasoning_tokens"),
+        USAGE,
+    )
+)  # fmt: skip
+_NUMBERS: Final = {
+    **_COUNTS,
     "status_code": semconv.HTTP_STATUS_CODE,
-    "input_tokens": semconv.USAGE_INPUT_TOKENS,
-    "output_tokens": semconv.USAGE_OUTPUT_TOKENS,
-    "cache_read_tokens": semconv.USAGE_CACHE_READ,
-    "reasoning_tokens": semconv.USAGE_REASONING,
     "retries": semconv.HTTP_RESEND_COUNT,
-}
-_REALS: Final = {
     "first_chunk_s": semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
     "cost_usd": semconv.COST_AMOUNT,
 }
-# The columns of `USAGE`, and what decides how these add up.
-_COUNTED: Final = calls.COUNTS
-_WORDS: Final = {semconv.PROVIDER_NAME: "provider", semconv.OPERATION_NAME: "operation"}
-_WRITTEN: Final = (semconv.USAGE_CACHE_WRITE, semconv.USAGE_CACHE_WRITE_V141)
-_COST_TEXTS: Final = (semconv.COST_CURRENCY, semconv.COST_STATUS, semconv.USAGE_SOURCE)
+# What is billed: a value that is no number there leaves the usage in doubt.
+_BILLED: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.COST_AMOUNT)
 _TIERS: Final = (semconv.OPENAI_RESPONSE_SERVICE_TIER, semconv.OPENAI_REQUEST_SERVICE_TIER)
-
-KINDS_OF_VALUES: Final = {
-    **dict.fromkeys((*_TEXTS.values(), *_TIERS, *_COST_TEXTS), "string"),
-    **dict.fromkeys((*_COUNTS.values(), *_WRITTEN), "int"),
-    **dict.fromkeys(_REALS.values(), "double"),
-    semconv.REQUEST_STREAM: "bool",
-}
+# Those that decide the price, where they are texts.
+_PRICED_BY: Final = (semconv.PROVIDER_NAME, semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL)
 
 _TYPES: Final = {column.name: column.type for column in CALLS.columns}
 
 
-def columns(batch: Batch, spans: Columns, rows: Places, uneven: Places) -> Columns:
+def columns(batch: Batch, spans: Columns, rows: Places, refusals: Refusals) -> Columns:
     """The columns of the spans at `rows`.
 
     Args:
         batch: All spans.
         spans: The columns of the table `spans`, of all.
         rows: The spans that are calls.
-        uneven: The spans whose usage is not what their attributes say one by one.
+        refusals: Counts the values of these that are no numbers.
     """
     chosen = pa.array(rows)
     wanted = {name: column for name, column in spans.items() if name in _TYPES}
     made = {name: each.take(chosen) for name, each in {**wanted, **_attributes(batch)}.items()}
-    made |= _usage(batch, made, rows, uneven)
-    made |= _cost(batch, made, rows)
-    made["tags"] = _tags(batch, rows)
+    doubtful = np.zeros(len(batch), bool)
+    unknown: list[tuple[str, int, Any]] = []
+    for column, name in _NUMBERS.items():
+        numbers, refused = batch.attributes.quantity(name, LIMITS[name])
+        made[column] = numbers.take(chosen).cast(_TYPES[column])
+        unknown += [(name, row, value) for row, value in refused]
+        if name in _BILLED:
+            doubtful[[row for row, _ in refused]] = True
+    made |= _usage(batch, made, rows)
+    made |= _cost(batch.attributes, made, rows, doubtful[rows])
+    made["tags"] = _tags(batch.attributes, rows)
     made["prefix_hash"] = _prefix_hashes(spans, rows)
+    is_call = set(rows.tolist()) if unknown else set()
+    for name, row, value in unknown:
+        if row in is_call:
+            refusals.add(LIMITS[name].kind, f"{name} is {value!r:.80}")
     return made
 
 
@@ -76,71 +85,60 @@ def _attributes(batch: Batch) -> Columns:
     """What is an attribute and nothing else, for every span."""
     given = batch.attributes
     numbers, reasons = given.lists(semconv.RESPONSE_FINISH_REASONS)
-    words = [[x if x is None or isinstance(x, str) else text(x) for x in r] for r in reasons]
-    streaming = given.column(semconv.REQUEST_STREAM, "bool", pa.bool_())
+    words = [[x if x is None else as_text(x) for x in each] for each in reasons]
+    streaming = given.column(semconv.REQUEST_STREAM, "bool", flag)
     return {
-        **{name: batch.text(key) for name, key in _TEXTS.items()},
-        **{name: given.column(key, "int", _TYPES[name]) for name, key in _COUNTS.items()},
-        **{name: given.column(key, "double", _TYPES[name]) for name, key in _REALS.items()},
-        "cache_write_tokens": pc.coalesce(*(given.column(k, "int", pa.int64()) for k in _WRITTEN)),
+        **{name: given.texts(key) for name, key in _TEXTS.items()},
         "finish_reasons": pa.array(words, _TYPES["finish_reasons"]).take(numbers),
         "streaming": streaming.fill_null(False),
-        "service_tier": batch.first_text(*_TIERS),
+        "service_tier": given.first_text(*_TIERS),
     }
 
 
-def _usage(batch: Batch, made: Columns, rows: Places, uneven: Places) -> Columns:
-    """The counts of tokens as `usage.usage_of` has them, one call at a time where it adds some."""
-    mask = np.isin(rows, uneven)
-    if not mask.any():
-        return {}
-    places = pa.array(np.flatnonzero(mask))
-    attributes = batch.attributes
-    totals = pc.coalesce(*(attributes.column(name, "int", pa.int64()) for name in TOTALS))
-    facts = {TOTALS[0]: totals.take(pa.array(rows[mask]))}
-    facts |= {name: made[column].take(places) for name, column in _WORDS.items()}
-    facts |= {name: made[column].take(places) for name, column in zip(USAGE, _COUNTED)}
-    unchanged = np.isin(rows[mask], batch.unchanged).tolist()
-    usages = []
-    for known, passed_on in zip(zip(*(column.to_pylist() for column in facts.values())), unchanged):
-        call = {name: value for name, value in zip(facts, known) if value is not None}
-        usages.append(usage_of(call, call, unchanged=passed_on))
-    return {
-        name: pc.replace_with_mask(made[name], pa.array(mask), pa.array(counts, made[name].type))
-        for name, counts in zip(_COUNTED, zip(*usages))
-    }
+def _usage(batch: Batch, made: Columns, rows: Places) -> Columns:
+    """The counts of tokens, whichever way the sender counts cached ones and thoughts."""
+    total, _ = batch.attributes.quantity(TOTAL_TOKENS, TOKENS)
+    provider = batch.attributes.column(semconv.PROVIDER_NAME, "string")
+    chosen = pa.array(rows)
+    unchanged = np.zeros(len(rows), bool) if batch.unchanged is None else batch.unchanged[rows]
+    sender = Sender(total.take(chosen), made["operation"], provider.take(chosen), unchanged)
+    return dict(zip(_COUNTS, whole_usage([made[name] for name in _COUNTS], sender)))
 
 
-def _cost(batch: Batch, made: Columns, rows: Places) -> Columns:
+def _cost(given: Attributes, made: Columns, rows: Places, doubtful: Mask) -> Columns:
     """The cost where it is in USD; our price where the sender said none; what is wrong with it."""
+    chosen = pa.array(rows)
     amount, source = made["cost_usd"], made["cost_source"]
-    currency, status, usage_source = (batch.text(x).take(pa.array(rows)) for x in _COST_TEXTS)
+    currency, status, usage_source = (
+        given.texts(name).take(chosen)
+        for name in (semconv.COST_CURRENCY, semconv.COST_STATUS, semconv.USAGE_SOURCE)
+    )
     known = pc.and_(amount.is_valid(), pc.equal(pc.utf8_upper(currency), "USD").fill_null(True))
     columns = {
         "cost_usd": pc.if_else(known, amount, pa.scalar(None, pa.float64())),
         "cost_source": pc.if_else(known, source, pa.scalar(None, pa.string())),
         "incomplete": pc.and_(known, pc.equal(status, semconv.COST_INCOMPLETE).fill_null(False)),
     }
-    partial = _partial(made)
+    partial = is_partial(made["input_tokens"], made["output_tokens"], made["operation"])
     used = pc.or_(made["input_tokens"].is_valid(), made["output_tokens"].is_valid())
     mask = pc.and_not(pc.and_(amount.is_null(), used), partial)
     places = np.flatnonzero(mask.to_numpy(False))
     if len(places):
-        read = (made[name].take(pa.array(places)).to_pylist() for name in calls.PRICED_BY)
-        costs = zip(*(calls.local_cost(*known) for known in _priced(read)))
+        provider, *models = (given.column(name, "string").take(chosen) for name in _PRICED_BY)
+        model = pc.coalesce(none_if_empty(models[0]), models[1])
+        read = (provider, model, *(made[name] for name in _COUNTS))
+        priced = zip(*(column.take(pa.array(places)).to_pylist() for column in read))
+        costs = zip(*(calls.local_cost(sender, asked, usage) for sender, asked, *usage in priced))
         for (name, column), values in zip(columns.items(), costs):
             columns[name] = pc.replace_with_mask(column, mask, pa.array(values, column.type))
     columns["cost_status"] = _cost_status(
-        columns["cost_usd"].is_valid(), columns.pop("incomplete"), usage_source, partial, made
+        columns["cost_usd"].is_valid(),
+        columns.pop("incomplete"),
+        usage_source,
+        pc.or_(partial, pa.array(doubtful)),
+        made,
     )
     return columns
-
-
-def _partial(made: Columns) -> pa.Array:
-    """As `usage.is_partial`, of many."""
-    generating = pc.is_in(made["operation"], pa.array(GENERATING))
-    no_input, no_output = (made[name].is_null() for name in ("input_tokens", "output_tokens"))
-    return pc.if_else(no_input, pc.invert(no_output), pc.and_(no_output, generating))
 
 
 def _cost_status(
@@ -150,7 +148,15 @@ def _cost_status(
     partial: pa.Array,
     made: Columns,
 ) -> pa.Array:
-    """As `calls.cost_status`, of many."""
+    """What is wrong with the cost of each call; NULL where nothing is, or nothing was billed.
+
+    Args:
+        priced: Whether it has a cost.
+        incomplete: Whether a part of the usage has no price.
+        usage_source: Who counted the tokens.
+        partial: Whether a part of what was billed is missing or cannot be read.
+        made: The counts.
+    """
     used = (
         pc.not_equal(made[name], 0).fill_null(False) for name in ("input_tokens", "output_tokens")
     )
@@ -171,19 +177,14 @@ def _cost_status(
     return pc.case_when(conditions, *(pa.scalar(word) for word, _ in cases))
 
 
-def _priced(columns: Iterable[list[Any]]) -> Iterator[tuple[Any, Any, Any, list[int | None]]]:
-    """What `calls.local_cost` takes, of each row of the columns of `calls.PRICED_BY`."""
-    for operation, provider, model, response_model, *usage in zip(*columns):
-        yield operation, provider, response_model or model, usage
-
-
-def _tags(batch: Batch, rows: Places) -> pa.Array:
+def _tags(given: Attributes, rows: Places) -> pa.Array:
     """One by one, where there are any."""
-    given = batch.attributes
-    names = {name for name in given.names if name.startswith(semconv.TAG_PREFIX)}
-    tagged = {row for name in names for row in given.rows(name).tolist()}
-    made = [calls.tags(given.at(row, names)) if row in tagged else None for row in rows.tolist()]
-    return pa.array(made, _TYPES["tags"])
+    names = [name for name in given.names if name.startswith(semconv.TAG_PREFIX)]
+    made = np.full(len(rows), None, object)
+    places = np.flatnonzero(given.having(names)[rows])
+    for place, tags in zip(places.tolist(), given.dicts(rows[places], names)):
+        made[place] = calls.tags(tags)
+    return pa.array(made.tolist(), _TYPES["tags"])
 
 
 def _prefix_hashes(spans: Columns, rows: Places) -> pa.Array:

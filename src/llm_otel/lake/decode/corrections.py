@@ -16,13 +16,19 @@ from llm_otel.lake.decode.usage import BESIDE
 # Changes the attributes in place.
 Correction = Callable[[dict[str, Any]], None]
 
+_VERTEX: Final = "gcp.vertex_ai"
 _CACHED: Final = (semconv.USAGE_CACHE_READ, semconv.USAGE_CACHE_WRITE)
 # The level of logfire's spans from which on they failed.
 _ERROR_LEVEL: Final = 17
 
 
+def tells(name: str) -> bool:
+    """Whether an attribute of this name, as it was sent, decides the corrections of its span."""
+    return name in _BY_NAME or name.startswith(_AI_SDK_6)
+
+
 def of_names(names: tuple[str, ...]) -> tuple[Correction, ...]:
-    """The corrections for a span whose attributes have these names, as they were sent."""
+    """The corrections for a span whose attributes that decide have these names."""
     found = list(dict.fromkeys(_BY_NAME[name] for name in names if name in _BY_NAME))
     if _ai_sdk in found and any(name.startswith(_AI_SDK_6) for name in names):
         found.remove(_ai_sdk)
@@ -78,7 +84,7 @@ def _ai_sdk(attributes: dict[str, Any]) -> None:
         return
     provider = provider_of(str(attributes.get(semconv.PROVIDER_NAME)))
     claude = "claude" in str(attributes.get(semconv.REQUEST_MODEL)).lower()
-    if provider in BESIDE or (provider == "gcp.vertex_ai" and claude):
+    if provider in BESIDE or (provider == _VERTEX and claude):
         attributes[semconv.USAGE_INPUT_TOKENS] = inputs + cached
 
 
@@ -142,5 +148,15 @@ _BY_NAME: Final[Mapping[str, Correction]] = {
 }
 _OF_COUNTS: Final = frozenset({_ai_sdk, _adk})
 NAMES: Final = frozenset(_BY_NAME)
-# Of those, the ones that change nothing on a span without one of these counts.
-NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"ai.model.provider": _CACHED}
+# Of those, the ones that change nothing on a span without a provider of some.
+PROVIDERS: Final[Mapping[str, frozenset[str]]] = {"ai.model.provider": BESIDE | {_VERTEX}}
+# The attributes that the corrections read or change.
+READ: Final = frozenset(
+    {
+        *("genkit:name", "genkit:metadata:subtype", "logfire.span_type", "logfire.level_num"),
+        *("duration", semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL),
+        *(semconv.REQUEST_STREAM, semconv.RESPONSE_TIME_TO_FIRST_CHUNK, *langsmith.DETAILS),
+        *(semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.USAGE_REASONING),
+        *_CACHED,
+    }
+)

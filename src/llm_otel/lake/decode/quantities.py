@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from llm_otel import semconv
-from llm_otel.lake.refusals import Refusals
 
 # More than any call uses or costs. Sums of these stay far from the limits of the columns.
 MOST_TOKENS: Final = 10**12
@@ -35,20 +34,18 @@ class Limit:
     whole: bool = True
 
 
-_TOKENS: Final = Limit("token count", MOST_TOKENS)
+TOKENS: Final = Limit("token count", MOST_TOKENS)
 LIMITS: Final[Mapping[str, Limit]] = {
-    semconv.USAGE_INPUT_TOKENS: _TOKENS,
-    semconv.USAGE_OUTPUT_TOKENS: _TOKENS,
-    semconv.USAGE_CACHE_READ: _TOKENS,
-    semconv.USAGE_CACHE_WRITE: _TOKENS,
-    semconv.USAGE_REASONING: _TOKENS,
+    semconv.USAGE_INPUT_TOKENS: TOKENS,
+    semconv.USAGE_OUTPUT_TOKENS: TOKENS,
+    semconv.USAGE_CACHE_READ: TOKENS,
+    semconv.USAGE_CACHE_WRITE: TOKENS,
+    semconv.USAGE_REASONING: TOKENS,
     semconv.COST_AMOUNT: Limit("cost", MOST_USD, whole=False),
     semconv.RESPONSE_TIME_TO_FIRST_CHUNK: Limit("time to first chunk", MOST_SECONDS, whole=False),
     semconv.HTTP_STATUS_CODE: Limit("HTTP status", _HIGHEST_STATUS),
     semconv.HTTP_RESEND_COUNT: Limit("count of retries", _MOST_RETRIES),
 }
-
-_LIMITS: Final = [(name, limit.most, limit.whole) for name, limit in LIMITS.items()]
 
 
 def amount(value: object, most: float) -> float | None:
@@ -76,26 +73,6 @@ def _number(value: object) -> float | int | None:
         except ValueError:
             return None
     return value if type(value) is int or type(value) is float else None
-
-
-def numbers(attributes: Mapping[str, Any], refusals: Refusals) -> dict[str, Any]:
-    """The attributes of `LIMITS` that are numbers; `refusals` counts those that are none."""
-    found: dict[str, Any] = {}
-    get = attributes.get
-    for name, most, whole in _LIMITS:
-        value = get(name)
-        if value is None:
-            continue
-        # Nearly all are: this costs less than any call.
-        if type(value) is (int if whole else float) and 0 <= value <= most:
-            found[name] = value
-            continue
-        number = count(value, most) if whole else amount(value, most)
-        if number is not None:
-            found[name] = number
-        elif value != "":
-            refusals.add(LIMITS[name].kind, f"{name} is {value!r:.80}")
-    return found
 
 
 def flag(value: object) -> bool:

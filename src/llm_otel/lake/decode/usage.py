@@ -7,11 +7,16 @@ that on unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from llm_otel import semconv
-from llm_otel.lake.decode.quantities import count
+from llm_otel.lake.decode.attributes import Mask
 
 USAGE: Final = (
     semconv.USAGE_INPUT_TOKENS,
@@ -20,9 +25,6 @@ USAGE: Final = (
     semconv.USAGE_CACHE_WRITE,
     semconv.USAGE_REASONING,
 )
-
-# The sum of all tokens, under the names of several instrumentations.
-TOTALS: Final = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total")
 
 # Anthropic's own names: who passes these on passes on its way of counting too.
 UNCHANGED: Final = frozenset(
@@ -45,55 +47,59 @@ GENERATING: Final = (
 )
 
 
-def is_unchanged(attributes: Mapping[str, Any]) -> bool:
-    """Whether a sender passed on the names of Anthropic's usage, before these are renamed."""
-    return not UNCHANGED.isdisjoint(attributes)
+@dataclass(frozen=True)
+class Sender:
+    """What decides how the counts of calls add up.
 
-
-def usage_of(
-    attributes: Mapping[str, Any], numbers: Mapping[str, Any], *, unchanged: bool
-) -> list[int | None]:
-    """The five counts of `USAGE`, cached tokens inside the input.
-
-    Args:
-        attributes: Of the span, under the names of today.
-        numbers: Those that are numbers, as of `quantities.numbers`.
-        unchanged: As of `is_unchanged`.
+    Attributes:
+        total: The sum of all tokens.
+        operation: As of today.
+        provider: As of today.
+        unchanged: Whether the sender passed on the names of Anthropic's usage.
     """
-    usage = [numbers.get(name) for name in USAGE]
-    if usage[4] and usage[1] is not None and usage[4] > usage[1]:
-        usage[1] += usage[4]  # thoughts beside the output, as Gemini and xAI count them
-    total = count(next((attributes[name] for name in TOTALS if name in attributes), None))
-    named = attributes.get(semconv.PROVIDER_NAME)
-    provider = named if isinstance(named, str) else None
-    if usage[0] is not None and (usage[2] or usage[3]):
-        by_provider = unchanged and provider in BESIDE
-        usage[0] += _beside(usage, total, by_provider=by_provider)
-    if total is None:
-        return usage
-    if usage[0] is None and usage[1] is None:
-        if attributes.get(semconv.OPERATION_NAME) in INPUT_ONLY:
-            usage[0] = total
-    elif usage[0] is not None and usage[1] is not None and provider in THINKING_IN_TOTAL:
-        usage[1] += max(total - usage[0] - usage[1], 0)
-    return usage
+
+    total: pa.Array
+    operation: pa.Array
+    provider: pa.Array
+    unchanged: Mask
 
 
-def _beside(usage: list[int | None], total: int | None, *, by_provider: bool) -> int:
-    """How many cached tokens the input does not include."""
-    inputs, read, written = (usage[at] or 0 for at in (0, 2, 3))
+def whole_usage(counts: Sequence[pa.Array], sender: Sender) -> list[pa.Array]:
+    """The counts of `USAGE` of many calls, cached tokens inside the input and reasoning inside the
+    output."""
+    known = [column.is_valid().to_numpy(False) for column in (*counts[:2], sender.total)]
+    has_input, has_output, has_total = known
+    numbers = [column.fill_null(0).to_numpy(False) for column in (*counts, sender.total)]
+    inputs, outputs, read, written, reasoning, total = numbers
+    # Thoughts beside the output, as Gemini and xAI count them.
+    outputs = outputs + np.where(has_output & (reasoning > outputs), reasoning, 0)
+    # Cached tokens beside the input: there are more of them, or the total needs them, or the
+    # sender passed on what such a provider counts.
     cached = read + written
-    if cached > inputs:
-        return cached
-    if total is not None and usage[1] is not None:
-        rest = total - inputs - usage[1]
-        if rest in (0, read, written, cached):
-            return rest
-    return cached if by_provider else 0
+    rest = total - inputs - outputs
+    fits = (rest == 0) | (rest == read) | (rest == written) | (rest == cached)
+    fits &= has_total & has_output
+    passed_on = sender.unchanged & _is_in(sender.provider, BESIDE)
+    beside = np.select([cached > inputs, fits, passed_on], [cached, rest, cached], 0)
+    inputs = inputs + np.where(has_input & (cached > 0), beside, 0)
+    alone = has_total & ~has_input & ~has_output & _is_in(sender.operation, INPUT_ONLY)
+    inputs = np.where(alone, total, inputs)
+    both = has_total & has_input & has_output & _is_in(sender.provider, THINKING_IN_TOTAL)
+    outputs = outputs + np.where(both, np.maximum(total - inputs - outputs, 0), 0)
+    return [
+        pa.array(inputs, mask=~(has_input | alone)),
+        pa.array(outputs, mask=~has_output),
+        *counts[2:],
+    ]
 
 
-def is_partial(usage: list[int | None], operation: object) -> bool:
+def _is_in(words: pa.Array, some: Iterable[str]) -> Mask:
+    mask: Mask = pc.is_in(words, pa.array(sorted(some))).to_numpy(False)
+    return mask
+
+
+def is_partial(inputs: pa.Array, outputs: pa.Array, operation: pa.Array) -> pa.Array:
     """Whether one of input and output is known and the other one, which is billed too, is not."""
-    if usage[0] is None:
-        return usage[1] is not None
-    return usage[1] is None and operation in GENERATING
+    generating = pc.is_in(operation, pa.array(GENERATING))
+    no_input, no_output = inputs.is_null(), outputs.is_null()
+    return pc.if_else(no_input, pc.invert(no_output), pc.and_(no_output, generating))

@@ -67,3 +67,8 @@ def text(value: Any) -> str:
         except TypeError:  # an integer beyond 64 bits, a lone surrogate
             pass
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def as_text(value: Any) -> str:
+    """A text as it is, any other value as JSON text."""
+    return value if isinstance(value, str) else text(value)

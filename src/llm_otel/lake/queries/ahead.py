@@ -14,8 +14,8 @@ from llm_otel.lake.queries.reader import Connects, Reader
 USUAL: Final = timedelta(minutes=1)
 
 
-def ahead(lake: Connects, asked: Filter, now: datetime) -> int:
+def ahead(lake: Connects, selection: Filter, now: datetime) -> int:
     """How many requests that the filter lets through are later than `now` and in the lake."""
-    reader = Reader(lake, asked.over(now + USUAL, now + AHEAD), timedelta())
+    reader = Reader(lake, selection.over(now + USUAL, now + AHEAD), timedelta())
     usage.keep_window(reader, bucket_s=HOUR)
-    return usage.made(reader).requests
+    return usage.request_counts(reader).requests

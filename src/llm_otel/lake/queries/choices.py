@@ -61,8 +61,8 @@ class _Latest:
 
 def choices(lake: Connects, since: datetime, until: datetime) -> Choices:
     """What the calls and the metrics of a window say; a program may send one of them alone."""
-    found = Reader(lake, Filter(since, until), timedelta()).one(_VALUES, Choices, metrics=_METRICS)
-    return Choices(*((getattr(found, name) or [])[:_MOST] for name in _CHOOSABLE))
+    answer = Reader(lake, Filter(since, until), timedelta()).one(_VALUES, Choices, metrics=_METRICS)
+    return Choices(*((getattr(answer, name) or [])[:_MOST] for name in _CHOOSABLE))
 
 
 def latest(lake: Connects) -> datetime | None:
@@ -71,10 +71,10 @@ def latest(lake: Connects) -> datetime | None:
     return reader.one(_LATEST, _Latest, metrics=_METRICS).time
 
 
-def any_calls(lake: Connects, asked: Filter) -> bool:
+def any_calls(lake: Connects, selection: Filter) -> bool:
     """Whether the filter lets a call through, or metrics of calls, where pages read these."""
-    reader = Reader(lake, asked, timedelta())
+    reader = Reader(lake, selection, timedelta())
     if reader.rows(_ANY, One):
         return True
-    metered = not asked.only_calls_know and asked.bucket_s >= HOUR
+    metered = not selection.only_calls_know and selection.bucket_s >= HOUR
     return metered and bool(reader.rows(_ANY_METERED, One, metrics=_METRICS))

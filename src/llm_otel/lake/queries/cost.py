@@ -67,7 +67,7 @@ class Costs:
     that have calls, at midnight."""
 
     metered: bool
-    made: usage.Made
+    request_counts: usage.RequestCounts
     days: list[datetime]
     splits: list[Split]
     spendings: list[Spending]
@@ -160,7 +160,7 @@ def costs(reader: Reader, by: str, period: str) -> Costs:
         reader.keep(f"split{before}", text, bucket_s=bucket_s, tag=tag)
     return Costs(
         metered,
-        usage.made(reader) if metered else usage.Made(0, 0),
+        usage.request_counts(reader) if metered else usage.RequestCounts(0, 0),
         [row.day for row in reader.rows(_DAYS, _Day)],
         reader.rows(_SPLITS, Split),
         reader.rows(_SPENDINGS, Spending, top=_TOP, others=OTHERS, period_s=PERIODS[period]),

@@ -70,18 +70,18 @@ def keep_durations(reader: Reader, before: bool = False) -> None:
     reader.keep(f"durations{end}", _KEEP.replace("{calls}", f"{{calls{end}}}"))
 
 
-def percentiles_sql(by: str, kept: str = "durations") -> str:
+def percentiles_sql(by: str, bins: str = "durations") -> str:
     """The query for percentiles by our column list `by` of a kept table of bins."""
-    return _PERCENTILES.replace("{by}", by).replace("{kept}", kept)
+    return _PERCENTILES.replace("{by}", by).replace("{kept}", bins)
 
 
-def overall(reader: Reader, kept: str = "durations") -> Percentiles:
+def overall(reader: Reader, bins: str = "durations") -> Percentiles:
     """All calls in one; after `keep_durations`."""
-    found = reader.rows(
-        percentiles_sql("name", f"(SELECT 'all' AS name, bin, n FROM {kept})"),  # noqa: S608 ours
+    rows = reader.rows(
+        percentiles_sql("name", f"(SELECT 'all' AS name, bin, n FROM {bins})"),  # noqa: S608 ours
         Percentiles,
     )
-    return found[0] if found else NOTHING
+    return rows[0] if rows else NOTHING
 
 
 def over_time(reader: Reader) -> list[TimedPercentiles]:

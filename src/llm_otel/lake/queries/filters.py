@@ -107,36 +107,39 @@ class Conditions:
         return [" AND ".join([window, *self.rest]) for window in self.windows]
 
 
-def conditions(asked: Filter, table: str, prefix: str) -> Conditions:
-    """`asked` for a table of the lake; parameters are named from `prefix`.
+def conditions(selection: Filter, table: str, prefix: str) -> Conditions:
+    """`selection` for a table of the lake; parameters are named from `prefix`.
 
     What the table has no column for is asked of the calls of the same trace.
     """
-    found = _window(asked, table, prefix)
+    result = _window(selection, table, prefix)
     columns = {column.name for column in TABLES[table].columns}
     elsewhere: list[str] = []
     for name, column in COLUMNS.items():
-        values: tuple[str, ...] = getattr(asked, name)
+        values: tuple[str, ...] = getattr(selection, name)
         if values:
-            part = _one_of(found.values, column, values, f"{prefix}_{name}")
-            (found.rest if column in columns else elsewhere).append(part)
-    for number, (key, value) in enumerate(asked.tags):
+            part = _one_of(result.values, column, values, f"{prefix}_{name}")
+            (result.rest if column in columns else elsewhere).append(part)
+    for number, (key, value) in enumerate(selection.tags):
         names = f"{prefix}_tag{number}", f"{prefix}_tag{number}_is"
-        found.values |= {names[0]: key, names[1]: value}
+        result.values |= {names[0]: key, names[1]: value}
         part = f"tags[${names[0]}] = ${names[1]}"
-        (found.rest if "tags" in columns else elsewhere).append(part)
+        (result.rest if "tags" in columns else elsewhere).append(part)
     if elsewhere:
-        said = " AND ".join([_within("calls", prefix), *elsewhere])
-        found.rest.append(f"trace_id IN (SELECT trace_id FROM calls WHERE {said})")  # noqa: S608
-    return found
+        clauses = " AND ".join([_within("calls", prefix), *elsewhere])
+        result.rest.append(f"trace_id IN (SELECT trace_id FROM calls WHERE {clauses})")  # noqa: S608
+    return result
 
 
-def _window(asked: Filter, table: str, prefix: str) -> Conditions:
+def _window(selection: Filter, table: str, prefix: str) -> Conditions:
     """The rows of the window. Those of its whole days are known by their partition: to look at the
     time of each doubles what it takes to read a column of them."""
     within = _within(table, prefix)
-    values: dict[str, Any] = {f"{prefix}_since": asked.since, f"{prefix}_until": asked.until}
-    first, last = asked.since.date(), asked.until.date()
+    values: dict[str, Any] = {
+        f"{prefix}_since": selection.since,
+        f"{prefix}_until": selection.until,
+    }
+    first, last = selection.since.date(), selection.until.date()
     if last - first < _SPLIT_FROM:
         return Conditions([within], values)
     names = f"{prefix}_first", f"{prefix}_last"
@@ -153,20 +156,20 @@ def _within(table: str, prefix: str) -> str:
 
 def _one_of(bound: dict[str, Any], column: str, values: tuple[str, ...], prefix: str) -> str:
     """A condition on `column`; the names are ours, the values are bound."""
-    said = [value for value in values if value != NONE]
-    names = [f"{prefix}{number}" for number in range(len(said))]
-    bound.update(zip(names, said))
+    known_values = [value for value in values if value != NONE]
+    names = [f"{prefix}{number}" for number in range(len(known_values))]
+    bound.update(zip(names, known_values))
     parts = []
-    if said:
+    if known_values:
         parts.append(f'"{column}" IN ({", ".join("$" + name for name in names)})')
-    if len(said) < len(values):
+    if len(known_values) < len(values):
         parts.append(f'"{column}" IS NULL')
     return f"({' OR '.join(parts)})"
 
 
-def described(asked: Filter) -> Mapping[str, tuple[str, ...]]:
+def described(selection: Filter) -> Mapping[str, tuple[str, ...]]:
     """What is asked for, by field, without the window; tags as `key=value`."""
-    found = {name: getattr(asked, name) for name in COLUMNS if getattr(asked, name)}
-    if asked.tags:
-        found["tag"] = tuple(f"{key}={value}" for key, value in asked.tags)
-    return found
+    values = {name: getattr(selection, name) for name in COLUMNS if getattr(selection, name)}
+    if selection.tags:
+        values["tag"] = tuple(f"{key}={value}" for key, value in selection.tags)
+    return values

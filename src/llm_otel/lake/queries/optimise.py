@@ -1,4 +1,4 @@
-"""Where money goes that need not: long prompts, repeats, failures, dear models."""
+"""Where money is wasted: long prompts, repeats, failures, expensive models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llm_otel.lake.queries.reader import Reader
 # A prompt is bloated when a call reads more than ten tokens for one that it writes.
 BLOATED: Final = 10
 _LEAST_CALLS: Final = 20
-# `prefix_hash` is of the first 1,024 characters: about so many tokens, at the least.
+# `prefix_hash` is of the first 1,024 characters: at least about so many tokens.
 PREFIX_TOKENS: Final = 256
 
 # Names are grouped by their hash (see `durations`).
@@ -171,7 +171,7 @@ def what_if(
     of them cached, at the other model's rate for it. A model without a price is left out.
     """
     used = list(mix)
-    found = []
+    estimates = []
     for provider, model in candidates:
         costs = [
             price(
@@ -188,12 +188,12 @@ def what_if(
         ]
         if costs and all(cost is not None for cost in costs):
             total = sum(cost.total for cost in costs)
-            found.append(WhatIf(provider, model, total, any(c.incomplete for c in costs)))
-    return sorted(found, key=lambda row: row.cost_usd)
+            estimates.append(WhatIf(provider, model, total, any(c.incomplete for c in costs)))
+    return sorted(estimates, key=lambda row: row.cost_usd)
 
 
 def caching_saves(prefix: Prefix, price: Price) -> float | None:
-    """USD that caching the repeated prefix would have saved at the least; None without a price.
+    """USD that caching the repeated prefix would have saved, or more; None without a price.
 
     Every repeat that read nothing from the cache would have read `PREFIX_TOKENS` of it at the
     rate for cached input. The true prefix is often longer; providers ask for a least length.

@@ -93,13 +93,13 @@ _SPENT: Final = """
 """
 
 
-def bill(lake: Connects, asked: Filter, now: datetime) -> Bill:
+def bill(lake: Connects, selection: Filter, now: datetime) -> Bill:
     """Today's cost and the projected month, whatever the filter's window is."""
     midnight = datetime.combine(now.date(), time())
     week = timedelta(days=7)
     # By the hour only where a part of a day is asked about: days are read in a third of the time.
-    last_days = _spent(lake, asked.over(midnight - week, now), HOUR)
-    before = _spent(lake, asked.over(projected_month.window(now), midnight - week), 24 * HOUR)
+    last_days = _spent(lake, selection.over(midnight - week, now), HOUR)
+    before = _spent(lake, selection.over(projected_month.window(now), midnight - week), 24 * HOUR)
     spent = [*before, *last_days]
     then = now - week
     month_since = min(now - projected_month.PACE, projected_month.month_of(now)[0])
@@ -116,7 +116,7 @@ def bill(lake: Connects, asked: Filter, now: datetime) -> Bill:
     )
 
 
-def _spent(lake: Connects, asked: Filter, bucket_s: int) -> list[_Spent]:
-    reader = Reader(lake, asked, timedelta())
+def _spent(lake: Connects, selection: Filter, bucket_s: int) -> list[_Spent]:
+    reader = Reader(lake, selection, timedelta())
     usage.keep_window(reader, bucket_s=bucket_s)
     return reader.rows(_SPENT, _Spent)

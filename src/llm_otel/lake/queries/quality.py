@@ -194,13 +194,13 @@ class Quality:
 def quality(reader: Reader, evaluation: str | None = None) -> Quality:
     """Read the scores; the drift is of `evaluation`, else of the one with the most scores."""
     summaries = reader.rows(_SUMMARY, Summary)
-    chosen = evaluation or (summaries[0].evaluation if summaries else None)
+    name = evaluation or (summaries[0].evaluation if summaries else None)
     drift_s = max(reader.filter.bucket_s, 86_400)
     return Quality(
         summaries,
         {row.evaluation: row for row in reader.rows(_BEFORE, Summary)},
         reader.rows(_BINS, Bin),
-        reader.rows(_DRIFT, Drift, evaluation=chosen, drift_s=drift_s),
+        reader.rows(_DRIFT, Drift, evaluation=name, drift_s=drift_s),
         drift_s,
     )
 
@@ -240,8 +240,8 @@ def compare(reader: Reader, by: str, a: str, b: str) -> Comparison | None:
     for evaluation in sorted({row.evaluation for row in scored}):
         sides = {row.name: row for row in scored if row.evaluation == evaluation}
         if len(sides) == 2:
-            given = [(sides[n].mean, sides[n].deviation, sides[n].scores) for n in (a, b)]
-            lines.append(_means(f"Score: {evaluation}", "score", given, better=1))
+            samples = [(sides[n].mean, sides[n].deviation, sides[n].scores) for n in (a, b)]
+            lines.append(_means(f"Score: {evaluation}", "score", samples, better=1))
     return Comparison(one, two, lines)
 
 
@@ -270,9 +270,9 @@ def _p95(reader: Reader, name: str, group: Group) -> Interval | None:
     ranks = statistics.quantile_ranks(0.95, group.timed)
     if ranks is None:
         return None
-    found = reader.one(
+    ranked = reader.one(
         _RANKS.replace("{name}", name), _Ranks, one=group.name, low=ranks[0], high=ranks[1]
     )
-    if found.value is None or found.low is None or found.high is None:
+    if ranked.value is None or ranked.low is None or ranked.high is None:
         return None
-    return Interval(found.value, found.low, found.high)
+    return Interval(ranked.value, ranked.low, ranked.high)

@@ -43,19 +43,19 @@ class Reader:
         reach: How far back beyond the window the queries look; None: one more window.
     """
 
-    def __init__(self, lake: Connects, asked: Filter, reach: timedelta | None = None) -> None:
-        self.filter = asked
-        back = asked.length if reach is None else reach
+    def __init__(self, lake: Connects, selection: Filter, reach: timedelta | None = None) -> None:
+        self.filter = selection
+        back = selection.length if reach is None else reach
         self._lake = lake
-        self._reach = asked.since - back
-        self.connection = lake.snapshot(self._reach, asked.until)
+        self._reach = selection.since - back
+        self.connection = lake.snapshot(self._reach, selection.until)
 
     def rows(self, query: str, kind: type[Row], **values: Any) -> list[Row]:
         """The answer as a list of `kind`, a dataclass whose fields are named as the columns."""
         cursor = self._run(query, values)
         names = [column[0] for column in cursor.description]
-        wanted = [names.index(each.name) for each in dataclasses.fields(kind)]  # type: ignore[arg-type]
-        return [kind(*(row[place] for place in wanted)) for row in cursor.fetchall()]
+        places = [names.index(each.name) for each in dataclasses.fields(kind)]  # type: ignore[arg-type]
+        return [kind(*(row[place] for place in places)) for row in cursor.fetchall()]
 
     def one(self, query: str, kind: type[Row], **values: Any) -> Row:
         """The answer of a query that has exactly one row."""
@@ -76,10 +76,10 @@ class Reader:
     def _run(self, query: str, values: dict[str, Any]) -> Any:
         bound: dict[str, Any] = {"bucket_s": self.filter.bucket_s, **values}
 
-        def source(found: re.Match[str]) -> str:
-            table, before = found.groups()
-            asked = self.filter.before if before else self.filter
-            where = conditions(asked, table, f"{table}{before or ''}")
+        def source(match: re.Match[str]) -> str:
+            table, before = match.groups()
+            selection = self.filter.before if before else self.filter
+            where = conditions(selection, table, f"{table}{before or ''}")
             bound.update(where.values)
             parts = (f"SELECT * FROM {table} WHERE {part}" for part in where.parts())  # noqa: S608
             return f"({' UNION ALL '.join(parts)})"  # names and marks only

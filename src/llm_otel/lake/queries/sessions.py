@@ -105,7 +105,7 @@ class SessionRow(_Active):
 
 
 @dataclass(frozen=True)
-class _Listed(_Active):
+class _Sums(_Active):
     user: str | None
     since: datetime
 
@@ -141,15 +141,15 @@ def activity(reader: Reader, top: int = 50) -> Activity:
 
 
 def _latest(reader: Reader, top: int) -> list[SessionRow]:
-    listed = reader.rows(_SESSIONS, _Listed, top=top)
-    if not listed:
+    sessions = reader.rows(_SESSIONS, _Sums, top=top)
+    if not sessions:
         return []
     lengths = reader.rows(
         _LENGTHS,
         _Length,
-        names=[row.name for row in listed],
-        earliest=min(row.since for row in listed),
+        names=[row.name for row in sessions],
+        earliest=min(row.since for row in sessions),
     )
-    known = {row.name: vars(row) for row in lengths}
-    sums = [{key: value for key, value in vars(row).items() if key != "since"} for row in listed]
-    return [SessionRow(**(row | known[row["name"]])) for row in sums]
+    lengths_by_name = {row.name: vars(row) for row in lengths}
+    sums = [{key: value for key, value in vars(row).items() if key != "since"} for row in sessions]
+    return [SessionRow(**(row | lengths_by_name[row["name"]])) for row in sums]

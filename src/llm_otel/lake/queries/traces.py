@@ -144,10 +144,10 @@ def traces(
     if not times:
         return []
     ids, near = list(times), _near(times.values())
-    listed = reader.rows(_LISTED.replace("{near}", near[0]), TraceRow, ids=ids, **near[1])
-    found = reader.rows(_ROOTS.replace("{near}", near[0]), _Root, ids=ids, **near[1])
-    roots = {row.trace_id: row for row in found}
-    rows = {row.trace_id: _with_root(row, roots.get(row.trace_id)) for row in listed}
+    summaries = reader.rows(_LISTED.replace("{near}", near[0]), TraceRow, ids=ids, **near[1])
+    root_rows = reader.rows(_ROOTS.replace("{near}", near[0]), _Root, ids=ids, **near[1])
+    roots = {row.trace_id: row for row in root_rows}
+    rows = {row.trace_id: _with_root(row, roots.get(row.trace_id)) for row in summaries}
     return [rows[trace] for trace in ids if trace in rows]
 
 
@@ -166,12 +166,18 @@ class _Cut:
     figure: float | None
 
 
-def _ends(asked: Filter, order: str) -> list[tuple[datetime, datetime]]:
+def _ends(selection: Filter, order: str) -> list[tuple[datetime, datetime]]:
     """The day at the end of the window that is asked for, then the whole: one day often will do."""
     day = timedelta(days=1)
     if order == "newest":
-        return [(max(asked.since, asked.until - day), asked.until), (asked.since, asked.until)]
-    return [(asked.since, min(asked.until, asked.since + day)), (asked.since, asked.until)]
+        return [
+            (max(selection.since, selection.until - day), selection.until),
+            (selection.since, selection.until),
+        ]
+    return [
+        (selection.since, min(selection.until, selection.since + day)),
+        (selection.since, selection.until),
+    ]
 
 
 def _near(times: Any) -> tuple[str, dict[str, datetime]]:
@@ -267,10 +273,10 @@ def trace(lake: Connects, trace_id: str, near: datetime | None = None) -> list[S
     """The spans of a trace, oldest first; without `near`, a time in it, all days are read."""
     if near is None:
         reader = Reader(lake, Filter(*_ALWAYS), timedelta())
-        found = reader.rows(_WHEN, _Picked, trace=trace_id)
-        if not found:
+        rows = reader.rows(_WHEN, _Picked, trace=trace_id)
+        if not rows:
             return []
-        near = found[0].time
+        near = rows[0].time
     window = near - _AROUND, near + _AROUND
     reader = Reader(lake, Filter(*window), timedelta())
     bound = {"trace": trace_id, "a": window[0], "b": window[1], "calls": sorted(CALLS)}
@@ -351,10 +357,10 @@ def messages(text: str | None) -> list[tuple[str, str]]:
     if not text:
         return []
     try:
-        parsed = json.loads(text)
+        document = json.loads(text)
     except ValueError:
         return [("message", text)]
-    items = parsed if isinstance(parsed, list) else [parsed]
+    items = document if isinstance(document, list) else [document]
     return [_message(item) for item in items]
 
 

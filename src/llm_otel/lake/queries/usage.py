@@ -112,10 +112,10 @@ def keep_window(
     metering.keep_unmetered(reader)
     of_calls = attributed or reader.filter.feature or reader.filter.tenant_id
     # Nobody asks how many there were before.
-    chosen = _NONE_UNPRICED if before else _UNPRICED_OF_CALLS if of_calls else _FROM_METRICS
+    query = _NONE_UNPRICED if before else _UNPRICED_OF_CALLS if of_calls else _FROM_METRICS
     # Most often there is none, and then the many rows of the calls are not read at all.
     senders = reader.rows("SELECT DISTINCT paid FROM unmetered", _Sender)
-    text = windowed(metering.once(reader, chosen)).replace(
+    text = windowed(metering.once(reader, query)).replace(
         "{only}", metering.ONLY_METERED if senders else ""
     )
     for sender in senders:
@@ -139,19 +139,19 @@ class One:
 
 
 @dataclass(frozen=True)
-class Made:
+class RequestCounts:
     """The requests of a window, and those of them that are counted by their spans."""
 
     requests: int
     traced: int
 
 
-def made(reader: Reader) -> Made:
+def request_counts(reader: Reader) -> RequestCounts:
     """What the window is made of; after `keep_usage`."""
     return reader.one(
         "SELECT coalesce(sum(requests), 0)::BIGINT AS requests, "
         "coalesce(sum(traced), 0)::BIGINT AS traced FROM usage",
-        Made,
+        RequestCounts,
     )
 
 

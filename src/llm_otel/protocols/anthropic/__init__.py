@@ -15,7 +15,11 @@ MESSAGES = Endpoint(
     Messages(),
     USAGE,
     in_tokens=True,
-    methods=((_MODULE, "Messages"), (_MODULE, "AsyncMessages")),
+    methods=tuple(
+        (_MODULE, f"{name}.{method}")
+        for name in ("Messages", "AsyncMessages")
+        for method in ("create", "stream")
+    ),
 )
 
 

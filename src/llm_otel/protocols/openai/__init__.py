@@ -81,7 +81,7 @@ RERANK = Endpoint(
 )
 
 
-def _response(operation: str) -> Endpoint:
+def _response(operation: str, method: str) -> Endpoint:
     return Endpoint(
         operation,
         responses.Responses(),
@@ -90,6 +90,7 @@ def _response(operation: str) -> Endpoint:
         resumable=True,
         billed=False,
         attributes=RESPONSES.attributes,
+        methods=(("resources.responses", f"Responses.{method}"),),
     )
 
 
@@ -102,8 +103,8 @@ OPENAI = Paths(
         "post /chat/completions": CHAT,
         "post /completions": COMPLETION,
         "post /responses": RESPONSES,
-        "get /responses/{id}": _response(semconv.FETCH_RESPONSE),
-        "post /responses/{id}/cancel": _response(semconv.CANCEL_RESPONSE),
+        "get /responses/{id}": _response(semconv.FETCH_RESPONSE, "retrieve"),
+        "post /responses/{id}/cancel": _response(semconv.CANCEL_RESPONSE, "cancel"),
         "post /responses/compact": RESPONSES,
         "post /embeddings": EMBEDDINGS,
         "post /images/generations": IMAGE,

@@ -10,7 +10,7 @@ from llm_otel.base import read
 from llm_otel.protocols import costs, errors
 from llm_otel.protocols.answer import Answer, BodyError
 from llm_otel.protocols.openai import marks, usage
-from llm_otel.protocols.openai.common import OpenAI, finish_reason
+from llm_otel.protocols.openai.common import OpenAI, finish_reason, note_server
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold
 from llm_otel.protocols.usage import merged
 from llm_otel.usage import Usage
@@ -224,10 +224,8 @@ class Choices:
             string(first.get("id")) or string(last.get("id")),
             string(first.get("model")) or string(last.get("model")),
             service_tier=string(last.get("service_tier")) or string(first.get("service_tier")),
-            fingerprint=(
-                string(last.get("system_fingerprint")) or string(first.get("system_fingerprint"))
-            ),
         )
+        note_server(result, last.get("system_fingerprint") or first.get("system_fingerprint"))
         result.error = self._error()
         self._read_usage(result)
         if self.last is not None and not self.ended:

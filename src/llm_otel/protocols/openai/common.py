@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.protocols import costs, errors
+from llm_otel.protocols import costs, errors, requests
 from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.openai import marks, usage
 from llm_otel.protocols.spec import Endpoint, Fold, Protocol, Request
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 _FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
 
 
+def _tier(value: object) -> str | None:
+    tier = read.string(value)
+    return None if tier == "auto" else tier
+
+
+ATTRIBUTES: requests.Attributes = {
+    **requests.ATTRIBUTES,
+    "service_tier": ((semconv.OPENAI_REQUEST_SERVICE_TIER, _tier),),
+}
+
+
 class OpenAI(Protocol):
     """An endpoint of which nothing more is known; the others add what they tell.
 
@@ -28,7 +39,7 @@ class OpenAI(Protocol):
     """
 
     unfinished_is_error = False
-    tier_attribute = semconv.OPENAI_RESPONSE_SERVICE_TIER
+    attributes = ATTRIBUTES
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
         """Everything that a whole response tells."""
@@ -39,9 +50,9 @@ class OpenAI(Protocol):
             string(value("model")),
             string(value("status")),
             string(value("service_tier")),
-            string(value("system_fingerprint")),
             usage=usage.usage(body, endpoint, dialect),
         )
+        note_server(result, value("system_fingerprint"))
         # Nearly no answer of an unknown host has more in its usage than OpenAI's own.
         if dialect.costs and (not dialect.gateway or costs.has_more(value("usage"))):
             result.cost = costs.in_answer((body,), dialect)
@@ -93,3 +104,12 @@ def finish_reason(value: object) -> str | None:
         return None
     reason = read.string(value) or "error"
     return _FINISH_REASONS.get(reason, reason)
+
+
+def note_server(answer: Answer, fingerprint: object) -> None:
+    """Add the attributes that OpenAI's answers alone have: the tier, and what served it."""
+    if answer.service_tier is not None:
+        answer.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
+    name = read.string(fingerprint)
+    if name is not None:
+        answer.attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = name

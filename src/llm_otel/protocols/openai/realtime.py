@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
 from llm_otel.base import read
@@ -52,11 +52,21 @@ REALTIME = Endpoint(semconv.CHAT, Realtime(), USAGE)
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
+# Common to both.
+_EVENTS: Mapping[str, Any] = {
+    "create": "response.create",
+    "created": "response.created",
+    "error": "error",
+    "sessions": frozenset({"session.created", "session.updated"}),
+    "audio": "input_audio_buffer.append",
+}
+
 SOCKETS = (
     Socket(
         modules=("resources.realtime.realtime", "resources.beta.realtime.realtime"),
         name="Realtime",
         endpoint=REALTIME,
+        **_EVENTS,
         ends=frozenset({"response.done"}),
         shared=("response", "metadata"),
         body_at=("response",),
@@ -81,6 +91,7 @@ SOCKETS = (
         modules=("resources.responses.responses", "resources.beta.responses.responses"),
         name="Responses",
         endpoint=RESPONSES,
+        **_EVENTS,
         ends=frozenset({"response.completed", "response.incomplete", "response.failed"}),
         # The lane: https://github.com/openai/openai-python, lib/responses_websocket/README.md
         shared=("stream_id",),

@@ -118,9 +118,8 @@ def _begin(way: Way, manager: Any) -> _Opening | None:
         _server(active, way.spec, client),
         _model(manager, way),
         context,
-        own_spans=not rivals.has_span(
-            context, client, way.spec.package, "request", way.socket.endpoint
-        ),
+        # Nobody's wrapper of a method for HTTP sees what a connection carries.
+        own_spans=not rivals.has_span(context, client, way.spec.package, "request"),
     )
     for event, queued_in in _queues.pop(manager, ()):
         _guarded(_asked_for, session, event, queued_in)
@@ -264,7 +263,7 @@ def _sending(connection: Any, args: Args, kwargs: Kwargs) -> tuple[Session | Non
 
 def _asked_for(session: Session, sent: object, context: Context | None = None) -> Response | None:
     """The response that an event asks for: an event, or the text of one."""
-    event = event_of(sent) if isinstance(sent, (str, bytes)) else sent
+    event = event_of(sent, session.socket) if isinstance(sent, (str, bytes)) else sent
     return session.sending(event, context)
 
 

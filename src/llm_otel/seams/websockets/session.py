@@ -24,13 +24,6 @@ from llm_otel.seams.websockets import span as websocket_span
 from llm_otel.seams.websockets.responses import Response, Responses
 from llm_otel.seams.websockets.speech import Speech
 
-CREATE = "response.create"
-# A client that speaks sends this many times a second.
-AUDIO = "input_audio_buffer.append"
-_CREATED = "response.created"
-_ERROR = "error"
-_SESSIONS = frozenset({"session.created", "session.updated"})
-
 # Most messages are pieces of audio: only those are parsed that may say something new.
 _TYPES = re.compile(rb'"type"\s*:\s*"([a-z_.]+)"')
 
@@ -57,7 +50,7 @@ class Session:
         own_spans: bool,
     ) -> None:
         self._runtime = runtime
-        self._socket = socket
+        self.socket = socket
         self._server = host
         self._model = model
         self._own_spans = own_spans
@@ -73,7 +66,7 @@ class Session:
         self._reconnects = 0
         self._outer = trace.get_current_span(context)
         self._parses_all = runtime.policy.active or runtime.settings.per_chunk_metric
-        names = {*socket.ends, *_SESSIONS, _CREATED, _ERROR}
+        names = {*socket.ends, *socket.sessions, socket.created, socket.error}
         speech = self._speech.wanted if self._speech is not None else ()
         self._wanted = {*speech, *(name.encode() for name in names)}
         # The program is about to close the connection.
@@ -93,14 +86,14 @@ class Session:
             The response that it asks for, if it does.
         """
         kind = read.text(event, "type")
-        if kind != CREATE or not self._open:
-            if kind != AUDIO:
+        if kind != self.socket.create or not self._open:
+            if kind != self.socket.audio:
                 self._responses.sent_another_event()
             return None
-        parameters = read.fields(read.path(event, self._socket.body_at))
+        parameters = read.fields(read.path(event, self.socket.body_at))
         response = Response(
             context if context is not None else get_current(),
-            {k: v for k, v in parameters.items() if k not in self._socket.unlike_http},
+            {k: v for k, v in parameters.items() if k not in self.socket.unlike_http},
             self._responses.shared(event),
             read.text(event, "event_id"),
         )
@@ -130,7 +123,7 @@ class Session:
         model = read.string(response.body.get("model")) or read.text(node, "model") or self._model
         if model is not None:
             response.body["model"] = model
-        call = self._begin(self._socket.endpoint, response.body, response.context)
+        call = self._begin(self.socket.endpoint, response.body, response.context)
         if call is None:
             return
         response.call = call
@@ -168,13 +161,13 @@ class Session:
             return
         event = read.json_of(message)
         kind = read.text(event, "type") or ""
-        if kind in _SESSIONS:
+        if kind in self.socket.sessions:
             self._configured(read.get(event, "session"))
-        elif kind == _CREATED:
+        elif kind == self.socket.created:
             self._created(event)
-        elif kind in self._socket.ends:
+        elif kind in self.socket.ends:
             self._ended(event)
-        elif kind == _ERROR:
+        elif kind == self.socket.error:
             self._refused(event)
         elif self._speech is not None and self._speech.received(kind, event):
             pass
@@ -300,7 +293,7 @@ class Session:
             self._end_span(exc, at)
 
     def _end_span(self, exc: BaseException | None, at: finalizers.Moment) -> None:
-        websocket_span.end(self.span, self._runtime.policy, at, exc, self._reconnects)
+        websocket_span.end(self.span, self.socket, self._runtime.policy, at, exc, self._reconnects)
 
     def _take_calls(self) -> list[Call]:
         responses = self._responses.take_all()
@@ -316,10 +309,10 @@ class Session:
         return was_open and self._runtime.instruments.epoch == self._epoch
 
 
-def event_of(data: str | bytes) -> Any:
+def event_of(data: str | bytes, socket: Socket) -> Any:
     """The event in a message that the client sends as it is; only its type where nothing else is
     needed."""
     message = data.encode() if isinstance(data, str) else data
-    if CREATE.encode() in message:
+    if socket.create.encode() in message:
         return read.json_of(message)
-    return {"type": AUDIO} if AUDIO.encode() in message else None
+    return {"type": socket.audio} if socket.audio.encode() in message else None

@@ -46,20 +46,29 @@ def start(
     return runtime.tracer.start_span(name, context, SpanKind.CLIENT, attributes)
 
 
-def end(span: Span, policy: Policy, at: Moment, exc: BaseException | None, reconnects: int) -> None:
+def end(
+    span: Span,
+    socket: Socket,
+    policy: Policy,
+    at: Moment,
+    exc: BaseException | None,
+    reconnects: int,
+) -> None:
     """End the span.
 
     Args:
         span: The span.
+        socket: What the connection's events are.
         policy: Decides whether the text of an exception may be shown.
         at: When the connection ended.
         exc: Why, if it failed or broke.
         reconnects: How often the SDK connected again.
     """
     if exc is not None:
-        code = errors.status(exc) or read.integer(read.path(exc, ("response", "status_code")))
+        protocol = socket.endpoint.protocol
+        code = protocol.status(exc) or read.integer(read.path(exc, ("response", "status_code")))
         span.set_attribute(semconv.ERROR_TYPE, errors.full_name(exc))
-        kind = by_status(code) if code is not None else errors.classify(exc)
+        kind = by_status(code) if code is not None else errors.classify(exc, protocol)
         span.set_attribute(semconv.ERROR_CLASS, kind)
         if code is not None:
             span.set_attribute(semconv.HTTP_STATUS_CODE, code)

@@ -71,8 +71,8 @@ def files(config: Config) -> dict[str, str]:
 
 def configuration(notify: Notify) -> str:
     """The routes, which are the same for all, and the receivers that `notify` chooses."""
-    told = dump({"receivers": receivers(notify)})
-    return f"{HEAD}{_resource('routes.yml')}\n{told}"
+    receiver_section = dump({"receivers": receivers(notify)})
+    return f"{HEAD}{_resource('routes.yml')}\n{receiver_section}"
 
 
 def template(name: str) -> str:

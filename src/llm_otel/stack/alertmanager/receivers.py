@@ -30,12 +30,12 @@ def receivers(notify: Notify) -> list[_Body]:
 
 
 def _receiver(name: str, ways: tuple[str, ...], notify: Notify) -> _Body:
-    found: _Body = {"name": name}
+    receiver: _Body = {"name": name}
     for way in ways:
-        kind, chosen, body = _WAYS[way]
-        if chosen(notify):
-            found.setdefault(f"{kind}_configs", []).append(body(notify))
-    return found
+        kind, is_chosen, body = _WAYS[way]
+        if is_chosen(notify):
+            receiver.setdefault(f"{kind}_configs", []).append(body(notify))
+    return receiver
 
 
 def _webhook(address: _Body) -> _Body:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import SystemRandom
 
-from llm_otel.stack.canary.looking import Found, Place, look
-from llm_otel.stack.canary.sending import Canary, Send, Sent, send_all
+from llm_otel.stack.canary.looking import Place, Sighting, look
+from llm_otel.stack.canary.sending import Canary, Send, Shipment, send_all
 from llm_otel.stack.canary.values import Marks
 
-__all__ = ["Canary", "Found", "Marks", "Report", "new_marks", "run"]
+__all__ = ["Canary", "Marks", "Report", "new_marks", "run"]
 
 
 @dataclass(frozen=True)
@@ -19,21 +19,21 @@ class Report:
 
     Attributes:
         marks: What to search for by hand.
-        sent: All canaries.
-        found: By place.
+        shipment: All canaries.
+        sightings: By place.
     """
 
     marks: Marks
-    sent: Sent
-    found: Mapping[str, Found]
+    shipment: Shipment
+    sightings: Mapping[str, Sighting]
 
     @property
     def leaked(self) -> dict[tuple[str, str], list[Canary]]:
         """Canaries that were found, by place and position."""
         leaks: dict[tuple[str, str], list[Canary]] = {}
-        for place, each in self.found.items():
-            for index in sorted(each.canaries & self.sent.canaries.keys()):
-                canary = self.sent.canaries[index]
+        for place, each in self.sightings.items():
+            for index in sorted(each.canaries & self.shipment.canaries.keys()):
+                canary = self.shipment.canaries[index]
                 where = f"{canary.position.signal}: {canary.position.name}"
                 leaks.setdefault((place, where), []).append(canary)
         return leaks
@@ -41,12 +41,12 @@ class Report:
     @property
     def silent(self) -> list[str]:
         """Places that show nothing of this run, not even what may arrive: right for a log."""
-        return [place for place, each in self.found.items() if not each.witness]
+        return [place for place, each in self.sightings.items() if not each.witness]
 
     @property
     def proven(self) -> bool:
         """Whether nothing leaked, and telemetry of this run was seen in some place at least."""
-        return not self.leaked and len(self.silent) < len(self.found)
+        return not self.leaked and len(self.silent) < len(self.sightings)
 
 
 def new_marks() -> Marks:
@@ -68,5 +68,5 @@ def run(
     Raises:
         llm_otel.ConfigError: An endpoint or a place cannot be reached.
     """
-    sent = send_all(marks, ways)
-    return Report(marks, sent, look(places, marks, sent, wait_seconds))
+    shipment = send_all(marks, ways)
+    return Report(marks, shipment, look(places, marks, shipment, wait_seconds))

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from llm_otel.errors import ConfigError
 from llm_otel.stack.canary.positions import trace_id
-from llm_otel.stack.canary.sending import Sent
+from llm_otel.stack.canary.sending import Shipment
 from llm_otel.stack.canary.values import Marks
 
 _TIMEOUT_SECONDS: Final = 20
@@ -22,11 +22,11 @@ _POLL_SECONDS: Final = 1.0
 _TRACES_LOOKED_AT: Final = 200
 
 # Gives what a place holds, piece by piece.
-Place = Callable[[Sent], Iterator[bytes]]
+Place = Callable[[Shipment], Iterator[bytes]]
 
 
 @dataclass
-class Found:
+class Sighting:
     """What was found in one place.
 
     Attributes:
@@ -41,7 +41,7 @@ class Found:
 def files(path: Path) -> Place:
     """A file, or all files below a folder."""
 
-    def pieces(sent: Sent) -> Iterator[bytes]:  # noqa: ARG001
+    def pieces(shipment: Shipment) -> Iterator[bytes]:  # noqa: ARG001
         for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if each.is_file():
                 yield each.read_bytes()
@@ -52,7 +52,7 @@ def files(path: Path) -> Place:
 def prometheus(url: str) -> Place:
     """Series with their labels, exemplars and metadata of a Prometheus server."""
 
-    def pieces(sent: Sent) -> Iterator[bytes]:  # noqa: ARG001
+    def pieces(shipment: Shipment) -> Iterator[bytes]:  # noqa: ARG001
         now = time.time()
         every = '{__name__=~".+"}'
         span = {"start": now - 3600, "end": now + 60}
@@ -68,46 +68,46 @@ def prometheus(url: str) -> Place:
 
 def alertmanager(url: str) -> Place:
     """Alerts with their labels and annotations."""
-    return lambda sent: iter([_get(f"{url}/api/v2/alerts", "--alertmanager")])  # noqa: ARG005
+    return lambda shipment: iter([_get(f"{url}/api/v2/alerts", "--alertmanager")])  # noqa: ARG005
 
 
 def tempo(url: str) -> Place:
     """Tags, their values, and a sample of the traces themselves."""
 
-    def pieces(sent: Sent) -> Iterator[bytes]:
+    def pieces(shipment: Shipment) -> Iterator[bytes]:
         tags = _get(f"{url}/api/v2/search/tags", "--tempo")
         yield tags
         for name in _tag_names(json.loads(tags)):
             yield _get(f"{url}/api/v2/search/tag/{quote(name, safe='')}/values", "--tempo")
-        traces = [i for i, each in sent.canaries.items() if each.position.signal == "traces"]
+        traces = [i for i, each in shipment.canaries.items() if each.position.signal == "traces"]
         for index in traces[:: max(1, len(traces) // _TRACES_LOOKED_AT)]:
-            yield _get(f"{url}/api/v2/traces/{trace_id(index).hex()}", "--tempo", missing=b"")
+            yield _get(f"{url}/api/v2/traces/{trace_id(index).hex()}", "--tempo", fallback=b"")
 
     return pieces
 
 
 def look(
-    places: Mapping[str, Place], marks: Marks, sent: Sent, wait_seconds: float
-) -> dict[str, Found]:
+    places: Mapping[str, Place], marks: Marks, shipment: Shipment, wait_seconds: float
+) -> dict[str, Sighting]:
     """Look until a place holds this run's witness and nothing more comes, or the time is over.
 
     Raises:
         ConfigError: A place cannot be read.
     """
     until = time.monotonic() + wait_seconds
-    found = {name: Found() for name in places}
-    numbers = [index for index, canary in sent.canaries.items() if canary.number]
+    sightings = {name: Sighting() for name in places}
+    numbers = [index for index, canary in shipment.canaries.items() if canary.number]
     sizes: dict[str, int] = {}
     while True:
         before, sizes = sizes, {}
         for name, place in places.items():
-            for piece in place(sent):
+            for piece in place(shipment):
                 sizes[name] = sizes.get(name, 0) + len(piece)
-                found[name].witness |= marks.witness.encode() in piece
-                found[name].canaries |= marks.found(piece) | marks.numbers_in(piece, numbers)
-        arrived = any(each.witness for each in found.values()) and sizes == before
+                sightings[name].witness |= marks.witness.encode() in piece
+                sightings[name].canaries |= marks.found(piece) | marks.numbers_in(piece, numbers)
+        arrived = any(each.witness for each in sightings.values()) and sizes == before
         if not places or arrived or time.monotonic() > until:
-            return found
+            return sightings
         time.sleep(_POLL_SECONDS)
 
 
@@ -118,14 +118,14 @@ def _tag_names(answer: Any) -> Iterator[str]:
             yield prefix + tag
 
 
-def _get(url: str, option: str, missing: bytes | None = None) -> bytes:
+def _get(url: str, option: str, fallback: bytes | None = None) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as exc:
-        if missing is not None and exc.code == 404:
-            return missing
+        if fallback is not None and exc.code == 404:
+            return fallback
         raise ConfigError(f"{url} answers with status {exc.code}: check {option}.") from None
     except OSError as exc:
         raise ConfigError(f"{url} cannot be read ({exc}): check {option}.") from None

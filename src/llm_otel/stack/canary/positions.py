@@ -57,7 +57,7 @@ class Record:
     point: Any = None
 
 
-Put = Callable[[Record, AnyValue], None]
+Write = Callable[[Record, AnyValue], None]
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,19 @@ class Position:
     Attributes:
         name: As the report shows it.
         signal: `traces`, `metrics` or `logs`.
-        put: Writes the value there.
+        write: Writes the value there.
         takes: `any` value, `text`, or `wrong`: all but what the place is for.
         points: The kind of data point, of metrics.
     """
 
     name: str
     signal: str
-    put: Put = field(repr=False)
+    write: Write = field(repr=False)
     takes: str = "any"
     points: str = "sum"
 
 
-def record(signal: str, number: int, points: str = "sum") -> Record:
+def new_record(signal: str, number: int, points: str = "sum") -> Record:
     """A record without any secret, in a request; `number` makes it differ from others."""
     request = REQUESTS[signal]()
     plural = {"traces": "spans", "metrics": "metrics", "logs": "logs"}[signal]
@@ -88,9 +88,9 @@ def record(signal: str, number: int, points: str = "sum") -> Record:
         attribute(of_resource.resource.attributes, key, AnyValue(string_value=text))
     of_scope = getattr(of_resource, f"scope_{plural}").add()
     of_scope.scope.name = semconv.SCOPE
-    made = Record(request, of_resource, of_scope, None)
-    {"traces": _span, "metrics": _metric, "logs": _log}[signal](made, number, points)
-    return made
+    record = Record(request, of_resource, of_scope, None)
+    {"traces": _span, "metrics": _metric, "logs": _log}[signal](record, number, points)
+    return record
 
 
 def attribute(attributes: Any, key: str, value: AnyValue) -> None:
@@ -103,26 +103,26 @@ def trace_id(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def _span(made: Record, number: int, points: str) -> None:  # noqa: ARG001
-    made.item = made.of_scope.spans.add()
-    made.item.trace_id, made.item.span_id = trace_id(number), number.to_bytes(8, "big")
-    made.item.name, made.item.kind = semconv.CHAT, 3
-    made.item.end_time_unix_nano = time.time_ns()
-    made.item.start_time_unix_nano = made.item.end_time_unix_nano - 1_000_000
+def _span(record: Record, number: int, points: str) -> None:  # noqa: ARG001
+    record.item = record.of_scope.spans.add()
+    record.item.trace_id, record.item.span_id = trace_id(number), number.to_bytes(8, "big")
+    record.item.name, record.item.kind = semconv.CHAT, 3
+    record.item.end_time_unix_nano = time.time_ns()
+    record.item.start_time_unix_nano = record.item.end_time_unix_nano - 1_000_000
 
 
-def _log(made: Record, number: int, points: str) -> None:  # noqa: ARG001
-    made.item = made.of_scope.log_records.add()
-    made.item.time_unix_nano = time.time_ns()
-    made.item.event_name = semconv.EVENT_OUTCOME
+def _log(record: Record, number: int, points: str) -> None:  # noqa: ARG001
+    record.item = record.of_scope.log_records.add()
+    record.item.time_unix_nano = time.time_ns()
+    record.item.event_name = semconv.EVENT_OUTCOME
 
 
-def _metric(made: Record, number: int, points: str) -> None:
-    made.item = made.of_scope.metrics.add()
+def _metric(record: Record, number: int, points: str) -> None:
+    record.item = record.of_scope.metrics.add()
     metric = _METRIC_OF[points]
-    made.item.name, made.item.unit = metric.name, metric.unit
-    data = getattr(made.item, points)
-    made.point = point = data.data_points.add()
+    record.item.name, record.item.unit = metric.name, metric.unit
+    data = getattr(record.item, points)
+    record.point = point = data.data_points.add()
     point.time_unix_nano = time.time_ns()
     point.start_time_unix_nano = point.time_unix_nano - 60_000_000_000
     if points not in ("gauge", "summary"):
@@ -158,18 +158,18 @@ def _keys(
 ) -> Iterator[Position]:
     """The ways to hide something in attributes; `allowed` is a key of a text."""
 
-    def at(key: str, *before: AnyValue) -> Put:
-        def put(made: Record, value: AnyValue) -> None:
+    def at(key: str, *before: AnyValue) -> Write:
+        def write(record: Record, value: AnyValue) -> None:
             for each in (*before, value):
-                attribute(of(made), key, each)
+                attribute(of(record), key, each)
 
-        return put
+        return write
 
-    def as_key(made: Record, value: AnyValue) -> None:
-        attribute(of(made), value.string_value, AnyValue(bool_value=True))
+    def as_key(record: Record, value: AnyValue) -> None:
+        attribute(of(record), value.string_value, AnyValue(bool_value=True))
 
-    def place(what: str, put: Put, takes: str = "any") -> Position:
-        return Position(f"{where} attributes: {what}", signal, put, takes, points)
+    def place(what: str, write: Write, takes: str = "any") -> Position:
+        return Position(f"{where} attributes: {what}", signal, write, takes, points)
 
     yield place("a key that is not listed", at(UNLISTED))
     yield place("the key itself", as_key, "text")
@@ -182,89 +182,95 @@ def _keys(
 def _text(
     name: str, signal: str, of: Callable[[Record], Any], field_: str, **more: Any
 ) -> Position:
-    def put(made: Record, value: AnyValue) -> None:
-        setattr(of(made), field_, value.string_value)
+    def write(record: Record, value: AnyValue) -> None:
+        setattr(of(record), field_, value.string_value)
 
-    return Position(name, signal, put, "text", **more)
+    return Position(name, signal, write, "text", **more)
 
 
 def _around(signal: str) -> Iterator[Position]:
     """Resource and scope, which all signals have."""
     yield from _keys(
-        signal, "resource", lambda made: made.of_resource.resource.attributes, _RESOURCE_KEY
+        signal, "resource", lambda record: record.of_resource.resource.attributes, _RESOURCE_KEY
     )
     yield from _keys(
-        signal, "scope", lambda made: made.of_scope.scope.attributes, semconv.REQUEST_MODEL
+        signal, "scope", lambda record: record.of_scope.scope.attributes, semconv.REQUEST_MODEL
     )
-    yield _text("resource schema_url", signal, lambda made: made.of_resource, "schema_url")
-    yield _text("scope schema_url", signal, lambda made: made.of_scope, "schema_url")
-    yield _text("scope name", signal, lambda made: made.of_scope.scope, "name")
-    yield _text("scope version", signal, lambda made: made.of_scope.scope, "version")
+    yield _text("resource schema_url", signal, lambda record: record.of_resource, "schema_url")
+    yield _text("scope schema_url", signal, lambda record: record.of_scope, "schema_url")
+    yield _text("scope name", signal, lambda record: record.of_scope.scope, "name")
+    yield _text("scope version", signal, lambda record: record.of_scope.scope, "version")
     for name in ("type", "schema_url"):
         yield _text(f"entity {name}", signal, _entity, name)
     for name in ("id_keys", "description_keys"):
         yield Position(f"entity {name}", signal, _into_entity(name), "text")
 
 
-def _entity(made: Record) -> Any:
-    return made.of_resource.resource.entity_refs.add()
+def _entity(record: Record) -> Any:
+    return record.of_resource.resource.entity_refs.add()
 
 
-def _into_entity(name: str) -> Put:
-    def put(made: Record, value: AnyValue) -> None:
-        getattr(_entity(made), name).append(value.string_value)
+def _into_entity(name: str) -> Write:
+    def write(record: Record, value: AnyValue) -> None:
+        getattr(_entity(record), name).append(value.string_value)
 
-    return put
+    return write
 
 
 def _traces() -> Iterator[Position]:
-    yield from _keys("traces", "span", lambda made: made.item.attributes, semconv.REQUEST_MODEL)
+    yield from _keys("traces", "span", lambda record: record.item.attributes, semconv.REQUEST_MODEL)
     yield from _keys(
-        "traces", "span event", lambda made: _event(made).attributes, semconv.REQUEST_MODEL
+        "traces", "span event", lambda record: _event(record).attributes, semconv.REQUEST_MODEL
     )
     yield from _keys(
-        "traces", "span link", lambda made: _link(made).attributes, semconv.REQUEST_MODEL
+        "traces", "span link", lambda record: _link(record).attributes, semconv.REQUEST_MODEL
     )
-    yield _text("span name", "traces", lambda made: made.item, "name")
-    yield _text("span status message", "traces", lambda made: made.item.status, "message")
-    yield _text("span trace_state", "traces", lambda made: made.item, "trace_state")
+    yield _text("span name", "traces", lambda record: record.item, "name")
+    yield _text("span status message", "traces", lambda record: record.item.status, "message")
+    yield _text("span trace_state", "traces", lambda record: record.item, "trace_state")
     yield _text("span event name", "traces", _event, "name")
     yield _text("span link trace_state", "traces", _link, "trace_state")
 
 
-def _event(made: Record) -> Any:
-    if not made.item.events:
-        made.item.events.add(name="exception", time_unix_nano=made.item.start_time_unix_nano)
-    return made.item.events[0]
+def _event(record: Record) -> Any:
+    if not record.item.events:
+        record.item.events.add(name="exception", time_unix_nano=record.item.start_time_unix_nano)
+    return record.item.events[0]
 
 
-def _link(made: Record) -> Any:
-    if not made.item.links:
-        made.item.links.add(trace_id=trace_id(1), span_id=b"\1" * 8)
-    return made.item.links[0]
+def _link(record: Record) -> Any:
+    if not record.item.links:
+        record.item.links.add(trace_id=trace_id(1), span_id=b"\1" * 8)
+    return record.item.links[0]
 
 
 def _logs() -> Iterator[Position]:
-    def body(made: Record, value: AnyValue) -> None:
-        made.item.body.CopyFrom(value)
+    def body(record: Record, value: AnyValue) -> None:
+        record.item.body.CopyFrom(value)
 
-    yield from _keys("logs", "log", lambda made: made.item.attributes, semconv.REQUEST_MODEL)
+    yield from _keys("logs", "log", lambda record: record.item.attributes, semconv.REQUEST_MODEL)
     yield Position("log body", "logs", body)
-    yield _text("log severity_text", "logs", lambda made: made.item, "severity_text")
-    yield _text("log event_name", "logs", lambda made: made.item, "event_name")
+    yield _text("log severity_text", "logs", lambda record: record.item, "severity_text")
+    yield _text("log event_name", "logs", lambda record: record.item, "event_name")
 
 
 def _metrics() -> Iterator[Position]:
     for points in POINTS:
         yield from _keys(
-            "metrics", f"{points} point", lambda made: made.point.attributes, semconv.MODEL, points
+            "metrics",
+            f"{points} point",
+            lambda record: record.point.attributes,
+            semconv.MODEL,
+            points,
         )
         if points != "summary":
             yield from _keys("metrics", f"{points} exemplar", _filtered, semconv.MODEL, points)
     for name in ("name", "description", "unit"):
-        yield _text(f"metric {name}", "metrics", lambda made: made.item, name)
-    yield from _keys("metrics", "metric metadata", lambda made: made.item.metadata, semconv.MODEL)
+        yield _text(f"metric {name}", "metrics", lambda record: record.item, name)
+    yield from _keys(
+        "metrics", "metric metadata", lambda record: record.item.metadata, semconv.MODEL
+    )
 
 
-def _filtered(made: Record) -> Any:
-    return made.point.exemplars[0].filtered_attributes
+def _filtered(record: Record) -> Any:
+    return record.point.exemplars[0].filtered_attributes

@@ -14,7 +14,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from llm_otel import semconv
 from llm_otel.errors import ConfigError
-from llm_otel.stack.canary.positions import REQUESTS, Position, attribute, positions, record
+from llm_otel.stack.canary.positions import REQUESTS, Position, attribute, new_record, positions
 from llm_otel.stack.canary.values import Marks, values
 
 _TIMEOUT_SECONDS: Final = 20
@@ -53,16 +53,16 @@ class Canary:
 
 
 @dataclass
-class Sent:
+class Shipment:
     """What a run sent.
 
     Attributes:
         canaries: All of them by index.
-        refused: Indices of those that the endpoint refused.
+        refused_indices: Indices of those that the endpoint refused.
     """
 
     canaries: dict[int, Canary]
-    refused: set[int]
+    refused_indices: set[int]
 
 
 def http(endpoint: str) -> Send:
@@ -110,54 +110,54 @@ def grpc_(endpoint: str) -> Send:
     return send
 
 
-def send_all(marks: Marks, ways: Mapping[str, Send]) -> Sent:
+def send_all(marks: Marks, ways: Mapping[str, Send]) -> Shipment:
     """Send every canary over every protocol, and witnesses after them.
 
     Raises:
         ConfigError: An endpoint cannot be reached.
     """
-    sent = Sent({}, set())
+    shipment = Shipment({}, set())
     indices = count(_FIRST)
     for protocol, send in ways.items():
         for signal in REQUESTS:
-            made = list(_made(signal, protocol, marks, indices))
-            sent.canaries.update((canary.index, canary) for canary, _ in made)
-            for start in range(0, len(made), _AT_ONCE):
-                sent.refused |= _deliver(signal, made[start : start + _AT_ONCE], send)
+            pairs = list(_canary_requests(signal, protocol, marks, indices))
+            shipment.canaries.update((canary.index, canary) for canary, _ in pairs)
+            for start in range(0, len(pairs), _AT_ONCE):
+                shipment.refused_indices |= _deliver(signal, pairs[start : start + _AT_ONCE], send)
             send(signal, _witness(signal, marks).SerializeToString())
-    return sent
+    return shipment
 
 
-def _made(
+def _canary_requests(
     signal: str, protocol: str, marks: Marks, indices: Iterator[int]
 ) -> Iterator[tuple[Canary, Any]]:
     for position in positions():
         if position.signal == signal:
             for index, form, value in values(position.takes, marks, indices):
-                made = record(signal, index, position.points)
-                position.put(made, value)
-                yield Canary(index, position, form, protocol), made.request
+                record = new_record(signal, index, position.points)
+                position.write(record, value)
+                yield Canary(index, position, form, protocol), record.request
 
 
-def _deliver(signal: str, made: Sequence[tuple[Canary, Any]], send: Send) -> set[int]:
+def _deliver(signal: str, pairs: Sequence[tuple[Canary, Any]], send: Send) -> set[int]:
     """Send records in one request; one by one when it is refused, to know which it was for."""
     whole = REQUESTS[signal]()
-    for _, request in made:
+    for _, request in pairs:
         whole.MergeFrom(request)
     if send(signal, whole.SerializeToString()):
         return set()
-    if len(made) == 1:
-        return {made[0][0].index}
-    return set().union(*(_deliver(signal, [each], send) for each in made))
+    if len(pairs) == 1:
+        return {pairs[0][0].index}
+    return set().union(*(_deliver(signal, [each], send) for each in pairs))
 
 
 def _witness(signal: str, marks: Marks) -> Any:
     """A record with an allowed value of the right form."""
-    made = record(signal, _FIRST)
-    keys = {"metrics": (made.point, semconv.TENANT_ID)}
-    where, key = keys.get(signal, (made.item, semconv.RESPONSE_ID))
+    record = new_record(signal, _FIRST)
+    keys = {"metrics": (record.point, semconv.TENANT_ID)}
+    where, key = keys.get(signal, (record.item, semconv.RESPONSE_ID))
     attribute(where.attributes, key, AnyValue(string_value=marks.witness))
-    return made.request
+    return record.request
 
 
 def _why(exc: OSError) -> str:

@@ -288,8 +288,8 @@ def rows() -> list[tuple[str, str, str]]:
         "events": LOG,
         "metrics": DATAPOINT,
     }
-    found: dict[str, tuple[list[str], str]] = {}
+    rules: dict[str, tuple[list[str], str]] = {}
     for place, forms in places.items():
         for key, form in forms.items():
-            found.setdefault(key, ([], form.what))[0].append(place)
-    return [(key, ", ".join(where), what) for key, (where, what) in sorted(found.items())]
+            rules.setdefault(key, ([], form.what))[0].append(place)
+    return [(key, ", ".join(where), what) for key, (where, what) in sorted(rules.items())]

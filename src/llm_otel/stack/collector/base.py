@@ -86,8 +86,8 @@ def redaction(tags: Sequence[str] = (), content: Sequence[str] = ()) -> dict[str
         tags: Keys of tags that are allowed, too.
         content: Keys of content, likewise.
     """
-    listed = (allowed.tags(tags), allowed.outcome_attributes(tags))
-    keys = (RESOURCE, SPAN, *listed, SPAN_EVENT, DATAPOINT, LOG, content)
+    tag_rules = (allowed.tags(tags), allowed.outcome_attributes(tags))
+    keys = (RESOURCE, SPAN, *tag_rules, SPAN_EVENT, DATAPOINT, LOG, content)
     return {
         "allow_all_keys": False,
         "allowed_keys": list(dict.fromkeys(key for each in keys for key in each)),

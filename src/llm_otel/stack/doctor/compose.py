@@ -92,8 +92,8 @@ def check(folder: Path) -> Iterator[Result]:
         yield failed(_AREA, f"{' '.join(command)} does not run: {exc}", "Reinstall Docker Compose.")
         return
     if run.returncode:
-        said = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
-        yield failed(_AREA, f"Compose refuses the file: {said}", f"Mend {FILE} or .env.")
+        reason = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
+        yield failed(_AREA, f"Compose refuses the file: {reason}", f"Mend {FILE} or .env.")
     else:
         yield ok(_AREA, f"Compose accepts {FILE} and the environment")
 
@@ -120,7 +120,7 @@ def _service(name: str, body: Any, folder: Path, values: Mapping[str, str]) -> S
             binds[folder / source] = rest.partition(":")[0]
     for port in body.get("ports", ()):
         *_, here, inside = _fill(str(port), values).split(":")
-        variable = next((found[1] for found in _VARIABLE.finditer(str(port))), f"ports of {name}")
+        variable = next((match[1] for match in _VARIABLE.finditer(str(port))), f"ports of {name}")
         if not here.isdecimal() or not 0 < int(here) < 65536:
             raise ConfigError(f"{variable} must be a port, not {here!r}")
         ports[int(inside)], variables[int(inside)] = int(here), variable
@@ -137,8 +137,8 @@ def _service(name: str, body: Any, folder: Path, values: Mapping[str, str]) -> S
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
-    def value(found: re.Match[str]) -> str:
-        name, default = found[1], found[2] or ""
+    def value(match: re.Match[str]) -> str:
+        name, default = match[1], match[2] or ""
         return environment(name) or values.get(name) or _fill(default, values)
 
     return _VARIABLE.sub(value, text)

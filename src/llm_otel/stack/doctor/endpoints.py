@@ -57,19 +57,19 @@ ENDPOINTS: Final = (
 )  # fmt: skip
 
 
-def addresses(services: Mapping[str, Service], given: Mapping[str, str]) -> dict[str, str]:
+def addresses(services: Mapping[str, Service], overrides: Mapping[str, str]) -> dict[str, str]:
     """Where each endpoint is, by key: as given, else as the compose file publishes it.
 
     The analytics dashboard is left out where neither sends to it.
     """
-    found = {}
+    urls = {}
     for each in ENDPOINTS:
-        if each is ANALYTICS and each.key not in given and not _feeds_analytics(services):
+        if each is ANALYTICS and each.key not in overrides and not _feeds_analytics(services):
             continue
         service = services.get(each.service)
         port = service.ports.get(each.port, each.port) if service else each.port
-        found[each.key] = given.get(each.key, f"http://127.0.0.1:{port}").rstrip("/")
-    return found
+        urls[each.key] = overrides.get(each.key, f"http://127.0.0.1:{port}").rstrip("/")
+    return urls
 
 
 def _feeds_analytics(services: Mapping[str, Service]) -> bool:
@@ -79,13 +79,13 @@ def _feeds_analytics(services: Mapping[str, Service]) -> bool:
 
 def ports(services: Mapping[str, Service]) -> Iterator[Result]:
     """Whether each port that a service will publish is free, or already that service's."""
-    known = {(each.service, each.port): each for each in ENDPOINTS}
+    endpoints = {(each.service, each.port): each for each in ENDPOINTS}
     for service in services.values():
         for inside, here in service.ports.items():
             if not _listens(here):
                 yield ok("ports", f"Port {here} is free for {service.name}")
                 continue
-            endpoint = known.get((service.name, inside))
+            endpoint = endpoints.get((service.name, inside))
             if endpoint is None or service.optional or _is(endpoint, here, service):
                 yield ok("ports", f"Port {here} is in use, by {service.name} as it seems")
             else:
@@ -145,7 +145,7 @@ def target(url: str) -> str:
 
 def items(answer: Answer, *path: str) -> list[Any]:
     """The list at a path of a JSON answer; empty when it is not there."""
-    found = answer.json()
+    node = answer.json()
     for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, list) else []
+        node = node.get(name) if isinstance(node, dict) else None
+    return node if isinstance(node, list) else []

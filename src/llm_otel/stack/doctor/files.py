@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,8 @@ from llm_otel.errors import ConfigError
 from llm_otel.stack.config import Config
 from llm_otel.stack.doctor.compose import Service
 from llm_otel.stack.doctor.result import Result, failed, ok, warning
-from llm_otel.stack.render import files, left, stale
+from llm_otel.stack.folder import version
+from llm_otel.stack.render import files, leftovers, stale
 
 _AREA: Final = "files"
 SECRETS: Final = "secrets"
@@ -25,23 +27,23 @@ MODES_MATTER: Final = sys.platform == "linux"
 
 def check(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
     """Whether what the compose file mounts is there; secrets are looked at elsewhere."""
-    seen, wrong = 0, 0
+    readable_count, problems = 0, 0
     for service in services.values():
         for path in service.binds:
             if not path.exists():
-                wrong += 1
+                problems += 1
                 text = f"{service.name} mounts {_name(folder, path)}, which does not exist"
-                yield failed(_AREA, text, "Take it from the repository: git checkout.")
+                yield failed(_AREA, text, _origin(folder, path))
                 continue
             for each in _tree(path) if SECRETS not in path.parts else [path]:
-                seen += 1
+                readable_count += 1
                 if not readable(each, service):
-                    wrong += 1
+                    problems += 1
                     mode = "a+rX" if each.is_dir() else "a+r"
                     text = f"{service.name} (user {service.uid}) cannot read {_name(folder, each)}"
                     yield failed(_AREA, text, f"chmod {mode} {_name(folder, each)}")
-    if seen and not wrong:
-        yield ok(_AREA, f"{seen} mounted files and folders are there and readable")
+    if readable_count and not problems:
+        yield ok(_AREA, f"{readable_count} mounted files and folders are there and readable")
 
 
 def overlays(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
@@ -69,8 +71,8 @@ def current(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
     path = folder / "llm-otel.yaml"
     try:
         config = Config.load(path if path.exists() else None)
-        wanted = files(config)
-        old = [*stale(folder, wanted), *left(folder, wanted)]
+        texts = files(config)
+        old = [*stale(folder, texts), *leftovers(folder, texts)]
     except ConfigError as exc:
         yield failed(_AREA, str(exc).rstrip("."), "Mend the file.")
         return
@@ -90,19 +92,26 @@ def readable(path: Path, service: Service) -> bool:
     """Whether the service's user may read a file, or list a folder."""
     if service.uid in (0, None) or not MODES_MATTER:
         return True
-    found = path.stat()
-    wanted = 0o5 if stat.S_ISDIR(found.st_mode) else 0o4
-    if found.st_uid == service.uid:
-        wanted <<= 6
-    elif found.st_gid == service.gid:
-        wanted <<= 3
-    return found.st_mode & wanted == wanted
+    status = path.stat()
+    mask = 0o5 if stat.S_ISDIR(status.st_mode) else 0o4
+    if status.st_uid == service.uid:
+        mask <<= 6
+    elif status.st_gid == service.gid:
+        mask <<= 3
+    return status.st_mode & mask == mask
 
 
 def _tree(path: Path) -> Iterator[Path]:
     yield path
     if path.is_dir():
         yield from sorted(path.rglob("*"))
+
+
+def _origin(folder: Path, path: Path) -> str:
+    """What brings back a file of the stack."""
+    if version(folder) is None:
+        return f"Take it from the repository: git checkout -- {_name(folder, path)}"
+    return f"Write it: llm-otel init {shlex.quote(str(folder))}"
 
 
 def _name(folder: Path, path: Path) -> str:

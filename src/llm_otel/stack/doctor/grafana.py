@@ -29,16 +29,16 @@ def check(url: str, headers: Mapping[str, str]) -> Iterator[Result]:
         url: Where Grafana is.
         headers: A login; empty: nobody in particular.
     """
-    found = fetch(f"{url}/api/search?type=dash-db", headers=headers)
-    if found.status in (401, 403):
+    answer = fetch(f"{url}/api/search?type=dash-db", headers=headers)
+    if answer.status in (401, 403):
         todo = "Give the password of admin: --grafana-password-file, or secrets/grafana/."
         yield failed(_AREA, "Grafana lets nobody look without a login", todo)
         return
     for uid, path in DATASOURCES.items():
         yield _datasource(uid, fetch(url + path, headers=headers))
-    listed = {each.get("uid") for each in items(found)}
+    uids = {each.get("uid") for each in items(answer)}
     for uid in DASHBOARDS:
-        yield _dashboard(uid, uid in listed, url, headers)
+        yield _dashboard(uid, uid in uids, url, headers)
     yield _home(fetch(f"{url}/api/dashboards/home", headers=headers))
 
 
@@ -49,9 +49,9 @@ def _datasource(uid: str, answer: Answer) -> Result:
     return failed(_AREA, f"Grafana gets no data from {uid}: {answer.brief()}", todo)
 
 
-def _dashboard(uid: str, listed: bool, url: str, headers: Mapping[str, str]) -> Result:
+def _dashboard(uid: str, is_listed: bool, url: str, headers: Mapping[str, str]) -> Result:
     answer = fetch(f"{url}/api/dashboards/uid/{uid}", headers=headers)
-    if not answer.ok or not listed:
+    if not answer.ok or not is_listed:
         todo = "Read the log for provisioning errors: docker compose logs grafana."
         return failed(_AREA, f"The dashboard {uid} is not there: {answer.brief()}", todo)
     count = len(items(answer, "dashboard", "panels"))

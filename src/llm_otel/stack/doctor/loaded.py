@@ -25,11 +25,11 @@ def _up_since(answer: Answer) -> float | None:
     document = answer.json()
     since = document.get("upSince") if isinstance(document, dict) else None
     # Python 3.10 reads no more than six digits of a second
-    found = re.match(r"(\S+?)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$", str(since))
-    if found is None:
+    match = re.match(r"(\S+?)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$", str(since))
+    if match is None:
         return None
     try:
-        return datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp()
+        return datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00")).timestamp()
     except ValueError:
         return None
 
@@ -39,8 +39,8 @@ def _metric(name: str) -> Callable[[Answer], float | None]:
     line = re.compile(rf"^{name} ([0-9.e+]+)$", re.MULTILINE)
 
     def seconds(answer: Answer) -> float | None:
-        found = line.search(answer.text) if answer.ok else None
-        return float(found[1]) if found else None
+        match = line.search(answer.text) if answer.ok else None
+        return float(match[1]) if match else None
 
     return seconds
 
@@ -80,13 +80,13 @@ def check(
         service = services.get(endpoint.service)
         if service is None or endpoint.key in elsewhere:
             continue
-        loaded = loaded_at(fetch(where[endpoint.key] + path))
+        load_time = loaded_at(fetch(where[endpoint.key] + path))
         newest = max(_configuration(service), key=_written, default=None)
-        if loaded is None or newest is None:
+        if load_time is None or newest is None:
             continue
         # a start is told in whole seconds where it is told in words
-        if _written(newest) > loaded + 1:
-            yield _late(endpoint, newest, loaded)
+        if _written(newest) > load_time + 1:
+            yield _late(endpoint, newest, load_time)
         else:
             current.append(endpoint.title.removeprefix("The "))
     if current:
@@ -103,8 +103,8 @@ def _written(path: Path) -> float:
     return path.stat().st_mtime
 
 
-def _late(endpoint: Endpoint, path: Path, loaded: float) -> Result:
-    since = datetime.fromtimestamp(loaded, timezone.utc)
+def _late(endpoint: Endpoint, path: Path, load_time: float) -> Result:
+    since = datetime.fromtimestamp(load_time, timezone.utc)
     text = (
         f"{endpoint.title} runs with the configuration of {since:%Y-%m-%d %H:%M:%S} UTC, and "
         f"{path.parent.name}/{path.name} was written later"

@@ -28,12 +28,12 @@ _AREA: Final = "pipeline"
 SERVICE: Final = "llm-otel-doctor"
 _SECONDS: Final = 5.0
 _EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-# Counts nothing, so that no panel and no alert is the worse for it.
+# Sent with the value 0, so no panel and no alert changes.
 _METRIC: Final = semconv.INTERNAL_ERRORS
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Probe:
     """A test signal.
 
     Attributes:
@@ -55,21 +55,21 @@ def check(where: Mapping[str, str], seconds: float) -> Iterator[Result]:
         seconds: How long to look for all of them.
     """
     until = time.monotonic() + seconds
-    for sent in (_span_by_grpc(where), _span_by_http(where), _metric_by_http(where)):
-        if sent.problem:
+    for signal in (_span_by_grpc(where), _span_by_http(where), _metric_by_http(where)):
+        if signal.problem:
             todo = "Read the log: docker compose logs otel-collector."
-            yield failed(_AREA, f"The Collector takes no {sent.what}: {sent.problem}", todo)
+            yield failed(_AREA, f"The Collector takes no {signal.what}: {signal.problem}", todo)
             continue
-        for store, arrived in sent.stores.items():
+        for store, arrived in signal.stores.items():
             if wait(arrived, until - time.monotonic()):
-                yield ok(_AREA, f"A {sent.what} went in and came out of {store}")
+                yield ok(_AREA, f"A {signal.what} went in and came out of {store}")
             else:
-                text = f"A {sent.what} was taken and is not in {store} after {seconds:g} s"
+                text = f"A {signal.what} was taken and is not in {store} after {seconds:g} s"
                 todo = "Read the log: docker compose logs otel-collector."
                 yield failed(_AREA, text, todo)
 
 
-def _span_by_grpc(where: Mapping[str, str]) -> Sent:
+def _span_by_grpc(where: Mapping[str, str]) -> Probe:
     trace = secrets.token_bytes(16)
     problem = ""
     options = [("grpc.enable_http_proxy", 0)]
@@ -79,16 +79,16 @@ def _span_by_grpc(where: Mapping[str, str]) -> Sent:
             export(_span(trace).SerializeToString(), timeout=_SECONDS)
         except grpc.RpcError as exc:
             problem = f"{exc.code().name} {exc.details()}"
-    return Sent("span over gRPC", problem, _stores(where, trace))
+    return Probe("span over gRPC", problem, _stores(where, trace))
 
 
-def _span_by_http(where: Mapping[str, str]) -> Sent:
+def _span_by_http(where: Mapping[str, str]) -> Probe:
     trace = secrets.token_bytes(16)
     problem = _post(f"{where['otlp-http']}/v1/traces", _span(trace))
-    return Sent("span over HTTP", problem, _stores(where, trace))
+    return Probe("span over HTTP", problem, _stores(where, trace))
 
 
-def _metric_by_http(where: Mapping[str, str]) -> Sent:
+def _metric_by_http(where: Mapping[str, str]) -> Probe:
     began = time.time()
     problem = _post(f"{where['otlp-http']}/v1/metrics", _metric(began))
     query = f'timestamp({_METRIC.prometheus}{{service_name="{SERVICE}"}}) >= {began:.3f}'
@@ -97,7 +97,7 @@ def _metric_by_http(where: Mapping[str, str]) -> Sent:
     def arrived() -> bool:
         return bool(items(fetch(url), "data", "result"))
 
-    return Sent("metric over HTTP", problem, {"Prometheus": arrived})
+    return Probe("metric over HTTP", problem, {"Prometheus": arrived})
 
 
 def _stores(where: Mapping[str, str], trace: bytes) -> dict[str, Callable[[], bool]]:

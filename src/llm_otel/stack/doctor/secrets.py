@@ -28,24 +28,24 @@ def check(folder: Path, services: Mapping[str, Service]) -> Iterator[Result]:
 
 
 def _receivers(folder: Path, service: Service | None) -> Iterator[Result]:
-    asked = set(asked_for(folder / "alertmanager" / "alertmanager.yml"))
+    required = set(asked_for(folder / "alertmanager" / "alertmanager.yml"))
     for receiver, name in RECEIVERS.items():
         path = folder / SECRETS / "alertmanager" / name
-        shown = f"{SECRETS}/alertmanager/{name}"
+        label = f"{SECRETS}/alertmanager/{name}"
         filled = path.is_file() and path.stat().st_size > 0
-        if name not in asked:
+        if name not in required:
             if filled:
                 todo = f"Choose {receiver} under notify: in llm-otel.yaml, then llm-otel render."
-                yield warning(_AREA, f"{shown} is there and no receiver reads it", todo)
+                yield warning(_AREA, f"{label} is there and no receiver reads it", todo)
         elif not filled:
-            text = f"Messages shall go to {receiver}, and {shown} is missing or empty"
-            yield failed(_AREA, text, f"Write it; {shown}.example shows the form.")
+            text = f"Messages shall go to {receiver}, and {label} is missing or empty"
+            yield failed(_AREA, text, f"Write it; {label}.example shows the form.")
         elif service is not None and not readable(path, service):
-            text = f"Alertmanager (user {service.uid}) cannot read {shown}"
-            yield failed(_AREA, text, f"chmod 644 {shown}; chmod 700 {SECRETS}")
+            text = f"Alertmanager (user {service.uid}) cannot read {label}"
+            yield failed(_AREA, text, f"chmod 644 {label}; chmod 700 {SECRETS}")
         else:
-            yield ok(_AREA, f"{receiver} has its secret, {shown}")
-    if not asked:
+            yield ok(_AREA, f"{receiver} has its secret, {label}")
+    if not required:
         text = "No receiver is chosen: messages are shown on the notifications page and go nowhere"
         yield warning(_AREA, text, "Choose one under notify: in llm-otel.yaml, see docs/stack.md.")
 
@@ -72,20 +72,20 @@ def _secrets_in(node: Any) -> Iterator[str]:
 
 
 def _hash_key(folder: Path, service: Service | None) -> Iterator[Result]:
-    path, shown = folder / SECRETS / "collector" / _HASH_KEY, f"{SECRETS}/collector/{_HASH_KEY}"
+    path, label = folder / SECRETS / "collector" / _HASH_KEY, f"{SECRETS}/collector/{_HASH_KEY}"
     if not path.is_file():
         if service is not None and any(word.endswith(_HASHING) for word in service.command):
-            text = f"The Collector shall hash user ids, and the key in {shown} is missing"
-            yield failed(_AREA, text, f"Make one: openssl rand -hex 32 > {shown}")
+            text = f"The Collector shall hash user ids, and the key in {label} is missing"
+            yield failed(_AREA, text, f"Make one: openssl rand -hex 32 > {label}")
         return
     if service is not None and not readable(path, service):
-        text = f"The Collector (user {service.uid}) cannot read {shown}"
-        yield failed(_AREA, text, f"chmod 644 {shown}; chmod 700 {SECRETS}")
+        text = f"The Collector (user {service.uid}) cannot read {label}"
+        yield failed(_AREA, text, f"chmod 644 {label}; chmod 700 {SECRETS}")
         return
     length = len(path.read_bytes().strip())
     if length < MIN_KEY_BYTES:
-        text = f"The key for user ids in {shown} has {length} bytes, {MIN_KEY_BYTES} are needed"
-        yield failed(_AREA, text, f"Make one: openssl rand -hex 32 > {shown}")
+        text = f"The key for user ids in {label} has {length} bytes, {MIN_KEY_BYTES} are needed"
+        yield failed(_AREA, text, f"Make one: openssl rand -hex 32 > {label}")
     else:
         yield ok(_AREA, f"The key for user ids has {length} bytes")
 

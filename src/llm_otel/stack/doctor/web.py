@@ -74,7 +74,7 @@ def wait(ask: Callable[[], _T], seconds: float) -> _T:
     """The first true thing that `ask` returns; the last one when none is true for `seconds`."""
     until = time.monotonic() + seconds
     while True:
-        found = ask()
-        if found or time.monotonic() > until:
-            return found
+        answer = ask()
+        if answer or time.monotonic() > until:
+            return answer
         time.sleep(_POLL_SECONDS)

@@ -15,9 +15,9 @@ _DASHBOARDS: Final = (operations, cost, quality, pipeline)
 
 def files(config: Config) -> dict[str, str]:
     """Every file of Grafana: its path, with `/`, and its text."""
-    found = provisioning.files()
+    texts = provisioning.files()
     for module in _DASHBOARDS:
         board = module.dashboard(config)
         text = json.dumps(dashboard_json(board, config), indent=2, ensure_ascii=False)
-        found[f"{FOLDER}/{board.folder}/{board.uid}.json"] = text + "\n"
-    return found
+        texts[f"{FOLDER}/{board.folder}/{board.uid}.json"] = text + "\n"
+    return texts

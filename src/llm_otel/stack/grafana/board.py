@@ -79,8 +79,10 @@ def to_dashboard(uid: str, title: str, **labels: str) -> Json:
     own = "".join(
         f"&var-{variable}=${{__field.labels.{label}}}" for variable, label in labels.items()
     )
-    kept = "".join(f"&${{{name}:queryparam}}" for name in VARIABLES if name not in labels)
-    return {"title": title, "url": f"/d/{uid}?${{__url_time_range}}{kept}{own}"}
+    current_filters = "".join(
+        f"&${{{name}:queryparam}}" for name in VARIABLES if name not in labels
+    )
+    return {"title": title, "url": f"/d/{uid}?${{__url_time_range}}{current_filters}{own}"}
 
 
 def to_traces(title: str, condition: str = "", **labels: str) -> Json:
@@ -91,8 +93,10 @@ def to_traces(title: str, condition: str = "", **labels: str) -> Json:
         condition: More of the TraceQL filter.
         labels: Labels of the value, and what to call them there (`ATTRIBUTES`).
     """
-    wanted = [f'{ATTRIBUTES[name]}="${{__field.labels.{label}}}"' for name, label in labels.items()]
-    traceql = "{ " + " && ".join([*wanted, *([condition] if condition else [])]) + " }"
+    conditions = [
+        f'{ATTRIBUTES[name]}="${{__field.labels.{label}}}"' for name, label in labels.items()
+    ]
+    traceql = "{ " + " && ".join([*conditions, *([condition] if condition else [])]) + " }"
     panes = {
         "traces": {
             "datasource": "${tempo_datasource}",
@@ -139,12 +143,12 @@ def _alerts(board: Dashboard) -> Json:
 
 
 def _variables(board: Dashboard) -> list[Json]:
-    found = [_datasource("prometheus", "Prometheus"), _datasource("tempo", "Tempo")]
-    chosen: list[str] = []
+    variables = [_datasource("prometheus", "Prometheus"), _datasource("tempo", "Tempo")]
+    earlier_filters: list[str] = []
     for name in VARIABLES:
-        matchers = ", ".join([_CALLS, *chosen])
+        matchers = ", ".join([_CALLS, *earlier_filters])
         query = f"label_values({{{matchers}}}, {name})"
-        found.append(
+        variables.append(
             {
                 "type": "query",
                 "name": name,
@@ -166,8 +170,8 @@ def _variables(board: Dashboard) -> list[Json]:
             }
         )
         if name in (SERVICE, semconv.PROVIDER):
-            chosen.append(f'{name}=~"${name}"')
-    return found
+            earlier_filters.append(f'{name}=~"${name}"')
+    return variables
 
 
 def _datasource(kind: str, title: str) -> Json:

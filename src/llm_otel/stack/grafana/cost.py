@@ -189,13 +189,13 @@ def _unpriced() -> Panel:
 
 def _unknown(config: Config) -> Panel:
     over = alerts.of_panel(panels.USAGE_UNKNOWN).window_in(config)
-    missing = increase(semconv.USAGE_UNKNOWN_TOTAL, over, [MODEL])
+    without_usage = increase(semconv.USAGE_UNKNOWN_TOTAL, over, [MODEL])
     calls = ended(over, [MODEL], (MODEL, PROVIDER))
     return graph(
         "Calls without usage",
         f"Share of the calls of {over} that should report their tokens and did not: these and "
         "their cost are missing. Dashed where the alert warns.",
-        Query(share(missing, calls), "{{model}}"),
+        Query(share(without_usage, calls), "{{model}}"),
         unit="percentunit",
         width=8,
         height=10,

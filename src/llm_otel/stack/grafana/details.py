@@ -54,9 +54,9 @@ def rows(config: Config) -> tuple[Row, ...]:
 
 def _errors(config: Config) -> tuple[Panel, ...]:
     over = alerts.of_panel(panels.ERROR_SHARE).window_in(config)
-    counted = either(ERROR_TYPE_LABEL, SLO_ERROR_CLASSES)
+    slo_classes = either(ERROR_TYPE_LABEL, SLO_ERROR_CLASSES)
     by_class = (ERROR_TYPE_LABEL, MODEL)
-    failed = promql.failed(over, [MODEL], counted)
+    failed = promql.failed(over, [MODEL], slo_classes)
     return (
         graph(
             "Errors by class",
@@ -176,14 +176,16 @@ def _traffic(config: Config) -> tuple[Panel, ...]:
 
 
 def _limits() -> tuple[Panel, ...]:
-    left = f"{recording.HEADROOM}{{{filters((PROVIDER, MODEL))}}}"
+    headroom = f"{recording.HEADROOM}{{{filters((PROVIDER, MODEL))}}}"
 
     return (
         graph(
             "Rate-limit headroom",
             "Share of the provider's window that is left, of requests and of tokens, as its "
             "response headers say. Dashed where the alert warns: before the first refusal.",
-            Query(f"min by (provider, model, limit) ({left})", "{{provider}} {{model}} {{limit}}"),
+            Query(
+                f"min by (provider, model, limit) ({headroom})", "{{provider}} {{model}} {{limit}}"
+            ),
             unit="percentunit",
             defaults={"max": 1},
             calcs=("lastNotNull", "min"),
@@ -224,21 +226,21 @@ def _traces(config: Config) -> tuple[Panel, ...]:
     limits = alerts.of_panel(panels.LATENCY).limits_in(config)
     slow = (limits.warning if limits else None) or 5
     calls = " && ".join(f'{ATTRIBUTES[name]} =~ "${name}"' for name in (SERVICE, PROVIDER, MODEL))
-    shown = " | ".join(
+    columns = " | ".join(
         ["", f"select({', '.join(ATTRIBUTES[n] for n in (MODEL, FEATURE, semconv.TENANT_ID))})"]
     )
     return (
         traces(
             "Slow calls",
             f"Calls that took longer than {slow:g} s, by service, provider and model.",
-            f"{{ {calls} && duration > {slow:g}s }}{shown}",
+            f"{{ {calls} && duration > {slow:g}s }}{columns}",
             width=12,
             height=10,
         ),
         traces(
             "Failing calls",
             "Calls that ended in an error, by service, provider and model.",
-            f"{{ {calls} && status = error }}{shown}",
+            f"{{ {calls} && status = error }}{columns}",
             width=12,
             height=10,
         ),

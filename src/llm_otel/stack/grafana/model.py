@@ -183,20 +183,20 @@ class Dashboard:
         """The panels in their places; those of a folded row are inside it."""
         numbers = iter(range(FIRST_FREE_ID, 1000))
 
-        def placed(those: Sequence[Panel], y: int) -> tuple[list[Json], int]:
-            found, x, tallest = [], 0, 0
+        def place(those: Sequence[Panel], y: int) -> tuple[list[Json], int]:
+            entries, x, tallest = [], 0, 0
             for panel in those:
                 if x + panel.width > COLUMNS:
                     x, y, tallest = 0, y + tallest, 0
                 pin = panel.pin
                 number = pin.id if pin and pin.dashboard == self.uid else next(numbers)
-                found.append(panel.json(number, x, y))
+                entries.append(panel.json(number, x, y))
                 x, tallest = x + panel.width, max(tallest, panel.height)
-            return found, y + tallest
+            return entries, y + tallest
 
-        result, y = placed(self.panels, 0)
+        result, y = place(self.panels, 0)
         for row in self.rows:
-            inside, _ = placed(row.panels, y + 1)
+            inside, _ = place(row.panels, y + 1)
             result.append(
                 {
                     "id": next(numbers),

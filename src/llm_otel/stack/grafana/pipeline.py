@@ -107,7 +107,7 @@ def _collector_up() -> Panel:
 
 def _collector() -> tuple[Panel, ...]:
     used, room = (f"otelcol_exporter_queue_{name}{{{_COLLECTOR}}}" for name in ("size", "capacity"))
-    failing = [
+    failures = [
         *_per_signal("otelcol_exporter_send_failed", "exporter", "not sent, {{exporter}}"),
         *_per_signal("otelcol_exporter_enqueue_failed", "exporter", "not queued, {{exporter}}"),
     ]
@@ -131,7 +131,7 @@ def _collector() -> tuple[Panel, ...]:
         graph(
             "Not exported",
             "Records a second that were not sent, to be tried again, or not even queued: lost.",
-            *failing,
+            *failures,
             unit="cps",
             pin=panels.COLLECTOR_FAILED,
         ),

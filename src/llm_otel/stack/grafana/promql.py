@@ -60,9 +60,9 @@ def recorded(detailed: str, level: str, *more: str, labels: Collection[str] = VA
     )
 
 
-def of_services(recorded_: str) -> str:
+def of_services(series: str) -> str:
     """A series that is recorded by service alone; none while another variable chooses."""
-    return f'{{__name__=~"{recorded_}{_lacking((SERVICE,))}", {filters(())}}}'
+    return f'{{__name__=~"{series}{_lacking((SERVICE,))}", {filters(())}}}'
 
 
 def _lacking(level: Collection[str], labels: Collection[str] = VARIABLES) -> str:
@@ -196,8 +196,8 @@ def quantile(q: float, metric: Metric, window: str, by: Sequence[str]) -> str:
 def _either(small: str, raw: str, labels: Collection[str], function: str, *more: str) -> str:
     """Recorded by service, model and provider, or a function of the raw series."""
     level = SUMMARIES[BY_MODEL]
-    recorded_ = f'{{__name__=~"{small}{_lacking(level)}", {filters(level, *more)}}}'
-    return f"{recorded_} or {function.format(_guarded(raw, labels, *more))}"
+    series = f'{{__name__=~"{small}{_lacking(level)}", {filters(level, *more)}}}'
+    return f"{series} or {function.format(_guarded(raw, labels, *more))}"
 
 
 def _guarded(raw: str, labels: Collection[str], *more: str) -> str:

@@ -140,8 +140,8 @@ def _drift(config: Config) -> Panel:
     before = _mean_score("7d", by, BY_SCORED_MODEL, ago=recent)
     return table(
         f"Drift: the last {recent} against the week before",
-        "Mean score by evaluation and model, of hours that are recorded. A fall that no release "
-        "of yours explains is the model's.",
+        "Mean score by evaluation and model, of hours that are recorded. A fall that none of "
+        "your releases explains comes from the model.",
         {EVALUATION: "Evaluation", MODEL: "Model"},
         Column("Drift", f"({now}) / ({before}) - 1", "percentunit", 1, levels=levels),
         Column(f"Last {recent}", now, "percentunit", 1),

@@ -60,8 +60,8 @@ def steps(limits: Limits | None) -> list[Json]:
     Args:
         limits: The alert's; None when it is off, which leaves no level.
     """
-    known = sorted(_levels(limits))
-    return [step(None, GREEN), *(step(value, colour) for value, colour in known)]
+    levels = sorted(_levels(limits))
+    return [step(None, GREEN), *(step(value, colour) for value, colour in levels)]
 
 
 def _levels(limits: Limits | None) -> list[tuple[float, str]]:

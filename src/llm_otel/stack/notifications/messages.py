@@ -172,23 +172,23 @@ def read(body: bytes, received: datetime | None = None) -> Message:
     )
 
 
-def _alert(given: Any) -> Alert:
-    if not isinstance(given, dict):
+def _alert(node: Any) -> Alert:
+    if not isinstance(node, dict):
         raise Refused("An alert in the body is not an object; send what Alertmanager sends.")
-    labels, said = _texts(given.get("labels")), _texts(given.get("annotations"))
-    status = _text(given.get("status"))
+    labels, annotations = _texts(node.get("labels")), _texts(node.get("annotations"))
+    status = _text(node.get("status"))
     return Alert(
         status=status,
         severity=labels.pop("severity", ""),
-        summary=said.get("summary") or labels.get("alertname", ""),
-        description=said.get("description", ""),
-        value=said.get("value", ""),
-        threshold=said.get("threshold", ""),
+        summary=annotations.get("summary") or labels.get("alertname", ""),
+        description=annotations.get("description", ""),
+        value=annotations.get("value", ""),
+        threshold=annotations.get("threshold", ""),
         labels=labels,
-        starts_at=_text(given.get("startsAt")),
-        ends_at=_text(given.get("endsAt")) if status == "resolved" else "",
-        panel=_address(given.get("panelURL") or said.get("dashboard_url")),
-        runbook=_address(said.get("runbook_url")),
+        starts_at=_text(node.get("startsAt")),
+        ends_at=_text(node.get("endsAt")) if status == "resolved" else "",
+        panel=_address(node.get("panelURL") or annotations.get("dashboard_url")),
+        runbook=_address(annotations.get("runbook_url")),
     )
 
 

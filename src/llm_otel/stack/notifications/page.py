@@ -43,13 +43,13 @@ def render(inbox: Inbox, now: datetime) -> str:
         now: The time, in UTC.
     """
     messages = inbox.messages
-    shown = "".join(_message(each) for each in messages) or _EMPTY
+    articles = "".join(_message(each) for each in messages) or _EMPTY
     count = f"the last {len(messages)} of {inbox.received}" if messages else ""
     return _page(
         "Notifications",
         f"<header><h1>Notifications</h1><p>{count}</p>"
         f'<p><a href="/docs/">Documentation</a></p>{_beat(inbox.heartbeat, now)}</header>'
-        f"<main>{shown}</main>",
+        f"<main>{articles}</main>",
         f'<meta http-equiv="refresh" content="{REFRESH_S}">',
     )
 
@@ -92,11 +92,11 @@ def _beat(last: datetime | None, now: datetime) -> str:
 def _message(message: Message) -> str:
     severity = message.severity
     tone = severity if severity in _TONES else "info"
-    told = f"<span>receiver {_shown(message.receiver)}</span>" if message.receiver else ""
+    receiver = f"<span>receiver {_shown(message.receiver)}</span>" if message.receiver else ""
     silence = _link(message.silence, "Silence") if message.status == "firing" else ""
     return (
         f'<article class="{tone}"><h2><span class="state">{_shown(severity or "alert")}</span>'
-        f"{told}{silence}{_time(message.received)}</h2>"
+        f"{receiver}{silence}{_time(message.received)}</h2>"
         f"{''.join(_alert(each, message) for each in message.alerts)}</article>"
     )
 

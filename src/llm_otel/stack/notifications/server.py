@@ -10,10 +10,10 @@ import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from llm_otel.connections import Connection, ConnectionServer, bind
 from llm_otel.listening import host_name
 from llm_otel.stack.notifications import documentation, page
 from llm_otel.stack.notifications.messages import Inbox, Message, Refused
@@ -21,10 +21,9 @@ from llm_otel.stack.notifications.messages import Inbox, Message, Refused
 LARGEST_BODY: Final = 1 << 20
 # Of a body that is refused, what is read all the same: a sender looks at the answer after it.
 _PASSED_OVER: Final = 8 << 20
-_TIMEOUT_S: Final = 10
 
 
-class Server(ThreadingHTTPServer):
+class Server(ConnectionServer):
     """A server for one inbox.
 
     Args:
@@ -36,12 +35,13 @@ class Server(ThreadingHTTPServer):
         OSError: The port is taken or not allowed.
     """
 
-    daemon_threads = True
+    # Half of the processes and threads that the compose file allows.
+    most = 32
 
     def __init__(
         self, address: tuple[str, int], inbox: Inbox, names: frozenset[str] = frozenset()
     ) -> None:
-        super().__init__(address, _Handler)
+        super().__init__(_Handler, bind(*address))
         self.inbox = inbox
         self.names = names
 
@@ -67,11 +67,11 @@ def serve(host: str, port: int, inbox: Inbox, names: frozenset[str] = frozenset(
         server.serve_forever()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Connection):
     server: Server
     server_version = "llm-otel"
     sys_version = ""
-    timeout = _TIMEOUT_S
+    protocol_version = "HTTP/1.0"  # one request a connection
 
     def do_GET(self) -> None:
         if self._is_for_another():
@@ -149,12 +149,12 @@ class _Handler(BaseHTTPRequestHandler):
         return int(text) if text.isdecimal() and len(text) < 10 else None
 
     def _refuse_unread(self, status: HTTPStatus, why: str) -> None:
-        left = min(self._length() or 0, _PASSED_OVER)
-        while left > 0:
-            part = self.rfile.read(min(left, 1 << 16))
+        remaining = min(self._length() or 0, _PASSED_OVER)
+        while remaining > 0:
+            part = self.rfile.read(min(remaining, 1 << 16))
             if not part:
                 break
-            left -= len(part)
+            remaining -= len(part)
         self._refuse(status, why)
 
     def _answer_documentation(self, name: str) -> None:
@@ -175,6 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: HTTPStatus, text: str, content_type: str) -> None:
         body = text.encode()
+        self.request_is_whole()
         self.send_response(status)
         for name, value in (
             ("Content-Type", content_type),

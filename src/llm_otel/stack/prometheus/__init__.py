@@ -33,7 +33,7 @@ def files(config: Config) -> dict[str, str]:
     documents: dict[str, Any] = {"prometheus": server.document(config)}
     for group in groups(config):
         documents[f"rules/{group.name.removeprefix('llm-')}"] = _groups(
-            group.name, group.interval, [_recorded(rule) for rule in group.rules]
+            group.name, group.interval, [_recording_rule(rule) for rule in group.rules]
         )
     for component, interval in _INTERVALS.items():
         documents[f"alerts/{component}"] = _groups(
@@ -77,12 +77,12 @@ def _alerts(config: Config, component: str) -> Iterator[dict[str, Any]]:
         yield watchdog(config)
 
 
-def _recorded(rule: Rule) -> dict[str, Any]:
-    found: dict[str, Any] = {"record": rule.record, "expr": rule.expr}
+def _recording_rule(rule: Rule) -> dict[str, Any]:
+    body: dict[str, Any] = {"record": rule.record, "expr": rule.expr}
     if rule.labels:
-        found["labels"] = dict(rule.labels)
-    return found
+        body["labels"] = dict(rule.labels)
+    return body
 
 
-def _groups(name: str, interval: str, found: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"groups": [{"name": name, "interval": interval, "rules": found}]}
+def _groups(name: str, interval: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"groups": [{"name": name, "interval": interval, "rules": rules}]}

@@ -40,7 +40,7 @@ class Alert:
         description: A sentence or two; `{window}`, `{minimum}`, `{history}` as in the limits.
         condition: Makes the PromQL.
         below: It fires below its levels, not above.
-        drawn: Its levels are lines in its panel, which shows the value in the same unit.
+        shows_levels: Its levels are lines in its panel, which shows the value in the same unit.
         labels: More labels, to tell alerts of one name apart.
     """
 
@@ -53,7 +53,7 @@ class Alert:
     description: str
     condition: Callable[[Config, Limits], Condition]
     below: bool = False
-    drawn: bool = False
+    shows_levels: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -98,12 +98,12 @@ def rules(alert: Alert, config: Config) -> list[dict[str, Any]]:
     if limits is None:
         return []
     condition = alert.condition(config, limits)
-    found = []
+    levels = []
     for severity in LEVELS:
         expression = _expression(condition, limits, severity, alert.below)
         if expression:
-            found.append(_rule(alert, config, limits, severity, expression))
-    return found
+            levels.append(_rule(alert, config, limits, severity, expression))
+    return levels
 
 
 def _rule(
@@ -116,7 +116,7 @@ def _rule(
         threshold=threshold,
         window=limits.window,
         history=limits.history,
-        minimum=shown(limits.minimum, limits.counted) if limits.minimum is not None else "",
+        minimum=shown(limits.minimum, limits.minimum_unit) if limits.minimum is not None else "",
     )
     bound = "below" if alert.below else "above"
     rule = {

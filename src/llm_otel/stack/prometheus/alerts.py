@@ -25,7 +25,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
 
 def drawn_in(panel: Panel) -> Alert | None:
     """The alert whose levels are lines in a panel, if there is one."""
-    return next((alert for alert in ALERTS if alert.drawn and alert.panel == panel), None)
+    return next((alert for alert in ALERTS if alert.shows_levels and alert.panel == panel), None)
 
 
 def of_panel(panel: Panel) -> Alert:
@@ -41,8 +41,8 @@ def labels() -> set[str]:
         for rule in rules(alert, Config())
         for text in rule["annotations"].values()
     )
-    named = re.findall(r"\$labels\.(\w+)", "\n".join(texts))
-    return {*named, *(label for alert in ALERTS for label in alert.labels)}
+    names = re.findall(r"\$labels\.(\w+)", "\n".join(texts))
+    return {*names, *(label for alert in ALERTS for label in alert.labels)}
 
 
 def expressions(config: Config) -> str:
@@ -65,11 +65,11 @@ def parse(section: Any, where: str) -> Mapping[str, Limits | None]:
         ConfigError: A key or value is wrong.
     """
     defaults = {alert.key: alert.limits for alert in ALERTS}
-    changed: dict[str, Limits | None] = {}
+    overrides: dict[str, Limits | None] = {}
     for key, changes in as_map(section, where).items():
         require_known(key, defaults, f"{where}: the alert")
         if changes is False:
-            changed[key] = None
+            overrides[key] = None
         elif changes is not None:
-            changed[key] = limits.change(defaults[key], changes, f"{where}.{key}")
-    return MappingProxyType(changed)
+            overrides[key] = limits.change(defaults[key], changes, f"{where}.{key}")
+    return MappingProxyType(overrides)

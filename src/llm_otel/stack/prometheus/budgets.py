@@ -117,11 +117,11 @@ def _week() -> str:
         + (f" * {rest}" if n == days[-1] else "")
         for n in days
     ]
-    named = "\n    or ".join(parts)
+    day_matches = "\n    or ".join(parts)
     return total(
         _CALLER,
         f"\n  max_over_time({DAY_COST}[{days[-1] + DAYS_BACK}d]) * on (day) group_left () (\n"
-        f"    {named}\n  )\n  or {HOUR_COST}\n",
+        f"    {day_matches}\n  )\n  or {HOUR_COST}\n",
     )
 
 
@@ -138,9 +138,9 @@ def _week_days() -> str:
 
 
 def _limits(scope: str, label: str, budgets: Mapping[str, float]) -> Iterator[Rule]:
-    named = sorted(set(budgets) - {ANY})
-    for key in named:
+    keys = sorted(set(budgets) - {ANY})
+    for key in keys:
         yield Rule(BUDGET, f"vector({budgets[key]:g})", {"scope": scope, label: key})
     if ANY in budgets:
-        others = "".join(f',{label}!="{key}"' for key in (semconv.NONE, *named))
+        others = "".join(f',{label}!="{key}"' for key in (semconv.NONE, *keys))
         yield Rule(BUDGET, f'0 * {MONTH_TO_DATE}{{scope="{scope}"{others}}} + {budgets[ANY]:g}')

@@ -57,8 +57,8 @@ def _share(*classes: str) -> Callable[[Config, Limits], Condition]:
 def _no_money(_: Config, limits: Limits) -> Condition:
     # By provider: the models of one account run dry together.
     selected = matcher(semconv.ERROR_TYPE_LABEL, (semconv.INSUFFICIENT_FUNDS,))
-    refused = f"{recording.errors(str(limits.window))}{{{selected}}}"
-    return Condition(total((SERVICE, semconv.PROVIDER), refused))
+    errors = f"{recording.errors(str(limits.window))}{{{selected}}}"
+    return Condition(total((SERVICE, semconv.PROVIDER), errors))
 
 
 def _headroom(_: Config, limits: Limits) -> Condition:
@@ -69,11 +69,11 @@ def _headroom(_: Config, limits: Limits) -> Condition:
 
 def _stuck(_: Config, limits: Limits) -> Condition:
     active, window = recording.ACTIVE, limits.window
-    ended = recording.requests(str(window))
+    completions = recording.requests(str(window))
     return Condition(
         f"min_over_time({active}[{window}])",
         # Without the first the window may hold one sample; without the second, long calls count.
-        (f"{active} offset {window} > 0", f"({active} unless {ended} > 0)"),
+        (f"{active} offset {window} > 0", f"({active} unless {completions} > 0)"),
     )
 
 
@@ -110,7 +110,7 @@ def _by_class(
     meaning: str,
     classes: Sequence[str],
     *,
-    drawn: bool = False,
+    shows_levels: bool = False,
 ) -> Alert:
     """An alert on the share of the calls that end in some classes of errors."""
     return Alert(
@@ -122,7 +122,7 @@ def _by_class(
         summary=f"{_WHO}: {{value}} of calls {what}",
         description=f"{meaning} This is counted over {{window}} with at least {{minimum}}.",
         condition=_share(*classes),
-        drawn=drawn,
+        shows_levels=shows_levels,
     )
 
 
@@ -132,7 +132,7 @@ def _burning(
     *,
     warning: float | None = None,
     critical: float | None = None,
-    drawn: bool = False,
+    shows_levels: bool = False,
 ) -> Alert:
     """An alert on the burn rate; a level times the share of errors that the objective allows."""
     return Alert(
@@ -147,7 +147,7 @@ def _burning(
             " At 1× the budget of 30 days lasts just 30 days."
         ),
         condition=_burn(long, short),
-        drawn=drawn,
+        shows_levels=shows_levels,
         labels={"window": long},
     )
 
@@ -162,7 +162,7 @@ ALERTS: Final[Sequence[Alert]] = (
         summary=f"{_WHO} is slow: P95 is {{value}}",
         description="One call in twenty took longer than that, of at least {minimum} in {window}.",
         condition=_latency,
-        drawn=True,
+        shows_levels=True,
     ),
     Alert(
         key="first_chunk",
@@ -175,7 +175,7 @@ ALERTS: Final[Sequence[Alert]] = (
             "People wait that long for the first word, in one stream of twenty over {window}."
         ),
         condition=_first_chunk,
-        drawn=True,
+        shows_levels=True,
     ),
     Alert(
         key="errors",
@@ -186,7 +186,7 @@ ALERTS: Final[Sequence[Alert]] = (
         summary=f"{_WHO}: {{value}} of calls fail",
         description="Only failures that count against the SLO, of at least {minimum} in {window}.",
         condition=_errors,
-        drawn=True,
+        shows_levels=True,
     ),
     _by_class(
         "rate_limited",
@@ -195,7 +195,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "are refused by the rate limit",
         "The provider answers 429: the quota is smaller than the traffic.",
         (semconv.RATE_LIMIT,),
-        drawn=True,
+        shows_levels=True,
     ),
     _by_class(
         "timeouts",
@@ -253,7 +253,7 @@ ALERTS: Final[Sequence[Alert]] = (
         description="The provider's own headers say so; at 0 it answers 429.",
         condition=_headroom,
         below=True,
-        drawn=True,
+        shows_levels=True,
     ),
     Alert(
         key="stuck",
@@ -279,7 +279,7 @@ ALERTS: Final[Sequence[Alert]] = (
         condition=_traffic,
         below=True,
     ),
-    _burning("1h", "5m", critical=14.4, drawn=True),
+    _burning("1h", "5m", critical=14.4, shows_levels=True),
     _burning("6h", "30m", critical=6),
     _burning("1d", "2h", warning=3),
     _burning("3d", "6h", warning=1),

@@ -21,26 +21,26 @@ _WHOSE: Final = (
 )
 
 
-def _known(recorded: str, history: str | None) -> str:
+def _has_history(series: str, history: str | None) -> str:
     """Whether that was there so long ago."""
-    return f"present_over_time({recorded}[7d] offset {history})"
+    return f"present_over_time({series}[7d] offset {history})"
 
 
 def _daily(_: Config, limits: Limits) -> Condition:
     day = usual.SERVICE_DAY
     return Condition(
         f"{day}\n/ ({usual.USUAL_DAY} > 0)",
-        (f"{day} >= {limits.minimum:g}", _known(day, limits.history)),
+        (f"{day} >= {limits.minimum:g}", _has_history(day, limits.history)),
     )
 
 
 def _hourly(_: Config, limits: Limits) -> Condition:
-    recorded = usual.SERVICE_COST
+    series = usual.SERVICE_COST
     hour = grown(semconv.COST, "1h", (SERVICE,))
-    # The dearest hour, not the mean: a nightly job is no spike.
+    # The most expensive hour, not the mean: a nightly job is no spike.
     return Condition(
-        f"{hour}\n/ (max_over_time({recorded}[7d] offset 1h) > 0)",
-        (f"{hour} >= {limits.minimum:g}", _known(recorded, limits.history)),
+        f"{hour}\n/ (max_over_time({series}[7d] offset 1h) > 0)",
+        (f"{hour} >= {limits.minimum:g}", _has_history(series, limits.history)),
     )
 
 
@@ -48,13 +48,15 @@ def _tokens(_: Config, limits: Limits) -> Condition:
     hour = grown(semconv.TOKENS_CONSUMED, "1h", (SERVICE,))
     return Condition(
         f"{hour}\n/ ({usual.USUAL_TOKENS} > 0)",
-        (f"{hour} >= {limits.minimum:g}", _known(usual.SERVICE_TOKENS, limits.history)),
+        (f"{hour} >= {limits.minimum:g}", _has_history(usual.SERVICE_TOKENS, limits.history)),
     )
 
 
 def _projected(_: Config, limits: Limits) -> Condition:
     # The first hours of a tenant say what its month will cost, but nothing that one is woken for.
-    return Condition(budgets.BUDGET_PROJECTED, (_known(budgets.MONTH_TO_DATE, limits.history),))
+    return Condition(
+        budgets.BUDGET_PROJECTED, (_has_history(budgets.MONTH_TO_DATE, limits.history),)
+    )
 
 
 def _used(_: Config, __: Limits) -> Condition:
@@ -68,8 +70,8 @@ def _unpriced(_: Config, limits: Limits) -> Condition:
 def _usage_unknown(_: Config, limits: Limits) -> Condition:
     window = str(limits.window)
     calls = f"(\n{observed(semconv.REQUEST_DURATION, window, recording.CALLER)}\n)"
-    missing = grown(semconv.USAGE_UNKNOWN_TOTAL, window, recording.CALLER)
-    return Condition(f"{missing}\n/ {calls}", (f"{calls} >= {limits.minimum:g}",))
+    without_usage = grown(semconv.USAGE_UNKNOWN_TOTAL, window, recording.CALLER)
+    return Condition(f"{without_usage}\n/ {calls}", (f"{calls} >= {limits.minimum:g}",))
 
 
 def _prices_age(_: Config, __: Limits) -> Condition:
@@ -83,7 +85,13 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_COST,
         panel=panels.DAILY_COST,
         limits=Limits(
-            "times", warning=1.2, critical=2, minimum=1, counted="USD", history="2d", for_="15m"
+            "times",
+            warning=1.2,
+            critical=2,
+            minimum=1,
+            minimum_unit="USD",
+            history="2d",
+            for_="15m",
         ),
         summary="{service_name}: the last 24 hours cost {value} a usual day",
         description=(
@@ -98,11 +106,11 @@ ALERTS: Final[Sequence[Alert]] = (
         name="LLMHourlyCostSpike",
         component=_COST,
         panel=panels.COST_PER_HOUR,
-        limits=Limits("times", warning=3, critical=6, minimum=1, counted="USD", history="1d"),
-        summary="{service_name}: the last hour cost {value} the dearest of the week",
+        limits=Limits("times", warning=3, critical=6, minimum=1, minimum_unit="USD", history="1d"),
+        summary="{service_name}: the last hour cost {value} the most expensive hour of the week",
         description=(
-            "The dearest hour of the last 7 days, of which {history} at least is known; hours"
-            " below {minimum} do not count."
+            "Compared with the most expensive hour of the last 7 days, once there are {history}"
+            " of history; hours below {minimum} do not count."
         ),
         condition=_hourly,
     ),
@@ -116,7 +124,7 @@ ALERTS: Final[Sequence[Alert]] = (
             warning=1.5,
             critical=3,
             minimum=10_000,
-            counted="tokens",
+            minimum_unit="tokens",
             history="1d",
             for_="15m",
         ),
@@ -150,7 +158,7 @@ ALERTS: Final[Sequence[Alert]] = (
         summary=f"{{value}} of this month's budget of {_WHOSE} is spent",
         description="The calendar month is that of UTC; the figure is at most an hour old.",
         condition=_used,
-        drawn=True,
+        shows_levels=True,
     ),
     Alert(
         key="unpriced",
@@ -175,7 +183,7 @@ ALERTS: Final[Sequence[Alert]] = (
         summary="{service_name}: {model} at {provider} reports no usage for {value} of calls",
         description="Their tokens and cost are missing; of at least {minimum} in {window}.",
         condition=_usage_unknown,
-        drawn=True,
+        shows_levels=True,
     ),
     Alert(
         key="prices_age",
@@ -186,6 +194,6 @@ ALERTS: Final[Sequence[Alert]] = (
         summary="{service_name}: its table of prices is {value} old",
         description="Prices change about monthly; cost drifts away from the bill.",
         condition=_prices_age,
-        drawn=True,
+        shows_levels=True,
     ),
 )

@@ -62,10 +62,10 @@ def _grown(counter: str, held: str, function: str = "") -> str:
         return f"{function}({vector})" if function else vector
 
     then = f"last_over_time({held}[3d] offset 1h)"
-    missing = f"(group({then}) unless on () group(last_over_time({held}[30m] offset 1h)))"
+    gap = f"(group({then}) unless on () group(last_over_time({held}[30m] offset 1h)))"
     return (
         f"\n  ({read(f'last_over_time({counter}[1d])')} - {then}) >= 0"
         f" unless resets({counter}[70m]) > 0\n"
-        f"  or ({read(f'increase({counter}[1d])')} unless {then}) and on () {missing}\n"
+        f"  or ({read(f'increase({counter}[1d])')} unless {then}) and on () {gap}\n"
         f"  or {read(f'increase({counter}[1h])')}\n"
     )

@@ -46,11 +46,11 @@ RELOADED: Final = {
 
 
 def _silent(_: Config, limits: Limits) -> Condition:
-    heard = recording.HEARD
+    series_count = recording.HEARD
     return Condition(
         # The recorded value has a time of its own: that of its last sample.
-        f"time() - max_over_time(timestamp({heard})[1d:1m])",
-        (f"count_over_time({heard}[1d]) >= {limits.minimum:g}",),
+        f"time() - max_over_time(timestamp({series_count})[1d:1m])",
+        (f"count_over_time({series_count}[1d]) >= {limits.minimum:g}",),
     )
 
 
@@ -105,7 +105,7 @@ def _queue(_: Config, __: Limits) -> Condition:
 def _stalled(_: Config, limits: Limits) -> Condition:
     window, by = limits.window, f"exporter, {_SIGNAL}"
     size = f"min by ({by}) (min_over_time(otelcol_exporter_queue_size[{window}]))"
-    sent = union(
+    successes = union(
         _SIGNAL,
         {
             signal: total(("exporter",), f"increase(otelcol_exporter_sent_{records}[{window}])")
@@ -113,7 +113,7 @@ def _stalled(_: Config, limits: Limits) -> Condition:
         },
     )
     waited = f"min by ({by}) (otelcol_exporter_queue_size offset {window}) > 0"
-    return Condition(f"{size}\nunless (({sent}) > 0)", (waited,))
+    return Condition(f"{size}\nunless (({successes}) > 0)", (waited,))
 
 
 def _increases(label: str, metrics: Mapping[str, str]) -> Callable[[Config, Limits], Condition]:
@@ -165,7 +165,7 @@ ALERTS: Final[Sequence[Alert]] = (
         name="LLMTelemetrySilent",
         component=_TELEMETRY,
         panel=panels.SILENT_SERVICES,
-        limits=Limits("s", warning=600, minimum=60, counted="minutes", for_="2m"),
+        limits=Limits("s", warning=600, minimum=60, minimum_unit="minutes", for_="2m"),
         summary="{service_name} has sent nothing for {value}",
         description=(
             "It was heard for at least {minimum} of the last day. Its other alerts are blind."
@@ -225,7 +225,7 @@ ALERTS: Final[Sequence[Alert]] = (
         summary="The Collector's queue of {data_type} to {exporter} is {value} full",
         description="What comes when it is full is dropped.",
         condition=_queue,
-        drawn=True,
+        shows_levels=True,
     ),
     Alert(
         key="collector_stalled",
@@ -321,7 +321,7 @@ ALERTS: Final[Sequence[Alert]] = (
         summary="Prometheus holds {value}",
         description="Each costs memory; a label with too many values is the usual cause.",
         condition=_series,
-        drawn=True,
+        shows_levels=True,
     ),
     Alert(
         key="configuration",

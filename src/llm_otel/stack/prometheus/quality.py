@@ -19,10 +19,11 @@ _QUALITY: Final = "quality"
 def _success(_: Config, limits: Limits) -> Condition:
     by = (SERVICE, semconv.FEATURE, semconv.KIND)
     window = str(limits.window)
-    ended = grown(semconv.OUTCOMES, window, by)
-    won = grown(semconv.OUTCOMES, window, by, f'{semconv.OUTCOME}="{semconv.SUCCESS}"')
+    outcomes = grown(semconv.OUTCOMES, window, by)
+    successes = grown(semconv.OUTCOMES, window, by, f'{semconv.OUTCOME}="{semconv.SUCCESS}"')
     return Condition(
-        f"({won} or 0 * {ended})\n/ ({ended} > 0)", (f"{ended} >= {limits.minimum:g}",)
+        f"({successes} or 0 * {outcomes})\n/ ({outcomes} > 0)",
+        (f"{outcomes} >= {limits.minimum:g}",),
     )
 
 
@@ -56,14 +57,14 @@ ALERTS: Final[Sequence[Alert]] = (
             critical=0.5,
             window="1h",
             minimum=20,
-            counted="outcomes",
+            minimum_unit="outcomes",
             for_="10m",
         ),
         summary="{service_name}: {value} of {kind} with {feature} succeed",
         description="The share of successful outcomes in {window}, of at least {minimum}.",
         condition=_success,
         below=True,
-        drawn=True,
+        shows_levels=True,
     ),
     Alert(
         key="drift",
@@ -76,7 +77,7 @@ ALERTS: Final[Sequence[Alert]] = (
             critical=0.25,
             window="6h",
             minimum=50,
-            counted="scores",
+            minimum_unit="scores",
             for_="30m",
             keep_firing_for="30m",
         ),

@@ -46,8 +46,8 @@ def hourly(metric: semconv.Metric, part: Part | None = None) -> str:
         metric: A counter or a histogram.
         part: `COUNT` or `SUM` of a histogram.
     """
-    kept = semconv.HOURLY[metric]
-    level = "_".join(["service", *(word for label, word in _LEVEL.items() if label in kept)])
+    labels = semconv.HOURLY[metric]
+    level = "_".join(["service", *(word for label, word in _LEVEL.items() if label in labels)])
     suffix = part.suffix if part else ""
     name = "gen_ai_requests" if metric is semconv.REQUEST_DURATION else f"{base(metric)}{suffix}"
     return f"{level}:{name}:increase1h"
@@ -121,14 +121,14 @@ def slo_ratio(window: str) -> str:
     return f"service:{base(semconv.ERRORS)}:ratio_rate{window}"
 
 
-def groups(config: Config, read: str) -> tuple[Group, ...]:
+def groups(config: Config, queries: str) -> tuple[Group, ...]:
     """All groups of recording rules.
 
     Args:
         config: What the rules are generated from.
-        read: PromQL of all alerts, on or off: the windows that it names are recorded.
+        queries: PromQL of all alerts, on or off: the windows that it names are recorded.
     """
-    names = frozenset(_NAME.findall(read))
+    names = frozenset(_NAME.findall(queries))
     return (
         Group("llm-calls", "1m", tuple(_calls(names))),
         Group("llm-slo", "1m", tuple(_slo(names))),
@@ -143,8 +143,8 @@ def _windows(names: Collection[str], *families: Callable[[str], str]) -> list[st
     patterns = [
         re.compile(re.escape(name("?")).replace(r"\?", "([0-9]+[a-z])")) for name in families
     ]
-    found = (pattern.fullmatch(name) for pattern in patterns for name in names)
-    return sorted({match[1] for match in found if match})
+    matches = (pattern.fullmatch(name) for pattern in patterns for name in names)
+    return sorted({match[1] for match in matches if match})
 
 
 def _calls(names: Collection[str]) -> Iterable[Rule]:
@@ -155,8 +155,8 @@ def _calls(names: Collection[str]) -> Iterable[Rule]:
     for window in _windows(names, errors, error_ratio):
         yield Rule(errors(window), grown(semconv.ERRORS, window, by_error))
     for window in shares:
-        counted = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
-        failed = total(CALLER, f"{errors(window)}{{{counted}}}")
+        slo_classes = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
+        failed = total(CALLER, f"{errors(window)}{{{slo_classes}}}")
         yield Rule(
             error_ratio(window),
             f"({failed}\nor\n0 * {requests(window)})\n/ ({requests(window)} > 0)",
@@ -183,7 +183,7 @@ def _calls(names: Collection[str]) -> Iterable[Rule]:
 
 def _headroom() -> str:
     """What is left of the nearer of the two limits, in the worst of the processes."""
-    left = union(
+    shares = union(
         "limit",
         {
             what: f"{remaining.prometheus} / ({limit.prometheus} > 0)"
@@ -193,15 +193,15 @@ def _headroom() -> str:
             )
         },
     )
-    return f"min by ({', '.join((*CALLER, 'limit'))}) (\n{left}\n)"
+    return f"min by ({', '.join((*CALLER, 'limit'))}) (\n{shares}\n)"
 
 
 def _slo(names: Collection[str]) -> Iterable[Rule]:
-    counted = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
+    slo_classes = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
     yield Rule(
         REQUEST_RATE, f"(\n{observed(semconv.REQUEST_DURATION, _RATE_WINDOW, (SERVICE,))}\n) / 300"
     )
-    failed = grown(semconv.ERRORS, _RATE_WINDOW, (SERVICE,), counted)
+    failed = grown(semconv.ERRORS, _RATE_WINDOW, (SERVICE,), slo_classes)
     yield Rule(ERROR_RATE, f"{failed} / 300\nor\n0 * {REQUEST_RATE}")
     for window in sorted(_windows(names, slo_ratio), key=seconds):
         if window == _RATE_WINDOW:
@@ -239,8 +239,8 @@ def _summaries() -> Iterator[Rule]:
     None of errors, which no dashboard asks for; none that would be the detailed series itself.
     """
     for metric, part in _parts():
-        kept = {SERVICE, *semconv.HOURLY[metric]}
-        levels = {level: {*labels} for level, labels in SUMMARIES.items() if {*labels} <= kept}
+        available = {SERVICE, *semconv.HOURLY[metric]}
+        levels = {level: {*labels} for level, labels in SUMMARIES.items() if {*labels} <= available}
         detailed = hourly(metric, part)
         if metric is semconv.ERRORS or detailed.partition(":")[0] in levels:
             continue

@@ -74,9 +74,9 @@ def _same_hour(ago: int) -> str:
     return f"({_around(SERVICE_TOKENS, ago)} and on ({SERVICE}) {there})"
 
 
-def _around(recorded: str, ago: int) -> str:
+def _around(series: str, ago: int) -> str:
     """The largest value within half an hour of this time of day: work may start a bit later."""
-    return f"max_over_time({recorded}[1h] offset {24 * ago - 1}h30m)"
+    return f"max_over_time({series}[1h] offset {24 * ago - 1}h30m)"
 
 
 def _whole_days(ago: int) -> str:

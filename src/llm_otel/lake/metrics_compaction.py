@@ -13,11 +13,11 @@ from llm_otel.lake.schema import METRICS
 _AMOUNTS: Final = ("sum", "count", "buckets")
 
 
-def fold(files: Sequence[str]) -> pa.Table:
+def compact_metrics(files: Sequence[str]) -> pa.Table:
     """One row for each hour and labels of the Parquet files; buckets are added one by one."""
     keys = [name for name in METRICS.schema.names if name not in _AMOUNTS]
-    listed = ", ".join(keys)
-    chosen = ", ".join(
+    key_list = ", ".join(keys)
+    selection = ", ".join(
         {
             "sum": "sum(sum) AS sum",
             "count": "CAST(sum(count) AS BIGINT) AS count",
@@ -26,8 +26,8 @@ def fold(files: Sequence[str]) -> pa.Table:
         for name in METRICS.schema.names
     )
     query = (
-        f"SELECT {chosen} FROM read_parquet(?, union_by_name = true, hive_partitioning = false)"  # noqa: S608
-        f" GROUP BY {listed} ORDER BY hour, metric"
+        f"SELECT {selection} FROM read_parquet(?, union_by_name = true, hive_partitioning = false)"  # noqa: S608
+        f" GROUP BY {key_list} ORDER BY hour, metric"
     )
     with duckdb.connect() as connection:
         folded = connection.execute(query, [list(files)]).fetchall()

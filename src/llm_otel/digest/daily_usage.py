@@ -124,11 +124,11 @@ class Cells:
 
     def daily_by_model(self) -> Mapping[date, Mapping[str, float]]:
         """Cost of each day by model."""
-        found: dict[date, dict[str, float]] = {day: {} for day in self.daily(lambda _cell: 0.0)}
+        costs: dict[date, dict[str, float]] = {day: {} for day in self.daily(lambda _cell: 0.0)}
         for cell in self._cells:
-            models, model = found[cell.day], cell.model or NONE
+            models, model = costs[cell.day], cell.model or NONE
             models[model] = models.get(model, 0.0) + cell.cost
-        return found
+        return costs
 
 
 def _projected(daily: Mapping[date, float], until: date) -> Projection | None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import llm_otel.lake
+from llm_otel.lake.maintenance import Retention, compact, retain
 from llm_otel.lake.schema import TABLES
-from llm_otel.lake.upkeep import Retention, compact, retain
 from llm_otel.lake.writer import Writer
 
 TODAY = date(2026, 3, 10)

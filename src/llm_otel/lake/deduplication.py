@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.delta import TableStore
 
 Keys = npt.NDArray[np.uint64]
 
@@ -56,11 +56,11 @@ def _words(ids: pa.ChunkedArray, width: int) -> Keys:
     return np.frombuffer(binascii.unhexlify(digits), "<u8").astype(np.uint64).reshape(-1, width)
 
 
-class Seen:
+class StoredKeys:
     """The keys of one table, read from its files a day at a time when first needed."""
 
-    def __init__(self, stored: Stored) -> None:
-        self._stored = stored
+    def __init__(self, store: TableStore) -> None:
+        self._store = store
         self._days: OrderedDict[date, list[Keys]] = OrderedDict()
 
     def fresh(self, rows: pa.Table) -> npt.NDArray[np.bool_]:
@@ -96,10 +96,10 @@ class Seen:
     ) -> Iterator[tuple[date, npt.NDArray[np.int64]]]:
         """Each day, and which rows are of it; the day's keys are in memory then."""
         order = np.argsort(numbers, kind="stable")
-        found, starts = np.unique(numbers[order], return_index=True)
-        days = [_date(number) for number in found]
+        values, starts = np.unique(numbers[order], return_index=True)
+        days = [_date(number) for number in values]
         # Asked once: there may be thousands of days.
-        files = self._stored.files_by_day() if any(day not in self._days for day in days) else {}
+        files = self._store.files_by_day() if any(day not in self._days for day in days) else {}
         for day, here in zip(days, np.split(order, starts[1:])):
             if day not in self._days:
                 self._days[day] = self._read(day, files.get(day, []))
@@ -108,7 +108,7 @@ class Seen:
 
     def _read(self, day: date, files: Sequence[str]) -> list[Keys]:
         """The keys of a day, of the files that can be read."""
-        names = list(self._stored.table.key)
+        names = list(self._store.table.key)
 
         def read(files: Sequence[str]) -> list[Keys]:
             tables = (pq.read_table(file, columns=names, partitioning=None) for file in files)
@@ -117,20 +117,20 @@ class Seen:
         try:
             runs = read(files)
         except (OSError, pa.ArrowException):
-            if not self._stored.doubt(day):
+            if not self._store.doubt(day):
                 raise
-            runs = read(self._stored.files(day, day))
+            runs = read(self._store.files(day, day))
         return [np.sort(np.concatenate(runs))] if runs else []
 
     def _keys(self, rows: pa.Table) -> Keys:
-        names = self._stored.table.key
+        names = self._store.table.key
         if len(names) == 2:
             return span_keys(rows[names[0]], rows[names[1]])
         hashes: Keys = rows[names[0]].to_numpy().astype(np.int64).view(np.uint64)
         return hashes
 
     def _day_numbers(self, rows: pa.Table) -> npt.NDArray[np.int32]:
-        days = pc.cast(rows[self._stored.table.time], pa.date32())
+        days = pc.cast(rows[self._store.table.time], pa.date32())
         return pc.cast(days, pa.int32()).to_numpy()  # type: ignore[no-any-return]
 
 
@@ -148,8 +148,8 @@ def _within(keys: Keys, run: Keys) -> npt.NDArray[np.bool_]:
     if not len(run):
         return np.zeros(len(keys), dtype=bool)
     places = np.minimum(np.searchsorted(run, keys), len(run) - 1)
-    found: npt.NDArray[np.bool_] = run[places] == keys
-    return found
+    matches: npt.NDArray[np.bool_] = run[places] == keys
+    return matches
 
 
 def _date(number: np.int32) -> date:

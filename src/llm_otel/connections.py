@@ -1,8 +1,8 @@
-"""Connections of the HTTP receiver: how many, how long each may take, and which one must go.
+"""Connections of an HTTP server: how many, how long each may take, and which one must go.
 
 Whoever can reach the port can open connections and say nothing, or send a byte now and then. None
 of them keeps others out: a request has a limit of time and a slowest rate, and where there is no
-room for a new connection, the one that has kept the receiver waiting for longest is closed.
+room for a new connection, the one that has kept the server waiting for longest is closed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-# Connections at a time, each with a thread.
-CONNECTIONS: Final = 128
 # Seconds without a request, after which a connection is closed.
 SILENCE_S: Final = 60.0
 # A request may take `GRACE_S` seconds and one more for every `SLOWEST` bytes, and `REQUEST_S` at
@@ -32,7 +30,7 @@ _ROOM_S: Final = 1.0
 # No file descriptor is left: others need a moment to close theirs.
 _PAUSE_S: Final = 0.05
 
-_logger = logging.getLogger("llm_otel.receiver")
+_logger = logging.getLogger(__name__)
 
 
 class TimedReader(io.RawIOBase):
@@ -62,21 +60,21 @@ class TimedReader(io.RawIOBase):
         Raises:
             TimeoutError: The sender is silent, or too slow.
         """
-        self._connection.settimeout(self._left())
+        self._connection.settimeout(self._remaining())
         size = self._connection.recv_into(buffer)
         if self._began is None:
             self._began = time.monotonic()
         self._received += size
         return size
 
-    def _left(self) -> float:
+    def _remaining(self) -> float:
         if self._began is None:
             return SILENCE_S
         allowed = min(REQUEST_S, GRACE_S + self._received / SLOWEST)
-        left = self._began + allowed - time.monotonic()
-        if left <= 0:
+        remaining = self._began + allowed - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError("the request takes too long")
-        return left
+        return remaining
 
 
 class Connection(BaseHTTPRequestHandler):
@@ -109,15 +107,17 @@ class ConnectionServer(ThreadingHTTPServer):
     """Serves `handler` on a socket that is bound already.
 
     Attributes:
+        most: Connections at a time, each with a thread.
         readers: The reader of each open connection.
     """
 
+    most = 128
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
     def __init__(self, handler: type[Connection], bound: socket.socket) -> None:
-        self._room = threading.BoundedSemaphore(CONNECTIONS)
+        self._room = threading.BoundedSemaphore(self.most)
         self.readers: dict[socket.socket, TimedReader] = {}
         self.address_family = bound.family
         super().__init__(bound.getsockname()[:2], handler, bind_and_activate=False)
@@ -172,12 +172,31 @@ class ConnectionServer(ThreadingHTTPServer):
         for connection in list(self.readers):
             _end(connection, socket.SHUT_RD)
         until = time.monotonic() + _LAST_ANSWERS_S
-        for _ in range(CONNECTIONS):
+        for _ in range(self.most):
             self._room.acquire(timeout=max(0.0, until - time.monotonic()))
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """A client that goes away is no error of ours."""
+        """A client that goes away is no error of the server."""
         _logger.debug("A connection broke", exc_info=True)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket for a server, at an address of either family; port 0: any that is free.
+
+    Raises:
+        OSError: The port is taken or not allowed, or the address is not of this machine.
+    """
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _end(connection: socket.socket, how: int) -> None:

@@ -1,22 +1,120 @@
-"""Older names, a column at a time: the same tables as one span at a time, whatever is in them."""
+"""Requests with random spans: our own, those of other emitters, and ones that nobody sends."""
 
 from __future__ import annotations
 
-import gc
 import random
-import time
-import tracemalloc
 from typing import Any
 
-import pyarrow as pa
-import pytest
 from lake import samples
-from lake.test_vectors import rows, slowly
 
-from llm_otel.lake.decode import older_columns, traces, vectors
+EVENT = {"name": "exception", "time_unix_nano": samples.NOW}
+LINK = {"trace_id": b"l" * 16, "span_id": b"m" * 8}
+
+# Each may or may not be on a span.
+EXTRAS: list[dict[str, Any]] = [
+    {"user.hash": "f" * 64},
+    {"user.id": "someone"},
+    {"user.hash": "", "user.id": "someone else"},
+    {"session.id": "s", "gen_ai.conversation.id": "c"},
+    {"llm_otel.tag.team": "blue", "llm_otel.tag.stage": "beta"},
+    {"llm_otel.tag.number": 3},
+    {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": 0.25},
+    {"gen_ai.request.stream": False},
+    {"gen_ai.usage.cache_creation.input_tokens": 5},
+    {"gen_ai.usage.cache_write.input_tokens": 5, "gen_ai.usage.reasoning.output_tokens": 7},
+    {"gen_ai.usage.cost.currency": "EUR"},
+    {"openai.request.service_tier": "auto", "openai.response.service_tier": "flex"},
+    {"openai.request.service_tier": "auto"},
+    {"http.request.resend_count": 2, "http.response.status_code": 500},
+    {"error.type": "openai.RateLimitError"},
+    {"error.type": "_OTHER", "http.response.status_code": 503},
+    {"error.type": "x", "llm_otel.error.class": "timeout"},
+    {"gen_ai.response.finish_reasons": ["cancelled"]},
+    {"gen_ai.response.finish_reasons": ["stop", 'with "quotes"', ""]},
+    {"gen_ai.response.finish_reasons": []},
+    {"gen_ai.input.messages": '[{"role": "user"}]' * 80},
+    {"gen_ai.input.messages": "short", "gen_ai.system_instructions": "Be kind."},
+    {"quotes": 'a "b" \\ c\n\t\x01', "unicode": "žluťoučký 🐎", "empty": ""},
+    {"numbers": [1, 2.5, True, "x"], "nested": [["a"], ["b"]], "negative": -1, "large": 2**62},
+    {"nan": float("nan"), "infinite": float("inf"), "small": 5e-324, "whole": 3.0},
+    {"nothing": None, "gen_ai.usage.input_tokens": None, "tenant_id": None},
+    {"gen_ai.prompt.name": "greeting", "gen_ai.prompt.version": "2"},
+    {"llm_otel.cost.status": "incomplete", "llm_otel.usage.source": "provider"},
+    {"llm_otel.cost.status": "unpriced", "gen_ai.response.model": "nobody-knows-this-one"},
+    {"llm_otel.usage.source": "unknown"},
+    {"llm_otel.usage.source": "estimated"},
+    {"gen_ai.usage.cache_read.input_tokens": 200},
+    {"gen_ai.usage.input_tokens": None, "gen_ai.usage.cost.amount": None},
+]
+KINDS: list[dict[str, Any]] = [
+    samples.CHAT,
+    {**samples.CHAT, "gen_ai.usage.total_tokens": 1100},
+    {key: value for key, value in samples.CHAT.items() if "cost" not in key},
+    {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "text-embedding-3-small"},
+    {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"},
+    {"http.request.method": "GET"},
+    {},
+]
+# Other names, words and types of values than ours.
+OTHERS: list[dict[str, Any]] = [
+    {"gen_ai.system": "openai", "llm.request.type": "chat"},
+    {"openinference.span.kind": "LLM", "llm.token_count.prompt": 3},
+    {**samples.CHAT, "gen_ai.usage.input_tokens": "12"},
+    {**samples.CHAT, "gen_ai.usage.cost.amount": 1},
+    {**samples.CHAT, "tenant_id": 7},
+    # Names of today with words of others.
+    {**samples.CHAT, "gen_ai.operation.name": "chat.completions"},
+    {**samples.CHAT, "gen_ai.provider.name": "openai.chat"},
+    {**samples.CHAT, "gen_ai.provider.name": "langchain"},
+    {**samples.CHAT, "gen_ai.workflow.name": "w"},
+    {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 3},
+    {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o"},
+    {"ai.operationId": "ai.generateText", "ai.usage.promptTokens": 3},
+    {"mlflow.spanType": '"LLM"', "mlflow.spanOutputs": "{}"},
+    {"genkit:type": "util", "genkit:output": "{}"},
+    {**samples.CHAT, "gen_ai.usage.input_tokens": 2**63 - 1},
+    {**samples.CHAT, "gen_ai.usage.output_tokens": -1},
+    {**samples.CHAT, "gen_ai.usage.cost.amount": float("nan")},
+    {**samples.CHAT, "gen_ai.usage.cost.amount": 1e300},
+    {**samples.CHAT, "gen_ai.response.time_to_first_chunk": float("inf")},
+    {**samples.CHAT, "http.response.status_code": 2**40},
+    {**samples.CHAT, "gen_ai.usage.cache_read.input_tokens": 2000},
+    {**samples.CHAT, "gen_ai.usage.cache_read.input_tokens": 200,
+     "gen_ai.usage.total_tokens": 1300},
+]  # fmt: skip
+
+
+# Content, usage in JSON, twins, values of every kind: all that a translation has to bring over.
+FOREIGN: list[dict[str, Any]] = [
+    {"gen_ai.system": "OpenAI", "llm.request.type": "chat", "gen_ai.prompt.0.role": "user",
+     "gen_ai.prompt.0.content": 'a "b" ž 🐎', "gen_ai.completion.0.finish_reason": "stop",
+     "gen_ai.usage.prompt_tokens": 1000, "gen_ai.usage.completion_tokens": 100,
+     "gen_ai.usage.cache_read_input_tokens": 0, "gen_ai.request.model": "gpt-4o",
+     "traceloop.association.properties.team": "blue", "llm.is_streaming": "True"},
+    {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.token_count.prompt": 3,
+     "llm.token_count.completion": 4, "input.value": "hello", "empty": "", "nothing": None,
+     "numbers": [1, 2.5, True, "x", ["y"]], "negative": -1, "large": 2**62, "flag": False,
+     "nan": float("nan"), "whole": 3.0, "llm_otel.tag.number": 3},
+    {"ai.operationId": "ai.streamText.doStream", "gen_ai.system": "openai.chat",
+     "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 1000,
+     "gen_ai.usage.output_tokens": 100, "ai.usage.inputTokens": 1000,
+     "ai.response.msToFirstChunk": 33.5, "gen_ai.response.finish_reasons": ["stop"]},
+    {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o",
+     "langfuse.observation.usage_details": '{"input": 10, "output": 5}',
+     "langfuse.observation.level": "ERROR"},
+    {"gen_ai.operation.name": "chat", "gen_ai.system": "anthropic",
+     "gen_ai.usage.cache_read_input_tokens": 500, "gen_ai.usage.input_tokens": 1000,
+     "gen_ai.usage.output_tokens": 5, "gen_ai.request.model": "claude-sonnet-4-5"},
+    {"gen_ai.operation.name": "chat", "gen_ai.system": "crewai", "gen_ai.usage.cost": "0.5"},
+    {"traceloop.association.properties.team": "alone"},
+    {"gen_ai.completion.0.finish_reason": "stop"},
+    {"genkit:type": "action", "genkit:metadata:subtype": "model", "genkit:name": "openai/gpt-4o",
+     "genkit:output": '{"usage": {"inputTokens": 99999999999999999999, "outputTokens": 1}}'},
+]  # fmt: skip
+
 
 # What emitters send, each with messages, counts and who asked.
-CALLS: list[dict[str, Any]] = [
+EMITTED: list[dict[str, Any]] = [
     {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.provider": "openai",
      "llm.system": "openai", "input.value": '{"messages": []}', "output.value": 'a "b"\n100 %',
      "llm.input_messages.0.message.role": "system",
@@ -117,192 +215,57 @@ VALUES: list[Any] = [
     0, 1, 7, -1, 2**62, 0.0, 0.5, 1e300, float("nan"), float("inf"), True, False, None,
     [], ["stop"], ["FinishReason.STOP", 1],
 ]  # fmt: skip
-SPANS = ("chat gpt-4o", "invoke_agent helper", "execute_tool", "call_llm", "llm_request", "",
+SPAN_NAMES = ("chat gpt-4o", "invoke_agent helper", "execute_tool", "call_llm", "llm_request", "",
          "retrieval x", "claude_code.llm_request")  # fmt: skip
 
 
-def requests(seed: int, *, changes: int) -> list[bytes]:
+def own(seed: int) -> list[bytes]:
+    """Requests of a few spans each, as the library names them."""
+    source = random.Random(seed)
+    made = []
+    for number in range(25):
+        many = []
+        for _ in range(source.randrange(6)):
+            attributes = dict(source.choice(KINDS))
+            for extra in source.sample(EXTRAS, source.randrange(4)):
+                attributes |= extra
+            many.append(attributes)
+        resource = source.choice([samples.RESOURCE, {}, {"service.name": "b", "x": [1]}])
+        fields: dict[str, Any] = {"name": source.choice(["chat", "", "ž"])}
+        fields |= source.choice([{}, {"events": [EVENT], "links": [LINK]}, {"kind": 9}])
+        fields |= source.choice([{}, {"status": {"code": 2, "message": "no"}}, {"status": {}}])
+        seconds = source.choice([0.0, 1.5, -1.0])
+        request = samples.spans(
+            *many, seed=seed * 1000 + number, seconds=seconds, resource=resource, **fields
+        )
+        for span in request.resource_spans[0].scope_spans[0].spans:
+            if source.random() < 0.1:
+                setattr(
+                    span, source.choice(["trace_id", "span_id"]), source.choice([b"", b"\0" * 8])
+                )
+            if source.random() < 0.5:
+                span.parent_span_id = source.randbytes(8)
+        made.append(request.SerializeToString())
+    return made
+
+
+def others(seed: int, *, changes: int) -> list[bytes]:
     """Spans of all emitters, some of their attributes left out and up to `changes` others set."""
     source = random.Random(seed)
     made = []
-    for number in range(40):
+    for number in range(25):
         many = []
         for _ in range(source.randrange(1, 6)):
             kept = source.random() < 0.5
             attributes = {
                 name: value
-                for name, value in source.choice(CALLS).items()
+                for name, value in source.choice(EMITTED + FOREIGN + OTHERS).items()
                 if kept or source.random() < 0.8
             }
             for name in source.sample(NAMES, source.randrange(changes + 1)):
                 attributes[name] = source.choice(VALUES)
             many.append(dict(source.sample(sorted(attributes.items(), key=str), len(attributes))))
-        name = source.choice(SPANS)
+        name = source.choice(SPAN_NAMES)
         request = samples.spans(*many, seed=seed * 1000 + number, name=name)
         made.append(request.SerializeToString())
     return made
-
-
-def differences(one: pa.Table, other: pa.Table) -> list[tuple[Any, ...]]:
-    """The columns in which two tables differ, with the values of both and the span's attributes."""
-    assert len(one) == len(other)
-    return [
-        (column, value, right[column], left.get("attributes"), left["name"])
-        for left, right in zip(rows(one), rows(other))
-        for column, value in left.items()
-        if value != right[column]
-    ]
-
-
-def agree(bodies: list[bytes]) -> None:
-    """Both ways give the same rows."""
-    spans, calls, of_call = traces.decode(bodies, pytest.fail)
-    expected = slowly(bodies)
-    assert differences(spans, expected[0]) == []
-    assert differences(calls, expected[1]) == []
-    span_ids = spans["span_id"].to_pylist()
-    assert [span_ids[at] for at in of_call] == calls["span_id"].to_pylist()
-
-
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("changes", [0, 1, 4])
-def test_both_ways_give_the_same_tables(
-    seed: int, changes: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever names meet on a span, whatever values they have."""
-    agree(requests(seed, changes=changes))
-    assert "one span at a time" not in caplog.text
-
-
-@pytest.mark.parametrize("first", VALUES)
-def test_one_name_with_any_value_gives_the_same_tables(first: Any) -> None:
-    """Each name alone, on a span that is a call otherwise."""
-    call = {"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o"}
-    spans = [{**call, "gen_ai.operation.name": "chat", name: first} for name in NAMES]
-    spans += [{**call, "llm.usage.prompt_tokens": 5, name: first} for name in NAMES]
-    agree([samples.spans(each, seed=n).SerializeToString() for n, each in enumerate(spans)])
-
-
-def test_repeated_names_and_rows_out_of_the_way() -> None:
-    """An attribute that is sent twice, and a request whose spans have none."""
-    request = samples.spans({"gen_ai.system": "openai", "llm.request.type": "chat"}, {})
-    for word in ("azure", "bedrock"):
-        span = request.resource_spans[0].scope_spans[0].spans[0]
-        samples.fill(span.attributes, {"gen_ai.system": word, "gen_ai.prompt.0.content": word})
-    agree([samples.spans(samples.CHAT, seed=2).SerializeToString(), request.SerializeToString()])
-
-
-@pytest.mark.parametrize("call", CALLS[:11])
-def test_what_emitters_send_is_translated_by_columns(
-    call: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No span of these is left to the way that goes one at a time."""
-
-    def fail(lists: pa.Array, *_: Any) -> None:
-        raise AssertionError(f"left to the slow way: {lists}")
-
-    monkeypatch.setattr(older_columns, "normalised", fail)
-    assert vectors.decode([samples.spans(call, {}).SerializeToString()]).left == []
-
-
-ODD: dict[str, dict[str, Any]] = {
-    "a provider that is a list": {
-        "gen_ai.provider.name": ["anthropic"],
-        "gen_ai.usage.input_tokens": 5,
-        "gen_ai.usage.cache_read_input_tokens": 3,
-    },
-    "a workflow that is a number": {**samples.CHAT, "gen_ai.workflow.name": 7},
-    "reasons with nothing among them": {
-        **samples.CHAT,
-        "gen_ai.response.finish_reasons": ["stop", None],
-    },
-    "cached tokens alone": {
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": "gpt-4o",
-        "gen_ai.usage.cache_read.input_tokens": 0,
-    },
-}
-
-
-@pytest.mark.parametrize("case", ODD)
-def test_odd_values_of_names_of_today(case: str) -> None:
-    """None of these is set aside, and both ways read them the same."""
-    agree([samples.spans({"gen_ai.operation.name": "chat", **ODD[case]}).SerializeToString()])
-
-
-@pytest.mark.parametrize("way", [traces.decode, lambda bodies, _: slowly(bodies)])
-def test_cached_tokens_alone_have_no_cost(way: Any) -> None:
-    """What was billed is not known: no cost, rather than 0."""
-    attributes = {"gen_ai.operation.name": "chat", **ODD["cached tokens alone"]}
-    _, calls, _ = way([samples.spans(attributes).SerializeToString()], pytest.fail)
-    assert calls["cost_usd"].to_pylist() == [None]
-
-
-def test_usage_beside_the_input_takes_no_request_to_the_slow_way() -> None:
-    """Anthropic's cached tokens are added to the input, in the batch where they are."""
-    attributes = {
-        "llm.request.type": "chat",
-        "gen_ai.system": "Anthropic",
-        "gen_ai.request.model": "claude-sonnet-4-5",
-        "gen_ai.usage.prompt_tokens": 10,
-        "gen_ai.usage.completion_tokens": 20,
-        "gen_ai.usage.cache_read_input_tokens": 1000,
-        "gen_ai.usage.cache_creation_input_tokens": 500,
-    }
-    decoded = vectors.decode([samples.spans(samples.CHAT, attributes).SerializeToString()])
-    assert decoded.left == []
-    assert decoded.calls["input_tokens"].to_pylist() == [1000, 1510]
-
-
-def test_thousands_of_names_take_memory_in_proportion() -> None:
-    """Names that two others become, on one span of many."""
-    call = {"llm.request.type": "chat", "gen_ai.request.model": "gpt-4o"}
-    prefixes = ("traceloop.association.properties.", "llm_otel.tag.")
-    names = {f"{prefix}{number}": "v" for number in range(2000) for prefix in prefixes}
-    body = samples.spans(*[call] * 5000, {**call, **names}).SerializeToString()
-    vectors.decode([samples.spans(call).SerializeToString()])
-    tracemalloc.start()
-    try:
-        decoded = vectors.decode([body])
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(dict(decoded.calls["tags"].to_pylist()[-1])) == 2000
-    assert peak < 40e6, f"{peak / 1e6:.0f} MB"
-
-
-def test_thousands_of_tags_take_time_in_proportion() -> None:
-    """Eight times the names may not take much more than eight times as long."""
-
-    def seconds(count: int) -> float:
-        tags = {f"llm_otel.tag.{number}": "v" for number in range(count)}
-        body = samples.spans({**samples.CHAT, **tags}).SerializeToString()
-        began = time.process_time()
-        assert len(vectors.decode([body]).calls["tags"].to_pylist()[0]) == count
-        return time.process_time() - began
-
-    seconds(100)
-    short, long = min(seconds(4000) for _ in range(3)), min(seconds(32000) for _ in range(2))
-    assert long < 20 * short, f"{short:.2f} s and {long:.2f} s"
-
-
-def test_names_that_are_long_or_many_are_not_kept() -> None:
-    """Whoever sends other ones each time fills no memory."""
-
-    def decode(start: int) -> None:
-        call = {"llm.request.type": "chat", "success": "false"}
-        many = {f"a name as long as they are {number}": 1 for number in range(start, start + 2000)}
-        long = {f"{number}" + "x" * 20_000: 1 for number in range(start, start + 50)}
-        provider = {"gen_ai.system": f"{start}" + "y" * 20_000}
-        vectors.decode([samples.spans(call | many, call | long | provider).SerializeToString()])
-
-    decode(0)
-    tracemalloc.start()
-    try:
-        for start in range(10_000, 20_000, 1000):
-            decode(start)
-        gc.collect()
-        held, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert held < 3e6, f"{held / 1e6:.1f} MB"

@@ -11,13 +11,13 @@ from llm_otel.lake.failures import first_line
 from llm_otel.lake.schema import VERSION
 from llm_otel.lake.whole import mention
 
-ABOUT: Final = "lake.json"
+MANIFEST: Final = "lake.json"
 
 # The table format takes % for a code, DuckDB the others for a pattern.
 _SPECIAL: Final = frozenset("%*?[]")
 
 
-def read_about(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
     """What the lake in `path` says about itself; empty where there is none yet.
 
     Raises:
@@ -31,37 +31,37 @@ def read_about(path: Path) -> dict[str, Any]:
             f"the lake {path} has {' '.join(sorted(wrong))} in its path: choose another folder"
         )
     try:
-        about = parsed(path / ABOUT)
+        manifest = parse_manifest(path / MANIFEST)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         mention(
-            path / ABOUT,
+            path / MANIFEST,
             "The file %s is damaged (%s) and read without: `llm-otel serve` writes it anew",
-            path / ABOUT,
+            path / MANIFEST,
             first_line(error),
         )
         return {}
-    version = about.get("version", VERSION)
+    version = manifest.get("version", VERSION)
     if version > VERSION:
         raise ConfigError(
             f"the lake {path} was written by a newer llm-otel (schema {version}, this one reads "
             f"up to {VERSION}): upgrade llm-otel"
         )
-    return about
+    return manifest
 
 
-def parsed(file: Path) -> dict[str, Any]:
+def parse_manifest(file: Path) -> dict[str, Any]:
     """What a `lake.json` says.
 
     Raises:
         OSError: It cannot be read.
         ValueError: It is damaged.
     """
-    about = json.loads(file.read_bytes())
-    if not isinstance(about, dict):
+    manifest = json.loads(file.read_bytes())
+    if not isinstance(manifest, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 the file is wrong, not the call
     for key in ("version", "created"):
-        if type(about.get(key, 0)) is not int:
+        if type(manifest.get(key, 0)) is not int:
             raise ValueError(f"its {key} is no number")
-    return about
+    return manifest

@@ -17,9 +17,9 @@ from typing import Final
 
 from deltalake.exceptions import CommitFailedError
 
-from llm_otel.lake.delta import Stored
+from llm_otel.lake.delta import TableStore
 from llm_otel.lake.failures import first_line
-from llm_otel.lake.fold import fold
+from llm_otel.lake.metrics_compaction import compact_metrics
 from llm_otel.lake.reading import Lake
 from llm_otel.lake.schema import METRICS, TABLES
 from llm_otel.lake.whole import mention
@@ -56,40 +56,40 @@ class Retention:
 KEEP_ALL: Final = Retention()
 
 
-def compact(stored: Stored, today: date) -> None:
+def compact(store: TableStore, today: date) -> None:
     """Join small files of each day; a day that is over ends as few files as it can."""
-    for day, files in stored.days().items():
-        if stored.damaged(day):  # joining would take the damaged file out of the table
+    for day, files in store.days().items():
+        if store.damaged(day):  # joining would take the damaged file out of the table
             continue
         if day < today - timedelta(days=1):
-            _settle(stored, day, files)
+            _settle(store, day, files)
             continue
         for target, enough in _STEPS:
             if sum(size < target for _, size in files) >= enough:
-                stored.compact(day, target)
+                store.compact(day, target)
                 break
 
 
-def _settle(stored: Stored, day: date, files: list[tuple[str, int]]) -> None:
+def _settle(store: TableStore, day: date, files: list[tuple[str, int]]) -> None:
     small = sum(size < _LARGEST for _, size in files)
     if small < 2:
         return
-    if stored.table is METRICS:
-        stored.replace(day, fold(stored.files(day, day)))
+    if store.table is METRICS:
+        store.replace(day, compact_metrics(store.files(day, day)))
     else:
-        stored.compact(day, _LARGEST)
+        store.compact(day, _LARGEST)
 
 
-def retain(tables: Mapping[str, Stored], retention: Retention, today: date) -> None:
+def retain(tables: Mapping[str, TableStore], retention: Retention, today: date) -> None:
     """Take out of the tables what is not to be kept."""
     if retention.days is not None:
         first = today - timedelta(days=retention.days - 1)
-        for stored in tables.values():
-            if any(day < first for day in stored.days()):
-                stored.drop_before(first)
+        for store in tables.values():
+            if any(day < first for day in store.days()):
+                store.drop_before(first)
     if retention.bytes is None:
         return
-    days = {name: stored.days() for name, stored in tables.items()}
+    days = {name: store.days() for name, store in tables.items()}
     size = sum(size for files in days.values() for held in files.values() for _, size in held)
     money = METRICS.name
     for names in ([name for name in days if name != money], [money]):
@@ -102,17 +102,17 @@ def retain(tables: Mapping[str, Stored], retention: Retention, today: date) -> N
                     tables[name].drop_before(day + timedelta(days=1))
 
 
-class Upkeep:
+class Maintenance:
     """Does all of it in the background until it is closed, for the process that holds the lock."""
 
     def __init__(self, path: Path, retention: Retention) -> None:
         # Tables of its own: a `Stored` is not for two threads.
-        self._tables = {name: Stored(path, table) for name, table in TABLES.items()}
+        self._tables = {name: TableStore(path, table) for name, table in TABLES.items()}
         self._retention = retention
         self._path = path
         self._lake: Lake | None = None
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="llm-otel-upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="llm-otel-maintenance", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
@@ -134,19 +134,19 @@ class Upkeep:
         """Once through all tables; what fails is tried again in the next round."""
         began = time.monotonic()
         today = datetime.now(timezone.utc).date()
-        for name, stored in self._tables.items():
+        for name, store in self._tables.items():
             try:
-                compact(stored, today)
+                compact(store, today)
                 # Where a file is missing, one that no version uses may be it.
-                if clean and not any(map(stored.damaged, stored.days())):
-                    stored.clean(GRACE_HOURS)
+                if clean and not any(map(store.damaged, store.days())):
+                    store.clean(GRACE_HOURS)
             except CommitFailedError as error:
                 _logger.debug("%s changed during its compaction: %s", name, error)
             except Exception as error:  # noqa: BLE001 the thread goes on, whatever a library raises
-                stored.doubt()
+                store.doubt()
                 mention(
                     f"{name}: {type(error)}",
-                    "The upkeep of the table %s failed: %s",
+                    "The maintenance of the table %s failed: %s",
                     name,
                     first_line(error),
                 )
@@ -165,4 +165,4 @@ class Upkeep:
                 "when it is read: %s",
                 first_line(error),
             )
-        _logger.debug("upkeep took %.1f s", time.monotonic() - began)
+        _logger.debug("maintenance took %.1f s", time.monotonic() - began)

@@ -82,13 +82,13 @@ def headline(digest: Digest) -> str:
     cost = digest.cost
     if not digest.figure("calls").now:
         return "No calls were recorded: is anything sending to this lake?"
-    told = f"{figure(cost)} for {number(digest.figure('calls').now, 'count')} calls"
+    sentence = f"{figure(cost)} for {number(digest.figure('calls').now, 'count')} calls"
     moved = change(cost)
     if moved in (formats.NOTHING, "new"):
-        return f"{told}, nothing to compare with."
+        return f"{sentence}, nothing to compare with."
     before = "the day" if digest.period.kind == "day" else "the week"
     cause = main_cause(digest)
-    return f"{told}, {moved} against {before} before{f', mostly by {cause}' if cause else ''}."
+    return f"{sentence}, {moved} against {before} before{f', mostly by {cause}' if cause else ''}."
 
 
 def main_cause(digest: Digest) -> str | None:
@@ -123,15 +123,15 @@ def driver(moved: Change[str]) -> str:
     return f"{signed_usd(moved.amount)} to {usd(moved.after)}: {why}"
 
 
-def finding(found: Finding) -> str:
+def finding(entry: Finding) -> str:
     """An anomaly as a sentence."""
-    anomaly = found.anomaly
-    of = f" of {WORDS[found.dimension]} {found.key}" if found.key else ""
+    anomaly = entry.anomaly
+    of = f" of {WORDS[entry.dimension]} {entry.key}" if entry.key else ""
     like = f"{anomaly.day:%A}s" if anomaly.weekday else "days"
-    more = f"; unusual on {found.days} days in all" if found.days > 1 else ""
+    more = f"; unusual on {entry.days} days in all" if entry.days > 1 else ""
     return (
-        f"{found.name}{of} on {anomaly.day}: {number(anomaly.value, found.unit)}, where the "
-        f"{anomaly.compared} {like} before were about {number(anomaly.expected, found.unit)}{more}"
+        f"{entry.name}{of} on {anomaly.day}: {number(anomaly.value, entry.unit)}, where the "
+        f"{anomaly.compared} {like} before were about {number(anomaly.expected, entry.unit)}{more}"
     )
 
 

@@ -33,7 +33,7 @@ class LogFull(OSError):
 Item = TypeVar("Item")
 
 
-class Log(Generic[Item]):
+class WriteAheadLog(Generic[Item]):
     """The log in `folder`. `append` may be called by many threads, the rest by one.
 
     Beside each record it keeps an item in memory, so that nobody reads a segment that was just
@@ -95,7 +95,7 @@ class Log(Generic[Item]):
             LogFull: it could not be written.
         """
         encoded = record.encoded()
-        done: Future[None] = Future()
+        durable: Future[None] = Future()
         with self._lock:
             self._writing_since = time.monotonic()
             try:
@@ -104,10 +104,10 @@ class Log(Generic[Item]):
                 self._write(encoded)
             finally:
                 self._writing_since = None
-            self._waiting.append(done)
+            self._waiting.append(durable)
             self._items.append(item)
             self._gathered.notify()
-        return done
+        return durable
 
     def take(self) -> tuple[int, list[Item]] | None:
         """The number and the items of the oldest segment, which nothing is added to any more.
@@ -210,11 +210,11 @@ def _settle(descriptor: int, waiting: list[Future[None]]) -> bool:
         _sync(descriptor)
     except OSError as error:
         failure = LogFull(f"the log cannot be synced: {error.strerror}")
-    for done in waiting:
-        if not done.set_running_or_notify_cancel():
+    for future in waiting:
+        if not future.set_running_or_notify_cancel():
             continue
         if failure is None:
-            done.set_result(None)
+            future.set_result(None)
         else:
-            done.set_exception(failure)
+            future.set_exception(failure)
     return failure is None
