@@ -24,7 +24,10 @@ _PACKAGES = {
     "mlflow": ("mlflow==3.17.2",),
 }
 _ALL = ("opentelemetry-sdk==1.45.*",)
-_SHOWN = ("openai", "opentelemetry-sdk", "httpx2", "httpx", "pydantic", "wrapt", "genai-prices")
+_SHOWN = (
+    "openai", "anthropic", "opentelemetry-sdk", "httpx2", "httpx", "pydantic", "wrapt",
+    "genai-prices",
+)  # fmt: skip
 
 
 def python(environment: str) -> str:

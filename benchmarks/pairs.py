@@ -1,6 +1,6 @@
 """What is smaller than the noise between processes: measured in turns within one.
 
-    python benchmarks/pairs.py chunk | "no SDK"
+    python benchmarks/pairs.py chunk | "message chunk" | "no SDK"
 
 Two processes that do the same differ by a percent of a call, by where their memory happens to lie:
 of a stream that is 100 µs, half of what a hundred chunks may cost. So ours takes turns with what it
@@ -21,7 +21,8 @@ from statistics import median
 import environments
 
 # Turns, calls in each.
-_TURNS = {"chunk": (40, 20), "no SDK": (100, 40)}
+_TURNS = {"chunk": (40, 20), "message chunk": (40, 20), "no SDK": (100, 40)}
+_STREAMS = {"chunk": "stream", "message chunk": "message stream"}
 _PROCESSES = 5
 
 
@@ -55,12 +56,12 @@ def main(what: str) -> None:
     calls = workloads.calls()
     for each in calls.values():
         worker.once(each)  # so that all of the client is imported
-    switch = Switch("openai")
-    chunk = what == "chunk"
-    ours = subjects.SUBJECTS["ours" if chunk else "ours, no SDK"].prepare()
+    switch = Switch(*workloads.PACKAGES)
+    stream = _STREAMS.get(what)
+    ours = subjects.SUBJECTS["ours" if stream else "ours, no SDK"].prepare()
     switch.learn()
-    base = subjects.Floor() if chunk else subjects.Plain()
-    call = calls["stream" if chunk else "chat"]
+    base = subjects.Floor() if stream else subjects.Plain()
+    call = calls[stream or "chat"]
     turns, times = _TURNS[what]
     order = random.Random(1)
     gc.collect()
@@ -77,7 +78,7 @@ def main(what: str) -> None:
             times_by_state[on] = turn(on)
         if number:  # the first is for the caches
             differences.append(times_by_state[True] - times_by_state[False])
-    print(json.dumps(median(differences) / (transport.CHUNKS if chunk else 1)))
+    print(json.dumps(median(differences) / (transport.CHUNKS if stream else 1)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import median
 
 import environments
-from subjects import PEERS, SUBJECTS
+from subjects import OURS, PEERS, SUBJECTS
+from workloads import OURS_ALONE
 
 _WORKER = Path(__file__).with_name("worker.py")
 _EVERYBODY = {**SUBJECTS, **PEERS}
@@ -35,6 +36,11 @@ class Worker:
             text=True,
             env=environments.variables(),
         )
+
+    def runs(self, workload: str) -> bool:
+        """Whether the subject's environment has what the workload needs."""
+        ours = _EVERYBODY[self.subject].environment == OURS
+        return ours or workload not in OURS_ALONE
 
     def turn(self, workload: str, calls: int) -> Turn:
         """Measure a number of calls, without instrumentation and with it.
@@ -121,7 +127,8 @@ def measure(
         try:
             for workload, calls in workloads.items():
                 _say(f"{workload}, processes {number + 1} of {generations}")
-                results[workload] += _rounds(workers, workload, calls, rounds)
+                able = [worker for worker in workers if worker.runs(workload)]
+                results[workload] += _rounds(able, workload, calls, rounds)
         finally:
             for worker in workers:
                 worker.close()

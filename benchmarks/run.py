@@ -28,6 +28,8 @@ _CALLS = {
     "responses": 100,
     "raw chat": 100,
     "stream": 50,
+    "messages": 100,
+    "message stream": 50,
 }
 # Processes started anew, rounds in each.
 _ROUNDS, _QUICK_ROUNDS = (3, 8), (1, 5)

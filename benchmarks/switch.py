@@ -13,10 +13,10 @@ _ABSENT = object()
 
 
 class Switch:
-    """Remembers the classes of a package as they are, and what changed in them later."""
+    """Remembers the classes of packages as they are, and what changed in them later."""
 
-    def __init__(self, package: str) -> None:
-        self._before = {cls: dict(vars(cls)) for cls in _classes(package)}
+    def __init__(self, *packages: str) -> None:
+        self._before = {cls: dict(vars(cls)) for cls in _classes(packages)}
         self._changed: list[tuple[type, str, Any, Any]] = []
 
     def learn(self) -> None:
@@ -46,11 +46,11 @@ def _put(cls: type, name: str, value: Any) -> None:
         delattr(cls, name)
 
 
-def _classes(package: str) -> set[type]:
-    modules = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] == package]
+def _classes(packages: tuple[str, ...]) -> set[type]:
+    modules = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] in packages]
     return {
         value
         for module in modules
         for value in list(vars(module).values())
-        if isinstance(value, type) and value.__module__.partition(".")[0] == package
+        if isinstance(value, type) and value.__module__.partition(".")[0] in packages
     }

@@ -101,6 +101,25 @@ _RESPONSE = {
     "metadata": {},
 }
 
+_MESSAGE_USAGE = {
+    "input_tokens": 128,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 1024,
+    "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+    "output_tokens": 212,
+    "service_tier": "standard",
+}
+_MESSAGE = {
+    "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-5",
+    "content": [{"type": "text", "text": _SENTENCE * 6}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": _MESSAGE_USAGE,
+}
+
 # What api.openai.com sends along, in number and length.
 _HEADERS = {
     "date": "Sat, 21 Nov 2026 12:00:00 GMT",
@@ -154,17 +173,45 @@ def _stream(with_usage: bool) -> bytes:
     return b"".join([*events, b"data: [DONE]\n\n"])
 
 
+def _message_stream() -> bytes:
+    """`CHUNKS` events of a streamed message."""
+    start = {**_MESSAGE, "content": [], "stop_reason": None}
+    block = {"type": "text", "text": ""}
+    delta = {"stop_reason": "end_turn", "stop_sequence": None}
+    events = [
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        *(
+            {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "text_delta", "text": f" word{n}"},
+            }
+            for n in range(CHUNKS - 5)
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 212}},
+        {"type": "message_stop"},
+    ]
+    lines = (f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events)
+    return "".join(lines).encode()
+
+
 _BODIES = {
+    "/v1/messages": json.dumps(_MESSAGE).encode(),
     "/v1/chat/completions": json.dumps(_CHAT).encode(),
     "/v1/embeddings": json.dumps(_EMBEDDINGS).encode(),
     "/v1/responses": json.dumps(_RESPONSE).encode(),
 }
 _STREAMS = {with_usage: _stream(with_usage) for with_usage in (True, False)}
+_MESSAGE_STREAM = _message_stream()
 _JSON_HEADERS = {**_HEADERS, "content-type": "application/json"}
 _SSE_HEADERS = {**_HEADERS, "content-type": "text/event-stream; charset=utf-8"}
 
 
 def _answer(request: Any) -> Any:
+    if b'"stream":true' in request.content and request.url.path == "/v1/messages":
+        return httpx.Response(200, headers=_SSE_HEADERS, content=_MESSAGE_STREAM)
     if b'"stream":true' in request.content:
         body = _STREAMS[b'"include_usage":true' in request.content]
         return httpx.Response(200, headers=_SSE_HEADERS, content=body)

@@ -31,7 +31,7 @@ def main(name: str) -> None:
     calls = workloads.calls()
     for call in calls.values():
         once(call)  # so that all of the client is imported
-    switch = Switch("openai")
+    switch = Switch(*workloads.PACKAGES)
     subject = {**subjects.SUBJECTS, **subjects.PEERS}[name].prepare()
     switch.learn()
     bare = subjects.Plain()

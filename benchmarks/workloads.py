@@ -9,6 +9,15 @@ from typing import Any
 import openai
 import transport
 
+try:  # the peers' environments lack it
+    import anthropic
+except ImportError:
+    anthropic = None  # type: ignore[assignment]
+
+PACKAGES = ("openai", "anthropic")
+# What our own environment alone can run: no peer instruments both clients.
+OURS_ALONE = frozenset({"messages", "message stream"})
+
 # What goes out with every call: the size of a usual system prompt and question.
 _MESSAGES = [
     {"role": "system", "content": "You are a helpful, brief assistant for operators. " * 8},
@@ -58,7 +67,7 @@ def calls() -> dict[str, Call]:
             model="gpt-4o", input=_MESSAGES, temperature=0.2, max_output_tokens=512
         )
 
-    return {
+    found = {
         "chat": Call(lambda: chat.create(**_CHAT)),
         "async chat": Call(lambda: async_client.chat.completions.create(**_CHAT), True),
         "embeddings": Call(embed),
@@ -66,6 +75,27 @@ def calls() -> dict[str, Call]:
         "raw chat": Call(lambda: chat.with_raw_response.create(**_CHAT).parse()),
         "stream": Call(stream),
     }
+    return {**found, **_messages()} if anthropic is not None else found
+
+
+def _messages() -> dict[str, Call]:
+    """Anthropic's, without the spans that its SDK makes itself."""
+    client = anthropic.Anthropic(
+        api_key="sk-none", http_client=transport.client(), open_telemetry=False
+    )
+    system, question = _MESSAGES
+    ask = {
+        "model": "claude-sonnet-5",
+        "max_tokens": 512,
+        "system": system["content"],
+        "messages": [question],
+    }
+
+    def stream() -> None:
+        for _ in client.messages.create(**ask, stream=True):
+            pass
+
+    return {"messages": Call(lambda: client.messages.create(**ask)), "message stream": Call(stream)}
 
 
 def abandon(client: openai.OpenAI) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import enum
+import inspect
 import json
 import types
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import openai
 import pydantic
 import pytest
-from hostile.bodies import CHUNK, END, events
 from hostile.harness import (
     ASYNC,
     PROVEN,
@@ -24,9 +25,8 @@ from hostile.harness import (
     unharmed,
     wait,
 )
-from hostile.sdks import QUESTION
+from hostile.sdks import QUESTION, SDKS, Sdk, ask, sdk_of
 from openai import NOT_GIVEN, omit
-from openai._models import FinalRequestOptions
 
 from llm_otel import semconv
 from llm_otel.testing import Provider
@@ -211,30 +211,51 @@ def _deep(levels: int) -> Any:
     return found
 
 
-def chat(arguments: Arguments, **more: Any) -> Program:
-    async def run(client: Any) -> Any:
-        keywords = {"model": "gpt-4o", "messages": QUESTION, **more, **arguments()}
-        found = await wait(client.chat.completions.create(**keywords))
-        if more.get("stream") and hasattr(found, "_iterator"):
-            return [chunk async for chunk in each(found)]
-        return found
+def _keywords(sdk: Sdk, keywords: dict[str, Any]) -> dict[str, Any]:
+    """Keywords of openai's method as those of an SDK's own; what that does not know goes into
+    `extra_body`."""
+    known = inspect.signature(sdk.messages(sdk.clients[0](api_key="x")).create).parameters
+    own = {id(NOT_GIVEN): sdk.module.NOT_GIVEN, id(omit): sdk.module.omit}
+    named = {sdk.renamed.get(key, key): own.get(id(v), v) for key, v in keywords.items()}
+    extra = {key: named.pop(key) for key in [*named] if key not in known and key != "hello"}
+    if extra and type(named.get("extra_body") or {}) is dict:
+        named["extra_body"] = {**extra, **(named.get("extra_body") or {})}
+    return named
 
-    return Program(run, [events(CHUNK, END)] if more else [])
+
+def chat(arguments: Arguments, **more: Any) -> Callable[[Sdk], Program]:
+    def program(sdk: Sdk) -> Program:
+        async def run(client: Any) -> Any:
+            keywords = {**sdk.question, **more, **_keywords(sdk, arguments())}
+            found = await wait(sdk.messages(client).create(**keywords))
+            if more.get("stream") and hasattr(found, "_iterator"):
+                return [chunk async for chunk in each(found)]
+            return found
+
+        return Program(run, [sdk.wire.stream()] if more else [])
+
+    return program
 
 
-@pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
+PLACES = [Place(asynchronous, sdk=sdk) for sdk in SDKS for asynchronous in (False, True)]
+places = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+
+
+@places
 def test_chat(server: Provider, place: Place) -> None:
     """Every argument of a chat, with content capture on: the same request, the same result."""
-    programs = {name: chat(arguments) for name, arguments in CHAT.items()}
+    programs = {name: chat(arguments)(place.sdk) for name, arguments in CHAT.items()}
     unharmed(programs, server, place, {"capture_content": "span_and_event"})
 
 
-@pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
+@places
 def test_stream(server: Provider, place: Place) -> None:
     """The same for streams; on a proven host exactly the request for usage is added."""
-    programs = {name: chat(arguments, stream=True) for name, arguments in CHAT.items()}
+    programs = {name: chat(each, stream=True)(place.sdk) for name, each in CHAT.items()}
     unharmed(programs, server, place, {"capture_content": "span_only"})
-    ours = Place(place.asynchronous, PROVEN)
+    if place.sdk.proven is None:
+        return
+    ours = replace(place, base_url=place.sdk.proven)
     unharmed(programs, server, ours, {"stream_usage": "never"})
     # The exception for text that cannot be sent holds all of the text.
     sendable = {name: p for name, p in programs.items() if not name.startswith("surrogate")}
@@ -295,61 +316,74 @@ _PATH = "/chat/completions"
 Chunk = openai.types.chat.ChatCompletionChunk
 
 
-def _options(**more: Any) -> FinalRequestOptions:
-    given = {"method": "post", "url": _PATH, "json_data": _BODY, **more}
-    return FinalRequestOptions.construct(**given)
+def _options(client: Any, **more: Any) -> Any:
+    sdk = sdk_of(client)
+    given = {"method": "post", "url": sdk.path, "json_data": sdk.question, **more}
+    return sdk.module._models.FinalRequestOptions.construct(**given)
+
+
+def _post(client: Any, **keywords: Any) -> Any:
+    return client.post(sdk_of(client).path, **keywords)
+
+
+def _body(client: Any) -> dict[str, Any]:
+    return sdk_of(client).question
 
 
 DIRECT: dict[str, Callable[[Any], Any]] = {
-    "to dict": lambda c: c.post(_PATH, cast_to=dict, body=_BODY),
-    "to object": lambda c: c.post(_PATH, cast_to=object, body=_BODY),
-    "to text": lambda c: c.post(_PATH, cast_to=str, body=_BODY),
-    "to bytes": lambda c: c.post(_PATH, cast_to=bytes, body=_BODY),
-    "to nothing": lambda c: c.post(_PATH, cast_to=None, body=_BODY),
-    "to response": lambda c: c.post(_PATH, cast_to=httpx2.Response, body=_BODY),
-    "to model": lambda c: c.post(_PATH, cast_to=Answer, body=_BODY),
-    "to list": lambda c: c.post(_PATH, cast_to=list[int], body=_BODY),
-    "body of their own": lambda c: c.post(_PATH, cast_to=dict, body=Body(_BODY)),
-    "body mapping": lambda c: c.post(_PATH, cast_to=dict, body=Lookup(**_BODY)),
-    "body list": lambda c: c.post(_PATH, cast_to=dict, body=[_BODY]),
-    "body text": lambda c: c.post(_PATH, cast_to=dict, body="x"),
-    "body bytes": lambda c: c.post(_PATH, cast_to=dict, body=json.dumps(_BODY).encode()),
-    "body sneaky": lambda c: c.post(_PATH, cast_to=dict, body=Sneaky()),
-    "body with generator": lambda c: c.post(
-        _PATH, cast_to=dict, body={"model": "m", "messages": once(*QUESTION)}
+    "to dict": lambda c: _post(c, cast_to=dict, body=_body(c)),
+    "to object": lambda c: _post(c, cast_to=object, body=_body(c)),
+    "to text": lambda c: _post(c, cast_to=str, body=_body(c)),
+    "to bytes": lambda c: _post(c, cast_to=bytes, body=_body(c)),
+    "to nothing": lambda c: _post(c, cast_to=None, body=_body(c)),
+    "to response": lambda c: _post(c, cast_to=httpx2.Response, body=_body(c)),
+    "to model": lambda c: _post(c, cast_to=Answer, body=_body(c)),
+    "to list": lambda c: _post(c, cast_to=list[int], body=_body(c)),
+    "body of their own": lambda c: _post(c, cast_to=dict, body=Body(_body(c))),
+    "body mapping": lambda c: _post(c, cast_to=dict, body=Lookup(**_body(c))),
+    "body list": lambda c: _post(c, cast_to=dict, body=[_body(c)]),
+    "body text": lambda c: _post(c, cast_to=dict, body="x"),
+    "body bytes": lambda c: _post(c, cast_to=dict, body=json.dumps(_body(c)).encode()),
+    "body sneaky": lambda c: _post(c, cast_to=dict, body=Sneaky()),
+    "body with generator": lambda c: _post(
+        c, cast_to=dict, body={"model": "m", "messages": once(*QUESTION)}
     ),
-    "no body": lambda c: c.post(_PATH, cast_to=dict),
-    "content": lambda c: c.post(_PATH, cast_to=dict, content=json.dumps(_BODY).encode()),
-    "get": lambda c: c.get(_PATH, cast_to=dict),
-    "query in path": lambda c: c.post(f"{_PATH}?a=b", cast_to=dict, body=_BODY),
-    "no path": lambda c: c.post("", cast_to=dict, body=_BODY),
-    "path none": lambda c: c.post(None, cast_to=dict, body=_BODY),
-    "request": lambda c: c.request(dict, _options()),
-    "request by keyword": lambda c: c.request(options=_options(), cast_to=dict),
-    "request mixed": lambda c: c.request(_options(), cast_to=dict),
-    "method in capitals": lambda c: c.request(dict, _options(method="POST")),
-    "method none": lambda c: c.request(dict, _options(method=None)),
+    "no body": lambda c: _post(c, cast_to=dict),
+    "content": lambda c: _post(c, cast_to=dict, content=json.dumps(_body(c)).encode()),
+    "get": lambda c: c.get(sdk_of(c).path, cast_to=dict),
+    "query in path": lambda c: c.post(sdk_of(c).path + "?a=b", cast_to=dict, body=_body(c)),
+    "no path": lambda c: c.post("", cast_to=dict, body=_body(c)),
+    "path none": lambda c: c.post(None, cast_to=dict, body=_body(c)),
+    "request": lambda c: c.request(dict, _options(c)),
+    "request by keyword": lambda c: c.request(options=_options(c), cast_to=dict),
+    "request mixed": lambda c: c.request(_options(c), cast_to=dict),
+    "method in capitals": lambda c: c.request(dict, _options(c, method="POST")),
+    "method none": lambda c: c.request(dict, _options(c, method=None)),
     "no options": lambda c: c.request(dict),
     "no arguments": lambda c: c.request(),
-    "options dict": lambda c: c.request(dict, {"method": "post", "url": _PATH}),
+    "options dict": lambda c: c.request(dict, {"method": "post", "url": sdk_of(c).path}),
     "options sneaky": lambda c: c.request(dict, Sneaky()),
-    "too many": lambda c: c.request(dict, _options(), None, 5),
-    "unknown keyword": lambda c: c.request(dict, _options(), hello=1),
-    "stream without class": lambda c: c.request(Chunk, _options(), stream=True),
+    "too many": lambda c: c.request(dict, _options(c), None, 5),
+    "unknown keyword": lambda c: c.request(dict, _options(c), hello=1),
+    "stream without class": lambda c: c.request(sdk_of(c).chunk, _options(c), stream=True),
     "stream in extra": lambda c: c.request(
-        Chunk, _options(extra_json={"stream": True, "stream_options": ["x"]}), stream=True
+        sdk_of(c).chunk,
+        _options(c, extra_json={"stream": True, "stream_options": ["x"]}),
+        stream=True,
     ),
-    "stream number": lambda c: c.request(Chunk, _options(), stream=1, stream_cls=None),
+    "stream number": lambda c: c.request(sdk_of(c).chunk, _options(c), stream=1, stream_cls=None),
 }
 
 
-@pytest.mark.parametrize("base_url", [None, PROVEN])
-@pytest.mark.parametrize("place", [SYNC, ASYNC], ids=["sync", "async"])
-def test_direct(server: Provider, place: Place, base_url: str | None) -> None:
+@pytest.mark.parametrize(
+    "place",
+    [*PLACES, *(replace(each, base_url=each.sdk.proven) for each in PLACES if each.sdk.proven)],
+    ids=lambda place: f"{place.name}-{place.base_url}",
+)
+def test_direct(server: Provider, place: Place) -> None:
     """The client's own methods, with anything in place of what they expect."""
     programs = {name: other(call) for name, call in DIRECT.items()}
-    where = Place(place.asynchronous, base_url)
-    unharmed(programs, server, where, {"capture_content": "span_and_event"})
+    unharmed(programs, server, place, {"capture_content": "span_and_event"})
 
 
 _STREAMED = {**_BODY, "stream": True}
@@ -397,7 +431,9 @@ def test_arguments_stay_as_they_are(server: Provider) -> None:
         "extra_body": {"a": [1]},
         "extra_headers": {"x-a": "b"},
     }
-    options = _options(json_data={**_BODY, "stream": True})
+    options = openai._models.FinalRequestOptions.construct(
+        method="post", url=_PATH, json_data={**_BODY, "stream": True}
+    )
     before = copy.deepcopy((keywords, options.json_data))
 
     async def run(client: Any) -> Any:
@@ -409,18 +445,20 @@ def test_arguments_stay_as_they_are(server: Provider) -> None:
     assert (keywords, options.json_data) == before
 
 
-def test_content_is_what_was_sent(server: Provider) -> None:
+@places
+def test_content_is_what_was_sent(server: Provider, place: Place) -> None:
     """What the program does to its messages while a stream runs is not taken for the prompt."""
 
     async def run(client: Any) -> Any:
-        messages = [{"role": "user", "content": [{"type": "text", "text": "first"}]}]
-        stream = client.chat.completions.create(model="gpt-4o", messages=messages, stream=True)
-        messages[0]["content"][0]["text"] = "changed"  # type: ignore[index]
-        messages[0]["content"].append({"type": "text", "text": "more"})  # type: ignore[attr-defined]
-        messages.append({"role": "user", "content": "later"})  # type: ignore[dict-item]
+        messages: list[Any] = [{"role": "user", "content": [{"type": "text", "text": "first"}]}]
+        stream = await wait(ask(client, messages=messages, stream=True))
+        messages[0]["content"][0]["text"] = "changed"
+        messages[0]["content"].append({"type": "text", "text": "more"})
+        messages.append({"role": "user", "content": "later"})
         return [chunk async for chunk in each(stream)]
 
-    (watch,) = unharmed({"it": Program(run)}, server, SYNC, {"capture_content": "span_only"})
+    program = {"it": Program(run, [place.sdk.wire.stream()])}
+    (watch,) = unharmed(program, server, place, {"capture_content": "span_only"})
     told = watch.spans.ended[0].attributes or {}
     said = json.loads(str(told[semconv.INPUT_MESSAGES]))
     assert said == [{"role": "user", "parts": [{"type": "text", "content": "first"}]}], said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hostile.sdks import SDKS, Sdk
 from programs import run
 
 from llm_otel.testing import Provider
@@ -12,7 +13,7 @@ from llm_otel.testing import Provider
 # while the collector runs is the test's parameter.
 PROGRAM = """
 import faulthandler, gc, logging, sys, threading, weakref
-import openai
+import {module}
 import llm_otel
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -77,10 +78,10 @@ reader = InMemoryMetricReader()
 logging.getLogger("app").addHandler(Handler())
 logging.getLogger("app").propagate = False
 meters = MeterProvider([reader])
-llm_otel.instrument(tracer_provider=tracers, meter_provider=meters, clients=("openai",))
-client = openai.OpenAI(base_url={url!r}, api_key="test")
-chat = client.chat.completions
-ASK = dict(model="gpt-4o", messages=[dict(role="user", content="Hi")], stream=True)
+llm_otel.instrument(tracer_provider=tracers, meter_provider=meters, clients=({module!r},))
+client = {module}.{client}(base_url={url!r}, api_key="test")
+chat = client.{resource}
+ASK = dict({question}, stream=True)
 
 
 class Cycle:
@@ -231,11 +232,24 @@ DROPS = (
 DEADLINE = 20  # seconds
 
 
+@pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.name)
 @pytest.mark.parametrize("holder", ["span processor", "exporter", "log handler", "program"])
-def test_a_collection_inside_somebodys_lock_hangs_nobody(server: Provider, holder: str) -> None:
+def test_a_collection_inside_somebodys_lock_hangs_nobody(
+    server: Provider, holder: str, sdk: Sdk
+) -> None:
     """What is dropped ends elsewhere, soon, once, and as of when it was dropped."""
     server.reset()
-    ended = run(PROGRAM.format(url=server.url, holder=holder, drops=DROPS, deadline=DEADLINE))
+    program = PROGRAM.format(
+        url=server.origin + sdk.root,
+        holder=holder,
+        drops=DROPS,
+        deadline=DEADLINE,
+        module=sdk.name,
+        client=sdk.clients[0].__name__,
+        resource=sdk.resource,
+        question=sdk.question,
+    )
+    ended = run(program)
     assert ended.out.splitlines() == [f"{drop} ended" for drop in DROPS] + ["active [0]"], (
         ended.out,
         "\n".join(ended.log),

@@ -159,6 +159,7 @@ _READERS: Mapping[str, Frames] = {
             "application/x-ndjson",
             "application/ndjson",
             "application/jsonl",
+            "application/x-jsonl",
             "application/x-jsonlines",
             "application/stream+json",
             "application/json-seq",

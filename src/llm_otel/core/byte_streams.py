@@ -7,7 +7,7 @@ parsed stream, is where the end of a stream that is left early is seen.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
@@ -20,12 +20,22 @@ from llm_otel.core.call import Call
 _MOST_KEPT = 16 * 1024 * 1024
 
 
+_NOTHING: Mapping[str, object] = {}
+
+
 class _Watched:
-    """A byte stream of httpx (any major version), watched for its close."""
+    """A byte stream of httpx (any major version), watched for its close.
+
+    What an SDK put on the stream is here, too (`_class_for`). No `__getattr__`: an SDK may look for
+    what is not there with every chunk, which would cost as much as all else that a chunk costs.
+    """
 
     def __init__(self, inner: Any, call: Call) -> None:
         self._inner = inner
         self._call = call
+        for name, value in getattr(inner, "__dict__", _NOTHING).items():
+            if not name.startswith("_"):
+                self.__dict__[name] = value
 
     def _closed(self, when: endings.When = finalizers.end) -> None:
         """End the call.
@@ -34,13 +44,6 @@ class _Watched:
             when: `finalizers.defer` in a finaliser.
         """
         endings.leave(self._call, when)
-
-    def __getattr__(self, name: str) -> Any:
-        """What an SDK put there may have more than httpx knows."""
-        inner = self.__dict__.get("_inner")
-        if inner is None:  # while we are made, or copied
-            raise AttributeError(name)
-        return getattr(inner, name)
 
     def __del__(self) -> None:
         try:
@@ -160,7 +163,9 @@ def watch_response(response: Any, call: Call, *, asynchronous: bool, tap: bool) 
             return
         endings.watch_close(response, call, asynchronous=asynchronous)
     base = _byte_stream(response, asynchronous)
-    response.stream = _class_for(base, asynchronous, tap)(response.stream, call)
+    inner: Any = response.stream
+    kind: type = type(inner)
+    response.stream = _class_for(base, kind, asynchronous, tap)(inner, call)
 
 
 _KINDS: dict[tuple[bool, bool], type] = {
@@ -183,10 +188,16 @@ def _byte_stream(response: Any, asynchronous: bool) -> type:
 
 
 @lru_cache(maxsize=32)
-def _class_for(base: type, asynchronous: bool, tap: bool) -> type:
-    """Our class as a subclass of httpx's."""
+def _class_for(base: type, inner: type, asynchronous: bool, tap: bool) -> type:
+    """Our class as a subclass of httpx's, with what the class of the stream has besides."""
     kind = _KINDS[asynchronous, tap]
-    return type(kind.__name__, (kind, base), {})
+    more = [name for name in dir(inner) if not name.startswith("_")]
+    own = {name: _forwarded(name) for name in more if not hasattr(kind, name)}
+    return type(kind.__name__, (kind, base), own)
+
+
+def _forwarded(name: str) -> property:
+    return property(lambda watched: getattr(watched._inner, name))
 
 
 def _finish(

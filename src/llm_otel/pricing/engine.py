@@ -115,7 +115,9 @@ class Pricing:
         cost = plan.cost(usage, requests, duration_s)
         if cost is not None and usage.extra:
             cost = self._with_extra(cost, provider, usage, host, when)
-        if (cost is None or cost.incomplete) and self._loader.ready:
+        # Where the usage itself is not whole, no price would help.
+        incomplete = cost is not None and cost.incomplete and not usage.partial
+        if (cost is None or incomplete) and self._loader.ready:
             self._name(provider, model, service_tier, partly=cost is not None)
         return cost
 

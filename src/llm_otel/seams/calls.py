@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
 
 from llm_otel.base import finalizers, guard
 from llm_otel.core import begin, endings
@@ -25,7 +27,7 @@ def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
         follow: What to do with what it gives.
         original: The SDK's.
     """
-    wrapped = caller(original)
+    wrapped, passes_on = caller(original), funnel.spec.passes_on
 
     def request(client: Any, *args: Any, **kwargs: Any) -> Any:
         begun = begin.begin(funnel, client, args, kwargs)
@@ -33,7 +35,10 @@ def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
             return wrapped(client, *args, **kwargs)
         if begun.asking is not None and funnel.ask is not None:
             begun, args, kwargs = funnel.ask(begun, args, kwargs)
-        token = otel_context.attach(begun.context)
+        context = begun.context
+        if passes_on is not None:
+            context = _as_passed_on(passes_on, client, context)
+        token = otel_context.attach(context)
         try:
             result = wrapped(client, *args, **kwargs)
         except BaseException as exc:
@@ -48,7 +53,7 @@ def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
 
 def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
     """The same for coroutine functions."""
-    wrapped = caller(original)
+    wrapped, passes_on = caller(original), funnel.spec.passes_on
 
     async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
         begun = begin.begin(funnel, client, args, kwargs)
@@ -57,7 +62,10 @@ def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[...,
         if begun.asking is not None and funnel.ask is not None:
             begun, args, kwargs = funnel.ask(begun, args, kwargs)
         finalizers.ready()
-        token = otel_context.attach(begun.context)
+        context = begun.context
+        if passes_on is not None:
+            context = _as_passed_on(passes_on, client, context)
+        token = otel_context.attach(context)
         try:
             result = await wrapped(client, *args, **kwargs)
         except GeneratorExit as exc:
@@ -72,6 +80,16 @@ def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[...,
         return _returned(begun, follow, result)
 
     return request
+
+
+def _as_passed_on(passes_on: Callable[[Any], bool], client: Any, context: Context) -> Context:
+    """What is current while an SDK works that may send the current span's ids by itself."""
+    try:
+        hidden = passes_on(client)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("begin", exc)
+        return context
+    return trace.set_span_in_context(trace.get_current_span(), context) if hidden else context
 
 
 def _failed(funnel: Funnel, call: Call | None, exc: BaseException) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from llm_otel import semconv
 from llm_otel.protocols.anthropic.batches import Batches, BatchResults
 from llm_otel.protocols.anthropic.messages import USAGE, Messages
+from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint
 
 _MODULE = "resources.messages.messages"
@@ -26,17 +27,19 @@ def _batch(operation: str) -> Endpoint:
     return Endpoint(operation, Batches(), polled=True, billed=False)
 
 
-ANTHROPIC: dict[str, Endpoint] = {
-    "post /v1/messages": MESSAGES,
-    "post /v1/messages/batches": _batch(semconv.CREATE_BATCH),
-    "get /v1/messages/batches/{id}": _batch(semconv.FETCH_BATCH),
-    "post /v1/messages/batches/{id}/cancel": _batch(semconv.CANCEL_BATCH),
-    "get /v1/messages/batches/{id}/results": Endpoint(
-        semconv.FETCH_BATCH,
-        BatchResults(),
-        USAGE,
-        polled=True,
-        billed=False,
-        service_tier="batch",
-    ),
-}
+ANTHROPIC = Paths(
+    {
+        "post /v1/messages": MESSAGES,
+        "post /v1/messages/batches": _batch(semconv.CREATE_BATCH),
+        "get /v1/messages/batches/{id}": _batch(semconv.FETCH_BATCH),
+        "post /v1/messages/batches/{id}/cancel": _batch(semconv.CANCEL_BATCH),
+        "get /v1/messages/batches/{id}/results": Endpoint(
+            semconv.FETCH_BATCH,
+            BatchResults(),
+            USAGE,
+            polled=True,
+            billed=False,
+            service_tier="batch",
+        ),
+    }
+)

@@ -204,7 +204,8 @@ class Events:
 
     def goes_on(self, chunk: Any) -> bool:
         """Whether an event is a piece of a block, of which there are many; see `Fold`."""
-        return bool(chunk.__dict__["type"] == "content_block_delta")
+        fields: dict[str, object] = chunk.__dict__
+        return fields["type"] == "content_block_delta"
 
     def add(self, chunk: Any) -> None:
         """Take an event in."""
