@@ -465,6 +465,8 @@ UNGUARDED = {
     "streams.observe_async": "the same",
     "byte_streams.__del__": "the interpreter may be going down",
     "byte_streams._decoded": "a body that was cut off: nothing to learn from it",
+    "read.get": "an object of the program's own class runs its own code",
+    "read.fields": "the same",
     "arguments._tried": "a value of the program's own class runs its own code",
     "rivals._rival": "a stranger's object runs its own code",
 }

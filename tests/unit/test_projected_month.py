@@ -70,10 +70,10 @@ def test_a_month_ends_with_its_last_midnight() -> None:
     costs = hours(datetime(2026, 10, 18), datetime(2026, 11, 1), 1.0)
     ended = projected_month.project(costs, datetime(2026, 11, 1))
     assert ended is not None
-    assert (ended.left, ended.usd) == (timedelta(), 14 * 24.0)
+    assert (ended.remainder, ended.usd) == (timedelta(), 14 * 24.0)
     begun = projected_month.project(costs, datetime(2026, 11, 1, 1))
     assert begun is not None
-    assert (begun.spent, begun.left) == (0, timedelta(days=30) - _HOUR)
+    assert (begun.spent, begun.remainder) == (0, timedelta(days=30) - _HOUR)
     assert begun.pace == pytest.approx(24 * 167 / 168)
 
 

@@ -143,11 +143,11 @@ def test_prices_come_from_the_file() -> None:
         ({"completion_hook": 3}, "an entry point's name or an object with on_completion()"),
         (
             {"clients": ["opnai"]},
-            "must be a list of known clients (openai, anthropic, groq, together)",
+            "must be a list of known clients (anthropic, groq, openai, together)",
         ),
         (
             {"clients": 3},
-            "must be a list of known clients (openai, anthropic, groq, together), not 3.",
+            "must be a list of known clients (anthropic, groq, openai, together), not 3.",
         ),
         ({"tags": ["a b"]}, "must be a list of tag keys"),
         ({"tags": {"a": 1}}, "must be a list of tag keys"),
