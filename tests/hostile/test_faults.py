@@ -467,6 +467,8 @@ UNGUARDED = {
     "byte_streams._decoded": "a body that was cut off: nothing to learn from it",
     "arguments._tried": "a value of the program's own class runs its own code",
     "rivals._rival": "a stranger's object runs its own code",
+    "read.get": "an object of the program's own class runs its own code",
+    "read.fields": "the same",
 }
 
 
