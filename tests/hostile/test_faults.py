@@ -469,8 +469,6 @@ UNGUARDED = {
     "read.fields": "the same",
     "arguments._tried": "a value of the program's own class runs its own code",
     "rivals._rival": "a stranger's object runs its own code",
-    "read.get": "an object of the program's own class runs its own code",
-    "read.fields": "the same",
 }
 
 
