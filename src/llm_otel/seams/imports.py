@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
-
-import wrapt
 
 from llm_otel.base import guard
 
@@ -66,7 +65,7 @@ class _Finder:
         finally:
             _searching.names = _searching.names[:-1]
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+            spec.loader = _calling_loader()(spec.loader)
         return spec
 
     def _found_by_others(
@@ -81,18 +80,26 @@ class _Finder:
         return None
 
 
-class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]
-    """A module's loader that calls back; the module itself gets to see the loader alone."""
+@cache
+def _calling_loader() -> Any:
+    """The class of a module's loader that calls back. Made when a client is imported: wrapt imports
+    asyncio, which takes longer than all of ours, and which a client imports as well."""
+    import wrapt
 
-    def exec_module(self, module: Any) -> None:
-        loader, spec = self.__wrapped__, getattr(module, "__spec__", None)
-        if getattr(module, "__loader__", None) is self:
-            module.__loader__ = loader
-        if spec is not None and spec.loader is self:
-            spec.loader = loader
-        loader.exec_module(module)
-        for imported in tuple(_watched.get(module.__name__, ())):
-            guarded(imported)
+    class Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]
+        """The module itself gets to see the loader alone."""
+
+        def exec_module(self, module: Any) -> None:
+            loader, spec = self.__wrapped__, getattr(module, "__spec__", None)
+            if getattr(module, "__loader__", None) is self:
+                module.__loader__ = loader
+            if spec is not None and spec.loader is self:
+                spec.loader = loader
+            loader.exec_module(module)
+            for imported in tuple(_watched.get(module.__name__, ())):
+                guarded(imported)
+
+    return Loader
 
 
 _FINDER: Any = _Finder()

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, NamedTuple
 
-import wrapt
-
 from llm_otel.base import fork
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.core.rivals import DEEPEST
@@ -70,7 +68,7 @@ class Replacements:
         for cls in subclasses:
             yield from self._wrapped_before(cls, name)
             own = vars(cls).get(name)
-            if isinstance(own, wrapt.FunctionWrapper) and not self._calls_ours(own):
+            if _is_wrapped(own) and not self._calls_ours(own):
                 yield cls
 
     def _calls_ours(self, function: Any) -> bool:
@@ -114,6 +112,12 @@ class Replacements:
 
 # All of ours, whichever seam they are of.
 replaced = Replacements()
+
+
+def _is_wrapped(function: Any) -> bool:
+    """Whether somebody wrapped a function by wrapt, as instrumentations do."""
+    wrapt = sys.modules.get("wrapt")
+    return wrapt is not None and isinstance(function, wrapt.FunctionWrapper)
 
 
 def in_place_of(original: Any, function: Any) -> Any:
