@@ -134,6 +134,21 @@ def test_usage(told, client, p, name, how):
     }
 
 
+@pytest.mark.parametrize("how", ["whole", "stream"])
+def test_warming_the_cache(told, client, how):
+    """A request that only fills the cache is answered nothing, and its cost is whole."""
+    system = [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}]
+    ask = {**ASK, "max_tokens": 0, "system": system}
+    answer = client.messages.create(**ask, stream=how == "stream")
+    if how == "stream":
+        list(answer)
+    attributes = told.span.attributes
+    assert attributes["gen_ai.usage.output_tokens"] == 0
+    assert attributes["gen_ai.usage.input_tokens"] == 1910
+    assert "llm_otel.cost.status" not in attributes
+    assert told.value("gen_ai.cost.usd") == pytest.approx((1900 * 2.5 + 10 * 2) / 1e6)
+
+
 def test_fast_mode(told, client, p):
     """The fast mode has a price of its own."""
     p.enqueue(Reply(body=message({"speed": "fast"}, model="claude-opus-5")))

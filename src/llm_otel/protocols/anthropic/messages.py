@@ -98,7 +98,11 @@ class Messages(Protocol):
             result.finish_reasons = [finish_reason(body.get("stop_reason"))]
         if result.usage is None or body.get("error"):
             result.error = errors.in_body(body, dialect)
-        elif any(map(_is_uncounted, read.items(body, "content"))):
+            return result
+        blocks = read.items(body, "content")
+        # Only a request that warms the cache is answered nothing.
+        uncounted = bool(blocks) and not result.usage.output_tokens
+        if uncounted or any(map(_is_uncounted, blocks)):
             result.usage.partial = True
         return result
 
@@ -137,9 +141,8 @@ def message_usage(reported: object, endpoint: Endpoint) -> Usage | None:
     used = usage.usage(None, endpoint, reported if reported is not None else ())
     if used is None:
         return None
-    if not used.output_tokens or read.get(reported, "inference_geo") == "us":
-        # Every answer has tokens; inference in the US costs more with some models.
-        used.partial = True
+    if read.get(reported, "inference_geo") == "us":
+        used.partial = True  # costs more with some models
     iterations = read.items(reported, "iterations")
     kinds = [read.text(each, "type") for each in iterations]
     extra = []
@@ -188,7 +191,8 @@ class Events:
     The last but one tells the whole usage and why the message stopped.
     """
 
-    __slots__ = ("_deltas", "_error", "_protocol", "_start", "_stop", "_uncounted", "dialect",
+    __slots__ = (
+        "_blocks","_deltas", "_error", "_protocol", "_start", "_stop", "_uncounted", "dialect",
                  "endpoint", "hides")  # fmt: skip
 
     def __init__(self, protocol: Messages, endpoint: Endpoint, dialect: Dialect) -> None:
@@ -201,6 +205,7 @@ class Events:
         self._stop: object = None
         self._error: object = None
         self._uncounted = False
+        self._blocks = 0
 
     def goes_on(self, chunk: Any) -> bool:
         """Whether an event is a piece of a block, of which there are many; see `Fold`."""
@@ -217,6 +222,7 @@ class Events:
                 self._deltas = [*self._deltas[-_MOST:], read.get(chunk, "usage")]
             self._stop = read.path(chunk, ("delta", "stop_reason")) or self._stop
         elif kind == "content_block_start":
+            self._blocks += 1
             self._uncounted |= _is_uncounted(read.get(chunk, "content_block"))
         elif kind == "message_stop":
             self._stop = self._stop or "error"
@@ -236,9 +242,16 @@ class Events:
             result.error = errors.in_event(self._error, self.dialect)
         if self._start is not None and self._stop is None:
             result.finish_reasons = ["error"]
-        if result.usage is not None and (self._uncounted or not self.ended):
-            result.usage.partial = True
+        used = result.usage
+        if used is not None and (
+            self._uncounted or not self.ended or not self._counts_output(used)
+        ):
+            used.partial = True
         return result
+
+    def _counts_output(self, used: Usage) -> bool:
+        """Whether the last events said how much was put out: nothing, if there was no block."""
+        return bool(used.output_tokens or (self._deltas and not self._blocks))
 
     @property
     def ended(self) -> bool:

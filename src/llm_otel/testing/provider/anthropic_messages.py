@@ -93,7 +93,7 @@ def _checked(body: Any, model: str, *, bounded: bool) -> Json:
     if not model:
         raise ProtocolError("model: Field required")
     limit = body.get("max_tokens")
-    if bounded and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+    if bounded and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise ProtocolError("max_tokens: Field required")
     return body
 
@@ -223,7 +223,7 @@ def _content(state: State, prompt: Prompt, answer: Answer, tools: list[str]) -> 
     for name, arguments in answer.calls:
         identity = state.new_id("toolu_01", 30)
         yield {"type": "tool_use", "id": identity, "name": name, "input": json.loads(arguments)}
-    if not answer.calls:
+    if not answer.calls and prompt.max_tokens != 0:  # that only fills the cache
         yield {"type": "text", "text": answer.text}
 
 
