@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
 
-from opentelemetry import trace
 from opentelemetry.context import Context, create_key, get_current
 
 from llm_otel.attribution import provider_context
@@ -123,7 +122,7 @@ def _begin(
     if request.streaming and endpoint.protocol.asks_for_usage:
         asking = _asking(active, server, endpoint, request)
         if asking is not None and not _may_ask(active, server, request, funnel):
-            asking, unasked = None, True
+            asking, unasked = None, funnel.ask is not None
     call = Call(
         active,
         endpoint,
@@ -139,8 +138,6 @@ def _begin(
         inside = call.context if bare is context else provider_context(call.context)
         # A connection that is opened now keeps this context for as long as it lives: not the call.
         current = Context({**inside, _CALL: ref(call)})
-        if spec.passes_on is not None and _passes_on(spec.passes_on, client):
-            current = trace.set_span_in_context(trace.get_current_span(context), current)
     except Exception:
         abandon(call)
         raise
@@ -166,12 +163,3 @@ def _asking(
 def _may_ask(active: Runtime, server: Server, request: Request, funnel: Funnel) -> bool:
     wanted = active.settings.stream_usage == "always" or server.stream_usage == ON_REQUEST
     return wanted and request.hides_events and funnel.ask is not None
-
-
-def _passes_on(asked: Callable[[Any], bool], client: Any) -> bool:
-    """Whether a client would send the ids of our span to the provider."""
-    try:
-        return asked(client)
-    except Exception as exc:  # noqa: BLE001
-        guard.handle("begin", exc)
-        return False

@@ -14,7 +14,7 @@ from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
 from llm_otel.core import billing, describe
-from llm_otel.core.errors import NO_FAILURE, Failure, classify, refusal
+from llm_otel.core.errors import NO_FAILURE, Failure, classify, full_name, refusal
 from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.metrics.measurement import Bill, Measurement
 from llm_otel.core.record import Record
@@ -316,7 +316,7 @@ class Call:
             )
         except Exception as problem:  # noqa: BLE001
             guard.handle("classify", problem)
-            return answer, NO_FAILURE
+            return answer, Failure(None if exc is None else full_name(exc), semconv.OTHER, exc=exc)
 
     def _complete(self, answer: Answer) -> None:
         """Add what the request and the response's headers tell of the answer's usage and cost, and

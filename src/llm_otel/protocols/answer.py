@@ -55,6 +55,7 @@ class Answer:
             see its usage.
         usage_source: Where `usage` is from: the provider, or our own count.
         attributes: Span attributes that only this protocol has, if there are any.
+        price_model: The name that has the price, where that is not the model's.
         requests: Over how many requests `usage` is summed (a batch).
     """
 
@@ -69,6 +70,7 @@ class Answer:
     background: bool = False
     usage_source: str = semconv.USAGE_FROM_PROVIDER
     attributes: Mapping[str, Any] | None = None
+    price_model: str | None = None
     requests: int = 1
 
     @property

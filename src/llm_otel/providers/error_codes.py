@@ -33,7 +33,7 @@ _WORDS: Mapping[str, str] = {
         rate_limit rate_limit_exceeded rate_limit_error rate_limit_reached_error too_many_requests
         insufficient_quota quota_exceeded quotaexceeded resource_exhausted throttling
         throttling_ratequota throttling_burstrate throttling_allocationquota throttlingexception
-        usage_limit_reached requestlimitexceeded limitexceeded
+        servicequotaexceededexception usage_limit_reached requestlimitexceeded limitexceeded
     """,
     semconv.INSUFFICIENT_FUNDS: """
         insufficient_funds insufficient_balance insufficientbalance insufficient_credit
@@ -48,20 +48,23 @@ _WORDS: Mapping[str, str] = {
     semconv.SERVER: """
         server_error internal_error internal_server_error internalservererror internalerror
         api_error internal engine_error service_unavailable service_unavailable_error
-        serviceunavailable
+        serviceunavailable internalserverexception serviceunavailableexception
+        modelstreamerrorexception modelnotreadyexception
         unavailable bad_gateway upstream_error overloaded overloaded_error engine_overloaded
         engine_overloaded_error server_overloaded serveroverloaded model_overloaded
         model_capacity_exhausted capacity capacity_exceeded no_capacity
         insufficient_system_resource
     """,
     semconv.TIMEOUT: """
-        timeout request_timeout gateway_timeout deadline_exceeded vector_store_timeout
+        timeout timeout_error modeltimeoutexception request_timeout gateway_timeout
+        deadline_exceeded vector_store_timeout
     """,
     semconv.AUTHENTICATION: """
         authentication_error invalid_api_key invalidapikey incorrect_api_key_error
         invalid_authentication_error unauthenticated unauthorized
     """,
     semconv.PERMISSION: """
+        accessdeniedexception
         permission_error permission_denied permission_denied_error access_denied accessdenied
         accessdenied_unpurchased forbidden unsupported_country_region_territory
     """,
@@ -75,6 +78,7 @@ _WORDS: Mapping[str, str] = {
         responsibleaipolicyviolation guardrail_intervened
     """,
     semconv.INVALID_REQUEST: """
+        request_too_large conflict_error validationexception
         invalid_prompt invalid_request_error invalidparameter invalid_argument bad_request
         context_length_exceeded data_residency_mismatch empty_image_file failed_to_download_image
         image_file_not_found image_file_too_large image_parse_error image_too_large image_too_small

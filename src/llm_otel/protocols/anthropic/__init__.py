@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llm_otel import semconv
 from llm_otel.protocols.anthropic.batches import Batches, BatchResults
+from llm_otel.protocols.anthropic.completions import Completions
 from llm_otel.protocols.anthropic.messages import USAGE, Messages
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint
@@ -30,6 +31,7 @@ def _batch(operation: str) -> Endpoint:
 ANTHROPIC = Paths(
     {
         "post /v1/messages": MESSAGES,
+        "post /v1/complete": Endpoint(semconv.TEXT_COMPLETION, Completions(), in_tokens=True),
         "post /v1/messages/batches": _batch(semconv.CREATE_BATCH),
         "get /v1/messages/batches/{id}": _batch(semconv.FETCH_BATCH),
         "post /v1/messages/batches/{id}/cancel": _batch(semconv.CANCEL_BATCH),

@@ -217,9 +217,10 @@ class Blocks:
             if key == "partial_json":
                 fields["input"] = deserialised(joined) if joined else fields.get("input")
             else:
-                fields[key] = joined
+                begin = fields.get(key)
+                fields[key] = begin + joined if isinstance(begin, str) else joined
         return fields
 
 
 # Keys of a delta that hold a piece of a block.
-_DELTAS = ("text", "thinking", "partial_json")
+_DELTAS = ("text", "thinking", "partial_json", "content")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
@@ -11,7 +12,7 @@ from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.anthropic.stop_reasons import finish_reason
 from llm_otel.protocols.headers import Headers, passed
 from llm_otel.protocols.requests import ATTRIBUTES, Attributes, Reader, inner, strings
-from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, UsageMap
+from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, Request, UsageMap
 from llm_otel.usage import Usage
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ HEADERS = Headers(
 )
 
 
+# https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
+_PROFILE = re.compile(r"(global|[a-z]{2,4})\.anthropic\.")
+
+
 def _json(schema: object) -> str | None:
     return "json" if read.text(schema, "type") == "json_schema" else None
 
@@ -106,6 +111,12 @@ class Messages(Protocol):
             result.usage.partial = True
         return result
 
+    def complete(self, used: Usage, request: Request, answer: Answer, dialect: Dialect) -> None:  # noqa: ARG002
+        """On Bedrock, where a model runs decides its price, and only the request names that."""
+        asked = self.model(request)
+        if asked is not None and _PROFILE.match(asked):
+            answer.price_model = asked
+
     def fold(self, endpoint: Endpoint, dialect: Dialect) -> Fold:
         """Typed events, from `message_start` to `message_stop`."""
         return Events(self, endpoint, dialect)
@@ -138,9 +149,8 @@ def _tier(reported: object) -> str | None:
 
 def message_usage(reported: object, endpoint: Endpoint) -> Usage | None:
     """The usage of a message, with what its total leaves out."""
-    used = usage.usage(None, endpoint, reported if reported is not None else ())
-    if used is None:
-        return None
+    top = usage.usage(None, endpoint, reported if reported is not None else ())
+    used = top or Usage()  # a message may do nothing but compact what was said
     if read.get(reported, "inference_geo") == "us":
         used.partial = True  # costs more with some models
     iterations = read.items(reported, "iterations")
@@ -155,7 +165,7 @@ def message_usage(reported: object, endpoint: Endpoint) -> Usage | None:
     used.extra = tuple(extra)
     if "fallback_message" in kinds and "message" in kinds:
         used.partial = True  # two models answered, and the sums are those of one price
-    return used
+    return used if top is not None or used.input_tokens or used.extra else None
 
 
 # Parts of the work that the message's own counts do not hold: of the same model, and of another.
@@ -178,10 +188,29 @@ _COUNTS = (
 
 
 def _is_uncounted(block: object) -> bool:
-    """Whether a block is the call of a tool whose price the usage does not show."""
-    return (
-        read.text(block, "type") == "server_tool_use" and read.text(block, "name") in _IN_CONTAINERS
-    )
+    """Whether a block shows what the usage does not: the call of a tool that has a price of its
+    own, another model that refused before."""
+    kind = read.text(block, "type")
+    in_container = kind == "server_tool_use" and read.text(block, "name") in _IN_CONTAINERS
+    return in_container or kind == "fallback"
+
+
+# What the input is made of: gateways count all of it as fresh in the first event, and say in the
+# last which part of it was cached.
+_INPUT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+def _stream_usage(parts: list[object]) -> dict[str, object]:
+    """One usage from those of a stream's events: the largest output, and the input as the last
+    event has it that counts any."""
+    whole = dict(usage.merged(parts))
+    for part in parts:
+        fields = read.fields(part)
+        if any(read.count(fields.get(key)) for key in _INPUT):
+            for key in (*_INPUT, "cache_creation"):
+                if fields.get(key) is not None:
+                    whole[key] = fields[key]
+    return whole
 
 
 class Events:
@@ -234,7 +263,7 @@ class Events:
         start = read.fields(self._start)
         begun = {**read.fields(start.get("usage"))}
         begun.pop("output_tokens", None)
-        whole = {**start, "usage": usage.merged((begun, *self._deltas)), "content": None}
+        whole = {**start, "usage": _stream_usage([begun, *self._deltas]), "content": None}
         result = self._protocol.answer(
             {**whole, "stop_reason": self._stop}, self.endpoint, self.dialect
         )
