@@ -124,10 +124,9 @@ def _doubted(
 
 
 def _model(answer: Answer, requested: str) -> str | None:
-    """The model that answered, else the one asked for."""
-    if answer.model is None and requested != semconv.NONE:
-        return requested
-    return answer.model
+    """The model whose price counts: the one that answered, else the one asked for."""
+    model = answer.price_model or answer.model
+    return requested if model is None and requested != semconv.NONE else model
 
 
 def _cost(reported: ReportedCost) -> Cost:
