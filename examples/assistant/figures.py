@@ -32,7 +32,7 @@ class Row:
 
     Attributes:
         requests, errors: Calls to providers, and those that failed.
-        input_tokens, cached_tokens, output_tokens, reasoning_tokens: As billed.
+        input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens: As billed.
         cost: USD, of the calls that have a price.
         unpriced: Calls whose cost is unknown or incomplete.
         p50, p95: Seconds.
@@ -45,6 +45,7 @@ class Row:
     errors: int
     input_tokens: int
     cached_tokens: int
+    cache_write_tokens: int
     output_tokens: int
     reasoning_tokens: int
     cost: float
@@ -93,6 +94,7 @@ class Figures:
             errors=int(total(semconv.ERRORS)),
             input_tokens=int(total(semconv.TOKENS_CONSUMED, **_INPUT)),
             cached_tokens=int(total(semconv.TOKENS_CACHED, cache=semconv.READ)),
+            cache_write_tokens=int(total(semconv.TOKENS_CACHED, cache=semconv.WRITE)),
             output_tokens=int(total(semconv.TOKENS_CONSUMED, **_OUTPUT)),
             reasoning_tokens=int(total(semconv.TOKENS_REASONING)),
             cost=total(semconv.COST),
@@ -133,15 +135,16 @@ class Figures:
         for model in sorted({*rows, *bills}):
             row = rows.get(model) or self.row(model=model)
             bill = bills.get(model, Bill())
-            told = Bill(
-                row.requests - row.errors,
-                row.input_tokens,
-                row.cached_tokens,
-                row.output_tokens,
-                row.reasoning_tokens,
+            measured = Bill(
+                answers=row.requests - row.errors,
+                input_tokens=row.input_tokens,
+                cached_tokens=row.cached_tokens,
+                cache_write_tokens=row.cache_write_tokens,
+                output_tokens=row.output_tokens,
+                reasoning_tokens=row.reasoning_tokens,
             )
-            if told != bill:
-                found.append(f"{model}: telemetry {told}, provider {bill}")
+            if measured != bill:
+                found.append(f"{model}: telemetry {measured}, provider {bill}")
         return found
 
     def _total(self, metric: Metric, labels: Mapping[str, str]) -> float:

@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 def told(stack: Whole) -> dict[str, bytes]:
     """What Alertmanager knows, and what it delivered, as it was rendered."""
-    nothing = sending.Sent({}, set())
+    nothing = sending.Shipment({}, set())
     alerts = looking.alertmanager(f"http://{stack.at['alertmanager']}")(nothing)
     return {"alerts": b"".join(alerts), "messages": repr(stack.inbox.messages).encode()}
 
