@@ -56,7 +56,9 @@ def test_to_the_end(instrumented, batches):
 
 
 def test_read_as_bytes(instrumented, batches):
-    """Results that are read as bytes count the same."""
+    """Results that are read as bytes count the same, where the SDK gives them so."""
+    if not hasattr(batches.with_streaming_response, "results"):
+        pytest.skip("this version of the SDK gives parsed results alone")
     telemetry = instrumented()
     batch = batches.create(requests=REQUESTS)
     for _ in "12":

@@ -106,7 +106,7 @@ class Maintenance:
     """Does all of it in the background until it is closed, for the process that holds the lock."""
 
     def __init__(self, path: Path, retention: Retention) -> None:
-        # Tables of its own: a `Stored` is not for two threads.
+        # Tables of its own: a `TableStore` is not for two threads.
         self._tables = {name: TableStore(path, table) for name, table in TABLES.items()}
         self._retention = retention
         self._path = path

@@ -59,7 +59,7 @@ class Paths(dict[str, Endpoint]):
 
     def _candidates(self, method: str, segments: list[str]) -> Iterator[_Pattern]:
         last = segments[-1] if segments else ""
-        for end in {last, ":" + last.rpartition(":")[2], ""}:
+        for end in dict.fromkeys((last, ":" + last.rpartition(":")[2], "")):
             yield from self._by_end.get((method, end), ())
 
 

@@ -29,7 +29,7 @@ def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
     """
     wrapped, passes_on = caller(original), funnel.spec.passes_on
 
-    def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+    def request(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         begun = begin.begin(funnel, client, args, kwargs)
         if begun is None:
             return wrapped(client, *args, **kwargs)
@@ -37,7 +37,7 @@ def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
             begun, args, kwargs = funnel.ask(begun, args, kwargs)
         context = begun.context
         if passes_on is not None:
-            context = _as_passed_on(passes_on, client, context)
+            context = inside(funnel, client, context)
         token = otel_context.attach(context)
         try:
             result = wrapped(client, *args, **kwargs)
@@ -55,7 +55,7 @@ def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[...,
     """The same for coroutine functions."""
     wrapped, passes_on = caller(original), funnel.spec.passes_on
 
-    async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+    async def request(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         begun = begin.begin(funnel, client, args, kwargs)
         if begun is None:
             return await wrapped(client, *args, **kwargs)
@@ -64,7 +64,7 @@ def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[...,
         finalizers.ready()
         context = begun.context
         if passes_on is not None:
-            context = _as_passed_on(passes_on, client, context)
+            context = inside(funnel, client, context)
         token = otel_context.attach(context)
         try:
             result = await wrapped(client, *args, **kwargs)
@@ -82,8 +82,17 @@ def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[...,
     return request
 
 
-def _as_passed_on(passes_on: Callable[[Any], bool], client: Any, context: Context) -> Context:
-    """What is current while an SDK works that may send the current span's ids by itself."""
+def inside(funnel: Funnel, client: Any, context: Context) -> Context:
+    """What is current while an SDK works that may send the current span's ids by itself.
+
+    Args:
+        funnel: The SDK's function.
+        client: The SDK's client.
+        context: Of the call.
+    """
+    passes_on = funnel.spec.passes_on
+    if passes_on is None:
+        return context
     try:
         hidden = passes_on(client)
     except Exception as exc:  # noqa: BLE001

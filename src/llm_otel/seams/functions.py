@@ -34,6 +34,9 @@ def _install(spec: ClientSpec, module_name: str, hooks: list[Hook]) -> None:
         *_, name = path.split(".")
         owner = _owner(module, path)
         original = inspect.getattr_static(owner, name, None)
+        if not isinstance(owner, type):
+            unfit.append(path)
+            continue
         fitting = [hook for hook in hooks if hook.function == path and _fits(hook, original)]
         if not fitting:
             unfit.append(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.context import Context, get_current
 
@@ -18,8 +18,8 @@ from llm_otel.core import begin, endings, runtime
 from llm_otel.core.begin import Funnel
 from llm_otel.core.call import Call
 from llm_otel.core.streams import Look, Node
-from llm_otel.seams import objects
-from llm_otel.seams.replacing import caller, is_coroutine_function
+from llm_otel.seams import calls, objects
+from llm_otel.seams.replacing import caller, is_coroutine_function, weakly
 
 
 class _Reading(activation.Run):
@@ -41,10 +41,15 @@ class _Reading(activation.Run):
             endings.watch(call)
 
     def resume(self) -> None:
+        # An SDK's iterator may close itself before it raises: who reads will know how it ends.
+        if self._call is not None:
+            self._call.reading = True
         if self._sends:
             super().resume()
 
     def suspend(self) -> None:
+        if self._call is not None:
+            self._call.reading = False
         if self._sends:
             super().suspend()
             self._sends = False
@@ -93,22 +98,26 @@ def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
     wrapped = caller(original)
 
     def observed(iterator: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        # A client may keep its streams: what is known of these must not keep the client.
+        reference = weakly(client)
+
         def begin_reading() -> _Reading:
-            begun = begin.begin(funnel, client, args, kwargs)
+            sender = reference()
+            begun = begin.begin(funnel, sender, args, kwargs)
             if begun is None:
                 return _Reading(None, chunk, None)
-            return _Reading(begun.call, chunk, begun.context)
+            return _Reading(begun.call, chunk, calls.inside(funnel, sender, begun.context))
 
         return iterator if runtime.active() is None else _seen(iterator, begin_reading)
 
     if is_coroutine_function(original):
 
-        async def coroutine_function(client: Any, *args: Any, **kwargs: Any) -> Any:
+        async def coroutine_function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
             return observed(await wrapped(client, *args, **kwargs), client, args, kwargs)
 
         return coroutine_function
 
-    def function(client: Any, *args: Any, **kwargs: Any) -> Any:
+    def function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         return observed(wrapped(client, *args, **kwargs), client, args, kwargs)
 
     return function
@@ -148,7 +157,12 @@ def _seen(iterator: Any, begin_reading: Begin, reading: _Reading | None = None) 
             return iterator
         if type(iterator).__flags__ & _CLASS_FLAGS != _PYTHON_CLASS:  # `map` and the like
             return _generator(_steps(iterator), begin_reading, reading)
-        objects.put(iterator, _methods(iterator), _Stream(begin_reading, reading))
+        try:
+            objects.put(iterator, _methods(iterator), _Stream(begin_reading, reading))
+        except TypeError:  # it can have no weak references, or no subclass
+            if hasattr(iterator, "__aiter__"):
+                raise
+            return _generator(_steps(iterator), begin_reading, reading)
     except Exception as exc:  # noqa: BLE001
         guard.handle("watch stream", exc)
         if reading is not None:
@@ -175,14 +189,16 @@ class _Stream:
     """An iterable of an SDK, which has one reading, however often it is iterated over."""
 
     def __init__(self, begin_reading: Begin, reading: _Reading | None) -> None:
-        self._begin = begin_reading
+        self._begin: Begin | None = begin_reading
         self._reading = reading
 
     def step(self) -> _Reading:
         """What its next step belongs to."""
-        if self._reading is None:
-            self._reading = self._begin()
-        return self._reading
+        if self._reading is None and self._begin is not None:
+            # What begins it holds the request.
+            begin_reading, self._begin = self._begin, None
+            self._reading = begin_reading()
+        return cast(_Reading, self._reading)
 
     def left(self, when: endings.When) -> None:
         if self._reading is not None:

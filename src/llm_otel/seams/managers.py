@@ -10,7 +10,7 @@ from llm_otel.core import endings, runtime
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
 from llm_otel.seams import calls, objects
-from llm_otel.seams.replacing import caller
+from llm_otel.seams.replacing import caller, weakly
 
 
 def entered(funnel: Funnel, follow: calls.Follow, original: Any) -> Callable[..., Any]:
@@ -23,7 +23,7 @@ def entered(funnel: Funnel, follow: calls.Follow, original: Any) -> Callable[...
     """
     wrapped = caller(original)
 
-    def function(client: Any, *args: Any, **kwargs: Any) -> Any:
+    def function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         manager = wrapped(client, *args, **kwargs)
         if runtime.active() is not None:
             try:
@@ -48,7 +48,8 @@ class _Entry:
     ) -> None:
         self._funnel = funnel
         self._follow = follow
-        self._client, self._args, self._kwargs = client, args, kwargs
+        # A client may keep its managers: what is known of these must not keep the client.
+        self._client, self._args, self._kwargs = weakly(client), args, kwargs
         self._call: Call | None = None
 
     def enter(self, function: Any, of: Callable[..., Any]) -> Any:
@@ -59,7 +60,7 @@ class _Entry:
             of: Puts a call around a function: `calls.sync` or `calls.asynchronous`.
         """
         request = of(self._funnel, self._entered, function)
-        return request(self._client, *self._args, **self._kwargs)
+        return request(self._client(), *self._args, **self._kwargs)
 
     def _entered(self, call: Call, begun: Begun, result: Any) -> Any:
         self._call = call

@@ -67,7 +67,7 @@ def closing(original: Any) -> Callable[..., Any]:
     """The hook of a method that closes the object."""
     if is_coroutine_function(original):
 
-        async def aclose(self: Any, *args: Any, **kwargs: Any) -> Any:
+        async def aclose(self: Any, /, *args: Any, **kwargs: Any) -> Any:
             try:
                 return await original(self, *args, **kwargs)
             finally:
@@ -75,7 +75,7 @@ def closing(original: Any) -> Callable[..., Any]:
 
         return aclose
 
-    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def close(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(self, *args, **kwargs)
         finally:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, NamedTuple
+from weakref import ref
 
 from llm_otel.base import fork
 from llm_otel.clients.spec import ClientSpec
@@ -139,10 +140,19 @@ def caller(original: Any) -> Callable[..., Any]:
     if type(original) is FunctionType:
         return original
 
-    def call(client: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         return original.__get__(client, type(client))(*args, **kwargs)
 
     return call
+
+
+def weakly(value: Any) -> Callable[[], Any]:
+    """Gives a value as long as somebody else keeps it; for good where it can have no weak
+    references."""
+    try:
+        return ref(value)
+    except TypeError:
+        return lambda: value
 
 
 def accepts(function: Any, parameters: tuple[str, ...]) -> bool:

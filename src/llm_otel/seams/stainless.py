@@ -155,13 +155,13 @@ def _response_hook(original: Any) -> Callable[..., Any]:
     wrapped = caller(original)
     if inspect.iscoroutinefunction(original):
 
-        async def process_async(client: Any, *args: Any, **kwargs: Any) -> Any:
+        async def process_async(client: Any, /, *args: Any, **kwargs: Any) -> Any:
             _received(kwargs)
             return await wrapped(client, *args, **kwargs)
 
         return process_async
 
-    def process(client: Any, *args: Any, **kwargs: Any) -> Any:
+    def process(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         _received(kwargs)
         return wrapped(client, *args, **kwargs)
 

@@ -113,9 +113,9 @@ class Messages(Protocol):
 
     def complete(self, used: Usage, request: Request, answer: Answer, dialect: Dialect) -> None:  # noqa: ARG002
         """On Bedrock, where a model runs decides its price, and only the request names that."""
-        asked = self.model(request)
-        if asked is not None and _PROFILE.match(asked):
-            answer.price_model = asked
+        name = self.model(request)
+        if name is not None and _PROFILE.match(name):
+            answer.price_model = name
 
     def fold(self, endpoint: Endpoint, dialect: Dialect) -> Fold:
         """Typed events, from `message_start` to `message_stop`."""

@@ -62,13 +62,13 @@ def _function(original: Any, hook: str, way: Way) -> Callable[..., Any]:
     """A function that calls the hook, which is only imported where somebody connects."""
     wrapped = caller(original)
 
-    def function(owner: Any, *args: Any, **kwargs: Any) -> Any:
+    def function(owner: Any, /, *args: Any, **kwargs: Any) -> Any:
         from llm_otel.seams.websockets import hooks as websocket_hooks
 
         hooked = getattr(websocket_hooks, hook)
         return hooked(way, partial(wrapped, owner), owner, args, kwargs)
 
-    async def coroutine_function(owner: Any, *args: Any, **kwargs: Any) -> Any:
+    async def coroutine_function(owner: Any, /, *args: Any, **kwargs: Any) -> Any:
         from llm_otel.seams.websockets import hooks as websocket_hooks
 
         hooked = getattr(websocket_hooks, f"async_{hook}")

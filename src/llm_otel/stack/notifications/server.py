@@ -6,6 +6,7 @@ The documentation is at /docs/: alerts link to their runbooks there.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -17,6 +18,8 @@ from llm_otel.connections import Connection, ConnectionServer, bind
 from llm_otel.listening import host_name
 from llm_otel.stack.notifications import documentation, page
 from llm_otel.stack.notifications.messages import Inbox, Message, Refused
+
+_logger = logging.getLogger("llm_otel")
 
 LARGEST_BODY: Final = 1 << 20
 # Of a body that is refused, what is read all the same: a sender looks at the answer after it.
@@ -47,8 +50,10 @@ class Server(ConnectionServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of those who hang up; what is our mistake is told."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
+        else:
+            _logger.exception("The notifications page failed at a request")
 
 
 def serve(host: str, port: int, inbox: Inbox, names: frozenset[str] = frozenset()) -> None:
@@ -112,6 +117,7 @@ class _Handler(Connection):
             )
             return
         body = self.rfile.read(length)
+        self.request_is_whole()
         if path == "/heartbeat":
             self.server.inbox.beat(datetime.now(timezone.utc))
         else:

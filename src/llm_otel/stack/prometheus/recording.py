@@ -56,7 +56,6 @@ def hourly(metric: semconv.Metric, part: Part | None = None) -> str:
 HOURLY_COST: Final = hourly(semconv.COST)
 HOURLY_TOKENS: Final = hourly(semconv.TOKENS_CONSUMED)
 HOURLY_REQUESTS: Final = hourly(semconv.REQUEST_DURATION, COUNT)
-HOURLY_ERRORS: Final = hourly(semconv.ERRORS)
 HOURLY_SCORES: Final = hourly(semconv.EVALUATION_SCORE, COUNT)
 HOURLY_SCORE_SUM: Final = hourly(semconv.EVALUATION_SCORE, SUM)
 HOURLY_OUTCOMES: Final = hourly(semconv.OUTCOMES)
