@@ -119,10 +119,11 @@ def _begin(
     spec = funnel.spec
     server = active.servers.of(client, spec.provider, request.url, request.base_url)
     asking, unasked = None, False
-    if request.streaming and endpoint.protocol.asks_for_usage:
+    # Where nobody could hide what comes of it, it is no question.
+    if request.streaming and endpoint.protocol.asks_for_usage and funnel.ask is not None:
         asking = _asking(active, server, endpoint, request)
-        if asking is not None and not _may_ask(active, server, request, funnel):
-            asking, unasked = None, funnel.ask is not None
+        if asking is not None and not _may_ask(active, server, request):
+            asking, unasked = None, True
     call = Call(
         active,
         endpoint,
@@ -160,6 +161,6 @@ def _asking(
     return endpoint.protocol.asking(body, request.chunk)
 
 
-def _may_ask(active: Runtime, server: Server, request: Request, funnel: Funnel) -> bool:
+def _may_ask(active: Runtime, server: Server, request: Request) -> bool:
     wanted = active.settings.stream_usage == "always" or server.stream_usage == ON_REQUEST
-    return wanted and request.hides_events and funnel.ask is not None
+    return wanted and request.hides_events

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 Counts = dict[str, Any]
 _BESIDE = "+"
 # What a part can be added to.
-SUMS = frozenset({"input_tokens", "output_tokens"})
-_SUMS = frozenset(_BESIDE + name for name in SUMS)
+_SUMS = ("input_tokens", "output_tokens")
 
 # Fields of `Usage` that need no arithmetic.
 _PARTS = frozenset({
@@ -78,10 +77,9 @@ def of_counts(counts: Counts) -> Usage:
     result = Usage(of("input_tokens", 0), of("output_tokens", 0), audio_seconds=seconds)
     if not counts.keys() <= PLAIN:
         _fill_parts(result, counts)
-        for name in counts.keys() & _SUMS:
-            sum_name = name[len(_BESIDE) :]
-            whole = getattr(result, sum_name) + sum(counts[name].values())
-            setattr(result, sum_name, whole)
+        for name in _SUMS:
+            if parts := of(_BESIDE + name):
+                setattr(result, name, getattr(result, name) + sum(parts.values()))
         result.partial = "uncounted_tools" in counts
     if not (result.input_tokens or seconds):
         result.partial = True
