@@ -127,6 +127,7 @@ OUTCOME_VALUE: Final = "llm_otel.outcome.value_usd"
 # ---------------------------------------------------------------- values
 CHAT: Final = "chat"
 TEXT_COMPLETION: Final = "text_completion"
+GENERATE_CONTENT: Final = "generate_content"
 EMBEDDINGS: Final = "embeddings"
 RETRIEVAL: Final = "retrieval"
 FETCH_RESPONSE: Final = "fetch_response"

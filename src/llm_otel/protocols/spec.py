@@ -111,10 +111,12 @@ class Protocol:
         how_to_ask: What a program writes to ask.
         headers: Which response headers tell the request's id and what is left of the limits.
         attributes: Key of the request -> span attributes, and how to read them.
+        words_before_status: The provider's word for an error says more than the HTTP status.
     """
 
     asks_for_usage = False
     how_to_ask = ""
+    words_before_status = False
     headers = headers.COMMON
     attributes = requests.ATTRIBUTES
 

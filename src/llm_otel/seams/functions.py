@@ -14,8 +14,8 @@ from llm_otel.core import begin, byte_streams
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
 from llm_otel.protocols.spec import Request
-from llm_otel.seams import calls, imports, iterators, managers
-from llm_otel.seams.replacing import accepts, is_coroutine_function, replaced, stay_out
+from llm_otel.seams import bodies, calls, imports, iterators, managers
+from llm_otel.seams.replacing import accepts, caller, is_coroutine_function, replaced, stay_out
 
 
 # ------------------------------------------------------------------ installing
@@ -67,9 +67,34 @@ def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> 
     function = original
     for hook in hooks:
         funnel = Funnel(spec, name, partial(_request, hook))
-        function = _SHAPES[hook.shape].make(funnel, hook, function)
+        observed = _SHAPES[hook.shape].make(funnel, hook, function)
+        function = observed if hook.concerns is None else _choosing(hook, observed, function)
     made: Callable[..., Any] = function
     return made
+
+
+def _choosing(hook: Hook, observed: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    """Our function for the clients that a hook concerns, the SDK's own for all others."""
+    others = caller(original)
+
+    def concerned(client: Any) -> bool:
+        try:
+            return hook.concerns is not None and hook.concerns(client)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("begin", exc)
+            return False
+
+    if is_coroutine_function(original):
+
+        async def coroutine_function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return await (observed if concerned(client) else others)(client, *args, **kwargs)
+
+        return coroutine_function
+
+    def function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return (observed if concerned(client) else others)(client, *args, **kwargs)
+
+    return function
 
 
 def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -95,17 +120,32 @@ def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:  # noqa: 
     if hook.response is not None:
         _receive(hook, call, result)
     if call.streaming:
-        holder, name, stream = None, "", result
-        for name in hook.stream_at:
-            holder, stream = stream, _item(stream, name)
-        if iterators.is_stream(stream):
-            observed = iterators.observe(stream, call, hook.chunk)
-            if holder is None:
-                return observed
-            _put(holder, name, observed)
-            return result
-    call.returned(_node(hook, result))
+        for way in (hook.stream_at, (hook.body_key,)):
+            holder, name, stream = None, "", result
+            for name in filter(None, way):
+                holder, stream = stream, _item(stream, name)
+            if iterators.is_stream(stream):
+                observed = iterators.observe(stream, call, hook.chunk)
+                if holder is None:
+                    return observed
+                _put(holder, name, observed)
+                return result
+    body = _item(result, hook.body_key) if hook.body_key else None
+    if hasattr(body, "read"):
+        length = call.response.headers.get("content-length") if call.response is not None else None
+        bodies.tap(body, call, partial(_answer_of_body, hook, {**result}), _size(length))
+    else:
+        call.returned(_node(hook, result))
     return result
+
+
+def _size(length: object) -> int | None:
+    return int(length) if isinstance(length, str) and length.isdecimal() else None
+
+
+def _answer_of_body(hook: Hook, result: dict[str, Any], document: object) -> object:
+    """What the protocol reads, by the JSON of a body that the caller has read."""
+    return _node(hook, {**result, str(hook.body_key): document})
 
 
 def _item(holder: Any, name: str) -> Any:
