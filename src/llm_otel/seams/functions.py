@@ -133,7 +133,8 @@ def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:  # noqa: 
     body = _item(result, hook.body_key) if hook.body_key else None
     if hasattr(body, "read"):
         length = call.response.headers.get("content-length") if call.response is not None else None
-        bodies.tap(body, call, partial(_answer_of_body, hook, {**result}), _size(length))
+        rest = {**result, hook.body_key: None}  # or the body would be kept by itself
+        bodies.tap(body, call, partial(_answer_of_body, hook, rest), _size(length))
     else:
         call.returned(_node(hook, result))
     return result
@@ -143,7 +144,7 @@ def _size(length: object) -> int | None:
     return int(length) if isinstance(length, str) and length.isdecimal() else None
 
 
-def _answer_of_body(hook: Hook, result: dict[str, Any], document: object) -> object:
+def _answer_of_body(hook: Hook, result: dict[Any, Any], document: object) -> object:
     """What the protocol reads, by the JSON of a body that the caller has read."""
     return _node(hook, {**result, str(hook.body_key): document})
 
