@@ -28,6 +28,11 @@ class Usage:
         preview_searches: Part of `web_searches` made by OpenAI's older tool, `web_search_preview`,
             which costs more with models that do not reason.
         file_searches: Hosted searches of the provider's file store, billed each.
+        search_units: Queries of a rerank with a number of documents each, as Cohere bills them.
+        pages: Pages that were read as pictures (OCR).
+        annotated_pages: Part of `pages` that were also described in a structure of the caller's.
+        images: Images that were made, where those are billed instead of tokens.
+        image_pixels: Pixels of the images in the input, where those are billed beside tokens.
         extra: Usage that another model ran up inside this call (hosted image generation, SVG
             authoring), as pairs of model name (None: not told) and usage.
         unexplained_tokens: Tokens in the provider's total that are neither input nor output. Their
@@ -51,6 +56,16 @@ class Usage:
     web_searches: int = 0
     preview_searches: int = 0
     file_searches: int = 0
+    search_units: int = 0
+    pages: int = 0
+    annotated_pages: int = 0
+    images: int = 0
+    image_pixels: int = 0
     extra: tuple[tuple[str | None, Usage], ...] = ()
     unexplained_tokens: int = 0
     partial: bool = False
+
+    @property
+    def in_units(self) -> bool:
+        """Whether something else is billed in place of tokens, which nobody counts then."""
+        return bool(self.search_units or self.pages or self.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -31,6 +32,36 @@ def test_options_reach_the_price() -> None:
     assert flex.total < standard.total
 
 
+def test_pages_cost_by_the_thousand() -> None:
+    """Mistral's OCR of June 2025: 1 USD for 1,000 pages, 3 for those that are annotated."""
+    when = datetime(2025, 6, 1, tzinfo=timezone.utc)
+    ocr: dict[str, Any] = {"provider": "mistral_ai", "model": "mistral-ocr-2505", "when": when}
+    assert cost(pages=1000, **ocr).total == pytest.approx(1.0)
+    assert cost(pages=29, annotated_pages=9, **ocr).total == pytest.approx(0.020 + 9 * 0.003)
+    assert cost(pages=29, **ocr).incomplete is False
+    assert cost(pages=29, input_tokens=10, **ocr).incomplete
+
+
+def test_a_unit_without_a_price_is_no_free_unit() -> None:
+    """A chat model has no price for pages, search units, images or pixels."""
+    for unit in ("pages", "search_units", "images", "image_pixels"):
+        assert cost({unit: 3}, model="gpt-4o") is None, unit
+        beside = cost({unit: 3, "input_tokens": 1000}, model="gpt-4o")
+        assert (beside.total, beside.incomplete) == (pytest.approx(0.0025), True), unit
+
+
+def test_a_unit_can_have_a_price_of_ones_own() -> None:
+    """By the thousand, but images by one, and pixels by the thousand million."""
+    rates = {"search_unit": 2, "page": 4, "annotated_page": 5, "image": 0.5, "image_pixel": 6}
+    pricing = Pricing(parse_overrides([{"model": "m", **rates}], "x"))
+    assert cost_by_hand(pricing, model="m", search_units=3).total == pytest.approx(0.006)
+    assert cost_by_hand(pricing, model="m", pages=3, annotated_pages=1).total == pytest.approx(
+        0.013
+    )
+    assert cost_by_hand(pricing, model="m", images=3).total == pytest.approx(1.5)
+    assert cost_by_hand(pricing, model="m", image_pixels=10**9).total == pytest.approx(6.0)
+
+
 def test_own_prices_count() -> None:
     """With a `Pricing` given, its overrides count."""
     pricing = Pricing(parse_overrides([{"per_hour": 3600}], "x"))
@@ -47,6 +78,10 @@ def test_own_prices_count() -> None:
         ({"input_tokens": True}, "usage field 'input_tokens' must be a number"),
         ({"input_tokens": 1.5}, "usage field 'input_tokens' must be a number"),
         ({"audio_seconds": float("nan")}, "usage field 'audio_seconds' must be a number"),
+        (
+            {"pages": 1, "annotated_pages": 2},
+            "usage field 'annotated_pages' is a part of 'pages' and cannot exceed it",
+        ),
         ({"extra": ()}, "usage has no field 'extra'"),
         (
             {"input_tokens": 1, "cache_read_tokens": 2},

@@ -117,6 +117,11 @@ _PARTS = {
     "audio_output_tokens": semconv.USAGE_AUDIO_OUTPUT,
     "image_input_tokens": semconv.USAGE_IMAGE_INPUT,
     "image_output_tokens": semconv.USAGE_IMAGE_OUTPUT,
+    "search_units": semconv.USAGE_SEARCH_UNITS,
+    "pages": semconv.USAGE_PAGES,
+    "annotated_pages": semconv.USAGE_ANNOTATED_PAGES,
+    "images": semconv.USAGE_IMAGES,
+    "image_pixels": semconv.USAGE_IMAGE_PIXELS,
 }
 _parts = attrgetter(*_PARTS)
 _PART_ATTRIBUTES = tuple(_PARTS.values())
@@ -133,9 +138,10 @@ def _usage_attributes(
         cache_write: Name or names of the cache-write attribute, which the conventions renamed.
     """
     # A count of 0 in a usage that is known to be partial is one that was not reported.
-    if used.input_tokens or not used.partial:
+    whole = not (used.partial or used.in_units)
+    if used.input_tokens or whole:
         attributes[semconv.USAGE_INPUT_TOKENS] = used.input_tokens
-    if used.output_tokens or not used.partial:
+    if used.output_tokens or whole:
         attributes[semconv.USAGE_OUTPUT_TOKENS] = used.output_tokens
     for name, value in zip(_PART_ATTRIBUTES, _parts(used)):
         if value:

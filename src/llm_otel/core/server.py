@@ -61,9 +61,9 @@ class Servers:
         Raises:
             AttributeError: The URL is relative and nobody tells to what.
         """
+        base = client._base_url if base_url is None and "://" not in url else base_url
         if "://" in url:
-            return self._resolve(client, default, url)
-        base = client._base_url if base_url is None else base_url
+            base = base_url = url.partition("?")[0]
         # A text may be made anew for each request; another object must be the very same.
         key = id(base) if base_url is None or type(base) is not str else base
         known = self._known.get(key)

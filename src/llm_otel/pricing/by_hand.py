@@ -26,6 +26,7 @@ _PARTS: Final = (
     ("audio_input_tokens", "input_tokens"),
     ("image_input_tokens", "input_tokens"),
     ("preview_searches", "web_searches"),
+    ("annotated_pages", "pages"),
     ("audio_cache_read_tokens", "cache_read_tokens"),
     ("image_cache_read_tokens", "cache_read_tokens"),
     ("reasoning_tokens", "output_tokens"),

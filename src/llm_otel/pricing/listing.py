@@ -29,14 +29,15 @@ _RATES: Final = {
     "input_audio_hours": "audio_second",
     "web_searches_kcount": "web_search",
     "requests_kcount": "request",
+    "rerank_searches_kcount": "search_unit",
+    "input_document_kpages": "page",
+    "input_annotated_document_kpages": "annotated_page",
+    "input_gpixels": "image_pixel",
 }
 # Billed on every call of a model that has one of these, and not part of `Usage`.
 _UNSEEN: Final = frozenset(
     {
         "input_mchars",
-        "input_gpixels",
-        "input_document_kpages",
-        "input_annotated_document_kpages",
         "input_text_messages_kcount",
         "output_citation_mtok",
     }

@@ -23,6 +23,11 @@ _UNIT_TEXT: Final = {
     "audio_second": "second of audio",
     "web_search": "thousand searches",
     "file_search": "thousand searches",
+    "search_unit": "thousand search units",
+    "page": "thousand pages",
+    "annotated_page": "thousand pages",
+    "image": "image",
+    "image_pixel": "thousand million pixels",
     "request": "request",
 }
 _KEYS: Final = (*_MATCH, *UNITS, "tiers", "above", *_LISTED, *_HOURLY)

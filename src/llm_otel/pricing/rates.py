@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter, mul
 from typing import Final
 
 from llm_otel.usage import Usage
@@ -27,6 +28,11 @@ UNITS: Final = {
     "web_search": 1e3,
     "web_search_preview": 1e3,
     "file_search": 1e3,
+    "search_unit": 1e3,
+    "page": 1e3,
+    "annotated_page": 1e3,
+    "image": 1.0,
+    "image_pixel": 1e9,
     "request": 1.0,
 }
 
@@ -41,7 +47,8 @@ class Cost:
     Attributes:
         input: Input tokens, cached ones included, and seconds of audio.
         output: Output tokens, reasoning included.
-        other: Hosted searches, fees per request, machine time, usage of other models.
+        other: Hosted searches, units other than tokens, fees per request, machine time, usage of
+            other models.
         source: "genai-prices", or "override" where the settings' `prices:` had a say.
         incomplete: A part of the usage has no price, or the usage contradicts itself: the true
             cost is not known, the amounts are what is known of it.
@@ -61,6 +68,17 @@ class Cost:
 
 _SEARCHES: Final = frozenset({"web_search", "web_search_preview"})
 
+# Quantities that are billed each, and their rates.
+_EACH: Final = {
+    "search_units": "search_unit",
+    "pages": "page",
+    "images": "image",
+    "image_pixels": "image_pixel",
+}
+_quantities: Final = attrgetter(*_EACH)
+_RATES_OF_EACH: Final = tuple(_EACH.values())
+_PAGE: Final = _RATES_OF_EACH.index("page")
+
 
 class Meter:
     """The rates of one model for one service tier and context length, made ready to multiply.
@@ -70,11 +88,11 @@ class Meter:
     """
 
     __slots__ = (
-        "audio_second", "by_input_modality", "by_output_kind", "cache_read", "cache_read_audio",
-        "cache_read_image", "cache_write", "cache_write_long", "file_search", "input",
-        "input_audio", "input_image", "long_write_known", "min_audio_seconds", "output",
-        "output_audio", "output_image", "prices", "reasoning", "request", "web_search",
-        "web_search_preview", "whole",
+        "annotated_page", "audio_second", "by_input_modality", "by_output_kind", "cache_read",
+        "cache_read_audio", "cache_read_image", "cache_write", "cache_write_long", "each",
+        "file_search", "input", "input_audio", "input_image", "long_write_known",
+        "min_audio_seconds", "output", "output_audio", "output_image", "prices", "reasoning",
+        "request", "web_search", "web_search_preview", "whole",
     )  # fmt: skip
 
     def __init__(self, rates: Rates, min_audio_seconds: float = 0.0) -> None:
@@ -111,6 +129,8 @@ class Meter:
         self.web_search_preview = rate("web_search_preview", self.web_search)
         self.file_search = rate("file_search", 0.0)
         self.request = rate("request", 0.0)
+        self.each = tuple([rate(name, 0.0) for name in _RATES_OF_EACH])
+        self.annotated_page = rate("annotated_page", 0.0)
 
     def read(self, usage: Usage, requests: int) -> tuple[float, float, float, bool]:
         """USD for input, output and other, and whether a part is missing or contradictory."""
@@ -140,10 +160,14 @@ class Meter:
             preview = usage.preview_searches
             other += (usage.web_searches - preview) * self.web_search
             other += preview * self.web_search_preview + usage.file_searches * self.file_search
+        units = usage.search_units or usage.pages or usage.images or usage.image_pixels
+        if units:
+            other += sum(map(mul, _quantities(usage), self.each))
+            other += usage.annotated_pages * (self.annotated_page - self.each[_PAGE])
         if usage.audio_seconds:
             shortest = self.min_audio_seconds * requests
             spent_in += max(usage.audio_seconds, shortest) * self.audio_second
-        if not self.whole or usage.audio_seconds or searched:
+        if not self.whole or usage.audio_seconds or searched or units:
             flawed = flawed or self._unpriced(usage)
         if usage.partial or usage.unexplained_tokens:
             flawed = flawed or usage.partial or not self._explained(usage)
@@ -195,6 +219,8 @@ class Meter:
             or (usage.web_searches > usage.preview_searches and "web_search" not in prices)
             or (usage.preview_searches > 0 and prices.isdisjoint(_SEARCHES))
             or (usage.file_searches > 0 and "file_search" not in prices)
+            or any(n and rate not in prices for n, rate in zip(_quantities(usage), _RATES_OF_EACH))
+            or (usage.annotated_pages > 0 and "annotated_page" not in prices)
         )
 
 

@@ -1,4 +1,4 @@
-"""Fees and surcharges of providers that genai-prices does not carry."""
+"""Prices, fees and surcharges of providers that genai-prices does not carry."""
 
 from __future__ import annotations
 
@@ -69,6 +69,22 @@ _FEES: Final = (
     _Fees("openai", re.compile(""), {"file_search": 2.50 / 1e3}),
     _Fees("moonshotai", re.compile(""), {"web_search": 5 / 1e3}),
 )
+
+
+# USD for one, of models that the list does not know; the first entry counts.
+_PRICES: Final[tuple[_Fees, ...]] = ()
+
+
+def unlisted(provider: str, model: str) -> Price | None:
+    """The price of a model that genai-prices does not know; None where we do not either.
+
+    Args:
+        provider, model: As genai-prices names the provider, and as the provider names the model.
+    """
+    for entry in _PRICES:
+        if entry.provider == provider and entry.model.fullmatch(model):
+            return Price(entry.rates)
+    return None
 
 
 def with_fees(price: Price, provider: str, model: str) -> Price:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from llm_otel.pricing import listing
 from llm_otel.pricing.rates import Price
-from llm_otel.pricing.surcharges import surcharge, with_fees
+from llm_otel.pricing.surcharges import surcharge, unlisted, with_fees
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -196,7 +196,7 @@ class Table:
             return None
         entry, name = self._model(biller, model)
         if not entry:
-            return None
+            return unlisted(biller.id, name) if tier is None else None
         moment = datetime.fromtimestamp(at, timezone.utc)
         prices = self._prices(biller, entry, tier, moment)
         if prices is None:

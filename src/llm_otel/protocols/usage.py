@@ -23,6 +23,7 @@ _SUMS = ("input_tokens", "output_tokens")
 _PARTS = frozenset({
     "audio_input_tokens", "image_input_tokens", "audio_output_tokens", "image_output_tokens",
     "audio_cache_read_tokens", "image_cache_read_tokens", "reasoning_tokens", "web_searches",
+    "search_units", "pages", "annotated_pages", "images", "image_pixels",
 })  # fmt: skip
 
 # The counts that most usages hold, and no others.
@@ -44,7 +45,8 @@ def usage(node: object, endpoint: Endpoint, reported: object = None) -> Usage | 
     if not counts:
         return None
     result = of_counts(counts)
-    return result if result.input_tokens or result.output_tokens or result.audio_seconds else None
+    holds = result.input_tokens or result.output_tokens or result.audio_seconds
+    return result if holds or result.in_units else None
 
 
 def counted(
@@ -81,7 +83,7 @@ def of_counts(counts: Counts) -> Usage:
             if parts := of(_BESIDE + name):
                 setattr(result, name, getattr(result, name) + sum(parts.values()))
         result.partial = "uncounted_tools" in counts
-    if not (result.input_tokens or seconds):
+    if not (result.input_tokens or seconds or result.in_units):
         result.partial = True
     return result
 
