@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
@@ -11,6 +10,7 @@ from llm_otel.protocols import usage
 from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.bedrock import models
 from llm_otel.protocols.bedrock.common import Bedrock, tier
+from llm_otel.protocols.bedrock.stop_reasons import finish_reason
 from llm_otel.protocols.requests import Attributes, Reader, inner, strings
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, UsageMap
 from llm_otel.usage import Usage
@@ -37,25 +37,6 @@ USAGE: UsageMap = {
     ),
     "cacheDetails": {"5m": "cache_write_short_tokens", "1h": "cache_write_long_tokens"},
 }
-
-# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
-_FINISH_REASONS: Mapping[str, str] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_call",
-    "guardrail_intervened": "content_filter",
-    "content_filtered": "content_filter",
-    "malformed_model_output": "error",
-    "malformed_tool_use": "error",
-}
-
-
-def finish_reason(value: object) -> str:
-    """The conventions' word for a stop reason: `error` for a missing one."""
-    reason = read.string(value) or "error"
-    return _FINISH_REASONS.get(reason, reason)
 
 
 def _json(form: object) -> str | None:

@@ -21,7 +21,7 @@ from llm_otel.content.model import (
     tool_response_part,
 )
 from llm_otel.content.plain import fields_of, generic_part
-from llm_otel.protocols.bedrock.converse import finish_reason
+from llm_otel.protocols.bedrock.stop_reasons import finish_reason
 
 # A mark between blocks, which says nothing.
 _MARK = "cachePoint"

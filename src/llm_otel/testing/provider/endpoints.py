@@ -9,6 +9,7 @@ from . import (
     anthropic_batches,
     anthropic_messages,
     batches,
+    bedrock,
     catalog,
     chat,
     media,
@@ -69,6 +70,10 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1/messages/batches", anthropic_batches.list_batches),
     ("GET", "/v1/messages/batches/*/results", anthropic_batches.results),
     ("POST", "/v1/messages/batches/*/cancel", anthropic_batches.cancel_batch),
+    ("POST", "/v1/model/*/converse", bedrock.converse),
+    ("POST", "/v1/model/*/converse-stream", bedrock.converse_stream),
+    ("POST", "/v1/model/*/invoke", bedrock.invoke),
+    ("POST", "/v1/model/*/invoke-with-response-stream", bedrock.invoke),
     ("DELETE", "/v1/messages/batches/*", anthropic_batches.delete_batch),
     ("GET", "/v1/messages/batches/*", anthropic_batches.retrieve_batch),
 )

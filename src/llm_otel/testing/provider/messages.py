@@ -109,7 +109,8 @@ class ScriptError(Exception):
 
 # Where a path names the model: Azure's deployments, Vertex AI's publishers, Bedrock's models.
 _MODEL = re.compile(
-    r"/openai/deployments/([^/]+)|.*/publishers/[^/]+/models/([^/:]+):|/model/([^/]+)/invoke"
+    r"/openai/deployments/([^/]+)|.*/publishers/[^/]+/models/([^/:]+):"
+    r"|/model/([^/]+)/(?:invoke|converse)"
 )
 _PREFIXES = re.compile(r"(/openai/deployments/[^/]+|/openai|/v1)*(?=/|$)")
 
@@ -118,7 +119,7 @@ _PREFIXES = re.compile(r"(/openai/deployments/[^/]+|/openai|/v1)*(?=/|$)")
 _ROUTES = (
     (re.compile(r".*/models/count-tokens:rawPredict$"), "/v1/messages/count_tokens"),
     (re.compile(r".*/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"), "/v1/messages"),
-    (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "/v1/messages"),
+    (re.compile(r"/model/[^/]*anthropic[^/]*/invoke(-with-response-stream)?$"), "/v1/messages"),
 )
 
 
