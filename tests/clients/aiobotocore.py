@@ -29,6 +29,9 @@ async def _read(client: Any, model: str, body: dict[str, Any]) -> Any:
     return json.loads(await answer["body"].read())
 
 
+# aiohttp's reader of a response without a body gives empty chunks for ever.
+_ENDLESS = frozenset({"no content"})
+
 CLIENT = Client(
     provider="aws.bedrock",
     make=_make,
@@ -47,6 +50,7 @@ CLIENT = Client(
             model=NOVA,
             kinds=(ASYNC,),
             stream=lambda answer: answer["stream"],
+            endless=_ENDLESS,
         ),
         Way(
             "invoke",
@@ -62,6 +66,7 @@ CLIENT = Client(
             model=MODEL,
             kinds=(ASYNC,),
             stream=lambda answer: answer["body"],
+            endless=_ENDLESS,
         ),
         Way(
             "embeddings",
@@ -71,5 +76,4 @@ CLIENT = Client(
             kinds=(ASYNC,),
         ),
     ),
-    volatile=botocore.CLIENT.volatile,
 )

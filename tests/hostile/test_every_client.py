@@ -150,6 +150,8 @@ def test_broken_answers(
     server: Provider, client: Client, way: Way, asynchronous: bool, body: str
 ) -> None:
     """Whatever comes back, the program sees what it would have seen, and each call ends once."""
+    if body in way.endless:
+        pytest.skip("the library itself never stops to read this")
     program = Program(partial(tried, way), replies=[BROKEN[body]] * way.requests)
     unharmed({body: program}, server, place(client, asynchronous), *MODES)
 

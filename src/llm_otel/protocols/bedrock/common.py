@@ -65,6 +65,7 @@ _KINDS: Mapping[str, str] = {
         ("responsestreamingerror", "incompletereaderror", "checksummismatch", "invalidheadersmeta"),
         semconv.CONNECTION,
     ),
+    **dict.fromkeys(("readtimeouterror", "connecttimeouterror"), semconv.TIMEOUT),
     "httpclienterror": semconv.CONNECTION,
 }  # fmt: skip
 
