@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -40,7 +42,7 @@ class Case(NamedTuple):
     chunks: tuple[dict[str, Any], ...] = ()
     operation: str = "text_completion"
     reason: tuple[str, ...] = ("stop",)
-    facts: dict[str, Any] = {}
+    facts: Mapping[str, Any] = MappingProxyType({})
     tokens: tuple[int, int] = (10, 20)
     cost: float | None = None
 
@@ -232,6 +234,7 @@ CASES: dict[str, Case] = {
          _choice(delta={}, finish_reason="stop")),
         "chat",
         facts={**SAMPLING, "gen_ai.response.id": "c1", "gen_ai.response.model": "m"},
+        cost=10 * 0.15 + 20 * 0.6,
     ),
     "qwen": Case(
         "qwen.qwen3-32b-v1:0", OPENAI,
@@ -240,6 +243,7 @@ CASES: dict[str, Case] = {
         operation="chat",
         reason=("length",),
         facts=SAMPLING,
+        cost=10 * 0.15 + 20 * 0.6,
     ),
     "writer": Case(
         "us.writer.palmyra-x4-v1:0", OPENAI,
@@ -375,7 +379,7 @@ IMAGES = {
                   {"seeds": [7], "finish_reasons": [None], "images": ["AAAA"]}, 1),
     "sdxl": ("stability.stable-diffusion-xl-v1",
              {"text_prompts": [{"text": "A cat"}], "seed": 7},
-             {"result": "success", "artifacts": [{"base64": "AAAA", "finishReason": "SUCCESS"}]}, 1),
+             {"artifacts": [{"base64": "AAAA", "finishReason": "SUCCESS"}]}, 1),
 }  # fmt: skip
 
 
