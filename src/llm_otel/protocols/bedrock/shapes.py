@@ -57,7 +57,9 @@ class Shape:
     def as_answer(self, body: Body) -> Body:
         """A whole answer, or a chunk, in OpenAI's words."""
         known = read.items(body, self.choices)
-        entries = known or ([body] if read.path(body, self.text) is not None else [])
+        ways = (self.text, self.reason)
+        is_choice = any(read.path(body, way) is not None for way in ways)
+        entries = known or ([body] if is_choice else [])
         reported = {name: body[key] for key, name in self.usage.items() if body.get(key)}
         if self.tokens and known:
             reported["completion_tokens"] = sum(
