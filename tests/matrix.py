@@ -32,6 +32,15 @@ CALLS = (
     "tests/conformance/test_message_batches.py",
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+BEDROCK_BODIES = (
+    "tests/conformance/test_bedrock_invoke.py",
+    "tests/conformance/test_bedrock_async.py",
+)
+BEDROCK = (
+    *BEDROCK_BODIES,
+    "tests/conformance/test_bedrock.py",
+    "tests/conformance/test_bedrock_content.py",
+)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -53,9 +62,30 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (*CALLS, *SDK),
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
+    # The service's own model in an old botocore lacks what the other tests of it ask for.
+    "botocore-oldest": (
+        (
+            "boto3==1.34.116",
+            "botocore==1.34.116",
+            "aiobotocore==2.13.1",
+            "openai",
+            "httpx",
+        ),
+        BEDROCK_BODIES,
+    ),
+    # It cannot be installed beside the newest of the others.
+    "aioboto3": (("aioboto3", "boto3", "openai", "httpx"), BEDROCK),
     "newest": (
-        ("openai[realtime]", "anthropic[bedrock,vertex]", "groq", "together", "httpx"),
-        (*CALLS, *SDK, *ANTHROPIC, "tests/conformance/test_websockets.py"),
+        (
+            "openai[realtime]",
+            "anthropic[bedrock,vertex]",
+            "groq",
+            "together",
+            "httpx",
+            "boto3",
+            "aiobotocore",
+        ),
+        (*CALLS, *SDK, *ANTHROPIC, *BEDROCK, "tests/conformance/test_websockets.py"),
     ),
 }
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.response import StreamingBody
 from clients import botocore as table
 
 from llm_otel.testing import Reply
@@ -454,6 +455,8 @@ READS = {
 @pytest.mark.parametrize("name", READS)
 def test_ways_to_read_a_body(told, client, p, name, framing):
     """Whichever way it is read, the call ends once and tells what the body told."""
+    if name == "readinto" and not hasattr(StreamingBody, "readinto"):
+        pytest.skip("this botocore has no such method")
     case = CASES["llama"]
     data = json.dumps(case.answer).encode()
     headers = {**aws.HEADERS, "content-type": "application/json"}

@@ -8,7 +8,7 @@ from llm_otel.protocols.bedrock import BEDROCK
 
 CLIENT = ClientSpec(
     package="aiobotocore",
-    supported=">=2.13,<4",
+    supported=">=2.13.1,<4",
     provider="aws.bedrock",
     endpoints=BEDROCK,
     hooks=(hook("AioBaseClient._make_api_call", "async"),),
