@@ -127,11 +127,14 @@ class Bedrock(Protocol):
 def tier(node: object) -> str | None:
     """What a request, an answer or the last event of a stream says that it is billed at; a latency
     that was optimised has a price as a tier has."""
-    configured = read.get(node, "performanceConfig")
-    latency = read.get(configured, "latency") or read.get(node, "performanceConfigLatency")
-    if latency == "optimized":
-        return "latency-optimized"
-    named = read.get(node, "serviceTier")
+    fields = read.fields(node)
+    for key in ("performanceConfig", "performanceConfigLatency"):
+        latency = fields.get(key)
+        if latency is not None and "optimized" in (latency, read.get(latency, "latency")):
+            return "latency-optimized"
+    named = fields.get("serviceTier")
+    if named is None:
+        return None
     return read.string(named) or read.string(read.get(named, "type"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
@@ -11,7 +12,7 @@ from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.bedrock import models
 from llm_otel.protocols.bedrock.common import Bedrock, tier
 from llm_otel.protocols.bedrock.stop_reasons import finish_reason
-from llm_otel.protocols.requests import Attributes, Reader, inner, strings
+from llm_otel.protocols.requests import Attributes, inner, read_attributes, strings
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, UsageMap
 from llm_otel.usage import Usage
 
@@ -44,33 +45,28 @@ def _json(form: object) -> str | None:
 
 
 # What says how to sample, by Converse's names and Nova's.
-_SAMPLING: tuple[tuple[str, Reader], ...] = (
-    (semconv.REQUEST_TEMPERATURE, inner("temperature", read.number)),
-    (semconv.REQUEST_TOP_P, inner("topP", read.number)),
-    (semconv.REQUEST_TOP_P, inner("top_p", read.number)),
-    (semconv.REQUEST_TOP_K, inner("topK", read.integer)),
-    (semconv.REQUEST_TOP_K, inner("top_k", read.integer)),
-    (semconv.REQUEST_MAX_TOKENS, inner("maxTokens", read.integer)),
-    (semconv.REQUEST_MAX_TOKENS, inner("max_new_tokens", read.integer)),
-    (semconv.REQUEST_STOP_SEQUENCES, inner("stopSequences", strings)),
-    (semconv.REQUEST_SEED, inner("seed", read.integer)),
-    (semconv.REQUEST_REASONING_LEVEL, inner("reasoning_effort", read.string)),
-)
-_EFFORT = inner("effort", read.string)
-ATTRIBUTES: Attributes = {
-    "inferenceConfig": _SAMPLING,
-    "additionalModelRequestFields": (
-        *_SAMPLING,
-        *((name, inner("inferenceConfig", reader)) for name, reader in _SAMPLING),
-        (semconv.REQUEST_REASONING_LEVEL, inner("output_config", _EFFORT)),
-        (
-            semconv.REQUEST_REASONING_LEVEL,
-            inner("reasoningConfig", inner("maxReasoningEffort", read.string)),
-        ),
+_SAMPLING: Attributes = {
+    "temperature": ((semconv.REQUEST_TEMPERATURE, read.number),),
+    "topP": ((semconv.REQUEST_TOP_P, read.number),),
+    "top_p": ((semconv.REQUEST_TOP_P, read.number),),
+    "topK": ((semconv.REQUEST_TOP_K, read.integer),),
+    "top_k": ((semconv.REQUEST_TOP_K, read.integer),),
+    "maxTokens": ((semconv.REQUEST_MAX_TOKENS, read.integer),),
+    "max_new_tokens": ((semconv.REQUEST_MAX_TOKENS, read.integer),),
+    "stopSequences": ((semconv.REQUEST_STOP_SEQUENCES, strings),),
+    "seed": ((semconv.REQUEST_SEED, read.integer),),
+    "reasoning_effort": ((semconv.REQUEST_REASONING_LEVEL, read.string),),
+    "output_config": ((semconv.REQUEST_REASONING_LEVEL, inner("effort", read.string)),),
+    "reasoningConfig": (
+        (semconv.REQUEST_REASONING_LEVEL, inner("maxReasoningEffort", read.string)),
     ),
+}
+# The objects of a request that hold these, and of Nova's that hold one such object more.
+_CONFIGS = ("inferenceConfig", "additionalModelRequestFields")
+ATTRIBUTES: Attributes = {
     "outputConfig": (
         (semconv.OUTPUT_TYPE, inner("textFormat", _json)),
-        (semconv.REQUEST_REASONING_LEVEL, _EFFORT),
+        (semconv.REQUEST_REASONING_LEVEL, inner("effort", read.string)),
     ),
 }
 
@@ -79,6 +75,18 @@ class Converse(Bedrock):
     """A message and why it stopped; in a stream, events."""
 
     attributes = ATTRIBUTES
+
+    def request_attributes(self, body: Mapping[str, object]) -> dict[str, Any]:
+        """See `Protocol`."""
+        result = read_attributes(body, ATTRIBUTES)
+        for key in _CONFIGS:
+            config = body.get(key)
+            if config is not None:
+                fields = read.fields(config)
+                result.update(read_attributes(fields, _SAMPLING))
+                if (nested := fields.get(_CONFIGS[0])) is not None:
+                    result.update(read_attributes(read.fields(nested), _SAMPLING))
+        return result
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:  # noqa: ARG002
         """Everything that a whole answer tells."""
