@@ -119,7 +119,10 @@ _PREFIXES = re.compile(r"(/openai/deployments/[^/]+|/openai|/v1)*(?=/|$)")
 _ROUTES = (
     (re.compile(r".*/models/count-tokens:rawPredict$"), "/v1/messages/count_tokens"),
     (re.compile(r".*/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"), "/v1/messages"),
-    (re.compile(r"/model/[^/]*anthropic[^/]*/invoke(-with-response-stream)?$"), "/v1/messages"),
+    (
+        re.compile(r"/model/[^/]*(?:anthropic|claude)[^/]*/invoke(-with-response-stream)?$"),
+        "/v1/messages",
+    ),
 )
 
 
