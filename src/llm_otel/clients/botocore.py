@@ -21,8 +21,8 @@ def _concerns(client: Any) -> bool:
 
 
 def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
-    given = named(_PARAMETERS, args, kwargs)
-    operation, parameters = given["operation_name"], given["api_params"]
+    arguments = named(_PARAMETERS, args, kwargs)
+    operation, parameters = arguments["operation_name"], arguments["api_params"]
     url = path(operation, parameters) if type(parameters) is dict else None
     if url is None:
         return None
@@ -30,9 +30,9 @@ def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Requ
     return Request("post", url, parameters, streaming=streaming, base_url=client.meta.endpoint_url)
 
 
-def _response(given: Any) -> Response | None:
+def _response(source: Any) -> Response | None:
     """What a result or an exception tells of the response."""
-    whole = read.get(given, "response") if isinstance(given, BaseException) else given
+    whole = read.get(source, "response") if isinstance(source, BaseException) else source
     metadata = read.get(whole, "ResponseMetadata")
     if not isinstance(metadata, Mapping):
         return None

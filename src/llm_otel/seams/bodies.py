@@ -76,9 +76,9 @@ class _Body:
 
     def end(self) -> None:
         """End the call."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            endings.end("body read", self._call, self._returned, kept)
+        pieces, self._kept = self._kept, None
+        if pieces is not None:
+            endings.end("body read", self._call, self._returned, pieces)
 
     def failed(self, exc: BaseException) -> None:
         """Reading it failed."""
@@ -90,22 +90,22 @@ class _Body:
         """The body was closed or dropped. The provider has made the whole answer all the same."""
         if self.inside:  # it closes itself, before it raises or gives the last bytes
             return
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            when(lambda at: endings.end("body left", self._call, self._returned, kept, at=at))
+        pieces, self._kept = self._kept, None
+        if pieces is not None:
+            when(lambda at: endings.end("body left", self._call, self._returned, pieces, at=at))
 
-    def _returned(self, kept: list[bytes]) -> None:
-        self._call.returned(self._answer(read.json_of(b"".join(kept))))
-
-
-Taken = Callable[[Any, tuple[Any, ...], dict[str, Any]], "tuple[object, bool]"]
+    def _returned(self, pieces: list[bytes]) -> None:
+        self._call.returned(self._answer(read.json_of(b"".join(pieces))))
 
 
-def _reading(taken: Taken) -> Callable[[Any], Callable[..., Any]]:
+BytesOf = Callable[[Any, tuple[Any, ...], dict[str, Any]], "tuple[object, bool]"]
+
+
+def _reading(bytes_of: BytesOf) -> Callable[[Any], Callable[..., Any]]:
     """The hook of a method that reads.
 
     Args:
-        taken: Gives the bytes that were read, and whether there are no more, by what the method
+        bytes_of: Gives the bytes that were read, and whether there are no more, by what the method
             gave and its arguments.
     """
 
@@ -124,7 +124,7 @@ def _reading(taken: Taken) -> Callable[[Any], Callable[..., Any]]:
                     raise
                 finally:
                     body.inside = False
-                _take(body, taken, result, args, kwargs)
+                _take(body, bytes_of, result, args, kwargs)
                 return result
 
             return aread
@@ -141,7 +141,7 @@ def _reading(taken: Taken) -> Callable[[Any], Callable[..., Any]]:
                 raise
             finally:
                 body.inside = False
-            _take(body, taken, result, args, kwargs)
+            _take(body, bytes_of, result, args, kwargs)
             return result
 
         return read_
@@ -155,9 +155,9 @@ def _outermost(target: Any) -> _Body | None:
     return None if body is None or body.inside else body
 
 
-def _take(body: _Body, taken: Taken, result: Any, args: Any, kwargs: Any) -> None:
+def _take(body: _Body, bytes_of: BytesOf, result: Any, args: Any, kwargs: Any) -> None:
     try:
-        body.take(*taken(result, args, kwargs))
+        body.take(*bytes_of(result, args, kwargs))
     except Exception as exc:  # noqa: BLE001
         guard.handle("read body", exc)
 
@@ -209,26 +209,26 @@ def _entered(original: Any) -> Callable[..., Any]:
     if is_coroutine_function(original):
 
         async def aenter(self: Any) -> Any:
-            given = await original(self)
-            _tap_below(self, given)
-            return given
+            inner = await original(self)
+            _tap_below(self, inner)
+            return inner
 
         return aenter
 
     def enter(self: Any) -> Any:
-        given = original(self)
-        _tap_below(self, given)
-        return given
+        inner = original(self)
+        _tap_below(self, inner)
+        return inner
 
     return enter
 
 
-def _tap_below(target: Any, given: Any) -> None:
+def _tap_below(target: Any, inner: Any) -> None:
     body = objects.state_of(target)
-    if body is None or given is target:
+    if body is None or inner is target:
         return
     try:
-        objects.put(given, _BELOW, body)
+        objects.put(inner, _BELOW, body)
     except TypeError:  # a class of Python's own
         pass
     except Exception as exc:  # noqa: BLE001

@@ -184,10 +184,10 @@ def _put(holder: Any, name: str, value: Any) -> None:
         setattr(holder, name, value)
 
 
-def _receive(hook: Hook, call: Call, given: Any) -> None:
+def _receive(hook: Hook, call: Call, source: Any) -> None:
     """Keep what is known of the HTTP response."""
     try:
-        response = hook.response(given) if hook.response is not None else None
+        response = hook.response(source) if hook.response is not None else None
     except Exception as exc:  # noqa: BLE001 - the call goes on all the same
         guard.handle("received", exc)
         return

@@ -82,11 +82,11 @@ class Bedrock(Protocol):
 
     def model(self, request: Request) -> str | None:
         """The `modelId`, which is in the path of the request over HTTP."""
-        known = read.string(request.body.get("modelId"))
-        if known is not None:
-            return known
-        _, found, rest = request.url.partition("/model/")
-        return read.string(unquote(rest.partition("/")[0])) if found else None
+        model_id = read.string(request.body.get("modelId"))
+        if model_id is not None:
+            return model_id
+        _, separator, rest = request.url.partition("/model/")
+        return read.string(unquote(rest.partition("/")[0])) if separator else None
 
     def status(self, exc: BaseException) -> int | None:
         """See `Protocol`."""
@@ -132,10 +132,10 @@ def tier(node: object) -> str | None:
         latency = fields.get(key)
         if latency is not None and "optimized" in (latency, read.get(latency, "latency")):
             return "latency-optimized"
-    named = fields.get("serviceTier")
-    if named is None:
+    service_tier = fields.get("serviceTier")
+    if service_tier is None:
         return None
-    return read.string(named) or read.string(read.get(named, "type"))
+    return read.string(service_tier) or read.string(read.get(service_tier, "type"))
 
 
 def _response(exc: BaseException) -> object:

@@ -126,9 +126,9 @@ class Converse(Bedrock):
         return Blocks()
 
 
-def token_usage(reported: object, endpoint: Endpoint) -> Usage | None:
+def token_usage(report: object, endpoint: Endpoint) -> Usage | None:
     """A usage; what its total holds beyond its counts is marked."""
-    fields = read.fields(reported)
+    fields = read.fields(report)
     details = fields.get("cacheDetails")
     if type(details) is list:
         lifetimes: dict[object, int] = {}

@@ -39,10 +39,10 @@ def request_content(body: object) -> Content:
 
 def response_content(response: object) -> list[Message]:
     """The one message of a whole answer; none where it holds nothing."""
-    answered = get(get(response, "output"), "message")
-    parts = _parts(get(answered, "content"))
+    reply = get(get(response, "output"), "message")
+    parts = _parts(get(reply, "content"))
     reason = finish_reason(get(response, "stopReason"))
-    return [output_message(parts, reason, get(answered, "role"))] if parts else []
+    return [output_message(parts, reason, get(reply, "role"))] if parts else []
 
 
 def _input_message(entry: object) -> Message:
@@ -78,9 +78,9 @@ def _tool_use(value: object) -> Part:
     name, call_id = get(value, "name"), get(value, "toolUseId")
     if get(value, "type") != "server_tool_use":
         return tool_call_part(call_id, name, get(value, "input"))
-    called = name if isinstance(name, str) else "unknown"
-    server_call = {"type": called, "input": deserialised(get(value, "input"))}
-    part: Part = {"type": "server_tool_call", "name": called, "server_tool_call": server_call}
+    tool_name = name if isinstance(name, str) else "unknown"
+    server_call = {"type": tool_name, "input": deserialised(get(value, "input"))}
+    part: Part = {"type": "server_tool_call", "name": tool_name, "server_tool_call": server_call}
     if isinstance(call_id, str):
         part["id"] = call_id
     return part
@@ -102,14 +102,14 @@ def _results(blocks: object) -> object:
 
 
 def _reasoning(value: object) -> Part:
-    written = text(get(value, "reasoningText"), "text")
-    return reasoning_part(written) if written is not None else {"type": "redacted_thinking"}
+    plain_text = text(get(value, "reasoningText"), "text")
+    return reasoning_part(plain_text) if plain_text is not None else {"type": "redacted_thinking"}
 
 
 def _guarded(value: object) -> Part | None:
-    written = text(get(value, "text"), "text")
-    if written is not None:
-        return {**text_part(written), "guarded": True}
+    plain_text = text(get(value, "text"), "text")
+    if plain_text is not None:
+        return {**text_part(plain_text), "guarded": True}
     image = get(value, "image")
     return _media("image")(image) if image is not None else None
 
@@ -126,9 +126,9 @@ def _media(modality: str) -> Callable[[object], Part | None]:
     def build(value: object) -> Part | None:
         source, form = get(value, "source"), text(value, "format")
         mime_type = _MIME_TYPES.get(form or "") or (f"{modality}/{form}" if form else None)
-        written = text(source, "text")
-        if written is not None:
-            return text_part(written)
+        plain_text = text(source, "text")
+        if plain_text is not None:
+            return text_part(plain_text)
         content = get(source, "content")
         if content is not None:
             pieces = [text(each, "text") or "" for each in sequence(content)]
@@ -198,8 +198,8 @@ class Blocks:
 
     def add(self, chunk: object) -> None:
         """Take an event."""
-        if (begun := get(chunk, "messageStart")) is not None:
-            self._role = get(begun, "role")
+        if (begin := get(chunk, "messageStart")) is not None:
+            self._role = get(begin, "role")
         elif (stop := get(chunk, "messageStop")) is not None:
             self._stop = get(stop, "stopReason") or ERROR
         elif (start := get(chunk, "contentBlockStart")) is not None:

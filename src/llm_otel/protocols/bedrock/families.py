@@ -70,11 +70,11 @@ def family(model_id: str, body: object) -> str:
         model_id: As it was sent.
         body: The body as it was sent; looked into only where a name does not tell.
     """
-    known = _named(model_id)
-    if known is not None:
-        other, key = _PROMPTED.get(known, (known, ""))
-        prompted = other != known and _holds(body, key) and not _holds(body, "messages")
-        return other if prompted else known
+    by_name = _named(model_id)
+    if by_name is not None:
+        other, key = _PROMPTED.get(by_name, (by_name, ""))
+        prompted = other != by_name and _holds(body, key) and not _holds(body, "messages")
+        return other if prompted else by_name
     keys = read.fields(read.json_of(body.encode() if isinstance(body, str) else body))
     return next((name for key, name in _BY_KEY if key in keys), "chat")
 
@@ -86,9 +86,9 @@ def _named(model_id: str) -> str | None:
     if name is None:
         return None
     bare = _PROFILE.sub("", name, count=1)
-    found = next((family for begin, family in _BY_NAME if bare.startswith(begin)), None)
+    family_name = next((family for begin, family in _BY_NAME if bare.startswith(begin)), None)
     # A name that AWS gives begins with who made the model: nearly all others speak as OpenAI does.
-    return found or ("chat" if "." in bare else None)
+    return family_name or ("chat" if "." in bare else None)
 
 
 def _holds(body: object, key: str) -> bool:

@@ -158,9 +158,9 @@ class Chunks:
         """What the chunks told so far."""
         result = self._inner.answer()
         if self._metrics is not None:
-            counted = converse.token_usage(self._metrics, _COUNTS)
-            if counted is not None and not (result.usage and result.usage.output_tokens):
-                result.usage = counted
+            counts = converse.token_usage(self._metrics, _COUNTS)
+            if counts is not None and not (result.usage and result.usage.output_tokens):
+                result.usage = counts
         guard(result, self._guarded)
         return result
 

@@ -31,18 +31,18 @@ class ModelId(NamedTuple):
     name: str | None
     resource: str | None = None
 
-    def price(self, answered: str | None) -> tuple[str, bool]:
+    def price(self, model: str | None) -> tuple[str, bool]:
         """The name that has the price, and whether that is certain.
 
         Args:
-            answered: The model that an answer names, if it names one.
+            model: The model that an answer names, if it names one.
         """
         if self.name is not None:
             return self.name, True
-        if answered is not None and self.resource in _ROUTERS:
-            return answered, True
-        if answered is not None and self.resource == _PROFILE:
-            return answered, False
+        if model is not None and self.resource in _ROUTERS:
+            return model, True
+        if model is not None and self.resource == _PROFILE:
+            return model, False
         return self.whole, True  # paid by the hour, or not known: a price that a user gives
 
 

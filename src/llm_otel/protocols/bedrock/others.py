@@ -115,8 +115,8 @@ class Rerank(Bedrock):
 
     def model(self, request: Request) -> str | None:
         """See `Protocol`."""
-        known = read.path(request.body, _RANKER)
-        return super().model(request) if known is None else read.string(known)
+        model_arn = read.path(request.body, _RANKER)
+        return super().model(request) if model_arn is None else read.string(model_arn)
 
 
 _RANKER = (

@@ -56,25 +56,25 @@ class Shape:
 
     def as_answer(self, body: Body) -> Body:
         """A whole answer, or a chunk, in OpenAI's words."""
-        known = read.items(body, self.choices)
+        listed_choices = read.items(body, self.choices)
         ways = (self.text, self.reason)
         is_choice = any(read.path(body, way) is not None for way in ways)
-        entries = known or ([body] if is_choice else [])
-        reported = {name: body[key] for key, name in self.usage.items() if body.get(key)}
-        if self.tokens and known:
-            reported["completion_tokens"] = sum(
-                read.count(read.get(each, self.tokens)) for each in known
+        entries = listed_choices or ([body] if is_choice else [])
+        counts = {name: body[key] for key, name in self.usage.items() if body.get(key)}
+        if self.tokens and listed_choices:
+            counts["completion_tokens"] = sum(
+                read.count(read.get(each, self.tokens)) for each in listed_choices
             )
         choices = [self._choice(each, index) for index, each in enumerate(entries)]
         result = {**body, "id": body.get("id") or body.get("response_id"), "choices": choices}
-        return {**result, "usage": reported} if reported else result
+        return {**result, "usage": counts} if counts else result
 
     def _choice(self, choice: object, index: int) -> Body:
         reason = read.path(choice, self.reason)
         message = _tool_calls(choice)
-        known = read.get(choice, "index")
+        own_index = read.get(choice, "index")
         return {
-            "index": index if known is None else known,
+            "index": index if own_index is None else own_index,
             "text": read.path(choice, self.text),
             **({"message": message} if message else {}),
             "finish_reason": finish_reason(reason),
@@ -117,8 +117,8 @@ class CohereChat(Shape):
         ]  # fmt: skip
         preamble, question = read.text(body, "preamble"), read.text(body, "message")
         system = [{"role": "system", "content": preamble}] if preamble else []
-        asked = [{"role": "user", "content": question}] if question else []
-        return {**super().as_request(body), "messages": [*system, *messages, *asked]}
+        prompt = [{"role": "user", "content": question}] if question else []
+        return {**super().as_request(body), "messages": [*system, *messages, *prompt]}
 
 
 _ROLES = {"CHATBOT": "assistant", "SYSTEM": "system", "USER": "user"}

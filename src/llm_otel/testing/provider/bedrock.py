@@ -148,7 +148,7 @@ def _block(block: Json) -> Json:
 
 def _usage(message: Json) -> Json:
     used = message["usage"]
-    written = used["cache_creation"]
+    writes = used["cache_creation"]
     usage = {
         "inputTokens": used["input_tokens"],
         "outputTokens": used["output_tokens"],
@@ -160,9 +160,9 @@ def _usage(message: Json) -> Json:
         "cacheWriteInputTokens": used["cache_creation_input_tokens"],
     }
     details = [
-        {"ttl": ttl, "inputTokens": written[f"ephemeral_{ttl}_input_tokens"]}
+        {"ttl": ttl, "inputTokens": writes[f"ephemeral_{ttl}_input_tokens"]}
         for ttl in ("5m", "1h")
-        if written[f"ephemeral_{ttl}_input_tokens"]
+        if writes[f"ephemeral_{ttl}_input_tokens"]
     ]
     return {**usage, "cacheDetails": details} if details else usage
 
@@ -254,10 +254,10 @@ def _whole(family: str, message: Json) -> Json:
         reason = "MAX_TOKENS" if stop == "length" else "COMPLETE"
         generation = {"id": message["id"], "text": text, "finish_reason": reason}
         return {"id": message["id"], "generations": [generation]}
-    answered = {"role": "assistant", "content": text}
+    reply = {"role": "assistant", "content": text}
     return {
         **_chat(message, "chat.completion"),
-        "choices": [{"index": 0, "message": answered, "finish_reason": stop}],
+        "choices": [{"index": 0, "message": reply, "finish_reason": stop}],
         "usage": _chat_usage(message),
     }
 
