@@ -362,6 +362,27 @@ def test_asynchronous_work_is_a_call_of_unknown_usage(told, client, p):
     assert told.value("llm_otel.usage.unknown") == 1
 
 
+def test_ranking_is_a_call_of_unknown_usage(told, p):
+    """AWS bills units that it does not tell."""
+    arguments = {**table.ARGUMENTS, "service_name": "bedrock-agent-runtime"}
+    made = boto3.client(**arguments, endpoint_url=p.origin, config=table.config())
+    arn = "arn:aws:bedrock:us-east-1::foundation-model/cohere.rerank-v3-5:0"
+    text = {"type": "TEXT", "textDocument": {"text": "A cat"}}
+    p.enqueue(aws.whole({"results": [{"index": 0, "relevanceScore": 0.9}]}))
+    made.rerank(
+        queries=[{"type": "TEXT", "textQuery": {"text": "cats"}}],
+        sources=[{"type": "INLINE", "inlineDocumentSource": text}],
+        rerankingConfiguration={
+            "type": "BEDROCK_RERANKING_MODEL",
+            "bedrockRerankingConfiguration": {"modelConfiguration": {"modelArn": arn}},
+        },
+    )
+    attributes = told.span.attributes
+    assert attributes["gen_ai.operation.name"] == "rerank"
+    assert attributes["gen_ai.request.model"] == arn
+    assert attributes["llm_otel.usage.source"] == "unknown"
+
+
 def test_the_local_provider_is_deterministic():
     """Two providers of a seed answer alike, caches included."""
     answers = []
