@@ -170,6 +170,7 @@ def test_a_guardrail_that_blocks_the_input(told, client, p):
     attributes = told.span.attributes
     assert attributes["gen_ai.response.finish_reasons"] == ("content_filter",)
     assert attributes["llm_otel.usage.source"] == "unknown"
+    assert attributes["aws.bedrock.guardrail.id"] == "gr-1"
 
 
 @both

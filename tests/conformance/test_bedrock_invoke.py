@@ -409,8 +409,11 @@ def test_a_guardrail_that_intervened(told, client, p):
     """Its text is in the place of the model's, and its price is not known."""
     case = CASES["llama"]
     p.enqueue(aws.whole({**case.answer, "amazon-bedrock-guardrailAction": "INTERVENED"}))
-    table.invoke(client, case.model, case.request)["body"].read()
+    body = json.dumps(case.request)
+    guardrail = {"guardrailIdentifier": "gr-1", "guardrailVersion": "1"}
+    client.invoke_model(modelId=case.model, body=body, **guardrail)["body"].read()
     attributes = told.span.attributes
+    assert attributes["aws.bedrock.guardrail.id"] == "gr-1"
     assert attributes["gen_ai.response.finish_reasons"] == ("content_filter",)
     assert attributes["llm_otel.cost.status"] == "incomplete"
 

@@ -6,7 +6,7 @@ Bodies are those of boto: the parameters of an operation, and what that gives.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from llm_otel import semconv
@@ -118,10 +118,23 @@ class Bedrock(Protocol):
         if name is not None:
             answer.price_model, certain = models.parsed(name).price(answer.model)
             used.partial |= not certain
-        guarded = "guardrailIdentifier" in body or body.get("guardrailConfig") is not None
-        used.partial |= guarded
+        used.partial |= guardrail(body) is not None
         if answer.service_tier is None:
             answer.service_tier = tier(body)
+
+
+def guardrail(body: Mapping[str, object]) -> str | None:
+    """The guardrail that a request names."""
+    identifier = body.get("guardrailIdentifier")
+    if identifier is None and "guardrailConfig" in body:
+        identifier = read.get(body["guardrailConfig"], "guardrailIdentifier")
+    return read.string(identifier)
+
+
+def guardrail_attributes(body: Mapping[str, object]) -> dict[str, Any]:
+    """The span attributes of that."""
+    identifier = guardrail(body)
+    return {} if identifier is None else {semconv.AWS_GUARDRAIL_ID: identifier}
 
 
 def tier(node: object) -> str | None:

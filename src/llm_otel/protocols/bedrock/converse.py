@@ -10,7 +10,7 @@ from llm_otel.base import read
 from llm_otel.protocols import usage
 from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.bedrock import models
-from llm_otel.protocols.bedrock.common import Bedrock, tier
+from llm_otel.protocols.bedrock.common import Bedrock, guardrail_attributes, tier
 from llm_otel.protocols.bedrock.stop_reasons import finish_reason
 from llm_otel.protocols.requests import Attributes, inner, read_attributes, strings
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, UsageMap
@@ -78,7 +78,7 @@ class Converse(Bedrock):
 
     def request_attributes(self, body: Mapping[str, object]) -> dict[str, Any]:
         """See `Protocol`."""
-        result = read_attributes(body, ATTRIBUTES)
+        result = {**read_attributes(body, ATTRIBUTES), **guardrail_attributes(body)}
         for key in _CONFIGS:
             config = body.get(key)
             if config is not None:

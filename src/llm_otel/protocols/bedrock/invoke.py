@@ -12,7 +12,7 @@ from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.bedrock import converse
-from llm_otel.protocols.bedrock.common import Bedrock, tier
+from llm_otel.protocols.bedrock.common import Bedrock, guardrail_attributes, tier
 from llm_otel.protocols.bedrock.shapes import Shape
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol
 
@@ -58,7 +58,8 @@ class Invoked(Bedrock):
 
     def request_attributes(self, body: Mapping[str, object]) -> dict[str, Any]:
         """See `Protocol`."""
-        return self.inner.request_attributes(self._request(body.get("body"), _MOST_READ))
+        own = self.inner.request_attributes(self._request(body.get("body"), _MOST_READ))
+        return {**own, **guardrail_attributes(body)}
 
     def _request(self, data: object, limit: int | None = None) -> Mapping[str, object]:
         """The body of a request in the words that are read; empty for a file, which is not read."""
