@@ -129,6 +129,28 @@ def test_converse(told, client, p, how):
     ]  # fmt: skip
 
 
+def test_tools_that_aws_runs(told, client, p):
+    """Are told apart from the program's."""
+    use = {
+        "toolUseId": "s1",
+        "name": "nova_code_interpreter",
+        "type": "server_tool_use",
+        "input": {"snippet": "1+1"},
+    }
+    result = {"toolUseId": "s1", "type": "nova_code_interpreter_result",
+              "content": [{"json": {"stdOut": "2"}}], "status": "success"}  # fmt: skip
+    blocks = [{"toolUse": use}, {"toolResult": result}]
+    output = {"message": {"role": "assistant", "content": blocks}}
+    p.enqueue(aws.whole(aws.spoken({}, output=output)))
+    client.converse(**REQUEST)
+    assert content(told, "output.messages")[0]["parts"] == [
+        {"type": "server_tool_call", "name": "nova_code_interpreter", "id": "s1",
+         "server_tool_call": {"type": "nova_code_interpreter", "input": {"snippet": "1+1"}}},
+        {"type": "server_tool_call_response", "id": "s1", "server_tool_call_response": {
+            "type": "nova_code_interpreter_result", "content": {"stdOut": "2"}}},
+    ]  # fmt: skip
+
+
 def test_nothing_without_opting_in(instrumented, client, p):
     """Private by default."""
     told = instrumented()

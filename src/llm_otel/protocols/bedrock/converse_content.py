@@ -87,7 +87,17 @@ def _tool_use(value: object) -> Part:
 
 
 def _tool_result(value: object) -> Part:
-    return tool_response_part(get(value, "toolUseId"), _results(get(value, "content")))
+    call_id, results, kind = (
+        get(value, "toolUseId"),
+        _results(get(value, "content")),
+        get(value, "type"),
+    )
+    if not isinstance(kind, str):
+        return tool_response_part(call_id, results)
+    # Of a tool that AWS ran.
+    response = {"type": kind, "content": results}
+    part: Part = {"type": "server_tool_call_response", "server_tool_call_response": response}
+    return {**part, "id": call_id} if isinstance(call_id, str) else part
 
 
 def _results(blocks: object) -> object:
