@@ -184,7 +184,11 @@ FAMILIES: dict[str, Any] = {
         {"output": {"message": {"role": "assistant", "content": [{"text": "Hi there"}]}},
          "stopReason": "end_turn"},
         [{"messageStart": {"role": "assistant"}},
-         {"contentBlockDelta": {"delta": {"text": "Hi there"}, "contentBlockIndex": 0}},
+         # a block for each token
+         {"contentBlockDelta": {"delta": {"text": "Hi"}, "contentBlockIndex": 0}},
+         {"contentBlockStop": {"contentBlockIndex": 0}},
+         {"contentBlockDelta": {"delta": {"text": " there"}, "contentBlockIndex": 1}},
+         {"contentBlockStop": {"contentBlockIndex": 1}},
          {"messageStop": {"stopReason": "end_turn"}}],
         "stop",
     ),

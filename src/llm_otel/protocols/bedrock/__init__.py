@@ -72,7 +72,9 @@ _FAMILIES: Mapping[str, Endpoint] = {
     "anthropic-text": _text(
         Completions(), None, b'"stop_reason":null', operation=semconv.TEXT_COMPLETION, usage={}
     ),
-    "nova": _text(Converse(), None, b'"contentBlockDelta":', usage=converse.USAGE),
+    "nova": _text(
+        Converse(), None, b'"contentBlockDelta":', b'"contentBlockStop":', usage=converse.USAGE
+    ),
     "titan": _prompted(shapes.TITAN, b'"completionReason":null'),
     "llama": _prompted(shapes.LLAMA),
     "mistral": _text(Chat(), shapes.CHAT, b'"stop_reason":null', b'"finish_reason":null'),

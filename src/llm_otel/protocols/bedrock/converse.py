@@ -170,8 +170,8 @@ class Events:
         self._metadata: object = None
 
     def goes_on(self, chunk: Any) -> bool:
-        """Whether an event is a piece of a block, of which there are many; see `Fold`."""
-        return "contentBlockDelta" in chunk
+        """Whether an event is a piece of a block or its end, of which there are many; see `Fold`."""
+        return "contentBlockDelta" in chunk or "contentBlockStop" in chunk
 
     def add(self, chunk: Any) -> None:
         """Take an event in."""

@@ -220,7 +220,7 @@ class Blocks:
     def messages(self, unfinished: str = ERROR) -> list[Message]:
         """The message so far."""
         indexes = sorted({*self._starts, *self._deltas})
-        parts = [part for index in indexes for part in self._block(index)]
+        parts = _joined([part for index in indexes for part in self._block(index)])
         if not parts:
             return []
         reason = unfinished if self._stop is None else finish_reason(self._stop)
@@ -248,6 +248,18 @@ class Blocks:
         parts += [_part({"image": image}) for image in images]
         hidden = any(get(get(each, "reasoningContent"), "redactedContent") for each in deltas)
         return parts or ([{"type": "redacted_thinking"}] if hidden else [])
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """The parts with text that goes on in one piece: Nova's own streams have a block for each
+    token."""
+    result: list[Part] = []
+    for part in parts:
+        if result and part["type"] == result[-1]["type"] == "text":
+            result[-1] = text_part(f"{result[-1]['content']}{part['content']}")
+        else:
+            result.append(part)
+    return result
 
 
 def _index(event: object) -> int:
