@@ -170,7 +170,7 @@ class Events:
         self._metadata: object = None
 
     def goes_on(self, chunk: Any) -> bool:
-        """Whether an event is a piece of a block or its end, of which there are many; see `Fold`."""
+        """Whether an event is a piece of a block, or its end; see `Fold`."""
         return "contentBlockDelta" in chunk or "contentBlockStop" in chunk
 
     def add(self, chunk: Any) -> None:
