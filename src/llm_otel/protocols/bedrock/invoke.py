@@ -132,10 +132,11 @@ def document_of(chunk: object) -> object:
 class Chunks:
     """Folds the chunks of a stream as the family's own protocol does."""
 
-    __slots__ = ("_guarded", "_inner", "_metrics", "_protocol", "hides")
+    __slots__ = ("_guarded", "_inner", "_marks", "_metrics", "_protocol", "hides")
 
     def __init__(self, protocol: Invoked, endpoint: Endpoint, dialect: Dialect) -> None:
         self._protocol = protocol
+        self._marks = protocol.going_on
         self._inner = protocol.inner.fold(endpoint, dialect)
         self._metrics: object = None
         self._guarded: object = None
@@ -144,7 +145,10 @@ class Chunks:
     def goes_on(self, chunk: Any) -> bool:
         """Whether a chunk holds a mark of those that go on, of which there are many; see `Fold`."""
         data: bytes = chunk["chunk"]["bytes"]
-        return any(mark in data for mark in self._protocol.going_on) and _SPECIAL not in data
+        for mark in self._marks:
+            if mark in data:
+                return _SPECIAL not in data
+        return False
 
     def add(self, chunk: Any) -> None:
         """Take a chunk in."""
