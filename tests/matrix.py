@@ -73,8 +73,8 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         BEDROCK_BODIES,
     ),
-    # It cannot be installed beside the newest of the others.
-    "aioboto3": (("aioboto3", "boto3", "openai", "httpx"), BEDROCK),
+    # The same, and it cannot be installed beside the newest of the others.
+    "aioboto3": (("aioboto3", "openai", "httpx"), BEDROCK_BODIES),
     "newest": (
         (
             "openai[realtime]",
