@@ -371,6 +371,15 @@ def test_caches_in_the_metrics_lie_beside_the_input(told, client, p):
     assert attributes["gen_ai.usage.cache_read.input_tokens"] == 14486
 
 
+def test_many_vectors_are_counted_by_the_headers(told, client, p):
+    """What is long, and tells no more than they do, is not read."""
+    vectors = {"embeddings": [[0.123456] * 1024] * 8}
+    p.enqueue(aws.whole(vectors, **{"x-amzn-bedrock-input-token-count": "80"}))
+    body = table.invoke(client, "cohere.embed-english-v3", {"texts": ["Hello"] * 8})["body"]
+    assert json.loads(body.read()) == vectors
+    assert _told(told)[1] == (80, 0)
+
+
 IMAGES = {
     "canvas": ("amazon.nova-canvas-v1:0",
                {"taskType": "TEXT_IMAGE", "textToImageParams": {"text": "A cat"},

@@ -117,8 +117,8 @@ class Hook:
         stream_at: The way to the iterator in what the function gave: keys of dicts, attributes of
             objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
         body_key: Key of what the caller reads as a file, in the dict that the function gave. The
-            answer is its JSON: `answer` gets a copy of the dict that has it in this place, or None
-            where it is none or was not read. Of a `streaming` request it may be the iterator.
+            call ends when it was read, and `answer` gets a copy of the dict with the bytes that
+            were read in this place. Of a `streaming` request it may be the iterator.
         concerns: Whether a client's requests may be any of ours. Asked first, and all that the
             clients of other services of an SDK get to see of us. For `sync` and `async`.
         response: Tells of the HTTP response by what the function gave, or by the exception that it

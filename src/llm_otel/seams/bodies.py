@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llm_otel.base import guard, read
+from llm_otel.base import guard
 from llm_otel.core import endings
 from llm_otel.core.call import Call
 from llm_otel.seams import objects
@@ -18,8 +18,8 @@ from llm_otel.seams.replacing import is_coroutine_function
 # More than this is not kept: then the response's headers alone tell.
 _MOST_KEPT = 16 * 1024 * 1024
 
-# Gives what a protocol reads, by the JSON of the body, None where that is none.
-Answer = Callable[[object], object]
+# Gives what a protocol reads, by what was read of the body.
+Answer = Callable[[bytes], object]
 
 
 def tap(body: Any, call: Call, answer: Answer, size: int | None) -> None:
@@ -95,7 +95,7 @@ class _Body:
             when(lambda at: endings.end("body left", self._call, self._returned, pieces, at=at))
 
     def _returned(self, pieces: list[bytes]) -> None:
-        self._call.returned(self._answer(read.json_of(b"".join(pieces))))
+        self._call.returned(self._answer(b"".join(pieces)))
 
 
 BytesOf = Callable[[Any, tuple[Any, ...], dict[str, Any]], "tuple[object, bool]"]

@@ -168,9 +168,9 @@ def _size(length: object) -> int | None:
     return int(length) if isinstance(length, str) and length.isdecimal() else None
 
 
-def _answer_of_body(hook: Hook, result: dict[Any, Any], document: object) -> object:
-    """What the protocol reads, by the JSON of a body that the caller has read."""
-    return _node(hook, {**result, str(hook.body_key): document})
+def _answer_of_body(hook: Hook, result: dict[Any, Any], data: bytes) -> object:
+    """What the protocol reads, by a body that the caller has read."""
+    return _node(hook, {**result, str(hook.body_key): data})
 
 
 def _item(holder: Any, name: str) -> Any:

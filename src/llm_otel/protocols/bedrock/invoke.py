@@ -15,6 +15,7 @@ from llm_otel.protocols.bedrock import converse
 from llm_otel.protocols.bedrock.common import Bedrock, guardrail_attributes, tier
 from llm_otel.protocols.bedrock.shapes import Shape
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol
+from llm_otel.usage import Usage
 
 if TYPE_CHECKING:
     from llm_otel.content.model import Content, Message
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # A body that is longer (bytes) is read for its content alone, as that takes milliseconds.
 _MOST_READ = 1024 * 1024
+# Vectors that are longer (bytes) are not read if headers tell the usage: they tell nothing else.
+_MOST_VECTORS = 32 * 1024
 
 _NOTHING: Mapping[str, object] = {}
 
@@ -79,14 +82,16 @@ class Invoked(Bedrock):
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
         """Everything that a whole answer tells."""
-        document = read.get(node, "body")
-        headers = read.fields(read.path(node, ("ResponseMetadata", "HTTPHeaders")))
-        result = Answer()
+        data = read.get(node, "body")
+        document, result = None, Answer()
+        if endpoint.input_only and isinstance(data, bytes) and len(data) > _MOST_VECTORS:
+            result.usage = _usage_of_headers(node)
+        if result.usage is None:
+            document = read.json_of(data)
         if read.is_node(document):
             result = self.inner.answer(self.as_read(document), endpoint, dialect)
         if result.usage is None:
-            counts = {name: _number(headers.get(key)) for key, name in _HEADERS.items()}
-            result.usage = converse.token_usage(counts, _COUNTS)
+            result.usage = _usage_of_headers(node)
         result.service_tier = tier(node) or result.service_tier
         guard(result, document)
         return result
@@ -101,12 +106,18 @@ class Invoked(Bedrock):
 
     def response_content(self, response: object) -> list[Message]:
         """What the body says."""
-        return self.inner.response_content(self.as_read(read.get(response, "body")))
+        return self.inner.response_content(self.as_read(read.json_of(read.get(response, "body"))))
 
     def accumulator(self) -> Accumulator | None:
         """What the chunks say."""
         inner = self.inner.accumulator()
         return None if inner is None else _Accumulator(self, inner)
+
+
+def _usage_of_headers(node: object) -> Usage | None:
+    headers = read.fields(read.path(node, ("ResponseMetadata", "HTTPHeaders")))
+    counts = {name: _number(headers.get(key)) for key, name in _HEADERS.items()}
+    return converse.token_usage(counts, _COUNTS)
 
 
 def _number(header: object) -> int:
