@@ -36,6 +36,7 @@ class _Reading(activation.Run):
         self._call = call
         self._look = Look(call, False, chunk) if call is not None else None
         self._sends = context is not None
+        self._left_open = False
         if call is not None:
             call.streaming = True
             endings.watch(call)
@@ -51,14 +52,21 @@ class _Reading(activation.Run):
         if self._call is not None:
             self._call.reading = False
         if self._sends:
-            super().suspend()
             self._sends = False
+            if get_current() is self._context:
+                super().suspend()
+            else:
+                # A generator that leaves a span of its SDK current between chunks does so without
+                # us, too. In the end it puts back what was current when it began: our context.
+                self._left_open = True
 
     def gave(self, item: Any) -> None:
         if self._look is not None:
             self._look.take(item)
 
     def end(self, error: BaseException | None) -> None:
+        if self._left_open:
+            super().suspend()
         super().end(error)
         # A connection that was opened meanwhile keeps the context, and with it this object.
         call, self._call, self._look = self._call, None, None
