@@ -63,25 +63,21 @@ def chunks(whole: chat_pb2.GetChatCompletionResponse) -> list[chat_pb2.GetChatCo
     result = []
     for output in whole.outputs:
         message = output.message
-        words = message.content.split(" ")
+        words = message.content.split()
         for word in words:
             delta = chat_pb2.Delta(content=word + " ", role=message.role)
             piece = chat_pb2.CompletionOutputChunk(index=output.index, delta=delta)
             partly = usage_pb2.SamplingUsage(
                 prompt_tokens=whole.usage.prompt_tokens, completion_tokens=1
             )
-            result.append(
-                chat_pb2.GetChatCompletionChunk(outputs=[piece], usage=partly, **common)
-            )
+            result.append(chat_pb2.GetChatCompletionChunk(outputs=[piece], usage=partly, **common))
         end = chat_pb2.CompletionOutputChunk(
             index=output.index,
             finish_reason=output.finish_reason,
             delta=chat_pb2.Delta(role=message.role, tool_calls=message.tool_calls,
                                  reasoning_content=message.reasoning_content),
         )  # fmt: skip
-        result.append(
-            chat_pb2.GetChatCompletionChunk(outputs=[end], usage=whole.usage, **common)
-        )
+        result.append(chat_pb2.GetChatCompletionChunk(outputs=[end], usage=whole.usage, **common))
     return result
 
 
@@ -148,7 +144,7 @@ class _Chat(chat_pb2_grpc.ChatServicer):
         self._pending = 1
         return deferred_pb2.StartDeferredResponse(request_id="d1")
 
-    def GetDeferredCompletion(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def GetDeferredCompletion(self, request: Any, context: Any) -> Any:
         self._pending -= 1
         if self._pending >= 0:
             return chat_pb2.GetDeferredCompletionResponse(status=deferred_pb2.PENDING)
@@ -179,7 +175,7 @@ def serving() -> Iterator[Server]:
         stack.callback(workers.shutdown)
         stack.callback(lambda: grpc_server.stop(0).wait())
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        server.proxy = "127.0.0.1:{}".format(listener.getsockname()[1])
+        server.proxy = f"127.0.0.1:{listener.getsockname()[1]}"
         threading.Thread(target=_accept, args=(listener, port), daemon=True).start()
         yield server
 
