@@ -52,7 +52,7 @@ class City(BaseModel):
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
-    with serving() as server:
+    with serving(Server()) as server:
         yield server
 
 

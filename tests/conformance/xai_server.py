@@ -122,6 +122,14 @@ class Server:
             context.abort(next_answer.code, next_answer.details)
         return next_answer
 
+    def stream(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """The chunks of the next answer."""
+        whole = self.answer(request, context)
+        if isinstance(whole, Refusal):
+            yield from chunks(completion("one two three four"))[: whole.after]
+            context.abort(whole.code, whole.details)
+        yield from chunks(whole)
+
 
 class _Chat(chat_pb2_grpc.ChatServicer):
     def __init__(self, server: Server) -> None:
@@ -133,11 +141,7 @@ class _Chat(chat_pb2_grpc.ChatServicer):
     CompactContext = GetCompletion
 
     def GetCompletionChunk(self, request: Any, context: Any) -> Iterator[Any]:
-        whole = self._server.answer(request, context)
-        if isinstance(whole, Refusal):
-            yield from chunks(completion("one two three four"))[: whole.after]
-            context.abort(whole.code, whole.details)
-        yield from chunks(whole)
+        yield from self._server.stream(request, context)
 
     def StartDeferredCompletion(self, request: Any, context: Any) -> Any:
         self._whole = self._server.answer(request, context)
@@ -162,9 +166,8 @@ class _Image(image_pb2_grpc.ImageServicer):
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """The server and its proxy, on ports of their own."""
-    server = Server(answers=[completion("Hello there")])
+def serving(server: Server) -> Iterator[Server]:
+    """A server and its proxy, on ports of their own."""
     workers = futures.ThreadPoolExecutor(8)
     grpc_server = grpc.server(workers)
     chat_pb2_grpc.add_ChatServicer_to_server(_Chat(server), grpc_server)
