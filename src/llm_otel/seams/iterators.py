@@ -42,6 +42,7 @@ class _Reading(activation.Run):
         self._hides = hides
         self._sends = context is not None
         self._left_open = False
+        self._thrown: BaseException | None = None
         if call is not None:
             call.streaming = True
             endings.watch(call)
@@ -74,16 +75,22 @@ class _Reading(activation.Run):
             return _without_usage(item, self._call)
         return item
 
+    def thrown(self, error: BaseException) -> None:
+        self._thrown = error
+
     def end(self, error: BaseException | None) -> None:
         if self._left_open:
             super().suspend()
         super().end(error)
         # A connection that was opened meanwhile keeps the context, and with it this object.
         call, self._call, self._look = self._call, None, None
+        thrown, self._thrown = self._thrown, None
         if call is None:
             return
         if error is None:
             endings.end("stream drained", call, call.drained)
+        elif error is thrown:  # as by a loop that ends while a dropped stream is closed
+            endings.leave(call, finalizers.defer)
         else:
             endings.fail("stream failed", call, error)
 
