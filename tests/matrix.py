@@ -32,6 +32,9 @@ CALLS = (
     "tests/conformance/test_message_batches.py",
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+XAI = ("tests/conformance/test_xai.py",)
+# What its tests stand on.
+_FOR_XAI = ("httpx", "openai", "jsonschema")
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -57,6 +60,8 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("openai[realtime]", "anthropic[bedrock,vertex]", "groq", "together", "httpx"),
         (*CALLS, *SDK, *ANTHROPIC, "tests/conformance/test_websockets.py"),
     ),
+    "xai-oldest": (("xai-sdk==1.15.0", *_FOR_XAI), XAI),
+    "xai-newest": (("xai-sdk", *_FOR_XAI), XAI),
 }
 
 

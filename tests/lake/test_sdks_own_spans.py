@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
+import xai_sdk
+from conformance.xai_server import MODEL, Server, completion, serving, usage
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from xai_sdk.chat import user
 
 import llm_otel
 from llm_otel.core import runtime
@@ -48,11 +52,7 @@ def test_anthropic(
         llm_otel.uninstrument()
     spans = exporter.get_finished_spans()
     assert len(spans) == 4, [span.name for span in spans]
-    with Ingest(tmp_path) as ingest:
-        for batch in [spans] if together else [spans[::2], spans[1::2]]:
-            ingest.accept(TRACES, encode_spans(batch).SerializeToString()).result(10)
-            ingest.flush()
-    rows = llm_otel.lake.open(tmp_path).calls().to_arrow_table().to_pylist()
+    rows = calls_of(spans, tmp_path, together)
     bill = p.bill["claude-sonnet-5"]
     assert len(rows) == 2
     assert sum(row["input_tokens"] for row in rows) == bill.input_tokens
@@ -61,3 +61,46 @@ def test_anthropic(
     assert sum(row["cost_usd"] for row in rows) == pytest.approx(cost)
     assert {row["tenant_id"] for row in rows} == {"acme"}
     assert {row["provider"] for row in rows} == {"anthropic"}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])
+def test_xai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: bool) -> None:
+    """The same; the SDK's span leaves out the reasoning, and the cost is what xAI reports."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    monkeypatch.setattr(xai_sdk.sync.chat, "tracer", provider.get_tracer("xai_sdk.sync.chat"))
+    answer = completion("Hello", used=usage(cost_in_usd_ticks=20_000_000))
+    llm_otel.instrument(setup=False)
+    try:
+        with (
+            serving(Server(answers=[answer])) as server,
+            xai_sdk.Client(**server.options()) as client,
+            llm_otel.attribution(tenant_id="acme"),
+        ):
+            chat = client.chat.create(MODEL, messages=[user("The prompt.")])
+            chat.sample()
+            list(chat.stream())
+    finally:
+        llm_otel.uninstrument()
+    spans = exporter.get_finished_spans()
+    assert len(spans) == 4, [span.name for span in spans]
+    rows = calls_of(spans, tmp_path, together)
+    told = {
+        (row["provider"], row["tenant_id"], row["input_tokens"], row["output_tokens"],
+         row["reasoning_tokens"], row["cost_usd"], row["cost_source"])
+        for row in rows
+    }  # fmt: skip
+    assert told == {("x_ai", "acme", 1000, 80, 30, 0.002, "provider")}, rows
+    assert len(rows) == 2
+    assert "The prompt." not in str(rows)
+
+
+def calls_of(spans: Sequence[Any], place: Path, together: bool) -> list[dict[str, Any]]:
+    """The calls of a lake that got spans, inner and outer ones in one batch or in two."""
+    with Ingest(place) as ingest:
+        for batch in [spans] if together else [spans[::2], spans[1::2]]:
+            ingest.accept(TRACES, encode_spans(batch).SerializeToString()).result(10)
+            ingest.flush()
+    rows: list[dict[str, Any]] = llm_otel.lake.open(place).calls().to_arrow_table().to_pylist()
+    return rows
