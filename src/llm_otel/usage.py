@@ -37,6 +37,8 @@ class Usage:
             authoring), as pairs of model name (None: not told) and usage.
         unexplained_tokens: Tokens in the provider's total that are neither input nor output. Their
             price is not known, unless seconds of audio explain them.
+        price_factor: What the provider multiplies its prices of tokens by, as for the place where
+            the model ran.
         partial: More was used than these fields count, so that their cost is incomplete.
     """
 
@@ -63,6 +65,7 @@ class Usage:
     image_pixels: int = 0
     extra: tuple[tuple[str | None, Usage], ...] = ()
     unexplained_tokens: int = 0
+    price_factor: float = 1.0
     partial: bool = False
 
     @property

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from llm_otel.base import read
 from llm_otel.clients.spec import ClientSpec, Hook, Shape, named
 from llm_otel.protocols.spec import Request
 from llm_otel.protocols.xai import XAI
@@ -19,6 +21,8 @@ _IMAGE = "/xai_api.Image/GenerateImage"
 
 # `api.x.ai:443`; a channel may lead to a socket, or to several addresses.
 _HOST = re.compile(r"[\w.-]+(:\d+)?")
+
+_TARGET = attrgetter("_channel.target")
 
 # Interceptors that may stand between a stub and its channel.
 _DEEPEST = 16
@@ -60,7 +64,7 @@ _origins: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 def _origin(client: Any) -> str:
     """Where a client's channel leads to, by gRPC's private names; no host without these."""
-    stub = client._stub
+    stub = read.get(client, "_stub")
     origin = _origins.get(stub)
     if origin is None:
         origin = _origins[stub] = _target(stub)
@@ -74,7 +78,7 @@ def _target(stub: Any) -> str:
             if not hasattr(method, "_thunk"):
                 break
             method = method._thunk(method._method)
-        target = method._channel.target  # a method, or the bytes themselves
+        target = _TARGET(method)  # a method, or the bytes themselves
         host = (target() if callable(target) else target).decode().rpartition("/")[2]
     except Exception:  # noqa: BLE001 - another gRPC: the provider is known, its host is not
         host = ""

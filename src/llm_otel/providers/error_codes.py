@@ -207,7 +207,9 @@ _OUT_OF_FUNDS = re.compile(
     r"|your (newly created )?team [-\w ]{0,64}(used all available credits|any credits yet)",
     re.IGNORECASE,
 )
-_MAY_BE_FUNDS = frozenset({semconv.INVALID_REQUEST, semconv.PERMISSION, semconv.RATE_LIMIT})
+_MAY_BE_FUNDS = frozenset(
+    {semconv.INVALID_REQUEST, semconv.PERMISSION, semconv.RATE_LIMIT, semconv.OTHER}
+)
 
 
 def by_message(message: object, kind: str) -> str:

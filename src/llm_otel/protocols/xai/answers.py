@@ -15,6 +15,12 @@ from llm_otel.protocols import costs, requests, usage
 from llm_otel.protocols.answer import Answer, BodyError
 from llm_otel.protocols.headers import Headers
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, UsageMap
+from llm_otel.protocols.xai.outputs import (
+    TIME_LIMIT,
+    assistant_outputs,
+    finish_reason,
+    message_of,
+)
 from llm_otel.providers import error_codes
 from llm_otel.usage import Usage
 
@@ -37,10 +43,7 @@ USAGE: UsageMap = {
 _COUNTS = tuple(key for key in USAGE if key != _INSIDE)
 _TICKS = "cost_in_usd_ticks"
 
-# Numbers of `MessageRole`, `FinishReason` and `ServiceTier`: a message holds no names.
-ROLE_TOOL = 5
-_FINISH_REASONS: Mapping[int, str] = {1: "length", 2: "length", 3: "stop", 4: "tool_call"}
-_TIME_LIMIT = 5
+# Numbers of `ServiceTier`, `ReasoningEffort` and `FormatType`: a message holds no names.
 _TIERS: Mapping[int, str] = {1: "default", 2: "priority"}
 _EFFORTS: Mapping[int, str] = {1: "low", 2: "medium", 3: "high", 4: "none", 5: "xhigh"}
 _FORMATS: Mapping[int, str] = {1: "text", 2: "json_object", 3: "json_schema"}
@@ -90,7 +93,7 @@ class Chats(Protocol):
             service_tier=_TIERS.get(getattr(node, "service_tier", 0)),
             finish_reasons=[finish_reason(reason) for reason in reasons if reason],
             usage=_usage(node, endpoint),
-            error=BodyError("time_limit", semconv.TIMEOUT) if _TIME_LIMIT in reasons else None,
+            error=BodyError("time_limit", semconv.TIMEOUT) if TIME_LIMIT in reasons else None,
             cost=costs.in_answer((_priced(node),), dialect),
         )
 
@@ -116,11 +119,11 @@ class Chats(Protocol):
         name = getattr(code(), "name", "") if callable(code) else ""
         kind = _CLASSES.get(name, semconv.OTHER)
         details = getattr(exc, "details", None)
-        said = details() if callable(details) else None
-        said = said if isinstance(said, str) else ""
-        if name == "UNAVAILABLE" and said.lower().startswith(_UNREACHED):
+        text = details() if callable(details) else None
+        text = text if isinstance(text, str) else ""
+        if name == "UNAVAILABLE" and text.lower().startswith(_UNREACHED):
             return semconv.CONNECTION
-        return error_codes.by_message(said, kind)
+        return error_codes.by_message(text, kind)
 
     def fold(self, endpoint: Endpoint, dialect: Dialect) -> Fold:
         """The SDK's own response, which grows with each chunk."""
@@ -210,54 +213,30 @@ class Growing:
         return bool(outputs) and all(getattr(each, "finish_reason", 0) for each in outputs)
 
 
-def message_of(response: object) -> object:
-    """The protobuf message in a response of the SDK; a message itself."""
-    return getattr(response, "proto", response)
-
-
-def assistant_outputs(completion: object) -> list[object]:
-    """The choices of a completion. Where the provider ran tools, their results and the turns before
-    the last are outputs, too: then the last is the choice."""
-    outputs = list(getattr(completion, "outputs", None) or ())
-    spoken = [each for each in outputs if role_of(each) != ROLE_TOOL]
-    return spoken if len(spoken) == len(outputs) else spoken[-1:]
-
-
-def role_of(output: object) -> int:
-    """The number of an output's role."""
-    role = getattr(getattr(output, "message", None), "role", 0)
-    return role if type(role) is int else 0
-
-
-def finish_reason(number: object) -> str:
-    """The convention's word for a reason; `error` for those that are a failure."""
-    return _FINISH_REASONS.get(number, "error") if type(number) is int else "error"
-
-
 def _usage(node: object, endpoint: Endpoint) -> Usage | None:
-    reported = getattr(node, "usage", None)
-    counts = {key: getattr(reported, key, 0) for key in _COUNTS}
-    total, spoken = getattr(reported, "total_tokens", 0), counts["completion_tokens"]
-    if total and total == counts["prompt_tokens"] + spoken:
+    sampling = getattr(node, "usage", None)
+    counts = {key: getattr(sampling, key, 0) for key in _COUNTS}
+    total, completed_tokens = getattr(sampling, "total_tokens", 0), counts["completion_tokens"]
+    if total and total == counts["prompt_tokens"] + completed_tokens:
         counts[_INSIDE] = counts.pop("reasoning_tokens")
     used = usage.usage(None, endpoint, counts)
     if used is not None:
         used.unexplained_tokens = max(0, total - used.input_tokens - used.output_tokens)
         # Tools of the provider's and live search have prices of their own.
         used.partial |= bool(
-            getattr(reported, "num_sources_used", 0)
-            or len(getattr(reported, "server_side_tools_used", ()))
+            getattr(sampling, "num_sources_used", 0)
+            or len(getattr(sampling, "server_side_tools_used", ()))
         )
     return used
 
 
 def _priced(node: object) -> object:
     """The reported cost where the dialect looks for it; a message has 0 for what is not set."""
-    reported = getattr(node, "usage", None)
-    has_field = getattr(reported, "HasField", None)
-    if has_field is None or not hasattr(reported, _TICKS) or not has_field(_TICKS):
+    sampling = getattr(node, "usage", None)
+    has_field = getattr(sampling, "HasField", None)
+    if has_field is None or not hasattr(sampling, _TICKS) or not has_field(_TICKS):
         return {}
-    return {"usage": {_TICKS: getattr(reported, _TICKS)}}
+    return {"usage": {_TICKS: getattr(sampling, _TICKS)}}
 
 
 def _parameters(body: Mapping[str, object]) -> dict[str, object]:
@@ -266,17 +245,17 @@ def _parameters(body: Mapping[str, object]) -> dict[str, object]:
     if proto is None:
         return {}
     present = {field.name: value for field, value in proto.ListFields() if field.name in _PLAIN}
-    known: dict[str, object] = {
+    parameters: dict[str, object] = {
         key: round(value, _ROUNDED) if type(value) is float else value
         for key, value in present.items()
     }
     if proto.stop:
-        known["stop"] = list(proto.stop)
+        parameters["stop"] = list(proto.stop)
     if proto.HasField("response_format"):
-        known["response_format"] = {"type": _FORMATS.get(proto.response_format.format_type)}
+        parameters["response_format"] = {"type": _FORMATS.get(proto.response_format.format_type)}
     if proto.HasField("reasoning_effort"):
-        known["reasoning_effort"] = _EFFORTS.get(proto.reasoning_effort)
-    return {**known, "n": body.get("n")}
+        parameters["reasoning_effort"] = _EFFORTS.get(proto.reasoning_effort)
+    return {**parameters, "n": body.get("n")}
 
 
 _PLAIN = frozenset({

@@ -21,7 +21,7 @@ from llm_otel.content.model import (
     tool_call_part,
     tool_response_part,
 )
-from llm_otel.protocols.xai.answers import (
+from llm_otel.protocols.xai.outputs import (
     ROLE_TOOL,
     assistant_outputs,
     finish_reason,
@@ -52,9 +52,9 @@ def response_content(completion: Any) -> list[Message]:
 def _messages(completion: Any, unfinished: str) -> list[Message]:
     choices: list[Any] = assistant_outputs(completion)
     outputs = list(getattr(completion, "outputs", ()))
-    grouped = [outputs] if len(choices) < len(outputs) else [[each] for each in outputs]
+    groups = [outputs] if len(choices) < len(outputs) else [[each] for each in outputs]
     messages = []
-    for choice, group in zip(choices, grouped):
+    for choice, group in zip(choices, groups):
         parts = [part for output in group for part in _output_parts(output)]
         if parts or choice.finish_reason:
             reason = finish_reason(choice.finish_reason) if choice.finish_reason else unfinished
@@ -66,16 +66,16 @@ def _output_parts(output: Any) -> list[Part]:
     if role_of(output) == ROLE_TOOL:
         calls = list(output.message.tool_calls)
         return [_server_result(call, output.message.content) for call in calls[:1]]
-    return _spoken(output.message, [text_part(output.message.content)])
+    return _turn(output.message, [text_part(output.message.content)])
 
 
-def _spoken(spoken: Any, texts: list[Part]) -> list[Part]:
+def _turn(turn: Any, texts: list[Part]) -> list[Part]:
     """Reasoning, text and the calls of tools."""
     parts: list[Part] = []
-    if spoken.reasoning_content:
-        parts.append(reasoning_part(spoken.reasoning_content))
+    if turn.reasoning_content:
+        parts.append(reasoning_part(turn.reasoning_content))
     parts += [part for part in texts if part.get("content") != ""]
-    return [*parts, *(_tool_call(call) for call in spoken.tool_calls)]
+    return [*parts, *(_tool_call(call) for call in turn.tool_calls)]
 
 
 def _input_message(entry: Any) -> Message:
@@ -85,7 +85,7 @@ def _input_message(entry: Any) -> Message:
         texts = [part["content"] for part in parts if part["type"] == "text"]
         response = texts[0] if len(parts) == len(texts) == 1 else parts
         return message(role, [tool_response_part(entry.tool_call_id or None, response)])
-    return message(role, _spoken(entry, parts), entry.name)
+    return message(role, _turn(entry, parts), entry.name)
 
 
 def _content(content: Any) -> Part:
