@@ -11,7 +11,7 @@ from llm_otel.protocols import costs, errors, usage
 from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.anthropic import surcharges
 from llm_otel.protocols.anthropic.stop_reasons import finish_reason
-from llm_otel.protocols.headers import Headers, passed
+from llm_otel.protocols.headers import Headers, of_requests, of_tokens
 from llm_otel.protocols.requests import ATTRIBUTES, Attributes, Reader, inner, strings
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, Request, UsageMap
 from llm_otel.usage import Usage
@@ -41,23 +41,21 @@ USAGE: UsageMap = {
 # https://platform.claude.com/docs/en/about-claude/pricing#data-residency-pricing
 _BY_PLACE = {"us": 1.1, "global": 1.0, "not_available": 1.0}
 
-# https://docs.anthropic.com/en/api/rate-limits#response-headers
+# https://platform.claude.com/docs/en/api/rate-limits#response-headers
+# https://platform.claude.com/docs/en/api/service-tiers (priority)
 HEADERS = Headers(
     request_ids=(b"request-id", b"x-request-id", b"x-amzn-requestid"),
     limits={
-        b"anthropic-ratelimit-requests-limit": semconv.RATELIMIT_REQUESTS_LIMIT,
-        b"anthropic-ratelimit-requests-remaining": semconv.RATELIMIT_REQUESTS_REMAINING,
-        # The tightest of those of the organisation and the workspace, where it is sent.
-        b"anthropic-ratelimit-tokens-limit": semconv.RATELIMIT_TOKENS_LIMIT,
-        b"anthropic-ratelimit-tokens-remaining": semconv.RATELIMIT_TOKENS_REMAINING,
-        b"anthropic-ratelimit-input-tokens-limit": semconv.RATELIMIT_TOKENS_LIMIT,
-        b"anthropic-ratelimit-input-tokens-remaining": semconv.RATELIMIT_TOKENS_REMAINING,
+        **of_requests(b"anthropic-ratelimit-requests-*"),
+        # The first is the tightest of those of the organisation and the workspace.
+        **of_tokens(
+            b"anthropic-ratelimit-tokens-*",
+            b"anthropic-ratelimit-input-tokens-*",
+            b"anthropic-ratelimit-output-tokens-*",
+            b"anthropic-priority-input-tokens-*",
+            b"anthropic-priority-output-tokens-*",
+        ),
     },
-    resets={
-        b"anthropic-ratelimit-requests-reset": semconv.RATELIMITS[:2],
-        b"anthropic-ratelimit-tokens-reset": semconv.RATELIMITS[2:],
-    },
-    over=passed,
 )
 
 
