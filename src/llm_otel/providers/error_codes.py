@@ -122,16 +122,12 @@ FAILED_FINISHES: Mapping[str, str] = {
     "timeout": semconv.TIMEOUT,
 }
 
-# https://docs.mistral.ai/resources/error-glossary: type and number say the same
+# https://docs.mistral.ai/resources/error-glossary
 MISTRAL: Mapping[str, str] = {
     "rate_limited": semconv.RATE_LIMIT,
-    "1300": semconv.RATE_LIMIT,
     "service_tier_capacity_exceeded": semconv.SERVER,
-    "3505": semconv.SERVER,
     "unreachable_backend": semconv.SERVER,
-    "1800": semconv.SERVER,
     "invalid_model": semconv.NOT_FOUND,
-    "1500": semconv.NOT_FOUND,
 }
 
 # https://platform.minimax.io/docs/api-reference/errorcode
