@@ -25,6 +25,7 @@ _PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("output_tokens_details.reasoning_tokens",),
         ("output_tokens_details.thinking_tokens",),
     ),
+    "pages": (("pages_processed",),),
 }
 
 
@@ -37,6 +38,7 @@ class Bill:
         input_tokens, output_tokens: Cached and reasoning tokens included.
         cached_tokens, cache_write_tokens: Parts of the input, read from a cache and written to it.
         reasoning_tokens: Part of the output.
+        pages: Read by OCR.
     """
 
     answers: int = 0
@@ -45,6 +47,7 @@ class Bill:
     cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    pages: int = 0
 
     def plus(self, usage: Json) -> Bill:
         """The bill with one more answer on it, which used `usage`."""

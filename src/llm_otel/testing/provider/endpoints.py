@@ -12,10 +12,13 @@ from . import (
     catalog,
     chat,
     media,
+    mistral,
     responses,
+    voyage,
 )
 from .embeddings import embeddings
 from .messages import ProtocolError, ReceivedRequest, Reply
+from .protocols import MISTRAL, VOYAGE, protocol_of
 from .state import State
 
 Endpoint = Callable[[ReceivedRequest, State], Reply]
@@ -27,7 +30,10 @@ def run(request: ReceivedRequest, state: State) -> Reply:
     Raises:
         ProtocolError: The request is refused, or there is no such endpoint.
     """
-    found = [(m, e) for m, route, e in ENDPOINTS if fnmatchcase(request.route, route)]
+    speaks = protocol_of(request)
+    own = mistral.ENDPOINTS if speaks is MISTRAL else voyage.ENDPOINTS if speaks is VOYAGE else ()
+    table: tuple[tuple[str, str, Endpoint], ...] = (*own, *ENDPOINTS)
+    found = [(m, e) for m, route, e in table if fnmatchcase(request.route, route)]
     for method, endpoint in found:
         if method == request.method:
             return endpoint(request, state)
