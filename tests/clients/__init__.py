@@ -12,7 +12,7 @@ _SHARED = frozenset({"redirect", "spec"})
 
 
 def names() -> list[str]:
-    """The names of the files, which are those of `llm_otel.clients`."""
+    """The names of the files, which are named as those of `llm_otel.clients`."""
     return sorted(each.name for each in iter_modules(__path__) if each.name not in _SHARED)
 
 
