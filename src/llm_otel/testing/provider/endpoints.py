@@ -11,11 +11,14 @@ from . import (
     batches,
     catalog,
     chat,
+    cohere,
     media,
     mistral,
+    ollama,
     responses,
     voyage,
 )
+from .cohere_protocol import COHERE, COHERE_LINES
 from .embeddings import embeddings
 from .messages import ProtocolError, ReceivedRequest, Reply
 from .protocols import MISTRAL, VOYAGE, protocol_of
@@ -44,6 +47,13 @@ def run(request: ReceivedRequest, state: State) -> Reply:
     )
 
 
+def _rerank(request: ReceivedRequest, state: State) -> Reply:
+    """Answers `POST /v1/rerank` as who it was sent to."""
+    if protocol_of(request) in (COHERE, COHERE_LINES):
+        return cohere.rerank(request, state)
+    return catalog.rerank(request, state)
+
+
 # The first that matches is taken; `*` stands for anything.
 ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/chat/completions", chat.chat_completion),
@@ -60,7 +70,17 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/audio/transcriptions", media.transcription),
     ("POST", "/v1/audio/translations", media.transcription),
     ("POST", "/v1/moderations", catalog.moderate),
-    ("POST", "/v1/rerank", catalog.rerank),
+    ("POST", "/v1/rerank", _rerank),
+    ("POST", "/v1/v2/rerank", cohere.rerank),
+    ("POST", "/v1/v2/chat", cohere.chat_v2),
+    ("POST", "/v1/chat", cohere.chat_v1),
+    ("POST", "/v1/generate", cohere.generate),
+    ("POST", "/v1/embed", cohere.embed_texts),
+    ("POST", "/v1/v2/embed", cohere.embed_texts),
+    ("POST", "/v1/api/chat", ollama.chat),
+    ("POST", "/v1/api/generate", ollama.generate),
+    ("POST", "/v1/api/embed", ollama.embed_texts),
+    ("POST", "/v1/api/embeddings", ollama.embed_prompt),
     ("GET", "/v1/models", catalog.list_models),
     ("GET", "/v1/models/*", catalog.retrieve_model),
     ("POST", "/v1/files", batches.upload_file),
