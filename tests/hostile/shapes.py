@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anthropic._response
+import grpc
 import httpx
 import httpx2
 import openai._legacy_response
@@ -94,6 +95,11 @@ def _exception(value: BaseException, of: _Shape) -> Seen:
     )
 
 
+def _grpc_error(value: Any, of: _Shape) -> Seen:
+    # Its text and its state hold deadlines and times.
+    return value.code(), value.details(), of(value.__cause__), of(value.__context__)
+
+
 def _response(value: httpx.Response | httpx2.Response, of: _Shape) -> Seen:
     return (
         value.status_code,
@@ -123,6 +129,7 @@ _SHAPES: tuple[tuple[Any, Callable[[Any, _Shape], Seen]], ...] = (
     (pydantic.BaseModel, _model),
     (Mapping, _mapping),
     ((list, tuple, set, frozenset), _sequence),
+    (grpc.RpcError, _grpc_error),
     (BaseException, _exception),
     ((httpx.Response, httpx2.Response), _response),
     ((httpx.Request, httpx2.Request), _request),
