@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -72,8 +73,15 @@ def _model(value: pydantic.BaseModel, of: _Shape) -> Seen:
         of(vars(value)),
         of(value.__pydantic_extra__),
         sorted(value.model_fields_set),
-        of(getattr(value, "_request_id", None)),
+        of(_request_id(value)),
     )
+
+
+def _request_id(value: pydantic.BaseModel) -> Any:
+    with warnings.catch_warnings():
+        # Some of cohere's models look for what is not there in a way that pydantic warns of.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return getattr(value, "_request_id", None)
 
 
 def _exception(value: BaseException, of: _Shape) -> Seen:

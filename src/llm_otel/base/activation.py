@@ -245,8 +245,12 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     step, value = body.athrow, thrown
         except StopAsyncIteration:
             run.end(_closing(value))
-        except BaseException as error:
+        except Exception as error:
             run.end(error)
+            raise
+        except BaseException as error:
+            # A loop that ends cancels who closes the generators that were dropped.
+            run.end(_closing(value) or error)
             raise
 
     return call

@@ -72,7 +72,16 @@ _FEES: Final = (
 
 
 # USD for one, of models that the list does not know; the first entry counts.
-_PRICES: Final[tuple[_Fees, ...]] = ()
+# Voyage AI: https://docs.voyageai.com/docs/pricing
+_PRICES: Final = (
+    _Fees("voyageai", re.compile(r"rerank-(lite-1|[\d.]+-lite)"), {"input": 0.02 / 1e6}),
+    _Fees("voyageai", re.compile(r"rerank-[\d.]+"), {"input": 0.05 / 1e6}),
+    _Fees(
+        "voyageai",
+        re.compile(r"voyage-multimodal-3(\.5)?"),
+        {"input": 0.12 / 1e6, "image_pixel": 0.60 / 1e9},
+    ),
+)
 
 
 def unlisted(provider: str, model: str) -> Price | None:

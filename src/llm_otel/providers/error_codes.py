@@ -123,6 +123,14 @@ FAILED_FINISHES: Mapping[str, str] = {
     "timeout": semconv.TIMEOUT,
 }
 
+# https://docs.mistral.ai/resources/error-glossary
+MISTRAL: Mapping[str, str] = {
+    "rate_limited": semconv.RATE_LIMIT,
+    "service_tier_capacity_exceeded": semconv.SERVER,
+    "unreachable_backend": semconv.SERVER,
+    "invalid_model": semconv.NOT_FOUND,
+}
+
 # https://platform.minimax.io/docs/api-reference/errorcode
 MINIMAX: Mapping[str, str] = {
     "1000": semconv.SERVER,
