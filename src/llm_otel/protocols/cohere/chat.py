@@ -9,7 +9,7 @@ from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import errors, usage
 from llm_otel.protocols.answer import Answer
-from llm_otel.protocols.headers import Headers
+from llm_otel.protocols.headers import Headers, of_requests
 from llm_otel.protocols.requests import ATTRIBUTES, Attributes, strings
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, UsageMap
 from llm_otel.usage import Usage
@@ -47,10 +47,7 @@ USAGE_AT = (
 # https://docs.cohere.com/docs/rate-limits
 HEADERS = Headers(
     request_ids=(b"x-debug-trace-id", b"x-request-id", b"x-amzn-requestid"),
-    limits={
-        b"x-trial-endpoint-call-limit": semconv.RATELIMIT_REQUESTS_LIMIT,
-        b"x-trial-endpoint-call-remaining": semconv.RATELIMIT_REQUESTS_REMAINING,
-    },
+    limits=of_requests(b"x-trial-endpoint-call-*"),
 )
 
 # v1 has more of them than v2; others pass as they are.

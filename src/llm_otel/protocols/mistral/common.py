@@ -8,7 +8,7 @@ from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import errors
 from llm_otel.protocols.answer import BodyError
-from llm_otel.protocols.headers import Headers
+from llm_otel.protocols.headers import Headers, of_requests, of_tokens
 from llm_otel.protocols.requests import ATTRIBUTES, Attributes, inner, strings
 
 if TYPE_CHECKING:
@@ -18,14 +18,9 @@ if TYPE_CHECKING:
 HEADERS = Headers(
     request_ids=(b"mistral-correlation-id", b"x-kong-request-id", b"x-request-id"),
     limits={
-        b"x-ratelimit-limit-req-minute": semconv.RATELIMIT_REQUESTS_LIMIT,
-        b"x-ratelimit-remaining-req-minute": semconv.RATELIMIT_REQUESTS_REMAINING,
-        b"x-ratelimit-limit-tokens-minute": semconv.RATELIMIT_TOKENS_LIMIT,
-        b"x-ratelimit-remaining-tokens-minute": semconv.RATELIMIT_TOKENS_REMAINING,
-        b"ratelimitbysize-limit": semconv.RATELIMIT_TOKENS_LIMIT,
-        b"ratelimitbysize-remaining": semconv.RATELIMIT_TOKENS_REMAINING,
+        **of_requests(b"x-ratelimit-*-req-minute"),
+        **of_tokens(b"x-ratelimit-*-tokens-minute", b"ratelimitbysize-*"),
     },
-    resets={b"ratelimitbysize-reset": semconv.RATELIMITS[2:]},
 )
 
 _SETTINGS = (
