@@ -357,12 +357,19 @@ def test_a_stream_left_early(instrumented: Any, server: Server) -> None:
 
 
 # ------------------------------------------------------------------ the host
-def test_without_grpcs_private_names(
-    instrumented: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("renamed", ["the channel's target", "the stub"])
+def test_without_private_names(
+    instrumented: Any, server: Server, monkeypatch: pytest.MonkeyPatch, renamed: str
 ) -> None:
-    """Another gRPC may have other names: then the host is unknown, and the provider is not."""
+    """Other versions may have other names: then the host is unknown, and the provider is not."""
     telemetry = instrumented()
-    monkeypatch.setattr(grpc._channel._UnaryUnaryMultiCallable, "__init__", _renamed)
+    if renamed == "the stub":
+        other = property(
+            lambda chat: vars(chat)["stub"], lambda chat, stub: setattr(chat, "stub", stub)
+        )
+        monkeypatch.setattr(sync_chat.Chat, "_stub", other, raising=False)
+    else:
+        monkeypatch.setattr(grpc._channel._UnaryUnaryMultiCallable, "__init__", _renamed)
     call(server, "sample")
     attributes = telemetry.span.attributes
     assert attributes["gen_ai.provider.name"] == "x_ai"

@@ -20,6 +20,7 @@ _COMPACTION = "/xai_api.Chat/CompactContext"
 _IMAGE = "/xai_api.Image/GenerateImage"
 
 # `api.x.ai:443`; a channel may lead to a socket, or to several addresses.
+_NO_HOST = "https://"
 _HOST = re.compile(r"[\w.-]+(:\d+)?")
 
 _TARGET = attrgetter("_channel.target")
@@ -63,12 +64,16 @@ _origins: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def _origin(client: Any) -> str:
-    """Where a client's channel leads to, by gRPC's private names; no host without these."""
+    """Where a client's channel leads to, by private names of the SDK and of gRPC; no host without
+    these: then the provider is known all the same."""
     stub = read.get(client, "_stub")
-    origin = _origins.get(stub)
-    if origin is None:
+    try:
+        return _origins[stub]
+    except KeyError:
         origin = _origins[stub] = _target(stub)
-    return origin
+        return origin
+    except TypeError:  # there is no such attribute
+        return _NO_HOST
 
 
 def _target(stub: Any) -> str:
@@ -80,9 +85,9 @@ def _target(stub: Any) -> str:
             method = method._thunk(method._method)
         target = _TARGET(method)  # a method, or the bytes themselves
         host = (target() if callable(target) else target).decode().rpartition("/")[2]
-    except Exception:  # noqa: BLE001 - another gRPC: the provider is known, its host is not
-        host = ""
-    return f"https://{host if _HOST.fullmatch(host) else ''}"
+    except Exception:  # noqa: BLE001 - another gRPC
+        return _NO_HOST
+    return f"https://{host}" if _HOST.fullmatch(host) else _NO_HOST
 
 
 # ------------------------------------------------------------------ answers
