@@ -32,8 +32,9 @@ class _Named:
 
     suffix = ""
 
-    def __init__(self, client: Mistral) -> None:
+    def __init__(self, client: Mistral, http: Any) -> None:
         self.client = client
+        self.http = http  # who makes it closes it
 
     def call(self, dotted: str, **arguments: Any) -> Any:
         """The result of a method, to be awaited of an async client."""
@@ -50,6 +51,7 @@ class _Sync(_Named):
 
     def __exit__(self, *error: Any) -> None:
         self.client.__exit__(*error)
+        self.http.close()
 
 
 class _Async(_Named):
@@ -61,14 +63,15 @@ class _Async(_Named):
 
     async def __aexit__(self, *error: Any) -> None:
         await self.client.__aexit__(*error)
+        await self.http.aclose()
 
 
 def make(server: Provider, asynchronous: bool) -> _Named:
     """A client, sync or async."""
     own = http_client(httpx2, server, asynchronous)
     if asynchronous:
-        return _Async(Mistral(api_key="test", async_client=own))
-    return _Sync(Mistral(api_key="test", client=own))
+        return _Async(Mistral(api_key="test", async_client=own), own)
+    return _Sync(Mistral(api_key="test", client=own), own)
 
 
 def _way(name: str, method: str, arguments: dict[str, Any], **more: Any) -> Way:

@@ -80,7 +80,7 @@ CLIENT = Client(
             model=MODEL,
         ),
         Way(
-            "contextualised embeddings",
+            "chunks",
             lambda client: client.contextualized_embed(
                 [["Hello", "you"]], model="voyage-context-4"
             ),
@@ -88,7 +88,7 @@ CLIENT = Client(
             model="voyage-context-4",
         ),
         Way(
-            "multimodal embeddings",
+            "multimodal",
             lambda client: client.multimodal_embed([["Hello"]], model="voyage-multimodal-3.5"),
             operation="embeddings",
             model="voyage-multimodal-3.5",
