@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_otel.clients.spec import ClientSpec, Hook, named
+from llm_otel.clients.spec import ClientSpec, Hook, Response, ResponseHeaders, named
 from llm_otel.protocols.spec import Request
 from llm_otel.protocols.voyage import VOYAGE
 
@@ -25,6 +25,17 @@ def _data(response: Any) -> object:
     return response.data
 
 
+def _response(outcome: Any) -> Response | None:
+    """What an answer or an exception keeps of the HTTP response."""
+    headers = getattr(outcome, "_headers", None) or getattr(outcome, "headers", None)
+    if headers is None:
+        return None
+    return Response(
+        ResponseHeaders({name.lower(): value for name, value in headers.items()}),
+        getattr(outcome, "http_status", None),
+    )
+
+
 def _hook(function: str, shape: Any) -> Hook:
     return Hook(
         "api_resources.api_requestor",
@@ -33,6 +44,7 @@ def _hook(function: str, shape: Any) -> Hook:
         _request,
         answer=_data,
         parameters=_PARAMETERS,
+        response=_response,
     )
 
 
