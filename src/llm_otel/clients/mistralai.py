@@ -65,7 +65,7 @@ def _hooks(module: str) -> tuple[Hook, Hook]:
 
 CLIENT = ClientSpec(
     package="mistralai",
-    supported=">=1,<4",
+    supported=">=1.1,<4",
     provider="mistral_ai",
     endpoints=MISTRAL,
     hooks=tuple(hook for module in _MODULES for hook in _hooks(module)),
