@@ -50,7 +50,7 @@ def _hook(function: str, shape: Any) -> Hook:
 
 CLIENT = ClientSpec(
     package="voyageai",
-    supported=">=0.2.1,<0.6",
+    supported=">=0.2.1,<1",
     provider="voyageai",
     endpoints=VOYAGE,
     hooks=(_hook("request", "sync"), _hook("arequest", "async")),
