@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -251,21 +253,21 @@ def test_rate_limits(instrumented):
 
 
 # ------------------------------------------------------------------ clouds
-def azure(p: Any) -> Any:
-    return MistralAzure(
-        api_key="test",
-        server_url="https://mine.eastus.models.ai.azure.com",
-        client=http_client(httpx2, p, False),
-    )
+@contextmanager
+def azure(p: Any) -> Iterator[Any]:
+    host = "https://mine.eastus.models.ai.azure.com"
+    with (
+        http_client(httpx2, p, False) as own,
+        MistralAzure(api_key="test", server_url=host, client=own) as made,
+    ):
+        yield made
 
 
-def gcp(p: Any) -> Any:
-    return MistralGCP(
-        project_id="mine",
-        region="europe-west4",
-        access_token="test",
-        client=http_client(httpx2, p, False),
-    )
+@contextmanager
+def gcp(p: Any) -> Iterator[Any]:
+    place = {"project_id": "mine", "region": "europe-west4", "access_token": "test"}
+    with http_client(httpx2, p, False) as own, MistralGCP(**place, client=own) as made:
+        yield made
 
 
 @pytest.mark.parametrize("how", ["whole", "stream"])

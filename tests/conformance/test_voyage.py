@@ -153,6 +153,17 @@ def test_nobody_answers(instrumented):
     assert len(telemetry.spans) == 2
 
 
+def test_request_id(instrumented, p):
+    """The span names the request, whether it was answered or refused."""
+    telemetry = instrumented()
+    run(p, False, lambda client: client.embed(["a"], model="voyage-4"))
+    p.enqueue("authentication")
+    with pytest.raises(error.AuthenticationError):
+        run(p, False, lambda client: client.embed(["a"], model="voyage-4"))
+    for span in telemetry.spans:
+        assert span.attributes["llm_otel.provider.request_id"].startswith("req_")
+
+
 def test_retries_are_requests_of_their_own(instrumented, p, monkeypatch):
     """The SDK tries again above the function that we see."""
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda _: None))

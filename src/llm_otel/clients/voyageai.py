@@ -26,14 +26,10 @@ def _data(response: Any) -> object:
 
 
 def _response(outcome: Any) -> Response | None:
-    """What an answer or an exception keeps of the HTTP response."""
-    headers = getattr(outcome, "_headers", None) or getattr(outcome, "headers", None)
-    if headers is None:
-        return None
-    return Response(
-        ResponseHeaders({name.lower(): value for name, value in headers.items()}),
-        getattr(outcome, "http_status", None),
-    )
+    """What an answer or an exception tells of the HTTP response."""
+    identity = getattr(outcome, "request_id", None)
+    headers = ResponseHeaders({"request-id": identity} if isinstance(identity, str) else {})
+    return Response(headers, getattr(outcome, "http_status", None))
 
 
 def _hook(function: str, shape: Any) -> Hook:

@@ -39,8 +39,8 @@ class Conversations(Protocol):
         result = Answer(usage=usage.usage(body, endpoint, dialect), error=error_in(body, dialect))
         _describe(result, body.get("conversation_id"), outputs)
         if outputs:
-            called = any(read.text(each, "type") == _CALL for each in outputs)
-            result.finish_reasons = ["tool_call" if called else "stop"]
+            calls_function = any(read.text(each, "type") == _CALL for each in outputs)
+            result.finish_reasons = ["tool_call" if calls_function else "stop"]
         elif result.usage is None and result.error is None:
             result.error = errors.in_body(body, dialect)
         return result
