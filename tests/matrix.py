@@ -35,6 +35,7 @@ ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anth
 XAI = ("tests/conformance/test_xai.py",)
 # What its tests stand on.
 _FOR_XAI = ("httpx", "openai", "jsonschema")
+MISTRAL = ("tests/conformance/test_mistral_versions.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -55,10 +56,22 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         (*CALLS, *SDK),
     ),
+    "mistralai-1": (
+        ("mistralai==1.1.0", "voyageai==0.2.1", "pydantic<2.11", "opentelemetry-sdk==1.44.0"),
+        MISTRAL,
+    ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
     "newest": (
-        ("openai[realtime]", "anthropic[bedrock,vertex]", "groq", "together", "httpx"),
-        (*CALLS, *SDK, *ANTHROPIC, "tests/conformance/test_websockets.py"),
+        (
+            "openai[realtime]",
+            "anthropic[bedrock,vertex]",
+            "groq",
+            "together",
+            "mistralai[gcp]",
+            "voyageai",
+            "httpx",
+        ),
+        (*CALLS, *SDK, *ANTHROPIC, *MISTRAL, "tests/conformance/test_websockets.py"),
     ),
     "xai-oldest": (("xai-sdk==1.15.0", *_FOR_XAI), XAI),
     "xai-newest": (("xai-sdk", *_FOR_XAI), XAI),

@@ -28,26 +28,34 @@ SPEECH: dict[str, Any] = {
 
 
 class _Named:
-    """A client whose methods are called by the names of the sync ones, of either kind."""
+    """A client whose methods are called by the names of the sync ones."""
 
-    def __init__(self, client: Mistral, asynchronous: bool) -> None:
+    suffix = ""
+
+    def __init__(self, client: Mistral, http: Any) -> None:
         self.client = client
-        self._suffix = "_async" if asynchronous else ""
-        self._asynchronous = asynchronous
+        self.http = http  # who makes it closes it
 
     def call(self, dotted: str, **arguments: Any) -> Any:
         """The result of a method, to be awaited of an async client."""
         node: Any = self.client
-        for name in (dotted + self._suffix).split("."):
+        for name in (dotted + self.suffix).split("."):
             node = getattr(node, name)
         return node(**arguments)
 
+
+class _Sync(_Named):
     def __enter__(self) -> _Named:
         self.client.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.client.__exit__(*error)
+        self.http.close()
+
+
+class _Async(_Named):
+    suffix = "_async"
 
     async def __aenter__(self) -> _Named:
         await self.client.__aenter__()
@@ -55,13 +63,15 @@ class _Named:
 
     async def __aexit__(self, *error: Any) -> None:
         await self.client.__aexit__(*error)
+        await self.http.aclose()
 
 
 def make(server: Provider, asynchronous: bool) -> _Named:
     """A client, sync or async."""
     own = http_client(httpx2, server, asynchronous)
-    kind = "async_client" if asynchronous else "client"
-    return _Named(Mistral(api_key="test", **{kind: own}), asynchronous)
+    if asynchronous:
+        return _Async(Mistral(api_key="test", async_client=own), own)
+    return _Sync(Mistral(api_key="test", client=own), own)
 
 
 def _way(name: str, method: str, arguments: dict[str, Any], **more: Any) -> Way:

@@ -13,6 +13,7 @@ from zlib import crc32
 
 from llm_otel.base.read import get, json_of
 
+Skip = Callable[[bytes], bool]
 Frames = Callable[[bytes], Iterator[object]]
 Node = dict[str, object]
 
@@ -27,15 +28,17 @@ def is_readable(content_type: str) -> bool:
     return not content_type or "json" in content_type or is_stream(content_type)
 
 
-def objects(data: bytes, content_type: str) -> Iterator[Node]:
+def objects(data: bytes, content_type: str, skip: Skip | None = None) -> Iterator[Node]:
     """The JSON objects in a body that was streamed; what is no JSON object is passed over.
 
     Args:
         data: The body, decompressed; it may be cut off.
         content_type: The header; where it names no known stream, the body is looked at.
+        skip: Whether a server-sent event of one line is to be passed over; it is not parsed then.
     """
-    reader = _READERS.get(_media_type(content_type), _looked_at)
-    for node in reader(data):
+    media_type = _media_type(content_type)
+    reader = _READERS.get(media_type, _looked_at)
+    for node in reader(data) if skip is None or media_type != _EVENTS else _events(data, skip):
         if type(node) is dict:
             yield node
 
@@ -70,13 +73,14 @@ def _lines(data: bytes) -> Iterator[object]:
         yield json_of(line.strip(b"\x1e \t"))
 
 
-def _events(data: bytes) -> Iterator[object]:
+def _events(data: bytes, skip: Skip | None = None) -> Iterator[object]:
     lines: list[bytes] = []
     for line in (*data.splitlines(), b""):
         if line.startswith(b"data:"):
             lines.append(line[5:].removeprefix(b" "))
         elif not line and lines:
-            yield from _event(lines)
+            if skip is None or len(lines) > 1 or not skip(lines[0]):
+                yield from _event(lines)
             lines = []
 
 

@@ -23,8 +23,8 @@ _FIM = "fim"
 def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:  # noqa: ARG001
     """The request that `do_request` sends, which is one of httpx."""
     values = named(_PARAMETERS, args, kwargs)
-    sent = values["request"]
-    method, url = sent.method.lower(), sent.url
+    http_request = values["request"]
+    method, url = http_request.method.lower(), http_request.url
     path = url.path
     if url.fragment == _FIM:
         path = f"{path}/{_FIM}"
@@ -34,20 +34,20 @@ def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Requ
     return Request(
         method,
         path if base_url else str(url.copy_with(path=path)),
-        _body(sent),
+        _body(http_request),
         streaming=bool(values.get("stream")),
         base_url=base_url or None,
     )
 
 
-def _body(sent: Any) -> Mapping[str, object]:
+def _body(http_request: Any) -> Mapping[str, object]:
     """The JSON of a request, or the fields of its form; files are not looked at."""
-    # A form has no content before it is sent.
-    content = getattr(sent, "_content", None)
+    # A form has no content before httpx sends it.
+    content = getattr(http_request, "_content", None)
     if content is not None:
         body = read.json_of(content)
         return body if type(body) is dict else {}
-    fields = getattr(sent.stream, "fields", ())
+    fields = getattr(http_request.stream, "fields", ())
     return {
         field.name: field.value
         for field in fields
@@ -65,7 +65,7 @@ def _hooks(module: str) -> tuple[Hook, Hook]:
 
 CLIENT = ClientSpec(
     package="mistralai",
-    supported=">=1,<4",
+    supported=">=1.1,<4",
     provider="mistral_ai",
     endpoints=MISTRAL,
     hooks=tuple(hook for module in _MODULES for hook in _hooks(module)),

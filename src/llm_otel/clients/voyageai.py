@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_otel.clients.spec import ClientSpec, Hook, named
+from llm_otel.clients.spec import ClientSpec, Hook, Response, ResponseHeaders, named
 from llm_otel.protocols.spec import Request
 from llm_otel.protocols.voyage import VOYAGE
 
@@ -25,6 +25,13 @@ def _data(response: Any) -> object:
     return response.data
 
 
+def _response(outcome: Any) -> Response | None:
+    """What an answer or an exception tells of the HTTP response."""
+    identity = getattr(outcome, "request_id", None)
+    headers = ResponseHeaders({"request-id": identity} if isinstance(identity, str) else {})
+    return Response(headers, getattr(outcome, "http_status", None))
+
+
 def _hook(function: str, shape: Any) -> Hook:
     return Hook(
         "api_resources.api_requestor",
@@ -33,12 +40,13 @@ def _hook(function: str, shape: Any) -> Hook:
         _request,
         answer=_data,
         parameters=_PARAMETERS,
+        response=_response,
     )
 
 
 CLIENT = ClientSpec(
     package="voyageai",
-    supported=">=0.2.1,<0.6",
+    supported=">=0.2.1,<1",
     provider="voyageai",
     endpoints=VOYAGE,
     hooks=(_hook("request", "sync"), _hook("arequest", "async")),

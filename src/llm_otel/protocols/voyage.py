@@ -60,9 +60,9 @@ class Multimodal(Voyage):
 
     def usage(self, body: Mapping[str, object], endpoint: Endpoint) -> Usage | None:  # noqa: ARG002
         """The tokens of the text, and all pixels: the total also counts these as tokens."""
-        reported = body.get("usage")
+        counts = body.get("usage")
         tokens, images, videos = (
-            read.count(read.get(reported, name))
+            read.count(read.get(counts, name))
             for name in ("text_tokens", "image_pixels", "video_pixels")
         )
         if not (tokens or images or videos):

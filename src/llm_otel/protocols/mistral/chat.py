@@ -68,5 +68,5 @@ class Embeddings(common.OpenAI):
         result.error = error_in(body, dialect) or result.error
 
 
-def _tier(reported: object) -> str | None:
-    return read.string(read.get(reported, "service_tier"))
+def _tier(usage: object) -> str | None:
+    return read.string(read.get(usage, "service_tier"))

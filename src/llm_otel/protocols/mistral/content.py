@@ -43,8 +43,8 @@ def outputs(response: object, reason: str | None = None) -> list[Message]:
     parts = [part for entry in entries for part in _parts(entry)]
     if not parts:
         return []
-    called = any(text(entry, "type") == "function.call" for entry in entries)
-    return [output_message(parts, reason or ("tool_call" if called else "stop"))]
+    calls_function = any(text(entry, "type") == "function.call" for entry in entries)
+    return [output_message(parts, reason or ("tool_call" if calls_function else "stop"))]
 
 
 def moderated(body: object) -> Content:
@@ -186,11 +186,11 @@ class Transcript:
 
     def add(self, chunk: object) -> None:
         """Take a piece, or the whole text that the last event repeats."""
-        kind, heard = text(chunk, "type"), text(chunk, "text")
+        kind, words = text(chunk, "type"), text(chunk, "text")
         if kind == "transcription.done":
-            self._done = heard
-        elif kind == "transcription.text.delta" and heard is not None:
-            self._pieces.append(heard)
+            self._done = words
+        elif kind == "transcription.text.delta" and words is not None:
+            self._pieces.append(words)
 
     def messages(self, unfinished: str = ERROR) -> list[Message]:
         """One message, if anything was heard."""

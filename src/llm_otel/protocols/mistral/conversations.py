@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 USAGE: UsageMap = {**usage.USAGE, "connector_tokens": ("connector_tokens", "input_tokens")}
 
 _CALL = "function.call"
+_PIECE = b'"message.output.delta"'
 
 
 class Conversations(Protocol):
@@ -38,8 +39,8 @@ class Conversations(Protocol):
         result = Answer(usage=usage.usage(body, endpoint, dialect), error=error_in(body, dialect))
         _describe(result, body.get("conversation_id"), outputs)
         if outputs:
-            called = any(read.text(each, "type") == _CALL for each in outputs)
-            result.finish_reasons = ["tool_call" if called else "stop"]
+            calls_function = any(read.text(each, "type") == _CALL for each in outputs)
+            result.finish_reasons = ["tool_call" if calls_function else "stop"]
         elif result.usage is None and result.error is None:
             result.error = errors.in_body(body, dialect)
         return result
@@ -82,7 +83,7 @@ class Events:
     """Folds the events of a stream, from `conversation.response.started` to `….done`."""
 
     __slots__ = (
-        "_called", "_dialect", "_done", "_endpoint", "_error", "_first", "_last", "_tools", "hides",
+        "_called", "_dialect", "_done", "_endpoint", "_error", "_first", "_last", "_mark", "hides",
     )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, dialect: Dialect) -> None:
@@ -92,7 +93,7 @@ class Events:
         self._first: object = None
         self._last: object = None
         self._called = False
-        self._tools = False
+        self._mark: bytes | None = None
         self._done: object = None
         self._error: object = None
 
@@ -103,14 +104,19 @@ class Events:
         self._last = chunk
         return True
 
+    def skips(self, event: bytes) -> bool:
+        """The same for the bytes of an event: a piece of the very message that the last one told
+        of; see `Fold`."""
+        return self._mark is not None and self._mark in event and _PIECE in event
+
     def add(self, chunk: Any) -> None:
         """Take an event in."""
         kind = read.text(chunk, "type") or ""
         if kind in ("message.output.delta", "function.call.delta"):
             self._last = chunk
+            identity = read.text(chunk, "id")
+            self._mark = f'"{identity}"'.encode() if identity else None
             self._called |= kind == "function.call.delta"
-        elif kind.startswith("tool.execution"):
-            self._tools = True
         elif kind == "conversation.response.started":
             self._first = chunk
         elif kind == "conversation.response.done":

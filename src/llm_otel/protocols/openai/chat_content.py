@@ -175,8 +175,8 @@ class _Choice:
         }
         choice = {"text": texts.pop("text", None), "finish_reason": self.finish}
         if self.blocks:
-            said = texts.pop("content", None)
-            texts["content"] = [*([said] if said else []), *self.blocks]
+            words = texts.pop("content", None)
+            texts["content"] = [*([words] if words else []), *self.blocks]
         result = choice_message({**choice, "message": {**wire, **texts}}, unfinished)
         parts = result["parts"]
         if self.audio_bytes and isinstance(parts, list):

@@ -61,7 +61,7 @@ def _together(bodies: list[Json], usage: Json) -> list[Json]:
 
 def _mistral(bodies: list[Json], usage: Json) -> list[Json]:
     """Usage unasked for, on the last chunk; thoughts in front of the text, as a list of blocks."""
-    counted = {key: usage[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    totals = {key: usage[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens")}
     cached = usage["prompt_tokens_details"]["cached_tokens"]
     for body in bodies:
         for key in ("service_tier", "system_fingerprint", "usage"):
@@ -71,7 +71,7 @@ def _mistral(bodies: list[Json], usage: Json) -> list[Json]:
             for key in ("message", "delta"):
                 for field in ("refusal", "annotations"):
                     choice.get(key, {}).pop(field, None)
-    bodies[-1]["usage"] = {**counted, "prompt_tokens_details": {"cached_tokens": cached}}
+    bodies[-1]["usage"] = {**totals, "prompt_tokens_details": {"cached_tokens": cached}}
     if usage["completion_tokens_details"]["reasoning_tokens"]:
         _think(bodies)
     return bodies
@@ -82,8 +82,8 @@ def _think(bodies: list[Json]) -> None:
     for body in bodies:
         for choice in body["choices"]:
             if "message" in choice:
-                said = choice["message"]["content"]
-                text = [{"type": "text", "text": said}] if said else []
-                choice["message"]["content"] = [thought, *text]
+                text = choice["message"]["content"]
+                blocks = [{"type": "text", "text": text}] if text else []
+                choice["message"]["content"] = [thought, *blocks]
             elif "role" in choice["delta"]:
                 choice["delta"]["content"] = [thought]

@@ -75,8 +75,10 @@ def ocr(request: ReceivedRequest, state: State) -> Reply:
     if not isinstance(document, dict):
         raise ProtocolError("Field required: document", status=422, param="document")
     digest = state.digest("ocr", json.dumps(document, sort_keys=True))
-    wanted = body.get("pages")
-    numbers = wanted if isinstance(wanted, list) else range(1 + digest[0] % _MOST_PAGES)
+    requested_pages = body.get("pages")
+    numbers = (
+        requested_pages if isinstance(requested_pages, list) else range(1 + digest[0] % _MOST_PAGES)
+    )
     pages: list[Json] = [
         {
             "index": number,
@@ -96,11 +98,11 @@ def ocr(request: ReceivedRequest, state: State) -> Reply:
 def transcribe(request: ReceivedRequest, state: State) -> Reply:
     """Answers `POST /v1/audio/transcriptions`: a second for every 32,000 bytes, at least one."""
     fields = form(request)
-    heard = fields.get("file", b"") or text_of(fields, "file_url").encode()
-    if not heard:
+    sound = fields.get("file", b"") or text_of(fields, "file_url").encode()
+    if not sound:
         raise ProtocolError("Field required: file", status=422, param="file")
-    seconds = max(1, round(len(heard) / _BYTES_PER_SECOND))
-    text = words(state.digest("transcription", heard.hex()), 12).capitalize() + "."
+    seconds = max(1, round(len(sound) / _BYTES_PER_SECOND))
+    text = words(state.digest("transcription", sound.hex()), 12).capitalize() + "."
     output = count_tokens(text)
     usage = {
         "prompt_audio_seconds": seconds,
@@ -194,9 +196,9 @@ def retrieve_job(request: ReceivedRequest, state: State) -> Reply:
     job = _job(request, state, -1)
     job["polls"] += 1
     if job["status"] in _RUNNING:
-        done = job["polls"] >= state.polls
-        job["status"] = "SUCCESS" if done else _RUNNING[1]
-        job["completed_requests"] = job["total_requests"] if done else 0
+        is_done = job["polls"] >= state.polls
+        job["status"] = "SUCCESS" if is_done else _RUNNING[1]
+        job["completed_requests"] = job["total_requests"] if is_done else 0
         job["succeeded_requests"] = job["completed_requests"]
     return Reply(body=_shown(job))
 

@@ -32,10 +32,10 @@ def start(request: ReceivedRequest, state: State) -> Reply:
 def append(request: ReceivedRequest, state: State) -> Reply:
     """Answers `POST /v1/conversations/{id}` and `…/restart`."""
     identity = request.route.split("/")[3]
-    known = state.stored.get(identity)
-    if not isinstance(known, dict):
+    conversation = state.stored.get(identity)
+    if not isinstance(conversation, dict):
         raise ProtocolError("The conversation does not exist.", status=404)
-    return _go_on(_body(request), state, known["about"], known["text"])
+    return _go_on(_body(request), state, conversation["about"], conversation["text"])
 
 
 def _body(request: ReceivedRequest) -> Json:
@@ -108,11 +108,11 @@ def _outputs(
         executed = {"id": state.new_id("tool_exec_", 32), "name": name, "arguments": query}
         yield {**common, "type": "tool.execution", **executed, "info": {}}
     for name, arguments in answer.calls:
-        called = {"id": state.new_id("fc_", 32), "tool_call_id": state.new_id("", 9), "name": name}
-        yield {**common, "type": "function.call", **called, "arguments": arguments}
+        call = {"id": state.new_id("fc_", 32), "tool_call_id": state.new_id("", 9), "name": name}
+        yield {**common, "type": "function.call", **call, "arguments": arguments}
     if not answer.calls:
-        said = {"id": state.new_id("msg_", 32), "role": "assistant", "content": answer.text}
-        yield {**common, "type": "message.output", **said}
+        message = {"id": state.new_id("msg_", 32), "role": "assistant", "content": answer.text}
+        yield {**common, "type": "message.output", **message}
 
 
 def _events(identity: str, outputs: list[Json], usage: Json) -> Iterator[bytes]:
@@ -130,12 +130,12 @@ def _events(identity: str, outputs: list[Json], usage: Json) -> Iterator[bytes]:
             yield _event(f"{kind}.delta", {**common, **executed})
             yield _event(f"{kind}.done", {**common, "name": output["name"], "info": {}})
         elif kind == "function.call":
-            called = {key: output[key] for key in ("name", "tool_call_id", "arguments")}
-            yield _event(f"{kind}.delta", {**common, **called})
+            call = {key: output[key] for key in ("name", "tool_call_id", "arguments")}
+            yield _event(f"{kind}.delta", {**common, **call})
         else:
             for piece in split(output["content"]):
-                said = {"content_index": 0, "role": "assistant", "content": piece}
-                yield _event(f"{kind}.delta", {**common, **said})
+                message = {"content_index": 0, "role": "assistant", "content": piece}
+                yield _event(f"{kind}.delta", {**common, **message})
     yield _event("conversation.response.done", {"usage": usage})
 
 

@@ -254,7 +254,7 @@ VOYAGE = Protocol(
     error_event=sse.event,
     broken_event=b'data: {"id": \n\n',
     limit_headers=lambda _: {},
-    identity_headers=lambda identity, *_: {"x-request-id": identity},
+    identity_headers=lambda identity, *_: {"request-id": identity},
 )
 
 REFUSALS = tuple(OPENAI.refusals)

@@ -65,8 +65,8 @@ def rerank(request: ReceivedRequest, state: State) -> Reply:  # noqa: ARG001
     """Answers `POST /v1/rerank`: documents by the words that they share with the query."""
     body = _body(request)
     query, documents = str(body.get("query", "")), [str(each) for each in body["documents"]]
-    wanted = embed(query)
-    scores = [fsum(a * b for a, b in zip(wanted, embed(document))) for document in documents]
+    query_vector = embed(query)
+    scores = [fsum(a * b for a, b in zip(query_vector, embed(document))) for document in documents]
     data: list[Json] = [
         {"relevance_score": score, "index": index} for index, score in enumerate(scores)
     ]
