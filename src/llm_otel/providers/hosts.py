@@ -14,6 +14,7 @@ HOSTS: dict[str, str] = {
     "cognitiveservices.azure.com": "azure.ai.openai",
     "services.ai.azure.com": "azure.ai.inference",
     "models.ai.azure.com": "azure.ai.inference",
+    "inference.ai.azure.com": "azure.ai.inference",
     "api.anthropic.com": "anthropic",
     "generativelanguage.googleapis.com": "gcp.gemini",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
@@ -148,12 +149,17 @@ HOSTS: dict[str, str] = {
     "zenmux.ai": "zenmux",
 }
 
-# Hosts whose first label varies with the region: a pattern of the whole host, and the provider.
+# Hosts with the region in their name: a pattern of the whole host, and the provider. They come
+# before the parent domains.
 # https://cloud.google.com/vertex-ai/docs/reference/rest#service-endpoint
+# https://docs.aws.amazon.com/general/latest/gr/sagemaker.html
+# https://docs.oracle.com/iaas/api/#/en/generative-ai-inference/
 _REGIONAL: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[a-z0-9-]+-aiplatform(\.mtls)?\.googleapis\.com"), "gcp.vertex_ai"),
     (re.compile(r"aiplatform\.[a-z0-9-]+\.rep\.googleapis\.com"), "gcp.vertex_ai"),
     (re.compile(r"[a-z0-9.-]+\.prediction\.vertexai\.goog"), "gcp.vertex_ai"),
+    (re.compile(r"runtime\.sagemaker\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"), "aws.sagemaker"),
+    (re.compile(r"inference\.generativeai\.[a-z0-9-]+\.oci\.oraclecloud\.com"), "oci"),
 )
 
 # Local servers that always listen on one port.
@@ -162,13 +168,13 @@ PORTS: dict[int, str] = {11434: "ollama", 1234: "lmstudio"}
 
 def by_host(host: str, port: int | None) -> str | None:
     """The provider behind a host, by its name or a parent domain, or by a well-known local port."""
+    for pattern, provider in _REGIONAL:
+        if pattern.fullmatch(host):
+            return provider
     name = host
     while name:
         provider_name = HOSTS.get(name)
         if provider_name is not None:
             return provider_name
         name = name.partition(".")[2]
-    for pattern, provider in _REGIONAL:
-        if pattern.fullmatch(host):
-            return provider
     return PORTS.get(port) if port is not None else None
