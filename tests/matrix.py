@@ -32,6 +32,12 @@ CALLS = (
     "tests/conformance/test_message_batches.py",
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+COHERE = (
+    "tests/conformance/test_cohere.py",
+    "tests/conformance/test_cohere_content.py",
+    "tests/conformance/test_cohere_clouds.py",
+)
+OLLAMA = ("tests/conformance/test_ollama.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -43,6 +49,8 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "anthropic==0.43.1",
             "groq==0.11.0",
             "together==2.0.0",
+            "cohere==5.14.0",
+            "ollama==0.4.4",
             "httpx<0.28",
             "opentelemetry-api==1.44.0",
             "opentelemetry-sdk==1.44.0",
@@ -50,12 +58,20 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "opentelemetry-instrumentation==0.65b0",
             "wrapt==1.17.0",
         ),
-        (*CALLS, *SDK),
+        (*CALLS, *SDK, *COHERE, *OLLAMA),
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
     "newest": (
-        ("openai[realtime]", "anthropic[bedrock,vertex]", "groq", "together", "httpx"),
-        (*CALLS, *SDK, *ANTHROPIC, "tests/conformance/test_websockets.py"),
+        (
+            "openai[realtime]",
+            "anthropic[bedrock,vertex]",
+            "groq",
+            "together",
+            "httpx",
+            "cohere",
+            "ollama",
+        ),
+        (*CALLS, *SDK, *ANTHROPIC, *COHERE, *OLLAMA, "tests/conformance/test_websockets.py"),
     ),
 }
 

@@ -165,6 +165,10 @@ def test_stream(instrumented, p, v2, end):
     assert content(telemetry, "outputs") == outputs("stop" if end else "error", SAID)
 
 
+@pytest.mark.skipif(
+    not hasattr(cohere.ClientV2, "with_raw_response"),
+    reason="streams of this version ignore that they are closed",
+)
 def test_a_stream_that_is_left(instrumented, p, v2):
     """What came before the caller left is there."""
     telemetry = instrumented(capture_content="span_only")

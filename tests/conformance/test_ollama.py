@@ -246,7 +246,7 @@ def test_nobody_there(instrumented):
     """No server is a failure of the connection."""
     telemetry = instrumented()
     client = ollama.Client(host="http://127.0.0.1:9")
-    with pytest.raises(ConnectionError):
+    with pytest.raises((ConnectionError, httpx.ConnectError)):  # the latter before 0.4.5
         ask(client, "chat", "whole")
     client._client.close()
     assert telemetry.span.attributes["llm_otel.error.class"] == "connection"
@@ -313,6 +313,8 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
+# Versions that do not know the name of a result's tool do not send it.
+NAMED = {"id": "get_weather"} if "tool_name" in ollama.Message.model_fields else {}
 SAID_CALL = {"type": "tool_call", "name": "get_weather", "arguments": {"city": "Paris"}}
 PIECES = (
     {"message": {"role": "assistant", "content": "", "thinking": "Let me "}, "done": False},
@@ -325,11 +327,9 @@ PIECES = (
 MESSAGE = {
     "role": "assistant", "content": "It is sunny.", "thinking": "Let me see.", "tool_calls": [CALL],
 }  # fmt: skip
-SAID = [
-    {"type": "reasoning", "content": "Let me see."},
-    {"type": "text", "content": "It is sunny."},
-    SAID_CALL,
-]
+SAID = [{"type": "text", "content": "It is sunny."}, SAID_CALL]
+if "thinking" in ollama.Message.model_fields:  # older versions drop it
+    SAID.insert(0, {"type": "reasoning", "content": "Let me see."})
 
 
 def content(telemetry: Any) -> SimpleNamespace:
@@ -380,11 +380,11 @@ def test_content_of_a_chat(instrumented, p, client, how):
         {"role": "assistant", "parts": [SAID_CALL]},
         {
             "role": "tool",
-            "parts": [{"type": "tool_call_response", "id": "get_weather", "response": "sunny"}],
+            "parts": [{"type": "tool_call_response", **NAMED, "response": "sunny"}],
         },
     ]
     if how == "left":
-        assert said.outputs == outputs("cancelled", SAID[:2])
+        assert said.outputs == outputs("cancelled", SAID[:-1])
     else:
         assert said.outputs == outputs("stop", SAID)
     (tool,) = said.tools

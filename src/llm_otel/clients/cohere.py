@@ -27,7 +27,7 @@ def _request(
         body,
         extra=options.get("additional_body_parameters") if options else None,
         streaming=streaming,
-        base_url=_cloud(client) or kwargs.get("base_url") or client.base_url(),
+        base_url=_cloud(client) or client.get_base_url(kwargs.get("base_url")),
     )
 
 
@@ -89,7 +89,7 @@ def _hook(function: str, shape: Shape, *, streaming: bool) -> Hook:
 
 CLIENT = ClientSpec(
     package="cohere",
-    supported=">=5.11,<8",
+    supported=">=5.14,<8",
     provider="cohere",
     endpoints=COHERE,
     hooks=(
