@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
 from __future__ import annotations
 
 import binascii
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from zlib import crc32
@@ -48,6 +49,16 @@ def last(data: object) -> object | None:
             pass
         return node
     return json_of(data)
+
+
+# Long lists of nothing but numbers.
+_VECTORS = re.compile(rb"\[[-+0-9.eE,\s]{64,}\]")
+
+
+def without_vectors(data: bytes) -> bytes:
+    """JSON in which long lists of numbers are empty: what an answer holds beside its embeddings is
+    read in a tenth of the time."""
+    return _VECTORS.sub(b"[]", data)
 
 
 def _media_type(content_type: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from llm_otel.base import guard, read
+from llm_otel.base import frames, guard, read
 from llm_otel.clients.spec import ClientSpec, Hook
-from llm_otel.core import begin, byte_streams
+from llm_otel.core import begin, byte_streams, errors
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
 from llm_otel.protocols.spec import Request
@@ -165,7 +165,10 @@ def _node(hook: Hook, result: Any) -> object:
 def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
     """An HTTP response, read or not."""
     call.received(result, call.retries)
-    if isinstance(read.get(result, "_content"), bytes):
+    body = read.get(result, "_content")
+    if isinstance(body, bytes) and call.endpoint.input_only and errors.refused(result) is None:
+        call.returned(frames.last(frames.without_vectors(body)))
+    elif isinstance(body, bytes):
         byte_streams.finish_body(call, result)
     else:
         byte_streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
