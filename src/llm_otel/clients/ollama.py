@@ -33,7 +33,7 @@ def _hook(function: str, shape: Shape, *, streaming: bool) -> Hook:
 
 CLIENT = ClientSpec(
     package="ollama",
-    supported=">=0.4.4,<0.7",
+    supported=">=0.4.4,<1",
     provider="ollama",
     endpoints=OLLAMA,
     hooks=(
