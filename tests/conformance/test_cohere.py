@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cohere
@@ -256,6 +257,43 @@ def test_batches_of_embeddings(instrumented, p, v1):
     assert telemetry.value("gen_ai.tokens.consumed", token_type="input") == billed.input_tokens
 
 
+class Attributed(ThreadPoolExecutor):
+    """Passes on who asks, as the documentation shows it."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return super().submit(llm_otel.propagate(fn), *args, **kwargs)
+
+
+def test_batches_of_embeddings_belong_to_who_asks(instrumented, p):
+    """An executor that passes on the attribution has every request attributed, below the step."""
+    telemetry = instrumented()
+    with Attributed(2) as executor:
+        client = make(cohere.Client, p, thread_pool_executor=executor)
+        with client, llm_otel.attribution(tenant_id="acme"), llm_otel.workflow("index"):
+            client.embed(model="embed-v4.0", texts=["Hello"] * 200, input_type="search_document")
+    calls = [span for span in telemetry.spans if span.name.startswith("embeddings")]
+    assert [span.attributes["tenant_id"] for span in calls] == ["acme"] * 3
+    assert telemetry.tree().count("\n  embeddings embed-v4.0") == 3
+
+
+def test_long_vectors(instrumented, p, v2):
+    """The usage that stands behind long vectors is read, whatever the texts are."""
+    telemetry = instrumented()
+    vectors = [[n / 1024 - 0.5 for n in range(1024)]] * 3
+    texts = ["[1, 2, 3]" * 50, '", "meta": {"billed_units": {"input_tokens": 9}}', "c"]
+    body = {
+        "id": "e1", "embeddings": {"float": vectors}, "texts": texts,
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 30}},
+    }  # fmt: skip
+    p.enqueue(Reply(body=body))
+    answered = v2.embed(
+        model="embed-v4.0", texts=texts, input_type="search_document", embedding_types=["float"]
+    )
+    assert answered.embeddings.float_ == vectors
+    assert telemetry.span.attributes["gen_ai.usage.input_tokens"] == 30
+    assert telemetry.span.attributes["gen_ai.response.id"] == "e1"
+
+
 def test_generate(instrumented, p, v1):
     """Generations are text completions, whole and streamed."""
     telemetry = instrumented()
@@ -428,3 +466,23 @@ def test_raw_responses(instrumented, p, v2):
     used = [span.attributes["gen_ai.usage.output_tokens"] for span in telemetry.spans]
     assert len(used) == 2
     assert sum(used) == p.bill[MODEL].output_tokens
+
+
+@pytest.mark.parametrize("name", ["request", "stream"])
+def test_another_signature(instrumented, p, monkeypatch, caplog, name):
+    """A version whose functions we do not know is left alone, with one warning."""
+    original = getattr(cohere.core.http_client.HttpClient, name)
+
+    def other(self: Any, route: str, **kwargs: Any) -> Any:
+        return original(self, route, **kwargs)
+
+    monkeypatch.setattr(cohere.core.http_client.HttpClient, name, other)
+    telemetry = instrumented()
+    with make(cohere.ClientV2, p) as client:
+        if name == "request":
+            client.chat(**ASK)
+        else:
+            list(client.chat_stream(**ASK))
+    assert telemetry.spans == []
+    (record,) = [each for each in caplog.records if "stays out" in each.message]
+    assert f"`HttpClient.{name}`" in record.message

@@ -275,6 +275,35 @@ def test_async(instrumented, p):
     assert telemetry.value("gen_ai.tokens.consumed", token_type="output") == billed.output_tokens
 
 
+def test_another_signature(instrumented, client, monkeypatch, caplog):
+    """A version whose functions we do not know is left alone, with one warning."""
+    original = ollama.Client._request
+
+    def other(self: Any, kind: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, kind, *args, **kwargs)
+
+    monkeypatch.setattr(ollama.Client, "_request", other)
+    telemetry = instrumented()
+    ask(client, "chat", "whole")
+    assert telemetry.spans == []
+    (record,) = [each for each in caplog.records if "stays out" in each.message]
+    assert "`Client._request`" in record.message
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("https://ollama.com", "ollama"), ("http://box.example:8080", "ollama"),
+     ("https://api.groq.com", "groq")],
+)  # fmt: skip
+def test_hosts(instrumented, p, host, name):
+    """The provider is Ollama on any host that is no other's."""
+    telemetry = instrumented()
+    made = ollama.Client(host=host, transport=transport(httpx, p, False))
+    ask(made, "chat", "whole")
+    made._client.close()
+    assert telemetry.span.attributes["gen_ai.provider.name"] == name
+
+
 PROGRAM = """
 {first}
 import os, sys

@@ -145,6 +145,7 @@ HOSTS: dict[str, str] = {
     "api.roocode.com": "roocode",
     "api.kilo.ai": "kilo",
     "api.exa.ai": "exa",
+    "ollama.com": "ollama",
     "api.cometapi.com": "cometapi",
     "zenmux.ai": "zenmux",
 }
