@@ -407,13 +407,15 @@ def test_a_stream_without_an_end(instrumented, p, v2):
     reason="this version does not try again by itself",
 )
 def test_retries(instrumented, p):
-    """A request that the SDK sends again is one call."""
+    """A request that the SDK sends again is one call, which tells how often it was."""
     telemetry = instrumented()
-    p.enqueue(Reply(status=503, headers={"retry-after-ms": "1"}, body={"message": "busy"}))
+    busy = Reply(status=503, headers={"retry-after-ms": "1"}, body={"message": "busy"})
+    p.enqueue(busy, busy)
     with make(cohere.ClientV2, p, max_retries=2) as client:
         client.chat(**ASK)
-    assert len(p.requests) == 2
+    assert len(p.requests) == 3
     assert telemetry.span.status == "UNSET"
+    assert telemetry.span.attributes["http.request.resend_count"] == 2
     assert telemetry.count("gen_ai.request.duration") == 1
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from llm_otel.base import read
 from llm_otel.clients.spec import ClientSpec, Hook, Shape
 from llm_otel.protocols.cohere import COHERE
 from llm_otel.protocols.spec import Request
@@ -29,6 +30,10 @@ def _request(
         streaming=streaming,
         base_url=_cloud(client) or client.get_base_url(kwargs.get("base_url")),
     )
+
+
+def _resends(kwargs: dict[str, Any]) -> int:
+    return read.count(kwargs.get("retries"))
 
 
 # ------------------------------------------------------------------ clients for clouds
@@ -84,6 +89,7 @@ def _hook(function: str, shape: Shape, *, streaming: bool) -> Hook:
         shape,
         partial(_request, streaming),
         parameters=("path", "method", "base_url", "json", "request_options"),
+        resends=_resends,
     )
 
 

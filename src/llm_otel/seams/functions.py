@@ -75,7 +75,12 @@ def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> 
 
 def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     request = hook.request(client, args, kwargs)
-    if request is None or _under_way(request):
+    if request is None:
+        return None
+    outer = _under_way(request)
+    if outer is not None:
+        if hook.resends is not None:
+            outer.retries = hook.resends(kwargs)
         return None
     if hook.ask is not None and request.streaming and hook.shape in _RESPONSES:
         return request._replace(hides_events=event_filter.works_here())
@@ -100,16 +105,14 @@ def _asking(
     return begun, asked, asked_kwargs
 
 
-def _under_way(request: Request) -> bool:
-    """Whether a function that sends this very request has called this one: itself, to try again,
-    or another that has a hook, too."""
+def _under_way(request: Request) -> Call | None:
+    """The call of a function that sends this very request and has called this one: itself, to try
+    again, or another that has a hook, too."""
     outer = begin.current_call()
-    return (
-        outer is not None
-        and outer.open
-        and outer.request.url == request.url
-        and outer.request.body == request.body
-    )
+    if outer is None or not outer.open:
+        return None
+    same = outer.request.url == request.url and outer.request.body == request.body
+    return outer if same else None
 
 
 # ------------------------------------------------------------------ what the functions give
