@@ -31,7 +31,7 @@ class Usage:
         search_units: Queries of a rerank with a number of documents each, as Cohere bills them.
         pages: Pages that were read as pictures (OCR).
         annotated_pages: Part of `pages` that were also described in a structure of the caller's.
-        images: Images that were made, where those are billed instead of tokens.
+        images: Images that were made or embedded, where those are billed instead of tokens.
         image_pixels: Pixels of the images in the input, where those are billed beside tokens.
         extra: Usage that another model ran up inside this call (hosted image generation, SVG
             authoring), as pairs of model name (None: not told) and usage.

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
 from __future__ import annotations
 
 import binascii
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from zlib import crc32
@@ -51,6 +52,16 @@ def last(data: object) -> object | None:
             pass
         return node
     return json_of(data)
+
+
+# Long lists of nothing but numbers.
+_VECTORS = re.compile(rb"\[[-+0-9.eE,\s]{64,}\]")
+
+
+def without_vectors(data: bytes) -> bytes:
+    """JSON in which long lists of numbers are empty: what an answer holds beside its embeddings is
+    read in a tenth of the time."""
+    return _VECTORS.sub(b"[]", data)
 
 
 def _media_type(content_type: str) -> str:
@@ -106,6 +117,9 @@ _BYTES, _TEXT = 6, 7
 
 def _aws(data: bytes) -> Iterator[object]:
     """The messages up to the first that is cut off or damaged: where the next begins is unknown."""
+    if data.startswith(b"{"):  # a client's own hook has made lines of them (no message is 2 GB)
+        yield from _lines(data)
+        return
     at = 0
     while len(data) - at >= _SMALLEST:
         total, size, checksum = _PRELUDE.unpack_from(data, at)

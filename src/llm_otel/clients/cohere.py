@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from llm_otel.base import read
 from llm_otel.clients.spec import ClientSpec, Hook, Shape
 from llm_otel.protocols.cohere import COHERE
 from llm_otel.protocols.spec import Request
@@ -27,8 +28,12 @@ def _request(
         body,
         extra=options.get("additional_body_parameters") if options else None,
         streaming=streaming,
-        base_url=_cloud(client) or kwargs.get("base_url") or client.base_url(),
+        base_url=_cloud(client) or client.get_base_url(kwargs.get("base_url")),
     )
+
+
+def _resends(kwargs: dict[str, Any]) -> int:
+    return read.count(kwargs.get("retries"))
 
 
 # ------------------------------------------------------------------ clients for clouds
@@ -84,12 +89,13 @@ def _hook(function: str, shape: Shape, *, streaming: bool) -> Hook:
         shape,
         partial(_request, streaming),
         parameters=("path", "method", "base_url", "json", "request_options"),
+        resends=_resends,
     )
 
 
 CLIENT = ClientSpec(
     package="cohere",
-    supported=">=5.11,<8",
+    supported=">=5.14,<8",
     provider="cohere",
     endpoints=COHERE,
     hooks=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from llm_otel.base import read
 from llm_otel.clients.spec import ClientSpec, Hook, Shape
 from llm_otel.protocols.ollama import OLLAMA
 from llm_otel.protocols.spec import Request
@@ -20,9 +21,9 @@ def _request(
     method, path = args[1], args[2]
     if type(path) is not str:
         return None
-    return Request(
-        method.lower(), path, body, streaming=streaming, base_url=client._client.base_url
-    )
+    http = read.get(client, "_client")
+    base = getattr(http, "base_url", None)
+    return Request(method.lower(), path, body, streaming=streaming, base_url=base)
 
 
 def _hook(function: str, shape: Shape, *, streaming: bool) -> Hook:
@@ -33,7 +34,7 @@ def _hook(function: str, shape: Shape, *, streaming: bool) -> Hook:
 
 CLIENT = ClientSpec(
     package="ollama",
-    supported=">=0.4,<0.7",
+    supported=">=0.4.4,<1",
     provider="ollama",
     endpoints=OLLAMA,
     hooks=(

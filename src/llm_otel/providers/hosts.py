@@ -16,6 +16,7 @@ HOSTS: dict[str, str] = {
     "services.ai.azure.com": "azure.ai.inference",
     "models.ai.azure.com": "azure.ai.inference",
     "inference.ml.azure.com": "azure.ai.inference",
+    "inference.ai.azure.com": "azure.ai.inference",
     "api.anthropic.com": "anthropic",
     "claude.googleapis.com": "anthropic",  # Anthropic's own API on Google Cloud
     "generativelanguage.googleapis.com": "gcp.gemini",
@@ -157,6 +158,8 @@ HOSTS: dict[str, str] = {
 # balancers, functions, buckets) is anybody's
 # https://docs.aws.amazon.com/bedrock/latest/userguide/vpc-interface-endpoints.html
 # https://platform.claude.com/docs/en/build-with-claude/claude-platform-on-aws
+# https://docs.aws.amazon.com/general/latest/gr/sagemaker.html
+# https://docs.oracle.com/iaas/api/#/en/generative-ai-inference/
 _REGIONAL: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[a-z0-9-]+-aiplatform(\.mtls)?\.googleapis\.com"), "gcp.vertex_ai"),
     (re.compile(r"aiplatform\.[a-z0-9-]+\.rep\.googleapis\.com"), "gcp.vertex_ai"),
@@ -169,6 +172,8 @@ _REGIONAL: tuple[tuple[re.Pattern[str], str], ...] = (
         "aws.bedrock",
     ),
     (re.compile(r"([a-z0-9-]+\.)?aws-external-anthropic\.[a-z0-9-]+\.api\.aws"), "anthropic"),
+    (re.compile(r"runtime\.sagemaker\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"), "aws.sagemaker"),
+    (re.compile(r"inference\.generativeai\.[a-z0-9-]+\.oci\.oraclecloud\.com"), "oci"),
 )
 
 # Local servers that always listen on one port.

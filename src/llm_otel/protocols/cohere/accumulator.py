@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llm_otel.base.read import get, path, text
 from llm_otel.content.model import ERROR, Message, sequence
-from llm_otel.protocols.cohere.chat import kind_of
 from llm_otel.protocols.cohere.content import message_parts, response_content, unfinished_message
+from llm_otel.protocols.cohere.words import kind_of
 
 _NODE = dict[str, object]
 
@@ -29,13 +29,13 @@ class Pieces:
     def add(self, chunk: object) -> None:
         """Take an event."""
         kind = kind_of(chunk) or ""
-        said = path(chunk, ("delta", "message"))
+        delta = path(chunk, ("delta", "message"))
         if kind.startswith("content-"):
-            self._block(get(chunk, "index"), get(said, "content"))
+            self._block(get(chunk, "index"), get(delta, "content"))
         elif kind.startswith("tool-call-"):
-            self._call(get(chunk, "index"), get(said, "tool_calls"))
+            self._call(get(chunk, "index"), get(delta, "tool_calls"))
         elif kind == "tool-plan-delta":
-            _append(self._plan, said, "tool_plan")
+            _append(self._plan, delta, "tool_plan")
         elif kind == "text-generation":
             _append(self._text, chunk, "text")
         elif kind == "tool-calls-generation":
@@ -66,13 +66,13 @@ class Pieces:
             return whole
         node = {
             "tool_plan": "".join(self._plan),
-            "content": [*self._said(), *self._plain()],
+            "content": [*self._content(), *self._plain()],
             "tool_calls": [*map(_wire, self._calls.values()), *self._called],
         }
         parts = message_parts(node)
         return [unfinished_message(parts, self._reason, unfinished)] if parts else []
 
-    def _said(self) -> list[_NODE]:
+    def _content(self) -> list[_NODE]:
         return [
             {"type": kind, kind: "".join(pieces)}
             for block in self._blocks.values()
@@ -80,8 +80,8 @@ class Pieces:
         ]
 
     def _plain(self) -> list[_NODE]:
-        said = "".join(self._text)
-        return [{"type": "text", "text": said}] if said else []
+        text = "".join(self._text)
+        return [{"type": "text", "text": text}] if text else []
 
 
 def _append(pieces: list[str], node: object, key: str) -> None:

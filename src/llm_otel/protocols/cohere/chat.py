@@ -9,6 +9,7 @@ from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import errors, usage
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.cohere.words import finish_reason, kind_of
 from llm_otel.protocols.headers import Headers, of_requests
 from llm_otel.protocols.requests import ATTRIBUTES, Attributes, strings
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, UsageMap
@@ -50,20 +51,6 @@ HEADERS = Headers(
     limits=of_requests(b"x-trial-endpoint-call-*"),
 )
 
-# v1 has more of them than v2; others pass as they are.
-# https://docs.cohere.com/reference/chat#response.body.finish_reason
-_FINISH_REASONS: Mapping[str, str] = {
-    "COMPLETE": "stop",
-    "STOP_SEQUENCE": "stop",
-    "MAX_TOKENS": "length",
-    "ERROR_LIMIT": "length",
-    "TOOL_CALL": "tool_call",
-    "ERROR_TOXIC": "content_filter",
-    "ERROR": "error",
-    "TIMEOUT": "error",
-    "USER_CANCEL": "cancelled",
-}
-
 _ATTRIBUTES: Attributes = {
     **{
         key: ATTRIBUTES[key]
@@ -81,12 +68,6 @@ _ATTRIBUTES: Attributes = {
     "output_dimension": ATTRIBUTES["dimensions"],
     "embedding_types": ((semconv.REQUEST_ENCODING_FORMATS, strings),),
 }  # fmt: skip
-
-
-def finish_reason(value: object) -> str | None:
-    """The conventions' word for a finish reason; None where there is none."""
-    reason = read.string(value)
-    return None if reason is None else _FINISH_REASONS.get(reason, reason)
 
 
 class Cohere(Protocol):
@@ -149,9 +130,9 @@ def _used(body: Mapping[str, object], endpoint: Endpoint) -> Usage | None:
         return None
     if used.image_input_tokens:
         used.images = 0  # billed by their tokens
-    reported = body.get("usage") or body.get("meta")
-    tokens = read.count(read.path(reported, ("tokens", "input_tokens")))
-    cached = read.count(read.get(reported, "cached_tokens"))
+    meter = body.get("usage") or body.get("meta")
+    tokens = read.count(read.path(meter, ("tokens", "input_tokens")))
+    cached = read.count(read.get(meter, "cached_tokens"))
     # They are a part of all tokens. Where fewer are billed, nobody says how many of these.
     if cached <= tokens == used.input_tokens:
         used.cache_read_tokens = cached
@@ -165,11 +146,6 @@ _PIECES = frozenset(
         "text-generation", "tool-calls-chunk", "citation-generation",
     }
 )  # fmt: skip
-
-
-def kind_of(event: object) -> str | None:
-    """What an event is: `type` in v2, `event_type` in v1."""
-    return read.text(event, "type") or read.text(event, "event_type")
 
 
 class Events:

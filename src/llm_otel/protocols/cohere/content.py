@@ -18,7 +18,7 @@ from llm_otel.content.model import (
     tool_response_part,
 )
 from llm_otel.content.plain import fields_of, generic_part
-from llm_otel.protocols.cohere.chat import finish_reason
+from llm_otel.protocols.cohere.words import finish_reason
 from llm_otel.protocols.openai.parts import content_part, tool_definition
 
 _ROLES = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system", "TOOL": "tool"}
@@ -51,9 +51,9 @@ def _inputs(body: object) -> list[Message]:
         return [_message(each) for each in sequence(chat)]
     inputs = [_turn(each) for each in sequence(_known(body, "chat_history"))]
     for key in ("message", "prompt", "text"):
-        said = text(body, key)
-        if said:
-            inputs.append(message("user", [text_part(said)]))
+        question = text(body, key)
+        if question:
+            inputs.append(message("user", [text_part(question)]))
     document = _known(body, "document")
     if document is not None:
         inputs.append(message("user", [content_part(document)]))

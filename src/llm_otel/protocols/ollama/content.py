@@ -35,7 +35,7 @@ def request_content(body: object) -> Content:
 def response_content(response: object) -> list[Message]:
     """The message of a whole answer; none where it says nothing."""
     node = get(response, "message")
-    parts = _said(node if node is not None else response)
+    parts = _parts(node if node is not None else response)
     reason = text(response, "done_reason") or "stop"
     return [output_message(parts, reason, get(node, "role"))] if parts else []
 
@@ -45,10 +45,10 @@ def _input_message(entry: object) -> Message:
     if role == "tool":
         call = get(entry, "tool_call_id") or get(entry, "tool_name") or get(entry, "name")
         return message(role, [tool_response_part(call, get(entry, "content"))])
-    return message(role, _said(entry))
+    return message(role, _parts(entry))
 
 
-def _said(node: object) -> list[Part]:
+def _parts(node: object) -> list[Part]:
     """Thoughts, text, pictures and tool calls of a message, or of a generation."""
     thoughts = text(node, "thinking")
     parts = [reasoning_part(thoughts)] if thoughts else []
@@ -100,7 +100,7 @@ class Pieces:
 
     def messages(self, unfinished: str = ERROR) -> list[Message]:
         """The message so far."""
-        said = {key: "".join(pieces) for key, pieces in self._texts.items()}
-        parts = _said({**said, "tool_calls": self._calls, "image": self._image})
+        texts = {key: "".join(pieces) for key, pieces in self._texts.items()}
+        parts = _parts({**texts, "tool_calls": self._calls, "image": self._image})
         reason = self._reason if isinstance(self._reason, str) else unfinished
         return [output_message(parts, reason, self._role)] if parts else []

@@ -48,8 +48,8 @@ def chat_v1(request: ReceivedRequest, state: State) -> Reply:
     ]
     if body.get("preamble"):
         history.insert(0, {"role": "system", "content": body["preamble"]})
-    asked = [*history, {"role": "user", "content": body["message"]}]
-    prompt = _prompt(request.model, body, asked)
+    messages = [*history, {"role": "user", "content": body["message"]}]
+    prompt = _prompt(request.model, body, messages)
     answer = compose(state, prompt, body)
     calls = [
         {"name": name, "parameters": json.loads(arguments)} for name, arguments in answer.calls
@@ -68,8 +68,8 @@ def chat_v1(request: ReceivedRequest, state: State) -> Reply:
 def generate(request: ReceivedRequest, state: State) -> Reply:
     """Answers `POST /v1/generate`."""
     body = _body(request, "prompt")
-    asked = [{"role": "user", "content": body["prompt"]}]
-    prompt = _prompt(request.model, body, asked)
+    messages = [{"role": "user", "content": body["prompt"]}]
+    prompt = _prompt(request.model, body, messages)
     answer = compose(state, prompt, body)
     reason = "MAX_TOKENS" if answer.truncated else "COMPLETE"
     generation = {"id": state.new_id("", 32), "text": answer.text, "finish_reason": reason}
@@ -156,8 +156,8 @@ def _events_v2(identity: str, message: Json, end: Json) -> Iterator[Json]:
         begin: Json = {"content": {"type": kind, kind: ""}}
         yield {"type": "content-start", "index": index, "delta": {"message": begin}}
         for piece in split(block[kind]):
-            said = {"message": {"content": {kind: piece}}}
-            yield {"type": "content-delta", "index": index, "delta": said}
+            delta: Json = {"message": {"content": {kind: piece}}}
+            yield {"type": "content-delta", "index": index, "delta": delta}
         yield {"type": "content-end", "index": index}
     for piece in split(message.get("tool_plan", "")):
         yield {"type": "tool-plan-delta", "delta": {"message": {"tool_plan": piece}}}
@@ -166,7 +166,7 @@ def _events_v2(identity: str, message: Json, end: Json) -> Iterator[Json]:
         started: Json = {"message": {"tool_calls": first}}
         yield {"type": "tool-call-start", "index": index, "delta": started}
         for piece in split(call["function"]["arguments"]):
-            delta: Json = {"message": {"tool_calls": {"function": {"arguments": piece}}}}
+            delta = {"message": {"tool_calls": {"function": {"arguments": piece}}}}
             yield {"type": "tool-call-delta", "index": index, "delta": delta}
         yield {"type": "tool-call-end", "index": index}
     yield {"type": "message-end", "delta": end}

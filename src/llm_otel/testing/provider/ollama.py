@@ -44,10 +44,10 @@ def generate(request: ReceivedRequest, state: State) -> Reply:
     body = _body(request)
     if not body.get("prompt"):
         return _loaded(body, {"response": ""})
-    asked = [{"role": "user", "content": body["prompt"]}]
+    messages = [{"role": "user", "content": body["prompt"]}]
     if body.get("system"):
-        asked.insert(0, {"role": "system", "content": body["system"]})
-    prompt = _prompt(request.model, body, asked)
+        messages.insert(0, {"role": "system", "content": body["system"]})
+    prompt = _prompt(request.model, body, messages)
     answer = compose(state, prompt, body)
     pieces = [{"response": each.pop("content"), **each} for each in _pieces(state, prompt, answer)]
     whole = {"response": answer.text, **_thoughts(state, prompt, answer)}
@@ -57,8 +57,8 @@ def generate(request: ReceivedRequest, state: State) -> Reply:
 def embed_texts(request: ReceivedRequest, state: State) -> Reply:  # noqa: ARG001
     """Answers `POST /api/embed`."""
     body = _body(request)
-    asked = body.get("input")
-    texts = [asked] if isinstance(asked, str) else list(asked or ())
+    source = body.get("input")
+    texts = [source] if isinstance(source, str) else list(source or ())
     size = body.get("dimensions") or _DIMENSIONS
     counts = {"prompt_eval_count": sum(map(count_tokens, texts))}
     vectors = [embed(text, size).tolist() for text in texts]
