@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -17,6 +18,13 @@ from tests.conformance.aws import MODEL, USER
 
 # botocore leaves sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_for_others():
+    """What the SDK leaves to the garbage collector is found here, not in a later test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

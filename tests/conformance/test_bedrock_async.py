@@ -21,6 +21,14 @@ from tests.conformance.aws import MODEL, USER
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
+
+@pytest.fixture(autouse=True)
+def nothing_left_for_others():
+    """What the SDK leaves to the garbage collector is found here, not in a later test."""
+    yield
+    gc.collect()
+
+
 LLAMA = "meta.llama3-8b-instruct-v1:0"  # 0.3 USD and 0.6 USD for a million
 ANSWER = {"generation": "Hi", "prompt_token_count": 10, "generation_token_count": 20,
           "stop_reason": "stop"}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -12,6 +13,14 @@ from tests.conformance import aws
 from tests.conformance.aws import MODEL
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_for_others():
+    """What the SDK leaves to the garbage collector is found here, not in a later test."""
+    yield
+    gc.collect()
+
 
 REQUEST: dict[str, Any] = {
     "modelId": MODEL,

@@ -22,6 +22,13 @@ from tests.conformance import aws
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_for_others():
+    """What the SDK leaves to the garbage collector is found here, not in a later test."""
+    yield
+    gc.collect()
+
+
 class Case(NamedTuple):
     """A family.
 
