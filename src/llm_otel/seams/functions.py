@@ -70,8 +70,8 @@ def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> 
         funnel = Funnel(spec, name, partial(_request, hook), ask)
         observed = _SHAPES[hook.shape].make(funnel, hook, function)
         function = observed if hook.concerns is None else _choosing(hook, observed, function)
-    made: Callable[..., Any] = function
-    return made
+    composed: Callable[..., Any] = function
+    return composed
 
 
 def _choosing(hook: Hook, observed: Callable[..., Any], original: Any) -> Callable[..., Any]:
@@ -121,13 +121,13 @@ def _asking(
     try:
         if hook.ask is None or call is None or request is None or additions is None:
             return begun._replace(asking=None), args, kwargs
-        asked, asked_kwargs = hook.ask(args, kwargs, additions)
+        new_args, new_kwargs = hook.ask(args, kwargs, additions)
         # What is on its way now, should the function call itself to try again.
         call.request = request._replace(body={**request.body, **additions})
     except Exception as exc:  # noqa: BLE001
         guard.handle("ask for usage", exc)
         return begun._replace(asking=None), args, kwargs
-    return begun, asked, asked_kwargs
+    return begun, new_args, new_kwargs
 
 
 def _under_way(request: Request) -> Call | None:
