@@ -1,0 +1,98 @@
+"""Batches: operations, which hold the answers where those were asked for inline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from llm_otel.base import read
+from llm_otel.protocols import errors
+from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.gemini.common import Google
+from llm_otel.protocols.gemini.generate import GenerateContent, bill_searches, parsed
+from llm_otel.protocols.spec import Endpoint
+from llm_otel.providers.dialects import PLAIN
+from llm_otel.usage import Usage
+
+if TYPE_CHECKING:
+    from llm_otel.providers.dialects import Dialect
+
+# https://ai.google.dev/api/batch-api#BatchState, and the states of Vertex AI's jobs.
+_STATUS: Mapping[str, str] = {
+    "PENDING": "in_progress",
+    "RUNNING": "in_progress",
+    "QUEUED": "in_progress",
+    "PAUSED": "in_progress",
+    "UPDATING": "in_progress",
+    "CANCELLING": "in_progress",
+    "SUCCEEDED": "completed",
+    "PARTIALLY_SUCCEEDED": "completed",
+    "FAILED": "failed",
+    "CANCELLED": "cancelled",
+    "EXPIRED": "expired",
+}
+_STATES = ("BATCH_STATE_", "JOB_STATE_")
+# Where the answers are, below the operation's response or the batch's output.
+_ANSWERS = ("inlinedResponses", "inlinedEmbedContentResponses")
+
+_ANSWERED = GenerateContent()
+
+
+class Batches(Google):
+    """A batch tells how far it is; with answers inline, also what they used."""
+
+    def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
+        """Name, status and the sum of what the answers used."""
+        body = read.fields(parsed(node))
+        metadata = body.get("metadata") or body
+        state = read.string(read.get(metadata, "state")) or ""
+        for prefix in _STATES:
+            state = state.removeprefix(prefix)
+        model = read.string(read.get(metadata, "model"))
+        result = Answer(
+            read.string(body.get("name")),
+            model.rpartition("/")[2] if model is not None else None,
+            status=_STATUS.get(state),
+        )
+        answers = [_ANSWERED.answer(each, endpoint, PLAIN) for each in _responses(body, metadata)]
+        used = [each.usage for each in answers if each.usage is not None]
+        if used:
+            result.model = next((each.model for each in answers if each.model), result.model)
+            result.usage = _sum(used, result.model)
+            result.requests = len(used)
+            # Who asks for the sum must not wait for an answer that counted nothing.
+            result.usage.partial |= len(used) < len(answers)
+        if "error" in body and state != "SUCCEEDED":
+            result.error = errors.in_body(body, dialect)
+        return result
+
+
+def _responses(body: Mapping[str, object], metadata: object) -> Iterator[object]:
+    """The answers in a batch; those of requests that failed are left out."""
+    for place in (body.get("response"), read.get(metadata, "output")):
+        found = False
+        for key in _ANSWERS:
+            for entry in read.items(read.get(place, key), key):
+                response = read.get(entry, "response")
+                if response is not None:
+                    found = True
+                    yield response
+        if found:
+            return
+
+
+def _sum(used: list[Usage], model: str | None) -> Usage:
+    total = Usage()
+    for each in used:
+        bill_searches(each, model, frozenset())
+        for name in _COUNTS:
+            setattr(total, name, getattr(total, name) + getattr(each, name))
+        total.partial |= each.partial
+    return total
+
+
+_COUNTS = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens", "audio_input_tokens",
+    "image_input_tokens", "audio_output_tokens", "image_output_tokens", "audio_cache_read_tokens",
+    "image_cache_read_tokens", "web_searches", "file_searches", "unexplained_tokens",
+)  # fmt: skip

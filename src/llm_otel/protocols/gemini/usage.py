@@ -1,0 +1,125 @@
+"""What Gemini's usages mean: of answers, of embeddings, of interactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from llm_otel.base import read
+from llm_otel.protocols import usage
+from llm_otel.protocols.spec import Endpoint, UsageMap
+from llm_otel.usage import Usage
+
+# The prompt holds what was cached; what tools found lies beside it, thoughts beside the output.
+# https://ai.google.dev/api/generate-content#UsageMetadata
+USAGE: UsageMap = {
+    "promptTokenCount": "input_tokens",
+    "toolUsePromptTokenCount": ("tool_use_tokens", "input_tokens"),
+    "cachedContentTokenCount": "cache_read_tokens",
+    "candidatesTokenCount": "output_tokens",
+    "responseTokenCount": "output_tokens",  # the Live API's name
+    "thoughtsTokenCount": ("reasoning_tokens", "output_tokens"),
+}
+# https://ai.google.dev/api/interactions-api#Resource:Usage
+INTERACTION_USAGE: UsageMap = {
+    "total_input_tokens": "input_tokens",
+    "total_tool_use_tokens": ("tool_use_tokens", "input_tokens"),
+    "total_cached_tokens": "cache_read_tokens",
+    "total_output_tokens": "output_tokens",
+    "total_thought_tokens": ("reasoning_tokens", "output_tokens"),
+}
+
+_TOTALS = ("totalTokenCount", "total_tokens")
+
+# Lists of counts by modality: the parts of which count they are.
+_LISTS: Mapping[str, str] = {
+    "promptTokensDetails": "input_tokens",
+    "toolUsePromptTokensDetails": "input_tokens",
+    "cacheTokensDetails": "cache_read_tokens",
+    "candidatesTokensDetails": "output_tokens",
+    "responseTokensDetails": "output_tokens",
+    "input_tokens_by_modality": "input_tokens",
+    "tool_use_tokens_by_modality": "input_tokens",
+    "cached_tokens_by_modality": "cache_read_tokens",
+    "output_tokens_by_modality": "output_tokens",
+}
+# Pages of documents are read, and billed, as pictures.
+# https://ai.google.dev/gemini-api/docs/document-processing#technical-details
+_MODALITIES: Mapping[str, str] = {
+    "audio": "audio", "image": "image", "document": "image", "video": "video",
+}  # fmt: skip
+_PARTS: Mapping[tuple[str, str], str] = {
+    (whole, modality): f"{modality}_{whole}"
+    for whole in ("input_tokens", "output_tokens", "cache_read_tokens")
+    for modality in ("audio", "image")
+}
+
+# https://docs.cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse#TrafficType
+_TRAFFIC: Mapping[str, str | None] = {
+    "on_demand": None,
+    "on_demand_priority": "priority",
+    "on_demand_flex": "flex",
+    "on_demand_offpeak": "offpeak",
+    "traffic_type_unspecified": None,
+}
+
+
+def reported_usage(node: object, endpoint: Endpoint) -> Usage | None:
+    """The usage in an answer's usage object; None where that counts nothing.
+
+    Args:
+        node: The usage object.
+        endpoint: Says what its keys mean.
+    """
+    reported = read.fields(node)
+    used = usage.usage(None, endpoint, reported) if reported else None
+    if used is None:
+        return None
+    _add_modalities(used, reported)
+    wrong = any(_is_no_count(reported.get(key)) for key in endpoint.usage)
+    known = used.input_tokens + used.output_tokens
+    total = max(read.count(reported.get(key)) for key in _TOTALS)
+    if total > known:
+        used.unexplained_tokens = total - known
+    if wrong:
+        used.partial = True
+    return used
+
+
+def service_tier(node: object) -> str | None:
+    """The tier that a usage object names: Gemini's `serviceTier`, or Vertex AI's `trafficType`."""
+    tier = read.string(read.get(node, "serviceTier"))
+    if tier is not None:
+        name = tier.lower().removeprefix("service_tier_")
+        return None if name == "unspecified" else name
+    traffic = read.string(read.get(node, "trafficType"))
+    if traffic is None:
+        return None
+    return _TRAFFIC.get(traffic.lower(), traffic.lower())
+
+
+def _is_no_count(value: object) -> bool:
+    """Whether something stands in the place of a count that is none, as a negative number."""
+    return value is not None and not (type(value) is int and 0 <= value <= read.MOST_TOKENS)
+
+
+def _add_modalities(used: Usage, reported: Mapping[str, object]) -> None:
+    """Add what was audio or pictures; video out has a price that no part of a usage holds."""
+    for key, whole in _LISTS.items():
+        entries = reported.get(key)
+        if not entries:
+            continue
+        for modality, count in _by_modality(entries):
+            name = _PARTS.get((whole, modality))
+            if name is not None:
+                setattr(used, name, getattr(used, name) + count)
+            elif whole == "output_tokens":
+                used.partial = True
+
+
+def _by_modality(entries: object) -> Iterable[tuple[str, int]]:
+    for entry in entries if type(entries) is list else ():
+        fields = read.fields(entry)
+        modality = _MODALITIES.get((read.string(fields.get("modality")) or "").lower())
+        count = read.count(fields.get("tokenCount") or fields.get("tokens"))
+        if modality is not None and count:
+            yield modality, count
