@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from llm_otel.base import read
-from llm_otel.protocols import errors
 from llm_otel.protocols.answer import Answer
-from llm_otel.protocols.gemini.common import Google
+from llm_otel.protocols.gemini.common import Google, error_in
 from llm_otel.protocols.gemini.generate import GenerateContent, bill_searches, parsed
 from llm_otel.protocols.spec import Endpoint
 from llm_otel.providers.dialects import PLAIN
@@ -62,8 +61,7 @@ class Batches(Google):
             result.requests = len(used)
             # Who asks for the sum must not wait for an answer that counted nothing.
             result.usage.partial |= len(used) < len(answers)
-        if "error" in body and state != "SUCCEEDED":
-            result.error = errors.in_body(body, dialect)
+        result.error = error_in(body, dialect)
         return result
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import errors
+from llm_otel.protocols.answer import BodyError
 from llm_otel.protocols.headers import Headers
 from llm_otel.protocols.spec import Protocol, Request
+
+if TYPE_CHECKING:
+    from llm_otel.providers.dialects import Dialect
 
 # Google sends neither a request's id nor what is left of its limits.
 _NO_HEADERS = Headers()
@@ -44,15 +49,28 @@ class Google(Protocol):
         if type(body) is str:
             body = read.json_of(body.encode("utf-8", "replace"))
         error = read.get(body, "error") or body
-        for detail in read.items(error, "details"):
-            kind = _REASONS.get(read.string(read.get(detail, "reason")) or "")
-            if kind is not None:
-                return kind
+        if (failure := _by_reason(error)) is not None:
+            return failure.kind
         for word in (read.get(exc, "status"), read.get(error, "status"), read.get(error, "code")):
             kind = errors.by_code(word, codes)
             if kind != semconv.OTHER:
                 return kind
         return semconv.OTHER
+
+
+def error_in(body: object, dialect: Dialect) -> BodyError | None:
+    """The failure that a body tells, or a chunk in its place; None where it has no error."""
+    if read.get(body, "error") is None:
+        return None
+    return _by_reason(read.get(body, "error")) or errors.in_body(body, dialect)
+
+
+def _by_reason(error: object) -> BodyError | None:
+    for detail in read.items(error, "details"):
+        reason = read.string(read.get(detail, "reason")) or ""
+        if reason in _REASONS:
+            return BodyError(reason, _REASONS[reason])
+    return None
 
 
 @lru_cache(maxsize=1024)

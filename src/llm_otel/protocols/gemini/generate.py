@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.protocols import errors
 from llm_otel.protocols.answer import Answer
-from llm_otel.protocols.gemini.common import Google
+from llm_otel.protocols.gemini.common import Google, error_in
 from llm_otel.protocols.gemini.finish_reasons import finish_reason
 from llm_otel.protocols.gemini.requests import ATTRIBUTES
 from llm_otel.protocols.gemini.usage import reported_usage, service_tier
@@ -138,8 +137,7 @@ def told(
     )
     if read.path(body, ("promptFeedback", "blockReason")) is not None and not candidates:
         result.finish_reasons = [semconv.CONTENT_FILTER]
-    if "error" in body:
-        result.error = errors.in_body(body, dialect)
+    result.error = error_in(body, dialect)
     if used is not None:
         if any(each.says for each in candidates) and not used.output_tokens:
             used.partial = True  # content that nobody counted

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llm_otel.base import read
 from llm_otel.protocols import errors
 from llm_otel.protocols.answer import Answer
-from llm_otel.protocols.gemini.common import Google
+from llm_otel.protocols.gemini.common import Google, error_in
 from llm_otel.protocols.gemini.generate import bill_searches, tool_names
 from llm_otel.protocols.gemini.requests import INTERACTION_ATTRIBUTES
 from llm_otel.protocols.gemini.usage import reported_usage, service_tier
@@ -57,9 +57,8 @@ class Interactions(Google):
             usage=_usage(body, endpoint),
             background=status in ("in_progress", "queued"),
         )
-        if "error" in body:
-            result.error = errors.in_body(body, dialect)
-        elif status == "failed":
+        result.error = error_in(body, dialect)
+        if result.error is None and status == "failed":
             failure = next(iter(read.items(body, "errors")), None)
             result.error = errors.in_response({"error": failure}, dialect, failed=True)
         return result

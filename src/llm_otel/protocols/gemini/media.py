@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.protocols import errors
 from llm_otel.protocols.answer import Answer
-from llm_otel.protocols.gemini.common import Google
+from llm_otel.protocols.gemini.common import Google, error_in
 from llm_otel.protocols.gemini.generate import parsed
 from llm_otel.protocols.gemini.requests import EMBEDDINGS_ATTRIBUTES, IMAGE_ATTRIBUTES
 from llm_otel.protocols.gemini.usage import reported_usage, service_tier
@@ -35,8 +34,7 @@ class Embeddings(Google):
         result = Answer(
             usage=reported_usage(reported, endpoint), service_tier=service_tier(reported)
         )
-        if "error" in body:
-            result.error = errors.in_body(body, dialect)
+        result.error = error_in(body, dialect)
         return result
 
 
@@ -74,8 +72,7 @@ class Predictions(Google):
         result = Answer()
         if counts and any(counts):
             result.usage = Usage(sum(counts), partial=not all(counts))
-        if "error" in body:
-            result.error = errors.in_body(body, dialect)
+        result.error = error_in(body, dialect)
         return result
 
 
@@ -95,8 +92,7 @@ class Images(Google):
             result.finish_reasons = ["stop"] * len(made)
         elif any(read.get(each, "raiFilteredReason") is not None for each in predictions):
             result.finish_reasons = [semconv.CONTENT_FILTER]
-        if "error" in body:
-            result.error = errors.in_body(body, dialect)
+        result.error = error_in(body, dialect)
         return result
 
     def request_content(self, body: object) -> Content:
@@ -133,8 +129,7 @@ class Videos(Google):
         """The operation's name."""
         body = read.fields(parsed(node))
         result = Answer(read.string(body.get("name")))
-        if "error" in body:
-            result.error = errors.in_body(body, dialect)
+        result.error = error_in(body, dialect)
         return result
 
     request_content = Images.request_content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -59,11 +60,16 @@ class Protocol:
 
 
 def protocol_of(request: ReceivedRequest) -> Protocol:
-    """Anthropic's where the path or a header of its SDK shows it, else OpenAI's."""
+    """Google's or Anthropic's where the path or a header of its SDK shows it, else OpenAI's."""
     if request.path.endswith("/invoke-with-response-stream"):
         return BEDROCK_STREAM
+    if "x-goog-api-client" in request.headers or _GOOGLE.search(request.path):
+        return GOOGLE
     anthropic = request.route.startswith("/v1/messages") or "anthropic-version" in request.headers
     return ANTHROPIC if anthropic else OPENAI
+
+
+_GOOGLE = re.compile(r":(\w*[gG]enerateContent|\w*[eE]mbedContents?|countTokens|predict\w*)$")
 
 
 # ------------------------------------------------------------------ OpenAI
@@ -194,6 +200,67 @@ BEDROCK_STREAM = replace(
     error_event=lambda body: aws_events.exception(body["error"]["message"]),
     broken_event=aws_events.chunk(b'{"type": '),
 )
+
+
+# ------------------------------------------------------------------ Google
+# https://cloud.google.com/apis/design/errors#handling_errors
+_STATUS = {
+    "INVALID_ARGUMENT": 400, "UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429, "INTERNAL": 500, "UNAVAILABLE": 503,
+}  # fmt: skip
+
+
+def _google_body(type_: str, code: str | None, param: str | None, message: str) -> Json:  # noqa: ARG001
+    error: Json = {"code": _STATUS.get(type_, 400), "message": message, "status": type_}
+    if code in _REASONS:
+        info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code}
+        error["details"] = [{**info, "domain": "googleapis.com"}]
+    return {"error": error}
+
+
+_REASONS = ("API_KEY_INVALID", "BILLING_DISABLED")
+
+GOOGLE = Protocol(
+    refusals={
+        "rate_limit": (
+            429, "RESOURCE_EXHAUSTED", None, "Resource has been exhausted (e.g. check quota)."
+        ),
+        "quota": (429, "RESOURCE_EXHAUSTED", None, "You exceeded your current quota."),
+        "insufficient_funds": (
+            403, "PERMISSION_DENIED", "BILLING_DISABLED",
+            "This API method requires billing to be enabled.",
+        ),
+        "capacity": (503, "UNAVAILABLE", None, "The model is overloaded. Try again later."),
+        "server_error": (500, "INTERNAL", None, "An internal error has occurred."),
+        "unavailable": (503, "UNAVAILABLE", None, "The service is currently unavailable."),
+        "authentication": (
+            400, "INVALID_ARGUMENT", "API_KEY_INVALID",
+            "API key not valid. Please pass a valid API key.",
+        ),
+        "permission": (
+            403, "PERMISSION_DENIED", None, "The caller does not have permission."
+        ),
+        "invalid_request": (
+            400, "INVALID_ARGUMENT", None, "Request contains an invalid argument."
+        ),
+        "context_length": (
+            400, "INVALID_ARGUMENT", None,
+            "The input token count (1100000) exceeds the maximum number of tokens allowed.",
+        ),
+        "not_found": (404, "NOT_FOUND", None, "models/none is not found for API version v1beta."),
+        "content_filter": (
+            400, "INVALID_ARGUMENT", None, "The prompt could not be submitted: it was blocked."
+        ),
+    },
+    error_type={
+        400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL"
+    },
+    error_body=_google_body,
+    error_event=sse.event,
+    broken_event=b'data: {"candidates": \n\n',
+    limit_headers=lambda _: {},
+    identity_headers=lambda *_: {},
+)  # fmt: skip
 
 REFUSALS = tuple(OPENAI.refusals)
 """Names of the faults that are answered with an error."""
