@@ -113,7 +113,8 @@ def _start(
     available = clients.load()
     names = settings.clients if settings.clients is not None else tuple(available)
     for name in names:
-        if not seams.install(available[name]) and settings.clients is not None:
+        seams.install(available[name])
+        if settings.clients is not None and not available[name].installed:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
     _handle_sigterm(settings)
     # last, as its thread competes with this one

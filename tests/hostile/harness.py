@@ -81,13 +81,15 @@ class Program:
 
     Attributes:
         run: Gets a client; what it returns or raises is compared.
-        replies: What the server answers, in this order; after them as an OpenAI server would.
-            They are given the usage of a stream where that was asked for.
+        replies: What the server answers, in this order; after them as its provider would. They are
+            given the usage of a stream where that was asked for.
+        faults: Names of faults of the server's, for the first requests.
         client: Further arguments for the client.
     """
 
     run: Run
     replies: Sequence[Reply] = ()
+    faults: Sequence[str] = ()
     client: dict[str, Any] = field(default_factory=dict)
 
 
@@ -100,12 +102,16 @@ class Place:
         base_url: Whom the client believes to call; None for the local server by its own name.
         make: The class of the client, if not the library's own.
         sdk: The client library.
+        open: Makes a context manager that gives the client; then all of these do not matter.
+        volatile: Names of request headers, in lower case, that differ from run to run.
     """
 
     asynchronous: bool
     base_url: str | None = None
     make: Callable[..., Any] | None = None
     sdk: Sdk = OPENAI
+    open: Callable[[Provider], Any] | None = None
+    volatile: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -130,6 +136,7 @@ class Record:
 def run(program: Program, server: Provider, place: Place) -> Record:
     """Run a program once."""
     server.reset()
+    server.enqueue(*program.faults)
     replies = iter(program.replies)
     server.on("*", lambda request: asked.told(request, next(replies, None)))
     main = _main(program, server, place)
@@ -142,7 +149,7 @@ def run(program: Program, server: Provider, place: Place) -> Record:
             seen = ("raised", shape(error))
     # When a socket that the program dropped is found, is chance.
     told = [(w.category, str(w.message)) for w in warned if w.category is not ResourceWarning]
-    return Record(seen, wire(server), told)
+    return Record(seen, wire(server, place.volatile), told)
 
 
 def drive(coroutine: Any) -> Any:
@@ -155,7 +162,11 @@ def drive(coroutine: Any) -> Any:
 
 
 async def _main(program: Program, server: Provider, place: Place) -> Any:
-    async with entered(client_for(server, place, **program.client)) as client:
+    if place.open is not None:
+        opened = place.open(server)
+    else:
+        opened = client_for(server, place, **program.client)
+    async with entered(opened) as client:
         return await program.run(client)
 
 
@@ -211,13 +222,14 @@ def _redirected(request: httpx2.Request, origin: httpx2.URL) -> httpx2.Request:
 
 
 # ------------------------------------------------------------------ comparing
-def wire(server: Provider) -> list[Any]:
+def wire(server: Provider, volatile: frozenset[str] = frozenset()) -> list[Any]:
     """The requests that reached the server: method, target, headers, body."""
+    left_out = _VOLATILE | volatile
     return [
         (
             request.method,
             request.target,
-            {k: v for k, v in request.headers.items() if k not in _VOLATILE},
+            {k: v for k, v in request.headers.items() if k not in left_out},
             request.body,
         )
         for request in server.requests

@@ -21,6 +21,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _INNERMOST = create_key("llm_otel.run")
 _NOTHING = Context()
 
+HIDDEN: Any = object()
+"""In place of an item that is none for the caller of a generator."""
+
 
 class Run:
     """One activation of a context: resumed and suspended in turn, ended once."""
@@ -53,8 +56,10 @@ class Run:
     def returned(self, value: Any) -> None:
         """The decorated function (no generator) gave this value."""
 
-    def gave(self, item: Any) -> None:
-        """The decorated generator gave this item."""
+    def gave(self, item: Any) -> Any:
+        """The decorated generator gave this item; returns what its caller gets, `HIDDEN` for
+        nothing."""
+        return item
 
     def end(self, error: BaseException | None) -> None:  # noqa: ARG002
         """It is over. Contexts that other tasks copied from this one may live on: let go of ours,
@@ -193,7 +198,10 @@ def generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     item = step(value)
                 finally:
                     run.suspend()
-                run.gave(item)
+                item = run.gave(item)
+                if item is HIDDEN:
+                    step, value = body.send, None
+                    continue
                 try:
                     step, value = body.send, (yield item)
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
@@ -222,7 +230,10 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     item = await step(value)
                 finally:
                     run.suspend()
-                run.gave(item)
+                item = run.gave(item)
+                if item is HIDDEN:
+                    step, value = body.asend, None
+                    continue
                 try:
                     step, value = body.asend, (yield item)
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import sys
+from functools import partial
 
-from llm_otel.clients.spec import ClientSpec
+from llm_otel.clients import Known
 from llm_otel.seams import imports, stainless
 from llm_otel.seams.replacing import replaced
 from llm_otel.seams.websockets import classes as connections
 
+# Packages that were imported, so that their clients are hooked.
+_packages: set[str] = set()
 
-def install(spec: ClientSpec) -> bool:
-    """Hook a client, if it is installed: now, or as soon as it is imported.
 
-    Returns:
-        False when the client is not installed.
-    """
-    try:
-        if find_spec(spec.package) is None:
-            return False
-    except (ImportError, ValueError):  # a test's stand-in for the client
-        return False
+def install(client: Known) -> None:
+    """Hook a client: now, or as soon as it is imported, of which nothing is known before."""
+    if client.package in sys.modules:
+        imports.guarded(partial(_install, client))
+    else:
+        imports.watch(client.package, partial(_first_imported, client))
+
+
+def _first_imported(client: Known) -> None:
+    if client.package not in _packages:
+        _install(client)
+
+
+def _install(client: Known) -> None:
+    _packages.add(client.package)
+    spec = client.load()
     if spec.hooks:
         from llm_otel.seams import functions  # most programs use no client that has these
 
@@ -28,7 +37,6 @@ def install(spec: ClientSpec) -> bool:
     else:
         stainless.install(spec)
     connections.install(spec)
-    return True
 
 
 def complete() -> None:
@@ -42,6 +50,7 @@ def remove_all() -> None:
     What is open on a WebSocket ends: nobody will see its end.
     """
     imports.forget()
+    _packages.clear()
     with replaced.lock:
         stainless.forget()
         replaced.remove_all()

@@ -14,6 +14,7 @@ from typing import Any, cast
 from opentelemetry.context import Context, get_current
 
 from llm_otel.base import activation, finalizers, guard
+from llm_otel.base.activation import HIDDEN
 from llm_otel.core import begin, endings, runtime
 from llm_otel.core.begin import Funnel
 from llm_otel.core.call import Call
@@ -29,12 +30,16 @@ class _Reading(activation.Run):
         call: What to tell; None where nobody is to be told.
         chunk: Gives the node that a protocol reads in a chunk.
         context: To be current at the first step, which sends the request; None where it was sent.
+        hides: The stream's usage was asked for by us.
     """
 
-    def __init__(self, call: Call | None, chunk: Node, context: Context | None) -> None:
+    def __init__(
+        self, call: Call | None, chunk: Node, context: Context | None, hides: bool = False
+    ) -> None:
         super().__init__(context if context is not None else get_current())
         self._call = call
-        self._look = Look(call, False, chunk) if call is not None else None
+        self._look = Look(call, hides, chunk) if call is not None else None
+        self._hides = hides
         self._sends = context is not None
         if call is not None:
             call.streaming = True
@@ -54,9 +59,14 @@ class _Reading(activation.Run):
             super().suspend()
             self._sends = False
 
-    def gave(self, item: Any) -> None:
-        if self._look is not None:
-            self._look.take(item)
+    def gave(self, item: Any) -> Any:
+        if self._look is None or self._call is None:
+            return item
+        if self._look.take(item):
+            return HIDDEN
+        if self._hides and isinstance(item, (str, bytes)):
+            return _without_usage(item, self._call)
+        return item
 
     def end(self, error: BaseException | None) -> None:
         super().end(error)
@@ -77,6 +87,21 @@ class _Reading(activation.Run):
         """
         if self._call is not None:
             endings.leave(self._call, when)
+
+
+def _without_usage(line: Any, call: Call) -> Any:
+    """A line of text as it would be had nobody asked for usage, `HIDDEN` if it would not be."""
+    try:
+        event = line.encode() if isinstance(line, str) else line
+        stripped = call.endpoint.protocol.hide_in_event(event)
+        if stripped is event:
+            return line
+        if not stripped:
+            return HIDDEN
+        return stripped.decode() if isinstance(line, str) else stripped
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("hide usage", exc)
+        return line
 
 
 Begin = Callable[[], _Reading]
@@ -123,15 +148,16 @@ def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
     return function
 
 
-def observe(iterator: Any, call: Call, chunk: Node) -> Any:
+def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
     """An iterator of chunks whose request was sent; the call ends with it.
 
     Args:
         iterator: The SDK's, sync or async.
         call: What to tell.
         chunk: Gives the node in a chunk.
+        hides: The stream's usage was asked for by us: the caller must see nothing of it.
     """
-    reading = _Reading(call, chunk, None)
+    reading = _Reading(call, chunk, None, hides)
     return _seen(iterator, lambda: reading, reading)
 
 
@@ -221,16 +247,18 @@ def _next(original: Any) -> Callable[..., Any]:
         if stream is None:
             return original(self)
         reading = stream.step()
-        try:
-            reading.resume()
+        item = HIDDEN
+        while item is HIDDEN:
             try:
-                item = original(self)
-            finally:
-                reading.suspend()
-        except BaseException as error:
-            reading.end(None if isinstance(error, StopIteration) else error)
-            raise
-        reading.gave(item)
+                reading.resume()
+                try:
+                    item = original(self)
+                finally:
+                    reading.suspend()
+            except BaseException as error:
+                reading.end(None if isinstance(error, StopIteration) else error)
+                raise
+            item = reading.gave(item)
         return item
 
     return step
@@ -242,16 +270,18 @@ def _anext(original: Any) -> Callable[..., Any]:
         if stream is None:
             return await original(self)
         reading = stream.step()
-        try:
-            reading.resume()
+        item = HIDDEN
+        while item is HIDDEN:
             try:
-                item = await original(self)
-            finally:
-                reading.suspend()
-        except BaseException as error:
-            reading.end(None if isinstance(error, StopAsyncIteration) else error)
-            raise
-        reading.gave(item)
+                reading.resume()
+                try:
+                    item = await original(self)
+                finally:
+                    reading.suspend()
+            except BaseException as error:
+                reading.end(None if isinstance(error, StopAsyncIteration) else error)
+                raise
+            item = reading.gave(item)
         return item
 
     return step

@@ -131,10 +131,12 @@ def _client_names(value: Any) -> tuple[str, ...]:
     clients_by_name = clients.load()
     description = f"a list of known clients ({', '.join(clients_by_name)})"
     try:
-        selection: tuple[str, ...] = names(description, clients_by_name.__contains__).check(value)
+        selection = names(description, lambda name: clients.name_of(name) in clients_by_name).check(
+            value
+        )
     except (ValueError, TypeError, AttributeError):
         raise Refused(description) from None
-    return selection
+    return tuple(dict.fromkeys(map(clients.name_of, selection)))
 
 
 def _providers(value: Any) -> Mapping[str, str]:
