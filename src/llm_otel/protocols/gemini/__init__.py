@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llm_otel import semconv
 from llm_otel.protocols.gemini.batches import Batches
+from llm_otel.protocols.gemini.caches import Caches
 from llm_otel.protocols.gemini.generate import GenerateContent
 from llm_otel.protocols.gemini.interactions import Interactions
 from llm_otel.protocols.gemini.media import Embeddings, Images, Predictions, Videos
@@ -45,6 +46,7 @@ IMAGES = Endpoint(
     attributes={semconv.OUTPUT_TYPE: "image"},
 )
 VIDEOS = Endpoint(semconv.VIDEO_GENERATION, Videos())
+CACHE = Endpoint(semconv.CREATE_CACHE, Caches())
 INTERACTION = Endpoint(
     semconv.GENERATE_CONTENT,
     Interactions(),
@@ -74,6 +76,7 @@ GEMINI = Paths(
         "post /{model}:predict": PREDICTIONS,
         "post /{model}:predictImages": IMAGES,
         "post /{model}:predictLongRunning": VIDEOS,
+        "post /cachedContents": CACHE,
         "post /{model}:batchGenerateContent": _batch(semconv.CREATE_BATCH),
         "post /{model}:asyncBatchEmbedContent": _batch(semconv.CREATE_BATCH),
         "get /batches/{id}": _batch(semconv.FETCH_BATCH),

@@ -24,6 +24,7 @@ CALLS: Final = frozenset(
         semconv.RERANK,
         semconv.FETCH_RESPONSE,
         semconv.CANCEL_RESPONSE,
+        semconv.CREATE_CACHE,
         semconv.CREATE_BATCH,
         semconv.FETCH_BATCH,
         semconv.CANCEL_BATCH,
