@@ -32,6 +32,7 @@ CALLS = (
     "tests/conformance/test_message_batches.py",
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+GOOGLE = ("tests/conformance/test_google_genai_calls.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -53,9 +54,17 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (*CALLS, *SDK),
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
+    "google-oldest": (("google-genai==1.4.0", "pydantic<2.12", "openai", "anthropic"), GOOGLE),
     "newest": (
-        ("openai[realtime]", "anthropic[bedrock,vertex]", "groq", "together", "httpx"),
-        (*CALLS, *SDK, *ANTHROPIC, "tests/conformance/test_websockets.py"),
+        (
+            "openai[realtime]",
+            "anthropic[bedrock,vertex]",
+            "groq",
+            "together",
+            "httpx",
+            "google-genai[aiohttp]",
+        ),
+        (*CALLS, *SDK, *ANTHROPIC, *GOOGLE, "tests/conformance/test_websockets.py"),
     ),
 }
 

@@ -473,37 +473,6 @@ def test_functions_that_the_sdk_calls_are_two_requests(told, client):
     assert reasons == [("tool_call",), ("stop",)]
 
 
-@pytest.mark.parametrize("kind", ["httpx", "aiohttp"])
-def test_async(instrumented, p, kind):
-    """Content, streams, chats and embeddings of the async client, whichever HTTP client it has."""
-    telemetry = instrumented(providers={"127.0.0.1": "gcp.gemini"})
-
-    async def program() -> None:
-        options = types.HttpOptions(base_url=p.origin)
-        client = (
-            client_of(p) if kind == "httpx" else genai.Client(api_key="x", http_options=options)
-        )
-        assert client._api_client._use_aiohttp() is (kind == "aiohttp")
-        async with client.aio as made:
-            await made.models.generate_content(**ASK)
-            async for _ in await made.models.generate_content_stream(**ASK):
-                pass
-            chat = made.chats.create(model=FLASH)
-            await chat.send_message("Hello")
-            async for _ in await chat.send_message_stream("Hello again"):
-                pass
-            await made.models.embed_content(model="gemini-embedding-001", contents="one")
-        client.close()
-
-    asyncio.run(program())
-    names = [span.name for span in telemetry.spans]
-    assert names == [f"generate_content {FLASH}"] * 4 + ["embeddings gemini-embedding-001"]
-    bill = p.bill
-    spent = sum(each.input_tokens + each.output_tokens for each in bill.values())
-    assert telemetry.value("gen_ai.tokens.consumed") == spent
-    assert telemetry.value("llm_otel.internal_errors") == 0
-
-
 # ------------------------------------------------------------------ Vertex AI
 @pytest.mark.parametrize("location", ["global", "europe-west1", None])
 def test_vertex_ai(told, p, location, monkeypatch):

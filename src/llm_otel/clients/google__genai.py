@@ -84,7 +84,7 @@ def _interaction(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 CLIENT = ClientSpec(
     package="google.genai",
-    supported=">=1.30,<4",
+    supported=">=1.4,<4",
     provider="gcp.gen_ai",
     endpoints=GEMINI,
     hooks=(
