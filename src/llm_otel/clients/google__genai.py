@@ -61,6 +61,19 @@ def _hook(function: str, shape: Any, streaming: bool) -> Hook:
     )
 
 
+# ------------------------------------------------------------------ live sessions
+def _session(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
+    """What opens a session: a model, and how it is set up."""
+    given = named(("model", "config"), args, kwargs)
+    model, config = given.get("model"), given.get("config")
+    if type(model) is not str:
+        return None
+    url = f"{model if '/' in model else f'models/{model}'}:bidiGenerateContent"
+    body = {"generationConfig": config} if read.is_node(config) else _NOTHING
+    base_url = _base_url(read.get(client, "_api_client"), read.get(config, "http_options"))
+    return Request("post", url, body, base_url=base_url)
+
+
 # ------------------------------------------------------------------ interactions
 def _interaction(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:  # noqa: ARG001
     """The request in the arguments of what Speakeasy generated: one of httpx."""
@@ -93,6 +106,8 @@ CLIENT = ClientSpec(
         _hook("async_request", "async", False),
         # Awaiting it sends the request; what it gives is an iterator.
         _hook("async_request_streamed", "async", True),
+        Hook("live", "AsyncLive.connect", "async_context", _session,
+             parameters=("model", "config"), messages="_receive"),
         Hook("_gaos.basesdk", "BaseSDK.do_request", "response", _interaction,
              parameters=("hook_ctx", "request")),
         Hook("_gaos.basesdk", "AsyncBaseSDK.do_request_async", "async_response", _interaction,

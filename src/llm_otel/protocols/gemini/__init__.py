@@ -7,6 +7,7 @@ from llm_otel.protocols.gemini.batches import Batches
 from llm_otel.protocols.gemini.caches import Caches
 from llm_otel.protocols.gemini.generate import GenerateContent
 from llm_otel.protocols.gemini.interactions import Interactions
+from llm_otel.protocols.gemini.live import Live
 from llm_otel.protocols.gemini.media import Embeddings, Images, Predictions, Videos
 from llm_otel.protocols.gemini.usage import INTERACTION_USAGE, USAGE
 from llm_otel.protocols.paths import Paths
@@ -45,6 +46,7 @@ IMAGES = Endpoint(
     images_out=True,
     attributes={semconv.OUTPUT_TYPE: "image"},
 )
+LIVE = Endpoint(semconv.GENERATE_CONTENT, Live(), USAGE, in_tokens=True)
 VIDEOS = Endpoint(semconv.VIDEO_GENERATION, Videos())
 CACHE = Endpoint(semconv.CREATE_CACHE, Caches())
 INTERACTION = Endpoint(
@@ -75,6 +77,7 @@ GEMINI = Paths(
         # Both are `:predict` to Vertex AI: the model tells which.
         "post /{model}:predict": PREDICTIONS,
         "post /{model}:predictImages": IMAGES,
+        "post /{model}:bidiGenerateContent": LIVE,
         "post /{model}:predictLongRunning": VIDEOS,
         "post /cachedContents": CACHE,
         "post /{model}:batchGenerateContent": _batch(semconv.CREATE_BATCH),

@@ -9,9 +9,9 @@ from llm_otel.base import read
 from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.gemini.common import Google, error_in
 from llm_otel.protocols.gemini.generate import GenerateContent, bill_searches, parsed
+from llm_otel.protocols.gemini.usage import summed
 from llm_otel.protocols.spec import Endpoint
 from llm_otel.providers.dialects import PLAIN
-from llm_otel.usage import Usage
 
 if TYPE_CHECKING:
     from llm_otel.providers.dialects import Dialect
@@ -57,7 +57,9 @@ class Batches(Google):
         used = [each.usage for each in answers if each.usage is not None]
         if used:
             result.model = next((each.model for each in answers if each.model), result.model)
-            result.usage = _sum(used, result.model)
+            for each in used:
+                bill_searches(each, result.model, frozenset())
+            result.usage = summed(used)
             result.requests = len(used)
             # Who asks for the sum must not wait for an answer that counted nothing.
             result.usage.partial |= len(used) < len(answers)
@@ -77,20 +79,3 @@ def _responses(body: Mapping[str, object], metadata: object) -> Iterator[object]
                     yield response
         if found:
             return
-
-
-def _sum(used: list[Usage], model: str | None) -> Usage:
-    total = Usage()
-    for each in used:
-        bill_searches(each, model, frozenset())
-        for name in _COUNTS:
-            setattr(total, name, getattr(total, name) + getattr(each, name))
-        total.partial |= each.partial
-    return total
-
-
-_COUNTS = (
-    "input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens", "audio_input_tokens",
-    "image_input_tokens", "audio_output_tokens", "image_output_tokens", "audio_cache_read_tokens",
-    "image_cache_read_tokens", "web_searches", "file_searches", "unexplained_tokens",
-)  # fmt: skip

@@ -28,6 +28,15 @@ _REASONS: Mapping[str, str] = {
     "BILLING_DISABLED": semconv.INSUFFICIENT_FUNDS,
 }
 
+# Why a WebSocket was closed, in the place of an HTTP status.
+# https://www.iana.org/assignments/websocket
+_FIRST_CLOSE_CODE = 1000
+_CLOSE_CODES: Mapping[object, str] = {
+    1006: semconv.CONNECTION,
+    **dict.fromkeys((1003, 1007, 1008, 1009), semconv.INVALID_REQUEST),
+    **dict.fromkeys((1001, 1011, 1012, 1013, 1014), semconv.SERVER),
+}
+
 
 class Google(Protocol):
     """The model is in the path; errors are those of google.rpc."""
@@ -41,7 +50,9 @@ class Google(Protocol):
     def status(self, exc: BaseException) -> int | None:
         """The HTTP status that an exception carries, of either part of the SDK."""
         code = read.get(exc, "code")
-        return code if type(code) is int else errors.status(exc)
+        if type(code) is not int:
+            return errors.status(exc)
+        return code if code < _FIRST_CLOSE_CODE else None
 
     def error_kind(self, exc: BaseException, codes: Mapping[str, str]) -> str:
         """The class by the reason in an error's details, else by its status word."""
@@ -55,7 +66,7 @@ class Google(Protocol):
             kind = errors.by_code(word, codes)
             if kind != semconv.OTHER:
                 return kind
-        return semconv.OTHER
+        return _CLOSE_CODES.get(read.get(exc, "code"), semconv.OTHER)
 
 
 def error_in(body: object, dialect: Dialect) -> BodyError | None:

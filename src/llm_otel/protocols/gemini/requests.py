@@ -51,7 +51,7 @@ _CONFIG: tuple[tuple[str, tuple[str, ...], Reader], ...] = (
     (semconv.REQUEST_SEED, ("seed",), read.integer),
     (semconv.REQUEST_CHOICE_COUNT, ("candidateCount",), _not_one),
     (semconv.OUTPUT_TYPE, ("responseMimeType",), lambda value: _BY_TYPE.get(str(value))),
-    (semconv.OUTPUT_TYPE, ("responseModalities",), _modality),
+    (semconv.OUTPUT_TYPE, ("responseModalities", "response_modalities"), _modality),
     (semconv.REQUEST_REASONING_LEVEL, ("thinking_level",), _level),
     (semconv.REQUEST_REASONING_LEVEL, ("thinkingConfig",), inner("thinkingLevel", _level)),
     (semconv.REQUEST_REASONING_LEVEL, ("thinkingConfig",), inner("thinking_level", _level)),

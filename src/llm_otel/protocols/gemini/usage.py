@@ -97,6 +97,23 @@ def service_tier(node: object) -> str | None:
     return _TRAFFIC.get(traffic.lower(), traffic.lower())
 
 
+def summed(used: Iterable[Usage]) -> Usage:
+    """The sum of usages of one model."""
+    total = Usage()
+    for each in used:
+        for name in _COUNTS:
+            setattr(total, name, getattr(total, name) + getattr(each, name))
+        total.partial |= each.partial
+    return total
+
+
+_COUNTS = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens", "audio_input_tokens",
+    "image_input_tokens", "audio_output_tokens", "image_output_tokens", "audio_cache_read_tokens",
+    "image_cache_read_tokens", "web_searches", "file_searches", "unexplained_tokens",
+)  # fmt: skip
+
+
 def _is_no_count(value: object) -> bool:
     """Whether something stands in the place of a count that is none, as a negative number."""
     return value is not None and not (type(value) is int and 0 <= value <= read.MOST_TOKENS)
@@ -120,6 +137,7 @@ def _by_modality(entries: object) -> Iterable[tuple[str, int]]:
     for entry in entries if type(entries) is list else ():
         fields = read.fields(entry)
         modality = _MODALITIES.get((read.string(fields.get("modality")) or "").lower())
-        count = read.count(fields.get("tokenCount") or fields.get("tokens"))
+        keys = ("tokenCount", "tokens", "token_count")
+        count = max(read.count(fields.get(key)) for key in keys)
         if modality is not None and count:
             yield modality, count
