@@ -19,19 +19,19 @@ _NOTHING: Mapping[str, object] = {}
 def _request(
     streaming: bool, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Request | None:
-    given = named(_PARAMETERS, args, kwargs) if kwargs else dict(zip(_PARAMETERS, args))
-    path, body = given.get("path"), given.get("request_dict")
+    arguments = named(_PARAMETERS, args, kwargs) if kwargs else dict(zip(_PARAMETERS, args))
+    path, body = arguments.get("path"), arguments.get("request_dict")
     if type(path) is not str:
         return None
     url = path.partition("?")[0]
     if url.endswith(":predict") and "embed" not in url and "gecko" not in url:
         url += "Images"
     return Request(
-        str(given.get("http_method")),
+        str(arguments.get("http_method")),
         url,
         body if type(body) is dict else _NOTHING,
         streaming=streaming,
-        base_url=_base_url(client, given.get("http_options")),
+        base_url=_base_url(client, arguments.get("http_options")),
     )
 
 
@@ -64,8 +64,8 @@ def _hook(function: str, shape: Any, streaming: bool) -> Hook:
 # ------------------------------------------------------------------ live sessions
 def _session(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
     """What opens a session: a model, and how it is set up."""
-    given = named(("model", "config"), args, kwargs)
-    model, config = given.get("model"), given.get("config")
+    arguments = named(("model", "config"), args, kwargs)
+    model, config = arguments.get("model"), arguments.get("config")
     if type(model) is not str:
         return None
     url = f"{model if '/' in model else f'models/{model}'}:bidiGenerateContent"

@@ -16,7 +16,7 @@ from llm_otel.seams import objects
 _NORMAL_CLOSURE = 1000
 
 
-def follow(hook: Hook, call: Call, begun: Begun, session: Any) -> Any:  # noqa: ARG001
+def follow(hook: Hook, call: Call, _: Begun, session: Any) -> Any:
     """Have a call see the messages of the session that entering a manager gave.
 
     Args:
@@ -68,11 +68,11 @@ def _message(original: Any) -> Callable[..., Any]:
         if session is None:
             return await original(self, *args, **kwargs)
         try:
-            given = await original(self, *args, **kwargs)
+            value = await original(self, *args, **kwargs)
         except Exception as error:
             session.failed(error)
             raise
-        session.gave(given)
-        return given
+        session.gave(value)
+        return value
 
     return message

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llm_otel.base import read
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.gemini.candidates import parsed
 from llm_otel.protocols.gemini.common import Google, error_in
-from llm_otel.protocols.gemini.generate import GenerateContent, bill_searches, parsed
+from llm_otel.protocols.gemini.generate import GenerateContent, bill_searches
 from llm_otel.protocols.gemini.usage import summed
 from llm_otel.protocols.spec import Endpoint
 from llm_otel.providers.dialects import PLAIN
@@ -67,15 +68,11 @@ class Batches(Google):
         return result
 
 
-def _responses(body: Mapping[str, object], metadata: object) -> Iterator[object]:
+def _responses(body: Mapping[str, object], metadata: object) -> list[object]:
     """The answers in a batch; those of requests that failed are left out."""
     for place in (body.get("response"), read.get(metadata, "output")):
-        found = False
-        for key in _ANSWERS:
-            for entry in read.items(read.get(place, key), key):
-                response = read.get(entry, "response")
-                if response is not None:
-                    found = True
-                    yield response
-        if found:
-            return
+        entries = [each for key in _ANSWERS for each in read.items(read.get(place, key), key)]
+        responses = [read.get(each, "response") for each in entries]
+        if entries:
+            return [each for each in responses if each is not None]
+    return []

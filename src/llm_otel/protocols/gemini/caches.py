@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from llm_otel.base import read
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.gemini.candidates import parsed
 from llm_otel.protocols.gemini.common import Google, error_in
-from llm_otel.protocols.gemini.generate import parsed
 from llm_otel.protocols.spec import Endpoint, Request
 
 if TYPE_CHECKING:

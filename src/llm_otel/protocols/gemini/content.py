@@ -20,8 +20,8 @@ from llm_otel.content.model import (
     tool_response_part,
 )
 from llm_otel.content.plain import fields_of, generic_part
+from llm_otel.protocols.gemini.candidates import Candidate, parsed
 from llm_otel.protocols.gemini.finish_reasons import finish_reason
-from llm_otel.protocols.gemini.generate import Candidate, parsed
 
 _ROLES = {"model": "assistant", "function": "tool"}
 
@@ -76,14 +76,14 @@ def _part(part: object) -> Part:
     for names, build in _PARTS:
         value = _either(part, *names)
         if value is not None:
-            made = build(value)
+            result = build(value)
             break
     else:
-        made = None
+        result = None
         value = get(part, "text")
         if isinstance(value, str):
-            made = reasoning_part(value) if get(part, "thought") is True else text_part(value)
-    return made if made is not None else _unknown(part)
+            result = reasoning_part(value) if get(part, "thought") is True else text_part(value)
+    return result if result is not None else _unknown(part)
 
 
 def _unknown(part: object) -> Part:
@@ -214,14 +214,14 @@ class Candidates:
     def __init__(self) -> None:
         self._parts: dict[object, list[Part]] = {}
         self._pieces: dict[object, list[str]] = {}
-        self._told: dict[object, Candidate] = {}
+        self._candidates: dict[object, Candidate] = {}
 
     def add(self, chunk: object) -> None:
         """Take a chunk."""
         for node in sequence(get(parsed(chunk), "candidates")):
             index = get(node, "index") or 0
-            candidate, before = Candidate.of(node), self._told.get(index)
-            self._told[index] = candidate if before is None else candidate.after(before)
+            candidate, before = Candidate.of(node), self._candidates.get(index)
+            self._candidates[index] = candidate if before is None else candidate.after(before)
             for part in content_parts(get(node, "content")):
                 self._append(index, part)
 
@@ -246,7 +246,7 @@ class Candidates:
         messages = []
         for index, parts in sorted(self._parts.items(), key=lambda item: str(item[0])):
             self._join(index)
-            told = self._told[index]
-            reason = finish_reason(told.stop, told.calls_tool) if told.stop else unfinished
+            last = self._candidates[index]
+            reason = finish_reason(last.stop, last.calls_tool) if last.stop else unfinished
             messages.append(output_message(parts, reason))
         return messages

@@ -30,6 +30,19 @@ _FINISH_REASONS: Mapping[str, str] = {
 }  # fmt: skip
 
 
+# Status of an interaction that has ended -> why, in the conventions' words.
+INTERACTION_REASONS: Mapping[str, str] = {
+    "completed": "stop",
+    "idle": "stop",
+    "requires_action": "tool_call",
+    "incomplete": "length",
+    "requires_continuation": "length",
+    "budget_exceeded": "length",
+    "failed": "error",
+    "cancelled": "cancelled",
+}
+
+
 def finish_reason(value: object, calls_tool: bool = False) -> str:
     """The conventions' word for a finish reason: `error` for a missing one.
 

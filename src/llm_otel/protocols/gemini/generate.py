@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.gemini.candidates import Candidate, parsed
 from llm_otel.protocols.gemini.common import Google, error_in
 from llm_otel.protocols.gemini.finish_reasons import finish_reason
 from llm_otel.protocols.gemini.requests import ATTRIBUTES
@@ -43,7 +43,7 @@ class GenerateContent(Google):
         """Everything that a whole answer tells."""
         body = read.fields(parsed(node))
         candidates = [Candidate.of(each) for each in read.items(body, "candidates")]
-        return told(body, candidates, endpoint, dialect)
+        return _answer(body, candidates, endpoint, dialect)
 
     def complete(self, used: Usage, request: Request, answer: Answer, dialect: Dialect) -> None:  # noqa: ARG002
         """What searches are billed by depends on the model, and on the tool."""
@@ -72,53 +72,7 @@ class GenerateContent(Google):
         return Candidates()
 
 
-def parsed(node: object) -> object:
-    """A node that may be JSON text."""
-    if type(node) is not str:
-        return node
-    try:
-        return json.loads(node)
-    except (ValueError, RecursionError):
-        return None
-
-
-class Candidate(NamedTuple):
-    """What one candidate told.
-
-    Attributes:
-        stop: Its finish reason, as Gemini sent it.
-        calls_tool: It calls a function of the program's.
-        says: It has content.
-        grounding: Metadata of what it was grounded in.
-    """
-
-    stop: object = None
-    calls_tool: bool = False
-    says: bool = False
-    grounding: object = None
-
-    @classmethod
-    def of(cls, node: object) -> Candidate:
-        """The candidate in a node."""
-        parts = read.items(read.get(node, "content"), "parts")
-        return cls(
-            read.get(node, "finishReason"),
-            any(read.get(part, "functionCall") is not None for part in parts),
-            bool(parts),
-            read.get(node, "groundingMetadata"),
-        )
-
-    def after(self, before: Candidate) -> Candidate:
-        """A candidate whose pieces are `before` and this one."""
-        return Candidate(
-            self.stop or before.stop,
-            self.calls_tool or before.calls_tool,
-            self.says or before.says,
-            self.grounding or before.grounding,
-        )
-
-
-def told(
+def _answer(
     body: Mapping[str, object],
     candidates: Iterable[Candidate],
     endpoint: Endpoint,
@@ -126,12 +80,12 @@ def told(
 ) -> Answer:
     """The answer of a whole body and its candidates."""
     candidates = list(candidates)
-    reported = body.get("usageMetadata")
-    used = reported_usage(reported, endpoint)
+    metadata = body.get("usageMetadata")
+    used = reported_usage(metadata, endpoint)
     result = Answer(
         read.string(body.get("responseId")),
         read.string(body.get("modelVersion")),
-        service_tier=service_tier(reported),
+        service_tier=service_tier(metadata),
         finish_reasons=[finish_reason(each.stop, each.calls_tool) for each in candidates],
         usage=used,
     )
@@ -262,7 +216,7 @@ class Chunks:
         candidates = list(self._candidates.values()) or [Candidate()] * self._says
         if self._says:
             candidates = [each._replace(says=True) for each in candidates]
-        result = told(body, candidates, self._endpoint, self._dialect)
+        result = _answer(body, candidates, self._endpoint, self._dialect)
         if result.usage is not None and not self.ended:
             result.usage.partial = True
         return result

@@ -9,6 +9,7 @@ from llm_otel.base import read
 from llm_otel.protocols import errors
 from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.gemini.common import Google, error_in
+from llm_otel.protocols.gemini.finish_reasons import INTERACTION_REASONS
 from llm_otel.protocols.gemini.generate import bill_searches, tool_names
 from llm_otel.protocols.gemini.requests import INTERACTION_ATTRIBUTES
 from llm_otel.protocols.gemini.usage import reported_usage, service_tier
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from llm_otel.content.model import Content, Message
     from llm_otel.providers.dialects import Dialect
 
-# Status of an interaction that has ended -> why, in the conventions' words.
-FINISH_REASONS: Mapping[str, str] = {
-    "completed": "stop",
-    "idle": "stop",
-    "requires_action": "tool_call",
-    "incomplete": "length",
-    "requires_continuation": "length",
-    "budget_exceeded": "length",
-    "failed": "error",
-    "cancelled": "cancelled",
-}
 # States that change no more, though they are not named as the other providers' last ones.
 _LAST = frozenset({"idle", "requires_action", "requires_continuation", "budget_exceeded"})
 
@@ -47,7 +37,7 @@ class Interactions(Google):
         """Everything that a whole interaction tells; one that goes on has no usage yet."""
         body = read.fields(node)
         status = read.string(body.get("status"))
-        reason = FINISH_REASONS.get(status or "")
+        reason = INTERACTION_REASONS.get(status or "")
         result = Answer(
             read.string(body.get("id")),
             read.string(body.get("model")),
@@ -92,12 +82,12 @@ class Interactions(Google):
 
 def _usage(body: Mapping[str, object], endpoint: Endpoint) -> Usage | None:
     """The usage, with the searches that it or the steps count."""
-    reported = body.get("usage")
-    used = reported_usage(reported, endpoint)
+    node = body.get("usage")
+    used = reported_usage(node, endpoint)
     if used is None:
         return None
-    counted = read.items(reported, "grounding_tool_count")
-    for entry in counted:
+    tool_counts = read.items(node, "grounding_tool_count")
+    for entry in tool_counts:
         count = read.count(read.get(entry, "count"))
         kind = read.string(read.get(entry, "type"))
         if kind == "google_search":
@@ -107,7 +97,7 @@ def _usage(body: Mapping[str, object], endpoint: Endpoint) -> Usage | None:
         elif count:
             used.partial = True
     steps = read.items(body, "steps")
-    if not counted:
+    if not tool_counts:
         queries = [
             query
             for step in steps
@@ -144,8 +134,10 @@ class Events:
         """Take an event in."""
         event = read.fields(chunk)
         kind = read.string(event.get("event_type")) or ""
-        told = read.fields(event.get("interaction"))
-        self._interaction.update({key: value for key, value in told.items() if value is not None})
+        interaction = read.fields(event.get("interaction"))
+        self._interaction.update(
+            {key: value for key, value in interaction.items() if value is not None}
+        )
         if kind == "interaction.status_update" and event.get("status") is not None:
             self._interaction["status"] = event["status"]
         elif kind == "error" or (not kind and event.get("error") is not None):
@@ -176,4 +168,4 @@ class Events:
     @property
     def ended(self) -> bool:
         """Whether the interaction has a status that is a last one."""
-        return self._interaction.get("status") in FINISH_REASONS
+        return self._interaction.get("status") in INTERACTION_REASONS

@@ -20,7 +20,7 @@ from llm_otel.content.model import (
 )
 from llm_otel.content.plain import fields_of, generic_part
 from llm_otel.protocols.gemini.content import function_tool
-from llm_otel.protocols.gemini.interactions import FINISH_REASONS
+from llm_otel.protocols.gemini.finish_reasons import INTERACTION_REASONS
 
 _MEDIA = ("image", "audio", "video", "document")
 # Opaque to all but Gemini.
@@ -45,7 +45,7 @@ def response_content(response: object) -> list[Message]:
 
 
 def _reason(status: object) -> str:
-    return FINISH_REASONS.get(status, ERROR) if isinstance(status, str) else ERROR
+    return INTERACTION_REASONS.get(status, ERROR) if isinstance(status, str) else ERROR
 
 
 def _is_input(step: object) -> bool:
@@ -180,8 +180,8 @@ class Steps:
         if not parts:
             return []
         reason = _reason(self._status)
-        ended = self._status not in (None, "in_progress", "queued")
-        return [output_message(parts, reason if ended else unfinished)]
+        has_ended = self._status not in (None, "in_progress", "queued")
+        return [output_message(parts, reason if has_ended else unfinished)]
 
     def _whole(self, index: int) -> list[Part]:
         """The parts of a step with its deltas put together."""

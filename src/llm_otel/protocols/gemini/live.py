@@ -65,14 +65,14 @@ class Turns:
 
     def answer(self) -> Answer:
         """What the turns used so far."""
-        reported = [_in_camel_case(each) for each in self._turns]
-        used = [reported_usage(each, self._endpoint) for each in reported]
-        counted = [each for each in used if each is not None]
+        nodes = [_in_camel_case(each) for each in self._turns]
+        turns = [reported_usage(each, self._endpoint) for each in nodes]
+        usages = [each for each in turns if each is not None]
         result = Answer(finish_reasons=["stop"] if self._turns else [])
-        if counted:
-            result.usage = summed(counted)
-            result.usage.partial |= len(counted) < len(used)
-            result.service_tier = service_tier(reported[-1])
+        if usages:
+            result.usage = summed(usages)
+            result.usage.partial |= len(usages) < len(turns)
+            result.service_tier = service_tier(nodes[-1])
         return result
 
     @property
@@ -84,7 +84,7 @@ class Turns:
 def _in_camel_case(usage: object) -> Mapping[str, object]:
     """A usage object of the SDK with the names that it has on the wire."""
     return {
-        _UNDERSCORE.sub(lambda found: found[1].upper(), key): value
+        _UNDERSCORE.sub(lambda match: match[1].upper(), key): value
         for key, value in read.fields(usage).items()
         if value is not None
     }

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.gemini.candidates import parsed
 from llm_otel.protocols.gemini.common import Google, error_in
-from llm_otel.protocols.gemini.generate import parsed
 from llm_otel.protocols.gemini.requests import EMBEDDINGS_ATTRIBUTES, IMAGE_ATTRIBUTES
 from llm_otel.protocols.gemini.usage import reported_usage, service_tier
 from llm_otel.protocols.spec import Endpoint
@@ -30,9 +30,9 @@ class Embeddings(Google):
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
         """The usage, where there is one. Of a text nothing else is parsed: vectors are long."""
         body = read.fields(_without_vectors(node) if type(node) is str else node)
-        reported = body.get("usageMetadata")
+        metadata = body.get("usageMetadata")
         result = Answer(
-            usage=reported_usage(reported, endpoint), service_tier=service_tier(reported)
+            usage=reported_usage(metadata, endpoint), service_tier=service_tier(metadata)
         )
         result.error = error_in(body, dialect)
         return result
@@ -85,11 +85,11 @@ class Images(Google):
         """How many pictures there are, and whether a filter withheld some."""
         body = read.fields(parsed(node))
         predictions = read.items(body, "predictions")
-        made = [each for each in predictions if any(read.get(each, key) for key in _PICTURES)]
+        pictures = [each for each in predictions if any(read.get(each, key) for key in _PICTURES)]
         result = Answer()
-        if made:
-            result.usage = Usage(images=len(made))
-            result.finish_reasons = ["stop"] * len(made)
+        if pictures:
+            result.usage = Usage(images=len(pictures))
+            result.finish_reasons = ["stop"] * len(pictures)
         elif any(read.get(each, "raiFilteredReason") is not None for each in predictions):
             result.finish_reasons = [semconv.CONTENT_FILTER]
         result.error = error_in(body, dialect)

@@ -70,16 +70,16 @@ def reported_usage(node: object, endpoint: Endpoint) -> Usage | None:
         node: The usage object.
         endpoint: Says what its keys mean.
     """
-    reported = read.fields(node)
-    used = usage.usage(None, endpoint, reported) if reported else None
+    fields = read.fields(node)
+    used = usage.usage(None, endpoint, fields) if fields else None
     if used is None:
         return None
-    _add_modalities(used, reported)
-    wrong = any(_is_no_count(reported.get(key)) for key in endpoint.usage)
-    known = used.input_tokens + used.output_tokens
-    total = max(read.count(reported.get(key)) for key in _TOTALS)
-    if total > known:
-        used.unexplained_tokens = total - known
+    _add_modalities(used, fields)
+    wrong = any(_is_no_count(fields.get(key)) for key in endpoint.usage)
+    parts = used.input_tokens + used.output_tokens
+    total = max(read.count(fields.get(key)) for key in _TOTALS)
+    if total > parts:
+        used.unexplained_tokens = total - parts
     if wrong:
         used.partial = True
     return used
@@ -119,10 +119,10 @@ def _is_no_count(value: object) -> bool:
     return value is not None and not (type(value) is int and 0 <= value <= read.MOST_TOKENS)
 
 
-def _add_modalities(used: Usage, reported: Mapping[str, object]) -> None:
+def _add_modalities(used: Usage, fields: Mapping[str, object]) -> None:
     """Add what was audio or pictures; video out has a price that no part of a usage holds."""
     for key, whole in _LISTS.items():
-        entries = reported.get(key)
+        entries = fields.get(key)
         if not entries:
             continue
         for modality, count in _by_modality(entries):

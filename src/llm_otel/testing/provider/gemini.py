@@ -148,8 +148,8 @@ def _functions(tools: list[Json]) -> list[Tool]:
 
 
 def _schema(declaration: Json) -> Json:
-    given = declaration.get("parametersJsonSchema") or declaration.get("parameters")
-    return given if isinstance(given, dict) else {"type": "object", "properties": {}}
+    schema = declaration.get("parametersJsonSchema") or declaration.get("parameters")
+    return schema if isinstance(schema, dict) else {"type": "object", "properties": {}}
 
 
 def _plain(schema: Any) -> Any:
@@ -176,12 +176,14 @@ def google_tools(tools: Any, question: str) -> list[str]:
         if isinstance(tool, dict)
         for name in (*tool, str(tool.get("type") or ""))
     }
-    asked = (
+    known_tools = (
         ("google_search", ("googleSearch", "google_search"), "search"),
         ("code_execution", ("codeExecution", "code_execution"), "run"),
     )
     question = question.lower()
-    return [name for name, keys, word in asked if word in question and not names.isdisjoint(keys)]
+    return [
+        name for name, keys, word in known_tools if word in question and not names.isdisjoint(keys)
+    ]
 
 
 # ------------------------------------------------------------------ the answer
@@ -248,7 +250,7 @@ def _modalities(tokens: int, pictures: int) -> Iterator[Json]:
 
 def _chunks(body: Json) -> Iterator[Json]:
     """An answer as a stream brings it: each chunk with the usage so far, the last says why."""
-    usage, told = dict(body["usageMetadata"]), 0
+    usage, tokens = dict(body["usageMetadata"]), 0
     about = {key: body[key] for key in ("modelVersion", "responseId")}
     for candidate in body["candidates"]:
         index = candidate["index"]
@@ -256,8 +258,11 @@ def _chunks(body: Json) -> Iterator[Json]:
             pieces = split(part["text"]) if "text" in part else [None]
             for piece in pieces:
                 small = part if piece is None else {**part, "text": piece}
-                told += count_tokens(piece or "")
-                sofar = {**usage, "candidatesTokenCount": min(told, usage["candidatesTokenCount"])}
+                tokens += count_tokens(piece or "")
+                sofar = {
+                    **usage,
+                    "candidatesTokenCount": min(tokens, usage["candidatesTokenCount"]),
+                }
                 yield {
                     "candidates": [
                         {"content": {"parts": [small], "role": "model"}, "index": index}
@@ -328,5 +333,5 @@ def predict_long(request: ReceivedRequest, state: State) -> Reply:
 def fetch_video(request: ReceivedRequest, state: State) -> Reply:  # noqa: ARG001
     """Answers `POST …:fetchPredictOperation`."""
     video = {"gcsUri": "gs://example/video.mp4", "mimeType": "video/mp4"}
-    done = {"name": request.json["operationName"], "done": True}
-    return Reply(body={**done, "response": {"videos": [video]}})
+    operation = {"name": request.json["operationName"], "done": True}
+    return Reply(body={**operation, "response": {"videos": [video]}})

@@ -47,28 +47,28 @@ def create(request: ReceivedRequest, state: State) -> Reply:
     prompt = _prompt(body, state)
     answer = compose(state, prompt, body)
     final = _final(state, body, prompt, answer)
-    stored = StoredInteraction(final, prompt, body.get("background") is True)
+    interaction = StoredInteraction(final, prompt, body.get("background") is True)
     if body.get("store") is not False:
-        state.store(final["id"], stored)
+        state.store(final["id"], interaction)
     if body.get("stream"):
         return _stream(final)
-    return Reply(body=stored.now(state), pieces=len(answer.pieces()), usage=final["usage"])
+    return Reply(body=interaction.now(state), pieces=len(answer.pieces()), usage=final["usage"])
 
 
 def fetch(request: ReceivedRequest, state: State) -> Reply:
     """Answers `GET /v1beta/interactions/{id}`; each brings one in the background nearer its end."""
-    stored = _find(request, state)
+    interaction = _find(request, state)
     if "stream=true" in request.target:
-        return Reply(**{**vars(_stream(stored.final)), "usage": None})
-    stored.polls += 1
-    return Reply(body=stored.now(state))
+        return Reply(**{**vars(_stream(interaction.final)), "usage": None})
+    interaction.polls += 1
+    return Reply(body=interaction.now(state))
 
 
 def cancel(request: ReceivedRequest, state: State) -> Reply:
     """Answers `POST /v1beta/interactions/{id}/cancel`."""
-    stored = _find(request, state)
-    stored.cancelled = stored.background and stored.polls < state.polls
-    return Reply(body=stored.now(state))
+    interaction = _find(request, state)
+    interaction.cancelled = interaction.background and interaction.polls < state.polls
+    return Reply(body=interaction.now(state))
 
 
 def delete(request: ReceivedRequest, state: State) -> Reply:
@@ -78,10 +78,10 @@ def delete(request: ReceivedRequest, state: State) -> Reply:
 
 
 def _find(request: ReceivedRequest, state: State) -> StoredInteraction:
-    stored = state.stored.get(request.route.split("/")[3])
-    if not isinstance(stored, StoredInteraction):
+    interaction = state.stored.get(request.route.split("/")[3])
+    if not isinstance(interaction, StoredInteraction):
         raise ProtocolError("Requested entity was not found.", status=404)
-    return stored
+    return interaction
 
 
 # ------------------------------------------------------------------ the prompt
@@ -112,13 +112,13 @@ def _prompt(body: Json, state: State) -> Prompt:
     )
 
 
-def _entries(given: Any) -> list[Any]:
-    return given if isinstance(given, list) else [given]
+def _entries(content: Any) -> list[Any]:
+    return content if isinstance(content, list) else [content]
 
 
-def _texts(given: Any) -> list[str]:
+def _texts(content: Any) -> list[str]:
     texts = []
-    for entry in _entries(given):
+    for entry in _entries(content):
         if isinstance(entry, str):
             texts.append(entry)
         elif isinstance(entry, dict) and "content" in entry:
@@ -128,13 +128,13 @@ def _texts(given: Any) -> list[str]:
     return texts
 
 
-def _media(given: Any) -> int:
-    kinds = [entry.get("type") for entry in _entries(given) if isinstance(entry, dict)]
+def _media(content: Any) -> int:
+    kinds = [entry.get("type") for entry in _entries(content) if isinstance(entry, dict)]
     return sum(kind in ("image", "audio", "video", "document") for kind in kinds)
 
 
-def _asks(given: Any) -> bool:
-    last = _entries(given)[-1] if _entries(given) else None
+def _asks(content: Any) -> bool:
+    last = _entries(content)[-1] if _entries(content) else None
     return not (isinstance(last, dict) and last.get("type") == "function_result")
 
 
@@ -200,12 +200,12 @@ def _stream(final: Json) -> Reply:
 
 def _events(final: Json) -> Iterator[Json]:
     about = {key: value for key, value in final.items() if key not in _RESULTS}
-    begun = {**about, "status": "in_progress"}
-    yield {"interaction": begun, "event_type": "interaction.created"}
+    first = {**about, "status": "in_progress"}
+    yield {"interaction": first, "event_type": "interaction.created"}
     for index, step in enumerate(final["steps"]):
         yield from ({"index": index, **each} for each in _step_events(step))
-    ended = {**about, "usage": final["usage"]}
-    yield {"interaction": ended, "event_type": "interaction.completed"}
+    last = {**about, "usage": final["usage"]}
+    yield {"interaction": last, "event_type": "interaction.completed"}
 
 
 def _step_events(step: Json) -> Iterator[Json]:
