@@ -36,12 +36,11 @@ class Candidate(NamedTuple):
     @classmethod
     def of(cls, node: object) -> Candidate:
         """The candidate in a node."""
-        parts = read.items(read.get(node, "content"), "parts")
+        fields = read.fields(node)
+        parts = read.items(fields.get("content"), "parts")
+        calls = [part for part in parts if read.get(part, "functionCall") is not None]
         return cls(
-            read.get(node, "finishReason"),
-            any(read.get(part, "functionCall") is not None for part in parts),
-            bool(parts),
-            read.get(node, "groundingMetadata"),
+            fields.get("finishReason"), bool(calls), bool(parts), fields.get("groundingMetadata")
         )
 
     def after(self, before: Candidate) -> Candidate:

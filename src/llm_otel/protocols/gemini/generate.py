@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
@@ -74,12 +74,11 @@ class GenerateContent(Google):
 
 def _answer(
     body: Mapping[str, object],
-    candidates: Iterable[Candidate],
+    candidates: list[Candidate],
     endpoint: Endpoint,
     dialect: Dialect,
 ) -> Answer:
     """The answer of a whole body and its candidates."""
-    candidates = list(candidates)
     metadata = body.get("usageMetadata")
     used = reported_usage(metadata, endpoint)
     result = Answer(
@@ -89,11 +88,12 @@ def _answer(
         finish_reasons=[finish_reason(each.stop, each.calls_tool) for each in candidates],
         usage=used,
     )
-    if read.path(body, ("promptFeedback", "blockReason")) is not None and not candidates:
+    if not candidates and read.path(body, ("promptFeedback", "blockReason")) is not None:
         result.finish_reasons = [semconv.CONTENT_FILTER]
-    result.error = error_in(body, dialect)
+    if "error" in body:
+        result.error = error_in(body, dialect)
     if used is not None:
-        if any(each.says for each in candidates) and not used.output_tokens:
+        if not used.output_tokens and any(each.says for each in candidates):
             used.partial = True  # content that nobody counted
         for each in candidates:
             if each.grounding is not None:

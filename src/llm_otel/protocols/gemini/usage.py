@@ -28,8 +28,6 @@ INTERACTION_USAGE: UsageMap = {
     "total_thought_tokens": ("reasoning_tokens", "output_tokens"),
 }
 
-_TOTALS = ("totalTokenCount", "total_tokens")
-
 # Lists of counts by modality: the parts of which count they are.
 _LISTS: Mapping[str, str] = {
     "promptTokensDetails": "input_tokens",
@@ -74,14 +72,17 @@ def reported_usage(node: object, endpoint: Endpoint) -> Usage | None:
     used = usage.usage(None, endpoint, fields) if fields else None
     if used is None:
         return None
-    _add_modalities(used, fields)
-    wrong = any(_is_no_count(fields.get(key)) for key in endpoint.usage)
+    names = endpoint.usage
+    for key, value in fields.items():
+        if key in names:
+            if type(value) is not int or not 0 <= value <= read.MOST_TOKENS:
+                used.partial |= value is not None  # a number that is no count
+        elif key in _LISTS and not _is_text(value):
+            _add_modalities(used, _LISTS[key], value)
+    total = read.count(fields.get("totalTokenCount") or fields.get("total_tokens"))
     parts = used.input_tokens + used.output_tokens
-    total = max(read.count(fields.get(key)) for key in _TOTALS)
     if total > parts:
         used.unexplained_tokens = total - parts
-    if wrong:
-        used.partial = True
     return used
 
 
@@ -114,23 +115,27 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def _is_no_count(value: object) -> bool:
-    """Whether something stands in the place of a count that is none, as a negative number."""
-    return value is not None and not (type(value) is int and 0 <= value <= read.MOST_TOKENS)
+def _is_text(entries: object) -> bool:
+    """Whether nothing but text was counted, as in nearly all usages."""
+    if type(entries) is not list or len(entries) != 1:
+        return not entries
+    return read.get(entries[0], "modality") in ("TEXT", "text")
 
 
-def _add_modalities(used: Usage, fields: Mapping[str, object]) -> None:
-    """Add what was audio or pictures; video out has a price that no part of a usage holds."""
-    for key, whole in _LISTS.items():
-        entries = fields.get(key)
-        if not entries:
-            continue
-        for modality, count in _by_modality(entries):
-            name = _PARTS.get((whole, modality))
-            if name is not None:
-                setattr(used, name, getattr(used, name) + count)
-            elif whole == "output_tokens":
-                used.partial = True
+def _add_modalities(used: Usage, whole: str, entries: object) -> None:
+    """Add what was audio or pictures; video out has a price that no part of a usage holds.
+
+    Args:
+        used: Where to.
+        whole: The count whose parts these are.
+        entries: A count for each modality.
+    """
+    for modality, count in _by_modality(entries):
+        name = _PARTS.get((whole, modality))
+        if name is not None:
+            setattr(used, name, getattr(used, name) + count)
+        elif whole == "output_tokens":
+            used.partial = True
 
 
 def _by_modality(entries: object) -> Iterable[tuple[str, int]]:
