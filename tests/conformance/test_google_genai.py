@@ -527,6 +527,14 @@ def test_embeddings(told, client, p, body):
         assert attributes[semconv.USAGE_SOURCE] == "unknown"
 
 
+def test_video_of_embeddings_has_another_price(told, client, p):
+    """No count of ours holds it: the cost is incomplete."""
+    used = {"promptTokenCount": 12, "promptTokensDetails": details(VIDEO=12)}
+    p.enqueue(Reply(body={**EMBEDDED, "usageMetadata": used}))
+    client.models.embed_content(model="gemini-embedding-2", contents="one")
+    assert told.span.attributes["llm_otel.cost.status"] == "incomplete"
+
+
 def test_embeddings_of_vertex_ai(told, p):
     """Each prediction tells its tokens."""
     one = {"embeddings": {"values": [0.1], "statistics": {"token_count": 4, "truncated": False}}}
@@ -711,6 +719,23 @@ def test_an_interaction_that_failed(told, client, p):
     client.interactions.create(model=FLASH, input="Hello")
     assert told.span.status == "ERROR"
     assert told.span.attributes["llm_otel.error.class"] == "rate_limit"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [({"answers": {"q": {"type": "choice", "choice": "yes"}}}, "stop"),
+     ({"prompt_feedback": {"block_reason": "safety"}}, "content_filter")],
+)  # fmt: skip
+def test_decisions(told, client, p, more, reason):
+    """Answers to questions have the usage of interactions."""
+    used = {"total_input_tokens": 1000, "total_output_tokens": 100, "total_tokens": 1100}
+    p.enqueue(Reply(body={"usage": used, **more}))
+    question = {"type": "noul", "instructions": "Is it?"}
+    body = {"model": FLASH, "input": "Hello", "questions": {"q": question}}
+    client.decisions.with_raw_response.create(**body)
+    assert told.span.name == f"generate_content {FLASH}"
+    assert told.span.attributes["gen_ai.response.finish_reasons"] == (reason,)
+    assert told.value("gen_ai.cost.usd") * 1e6 == pytest.approx(BASE)
 
 
 def test_raw_interactions(told, client, p):

@@ -54,9 +54,9 @@ class _Session:
 
     def failed(self, error: Exception) -> None:
         if getattr(error, "code", None) == _NORMAL_CLOSURE:
-            endings.end("session closed", self._call, self._call.drained)
+            endings.end("stream drained", self._call, self._call.drained)
         else:
-            endings.fail("session failed", self._call, error)
+            endings.fail("stream failed", self._call, error)
 
     def left(self, when: endings.When) -> None:
         """Nothing: the manager's being left ends the call."""

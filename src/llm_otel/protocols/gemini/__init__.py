@@ -6,7 +6,7 @@ from llm_otel import semconv
 from llm_otel.protocols.gemini.batches import Batches
 from llm_otel.protocols.gemini.caches import Caches
 from llm_otel.protocols.gemini.generate import GenerateContent
-from llm_otel.protocols.gemini.interactions import Interactions
+from llm_otel.protocols.gemini.interactions import Decisions, Interactions
 from llm_otel.protocols.gemini.live import Live
 from llm_otel.protocols.gemini.media import Embeddings, Images, Predictions, Videos
 from llm_otel.protocols.gemini.usage import INTERACTION_USAGE, USAGE
@@ -56,6 +56,7 @@ INTERACTION = Endpoint(
     in_tokens=True,
     resumable=True,
 )
+DECISION = Endpoint(semconv.GENERATE_CONTENT, Decisions(), INTERACTION_USAGE, in_tokens=True)
 
 
 def _interaction(operation: str) -> Endpoint:
@@ -88,6 +89,7 @@ GEMINI = Paths(
         "get /batchPredictionJobs/{id}": _batch(semconv.FETCH_BATCH),
         "post /batchPredictionJobs/{id}:cancel": _batch(semconv.CANCEL_BATCH),
         "post /interactions": INTERACTION,
+        "post /decisions": DECISION,
         "get /interactions/{id}": _interaction(semconv.FETCH_RESPONSE),
         "post /interactions/{id}/cancel": _interaction(semconv.CANCEL_RESPONSE),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import errors
 from llm_otel.protocols.answer import Answer
@@ -78,6 +79,19 @@ class Interactions(Google):
         from llm_otel.protocols.gemini.interactions_content import Steps
 
         return Steps()
+
+
+class Decisions(Interactions):
+    """Answers to questions about a content, which have the usage of interactions."""
+
+    def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
+        """The usage, and whether the content was blocked."""
+        result = super().answer(node, endpoint, dialect)
+        if read.path(node, ("prompt_feedback", "block_reason")) is not None:
+            result.finish_reasons = [semconv.CONTENT_FILTER]
+        elif read.get(node, "answers") is not None:
+            result.finish_reasons = ["stop"]
+        return result
 
 
 def _usage(body: Mapping[str, object], endpoint: Endpoint) -> Usage | None:

@@ -66,7 +66,7 @@ class Turns:
     def answer(self) -> Answer:
         """What the turns used so far."""
         nodes = [_in_camel_case(each) for each in self._turns]
-        turns = [reported_usage(each, self._endpoint) for each in nodes]
+        turns = [reported_usage(each, self._endpoint, video_apart=True) for each in nodes]
         usages = [each for each in turns if each is not None]
         result = Answer(finish_reasons=["stop"] if self._turns else [])
         if usages:

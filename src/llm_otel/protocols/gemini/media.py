@@ -32,7 +32,8 @@ class Embeddings(Google):
         body = read.fields(_without_vectors(node) if type(node) is str else node)
         metadata = body.get("usageMetadata")
         result = Answer(
-            usage=reported_usage(metadata, endpoint), service_tier=service_tier(metadata)
+            usage=reported_usage(metadata, endpoint, video_apart=True),
+            service_tier=service_tier(metadata),
         )
         result.error = error_in(body, dialect)
         return result

@@ -61,12 +61,13 @@ _TRAFFIC: Mapping[str, str | None] = {
 }
 
 
-def reported_usage(node: object, endpoint: Endpoint) -> Usage | None:
+def reported_usage(node: object, endpoint: Endpoint, video_apart: bool = False) -> Usage | None:
     """The usage in an answer's usage object; None where that counts nothing.
 
     Args:
         node: The usage object.
         endpoint: Says what its keys mean.
+        video_apart: Video has another price than text in the input, too; no count holds it.
     """
     fields = read.fields(node)
     used = usage.usage(None, endpoint, fields) if fields else None
@@ -78,7 +79,7 @@ def reported_usage(node: object, endpoint: Endpoint) -> Usage | None:
             if type(value) is not int or not 0 <= value <= read.MOST_TOKENS:
                 used.partial |= value is not None  # a number that is no count
         elif key in _LISTS and not _is_text(value):
-            _add_modalities(used, _LISTS[key], value)
+            _add_modalities(used, _LISTS[key], value, video_apart)
     total = read.count(fields.get("totalTokenCount") or fields.get("total_tokens"))
     parts = used.input_tokens + used.output_tokens
     if total > parts:
@@ -122,19 +123,20 @@ def _is_text(entries: object) -> bool:
     return read.get(entries[0], "modality") in ("TEXT", "text")
 
 
-def _add_modalities(used: Usage, whole: str, entries: object) -> None:
+def _add_modalities(used: Usage, whole: str, entries: object, video_apart: bool) -> None:
     """Add what was audio or pictures; video out has a price that no part of a usage holds.
 
     Args:
         used: Where to.
         whole: The count whose parts these are.
         entries: A count for each modality.
+        video_apart: As of `reported_usage`.
     """
     for modality, count in _by_modality(entries):
         name = _PARTS.get((whole, modality))
         if name is not None:
             setattr(used, name, getattr(used, name) + count)
-        elif whole == "output_tokens":
+        elif video_apart or whole == "output_tokens":
             used.partial = True
 
 
