@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llm_otel.base.read import get, text
+from llm_otel.base.read import get, integer, text
 from llm_otel.content.media import media_part, uri_part
 from llm_otel.content.model import (
     ERROR,
@@ -212,20 +212,20 @@ class Candidates:
     """Collects the candidates of a stream: pieces of a text, or of a thought, become one part."""
 
     def __init__(self) -> None:
-        self._parts: dict[object, list[Part]] = {}
-        self._pieces: dict[object, list[str]] = {}
-        self._candidates: dict[object, Candidate] = {}
+        self._parts: dict[int, list[Part]] = {}
+        self._pieces: dict[int, list[str]] = {}
+        self._candidates: dict[int, Candidate] = {}
 
     def add(self, chunk: object) -> None:
         """Take a chunk."""
         for node in sequence(get(parsed(chunk), "candidates")):
-            index = get(node, "index") or 0
+            index = integer(get(node, "index")) or 0
             candidate, before = Candidate.of(node), self._candidates.get(index)
             self._candidates[index] = candidate if before is None else candidate.after(before)
             for part in content_parts(get(node, "content")):
                 self._append(index, part)
 
-    def _append(self, index: object, part: Part) -> None:
+    def _append(self, index: int, part: Part) -> None:
         parts = self._parts.setdefault(index, [])
         kind, value = part["type"], part.get("content")
         joins = kind in ("text", "reasoning") and isinstance(value, str)
@@ -236,7 +236,7 @@ class Candidates:
         parts.append(part)
         self._pieces[index] = [str(value)] if joins else []
 
-    def _join(self, index: object) -> None:
+    def _join(self, index: int) -> None:
         pieces, parts = self._pieces.get(index), self._parts.get(index)
         if pieces and parts:
             parts[-1]["content"] = "".join(pieces)
@@ -244,7 +244,7 @@ class Candidates:
     def messages(self, unfinished: str = ERROR) -> list[Message]:
         """A message for each candidate so far."""
         messages = []
-        for index, parts in sorted(self._parts.items(), key=lambda item: str(item[0])):
+        for index, parts in sorted(self._parts.items()):
             self._join(index)
             last = self._candidates[index]
             reason = finish_reason(last.stop, last.calls_tool) if last.stop else unfinished

@@ -182,4 +182,4 @@ class Events:
     @property
     def ended(self) -> bool:
         """Whether the interaction has a status that is a last one."""
-        return self._interaction.get("status") in INTERACTION_REASONS
+        return read.string(self._interaction.get("status")) in INTERACTION_REASONS
