@@ -33,6 +33,16 @@ CALLS = (
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
 GOOGLE = ("tests/conformance/test_google_genai_calls.py",)
+XAI = ("tests/conformance/test_xai.py",)
+# What its tests stand on.
+_FOR_XAI = ("httpx", "openai", "jsonschema")
+MISTRAL = ("tests/conformance/test_mistral_versions.py",)
+COHERE = (
+    "tests/conformance/test_cohere.py",
+    "tests/conformance/test_cohere_content.py",
+    "tests/conformance/test_cohere_clouds.py",
+)
+OLLAMA = ("tests/conformance/test_ollama.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -44,6 +54,8 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "anthropic==0.43.1",
             "groq==0.11.0",
             "together==2.0.0",
+            "cohere==5.14.0",
+            "ollama==0.4.4",
             "httpx<0.28",
             "opentelemetry-api==1.44.0",
             "opentelemetry-sdk==1.44.0",
@@ -51,7 +63,11 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "opentelemetry-instrumentation==0.65b0",
             "wrapt==1.17.0",
         ),
-        (*CALLS, *SDK),
+        (*CALLS, *SDK, *COHERE, *OLLAMA),
+    ),
+    "mistralai-1": (
+        ("mistralai==1.1.0", "voyageai==0.2.1", "pydantic<2.11", "opentelemetry-sdk==1.44.0"),
+        MISTRAL,
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
     "google-oldest": (("google-genai==1.4.0", "pydantic<2.12", "openai", "anthropic"), GOOGLE),
@@ -61,11 +77,26 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "anthropic[bedrock,vertex]",
             "groq",
             "together",
-            "httpx",
+            "mistralai[gcp]",
+            "voyageai",
+            "cohere",
+            "ollama",
             "google-genai[aiohttp]",
+            "httpx",
         ),
-        (*CALLS, *SDK, *ANTHROPIC, *GOOGLE, "tests/conformance/test_websockets.py"),
+        (
+            *CALLS,
+            *SDK,
+            *ANTHROPIC,
+            *GOOGLE,
+            *MISTRAL,
+            *COHERE,
+            *OLLAMA,
+            "tests/conformance/test_websockets.py",
+        ),
     ),
+    "xai-oldest": (("xai-sdk==1.15.0", *_FOR_XAI), XAI),
+    "xai-newest": (("xai-sdk", *_FOR_XAI), XAI),
 }
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from llm_otel import clients
 from llm_otel import settings as module
+from llm_otel.clients import built_in, name_of
 from llm_otel.errors import ConfigError
 from llm_otel.settings import OPTIONS, Settings, sources
 
@@ -144,11 +144,11 @@ def test_prices_come_from_the_file() -> None:
         ({"completion_hook": 3}, "an entry point's name or an object with on_completion()"),
         (
             {"clients": ["opnai"]},
-            f"must be a list of known clients ({', '.join(clients.load())})",
+            f"must be a list of known clients ({', '.join(map(name_of, built_in()))})",
         ),
         (
             {"clients": 3},
-            f"must be a list of known clients ({', '.join(clients.load())}), not 3.",
+            f"must be a list of known clients ({', '.join(map(name_of, built_in()))}), not 3.",
         ),
         ({"tags": ["a b"]}, "must be a list of tag keys"),
         ({"tags": {"a": 1}}, "must be a list of tag keys"),

@@ -156,7 +156,7 @@ def _plain(column: str) -> str:
 
 _HELPERS: Final = "work, input, output, cached, models"
 _KIND: Final = (
-    f"CASE WHEN operation IN ('{semconv.CHAT}', '{semconv.TEXT_COMPLETION}', "
+    f"CASE WHEN operation IN ('{semconv.CHAT}', '{semconv.TEXT_COMPLETION}', '{semconv.OCR}', "
     f"'{semconv.GENERATE_CONTENT}') THEN 'text' ELSE operation END"
 )
 # Input without the cached tokens, as some count it.
