@@ -32,6 +32,7 @@ CALLS = (
     "tests/conformance/test_message_batches.py",
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+GOOGLE = ("tests/conformance/test_google_genai_calls.py",)
 XAI = ("tests/conformance/test_xai.py",)
 # What its tests stand on.
 _FOR_XAI = ("httpx", "openai", "jsonschema")
@@ -91,6 +92,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     # The same, and it cannot be installed beside the newest of the others.
     "aioboto3": (("aioboto3", "openai", "httpx"), BEDROCK_BODIES),
+    "google-oldest": (("google-genai==1.4.0", "pydantic<2.12", "openai", "anthropic"), GOOGLE),
     "newest": (
         (
             "openai[realtime]",
@@ -101,6 +103,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "voyageai",
             "cohere",
             "ollama",
+            "google-genai[aiohttp]",
             "httpx",
             "boto3",
             "aiobotocore",
@@ -110,6 +113,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *SDK,
             *ANTHROPIC,
             *BEDROCK,
+            *GOOGLE,
             *MISTRAL,
             *COHERE,
             *OLLAMA,
