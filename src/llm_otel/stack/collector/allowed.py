@@ -71,8 +71,7 @@ REASONS: Final = Form("texts", "a list of at most 128 words of 1–40 `a-z0-9_-`
 ERROR_CLASS: Final = _one_of(semconv.ERROR_CLASSES)
 
 OPERATIONS: Final = (
-    semconv.CHAT, semconv.TEXT_COMPLETION, semconv.EMBEDDINGS,
-    semconv.RETRIEVAL,
+    semconv.CHAT, semconv.TEXT_COMPLETION, semconv.EMBEDDINGS, semconv.RETRIEVAL,
     semconv.FETCH_RESPONSE, semconv.EXECUTE_TOOL, semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW,
     semconv.GENERATE_CONTENT, semconv.VIDEO_GENERATION, semconv.CREATE_CACHE,
     semconv.IMAGE_GENERATION, semconv.SPEECH, semconv.TRANSCRIPTION, semconv.MODERATION,
