@@ -124,6 +124,24 @@ class Hook:
             )
 
 
+@dataclass(frozen=True, eq=False)
+class Override:
+    """A function of an SDK that is replaced, though no request goes through it.
+
+    Attributes:
+        module: Where the class is, below the client's package; "" for the package itself.
+        function: `Class.method`.
+        make: Gives the function in the place of the SDK's own, which it gets.
+        parameters: Names that the function's signature must have; else it is left alone, with one
+            warning.
+    """
+
+    module: str
+    function: str
+    make: Callable[[Any], Callable[..., Any]]
+    parameters: tuple[str, ...] = ()
+
+
 def named(
     parameters: tuple[str, ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -169,6 +187,7 @@ class ClientSpec:
         classes: Names of its sync and its async base class.
         hooks: Functions through which its requests go; a client with these is none of that
             generator's.
+        overrides: Functions of such a client that would harm what we emit.
         sockets: Protocols that it speaks over a WebSocket.
         passes_on: Whether a client would itself send the ids of the current span to the provider,
             without making a span: then it gets to see the program's span, not ours.
@@ -181,6 +200,7 @@ class ClientSpec:
     base_module: str = "_base_client"
     classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
     hooks: tuple[Hook, ...] = ()
+    overrides: tuple[Override, ...] = ()
     sockets: tuple[Socket, ...] = ()
     passes_on: Callable[[Any], bool] | None = None
 

@@ -1,0 +1,148 @@
+"""litellm: the requests that it sends itself, to any provider; others go through an SDK below it.
+
+Each provider has a protocol of its own, which is found by how the URL ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from llm_otel import semconv
+from llm_otel.clients.spec import Arguments, ClientSpec, Hook, Override, named
+from llm_otel.protocols.anthropic import ANTHROPIC
+from llm_otel.protocols.openai import OPENAI
+from llm_otel.protocols.paths import Paths
+from llm_otel.protocols.spec import Endpoint, Request
+
+# Who speaks which protocol, where the host does not tell; of two for one path the last wins.
+_PROTOCOLS: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
+    ("anthropic", ANTHROPIC),
+    (semconv.OPENAI_COMPATIBLE, OPENAI),
+)
+_ENDPOINTS = Paths({path: end for _, table in _PROTOCOLS for path, end in table.items()})
+_SPEAKERS = {end: provider for provider, table in _PROTOCOLS for end in table.values()}
+
+_NOTHING: dict[str, object] = {}
+
+_POST = ("url", "data", "json")
+_GET = ("url",)
+
+
+def _request(
+    method: str,
+    parameters: tuple[str, ...],
+    client: Any,  # noqa: ARG001
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Request | None:
+    arguments = named(parameters, args, kwargs)
+    url = arguments["url"]
+    if type(url) is not str:
+        return None
+    path = url[url.find("/", url.find("://") + 3) :]
+    endpoint = _ENDPOINTS.match(method, path)
+    # What is for others (logs, files, tokens) is not parsed.
+    if endpoint is None:
+        return None
+    signed = type(arguments.get("data")) is bytes
+    return Request(
+        method,
+        path,
+        _body(arguments),
+        streaming=arguments.get("stream") is True,
+        # Bytes are signed, and must stay as they are: their stream is not asked for its usage.
+        chunk=bytes if signed else None,
+        base_url=url,
+        provider=_SPEAKERS[endpoint],
+    )
+
+
+def _body(arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """The body of a request: JSON, its text, or the fields of a form."""
+    for name in ("json", "data", "content"):
+        body = arguments.get(name)
+        if isinstance(body, (str, bytes)):
+            try:
+                body = json.loads(body)
+            except ValueError:
+                continue
+        if type(body) is dict:
+            return body
+    return _NOTHING
+
+
+def _ask(
+    args: tuple[Any, ...], kwargs: dict[str, Any], additions: Mapping[str, object]
+) -> Arguments:
+    """Arguments whose body asks for the usage, as the text that litellm makes of one."""
+    positions = {name: args[at] for at, name in enumerate(_POST[: len(args)])}
+    for name in ("json", "data"):
+        body = {**positions, **kwargs}.get(name)
+        if not body:
+            continue
+        is_text = type(body) is str
+        more: Any = {**(json.loads(body) if is_text else body), **additions}
+        more = json.dumps(more) if is_text else more
+        if name in kwargs:
+            return args, {**kwargs, name: more}
+        at = _POST.index(name)
+        return (*args[:at], more, *args[at + 1 :]), kwargs
+    raise ValueError("the request has no body")
+
+
+def _hook(function: str, shape: Any, method: str, parameters: tuple[str, ...]) -> Hook:
+    return Hook(
+        "llms.custom_httpx.http_handler",
+        function,
+        shape,
+        partial(_request, method, parameters),
+        parameters=parameters,
+        ask=_ask if method == "post" else None,
+    )
+
+
+# ------------------------------------------------------------------ its callback for OpenTelemetry
+def _keeping_off_our_spans(original: Any) -> Callable[..., Any]:
+    """Of its callback, what gives the span that it writes a call's content and usage on.
+
+    It takes the span that is current, which may be that of a step of ours. Told that there is none
+    to write on, it makes one of its own below that, with all that it has to say.
+    """
+
+    def _get_span_context(callback: Any, /, *args: Any, **kwargs: Any) -> Any:
+        result = original(callback, *args, **kwargs)
+        if type(result) is tuple and len(result) == 2 and _is_ours(result[1]):
+            return result[0], None
+        return result
+
+    return _get_span_context
+
+
+def _is_ours(span: Any) -> bool:
+    scope = getattr(span, "instrumentation_scope", None)
+    return getattr(scope, "name", None) == semconv.SCOPE
+
+
+CLIENT = ClientSpec(
+    package="litellm",
+    supported=">=1.60,<2",
+    provider=semconv.OPENAI_COMPATIBLE,
+    endpoints=_ENDPOINTS,
+    hooks=(
+        _hook("HTTPHandler.post", "response", "post", _POST),
+        _hook("AsyncHTTPHandler.post", "async_response", "post", _POST),
+        _hook("HTTPHandler.get", "response", "get", _GET),
+        _hook("AsyncHTTPHandler.get", "async_response", "get", _GET),
+    ),
+    overrides=(
+        Override(
+            "integrations.opentelemetry",
+            "OpenTelemetry._get_span_context",
+            _keeping_off_our_spans,
+            parameters=("kwargs",),
+        ),
+    ),
+)
