@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint, Request, Socket
@@ -30,6 +30,32 @@ Ask: TypeAlias = Callable[
     [tuple[Any, ...], dict[str, Any], Mapping[str, object]],
     Arguments,
 ]
+
+
+class ResponseHeaders(dict[str, str]):
+    """Headers by their names in lower case, for SDKs that have them in no object of httpx."""
+
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as bytes, as httpx has them."""
+        return [
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+            for name, value in self.items()
+        ]
+
+
+class Response(NamedTuple):
+    """An HTTP response that an SDK keeps to itself, as far as it tells.
+
+    Attributes:
+        headers: Its headers.
+        status_code: Its status.
+        retries: How often the request was sent again.
+    """
+
+    headers: ResponseHeaders
+    status_code: int | None = None
+    retries: int = 0
 
 
 def as_it_is(value: Any) -> Any:
@@ -90,6 +116,8 @@ class Hook:
         parameters: Names that the function's signature must have.
         stream_at: The way to the iterator in what the function gave: keys of dicts, attributes of
             objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
+        response: Tells of the HTTP response by what the function gave, or by the exception that it
+            raised: request id, limits, resends. For `sync` and `async`.
         ask: Gives the arguments, positional and named, with what is added to the request's body so
             that its stream reports the usage. It changes no object of the caller's. None: nobody
             asks. What comes of it is kept from the caller: in chunks that are objects, dicts or
@@ -105,6 +133,7 @@ class Hook:
     chunk: Callable[[Any], object] = as_it_is
     parameters: tuple[str, ...] = ()
     stream_at: tuple[str, ...] = ()
+    response: Callable[[Any], Response | None] | None = None
     ask: Ask | None = None
 
     def __post_init__(self) -> None:

@@ -123,6 +123,8 @@ def _under_way(request: Request) -> bool:
 # ------------------------------------------------------------------ what the functions give
 def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:
     """A whole answer, or an iterator of chunks, or what holds one."""
+    if hook.response is not None:
+        _receive(hook, call, result)
     if call.streaming:
         holder, name, stream = None, "", result
         for name in hook.stream_at:
@@ -147,6 +149,17 @@ def _put(holder: Any, name: str, value: Any) -> None:
         holder[name] = value
     else:
         setattr(holder, name, value)
+
+
+def _receive(hook: Hook, call: Call, given: Any) -> None:
+    """Keep what is known of the HTTP response."""
+    try:
+        response = hook.response(given) if hook.response is not None else None
+    except Exception as exc:  # noqa: BLE001 - the call goes on all the same
+        guard.handle("received", exc)
+        return
+    if response is not None:
+        call.received(response, response.retries)
 
 
 def _node(hook: Hook, result: Any) -> object:
@@ -183,11 +196,11 @@ class _Shape(NamedTuple):
 
 
 def _sync(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
-    return calls.sync(funnel, partial(_answer, hook), original)
+    return calls.sync(funnel, partial(_answer, hook), original, partial(_receive, hook))
 
 
 def _async(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
-    return calls.asynchronous(funnel, partial(_answer, hook), original)
+    return calls.asynchronous(funnel, partial(_answer, hook), original, partial(_receive, hook))
 
 
 def _sync_response(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
