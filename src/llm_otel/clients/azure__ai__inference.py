@@ -1,6 +1,6 @@
 """azure-ai-inference: chats and embeddings of models that Azure AI, or GitHub, serves.
 
-Below its methods is the HTTP pipeline of all of Azure's SDKs, so that what is hooked is its methods.
+Below its methods is the HTTP pipeline of all of Azure's SDKs: so its methods are hooked.
 """
 
 from __future__ import annotations
@@ -41,12 +41,11 @@ def _request(
             body = None
     if not isinstance(body, Mapping):  # a file, or none
         body = _body(client, kwargs, names, content)
-    streaming = (body.get("stream") if type(body.get("stream")) is bool else False) or False
     return Request(
         "post",
         path,
         body if type(body) is dict else dict(body),
-        streaming=streaming is True,
+        streaming=body.get("stream") is True,
         base_url=_endpoint(client),
     )
 
@@ -65,7 +64,8 @@ def _body(
         body["stream"] = True
     items = kwargs.get(content)
     body[content] = [_plain(item) for item in items] if type(items) is list else items
-    return {**body, **(kwargs.get("model_extras") or read.get(client, "_model_extras") or {})}
+    extras = kwargs.get("model_extras") or read.get(client, "_model_extras")
+    return {**body, **extras} if isinstance(extras, Mapping) else body
 
 
 def _plain(value: Any) -> Any:
@@ -73,7 +73,7 @@ def _plain(value: Any) -> Any:
     if type(value) is list:
         return [_plain(item) for item in value]
     data = read.get(value, "_data")
-    return value if data is None else {key: _plain(data[key]) for key in data}
+    return {key: _plain(data[key]) for key in data} if isinstance(data, dict) else value
 
 
 def _endpoint(client: Any) -> Any:

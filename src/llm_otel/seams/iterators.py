@@ -40,12 +40,14 @@ class _Reading(activation.Run):
         self._call = call
         self._look = Look(call, hides, chunk) if call is not None else None
         self._hides = hides
+        self.is_stepping = False
         self._sends = context is not None
         if call is not None:
             call.streaming = True
             endings.watch(call)
 
     def resume(self) -> None:
+        self.is_stepping = True
         # An SDK's iterator may close itself before it raises: who reads will know how it ends.
         if self._call is not None:
             self._call.reading = True
@@ -53,6 +55,7 @@ class _Reading(activation.Run):
             super().resume()
 
     def suspend(self) -> None:
+        self.is_stepping = False
         if self._call is not None:
             self._call.reading = False
         if self._sends:
@@ -226,17 +229,22 @@ class _Stream:
             self._reading = begin_reading()
         return cast(_Reading, self._reading)
 
+    @property
+    def is_stepping(self) -> bool:
+        """Whether a step is under way, which another one may be a part of."""
+        return self._reading is not None and self._reading.is_stepping
+
     def left(self, when: endings.When) -> None:
         if self._reading is not None:
             self._reading.left(when)
 
 
 def _iter(original: Any) -> Callable[..., Any]:
-    """Of an iterable that is no iterator."""
+    """Of an iterable that is no iterator, or gives another one than itself."""
 
     def iterate(self: Any) -> Any:
         iterator, stream = original(self), objects.state_of(self)
-        return iterator if stream is None else _seen(iterator, stream.step)
+        return iterator if stream is None or iterator is self else _seen(iterator, stream.step)
 
     return iterate
 
@@ -244,7 +252,7 @@ def _iter(original: Any) -> Callable[..., Any]:
 def _next(original: Any) -> Callable[..., Any]:
     def step(self: Any) -> Any:
         stream = objects.state_of(self)
-        if stream is None:
+        if stream is None or stream.is_stepping:
             return original(self)
         reading = stream.step()
         item = HIDDEN
@@ -267,7 +275,7 @@ def _next(original: Any) -> Callable[..., Any]:
 def _anext(original: Any) -> Callable[..., Any]:
     async def step(self: Any) -> Any:
         stream = objects.state_of(self)
-        if stream is None:
+        if stream is None or stream.is_stepping:
             return await original(self)
         reading = stream.step()
         item = HIDDEN
@@ -288,15 +296,15 @@ def _anext(original: Any) -> Callable[..., Any]:
 
 
 _CLOSES = tuple((name, objects.closing) for name in ("close", "aclose", "__exit__", "__aexit__"))
-# Which of an iterator's methods gives its chunks.
-_GIVES: objects.Methods = (
-    ("__anext__", _anext),
-    ("__aiter__", _iter),
-    ("__next__", _next),
-    ("__iter__", _iter),
+# Which of an iterator's methods give its chunks, asynchronous or synchronous.
+_GIVES: tuple[objects.Methods, ...] = (
+    (("__anext__", _anext), ("__aiter__", _iter)),
+    (("__next__", _next), ("__iter__", _iter)),
 )
 
 
 def _methods(iterator: Any) -> objects.Methods:
-    gives = next(method for method in _GIVES if hasattr(iterator, method[0]))
-    return (gives, *_CLOSES)
+    gives = next(
+        methods for methods in _GIVES if any(hasattr(iterator, name) for name, _ in methods)
+    )
+    return (*gives, *_CLOSES)
