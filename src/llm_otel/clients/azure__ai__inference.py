@@ -81,8 +81,9 @@ def _endpoint(client: Any) -> Any:
 
 
 def _node(value: Any) -> object:
-    """The JSON object of an answer or a chunk."""
-    return read.get(value, "_data")
+    """The JSON object of an answer or a chunk, without its vectors."""
+    data = read.get(value, "_data")
+    return {key: _plain(data[key]) for key in data if key != "data"} if type(data) is dict else None
 
 
 def _hooks(module: str, shape: Any) -> tuple[Hook, ...]:

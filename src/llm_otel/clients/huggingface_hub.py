@@ -58,7 +58,7 @@ def _answer(body: Any) -> object:
     """The object in a body; vectors and media are not looked at."""
     if type(body) is not bytes or body[:2] not in (b"[{", b'{"', b"{\n"):
         return None
-    node = json.loads(body)
+    node = _json(body)
     return node[0] if type(node) is list and node else node
 
 
@@ -67,7 +67,14 @@ def _chunk(line: Any) -> object:
     if line[:5] not in ("data:", b"data:"):
         return None
     data = line[5:].strip()
-    return json.loads(data) if data[:1] in ("{", b"{") else None
+    return _json(data) if data[:1] in ("{", b"{") else None
+
+
+def _json(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _hook(module: str, function: str, shape: Any) -> Hook:

@@ -40,6 +40,13 @@ class Task(Protocol):
         """The parameters are an object of their own."""
         return requests.read_attributes(read.fields(body.get("parameters")), _ATTRIBUTES)
 
+    def status(self, exc: BaseException) -> int | None:
+        """Also of an error whose body the SDK fails to read while it handles it."""
+        status = errors.status(exc)
+        if status is None and exc.__context__ is not None:
+            status = errors.status(exc.__context__)
+        return status
+
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:  # noqa: ARG002
         """Whether it failed."""
         failed = read.get(node, "error") is not None

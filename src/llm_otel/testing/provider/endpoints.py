@@ -11,10 +11,11 @@ from . import (
     batches,
     catalog,
     chat,
+    huggingface,
     media,
     responses,
 )
-from .embeddings import embeddings
+from .embeddings import embeddings, image_embeddings
 from .messages import ProtocolError, ReceivedRequest, Reply
 from .state import State
 
@@ -43,6 +44,9 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/chat/completions", chat.chat_completion),
     ("POST", "/v1/completions", chat.completion),
     ("POST", "/v1/embeddings", embeddings),
+    ("POST", "/v1/images/embeddings", image_embeddings),
+    ("POST", "/v1/generate", huggingface.generate),
+    ("POST", "/v1/features", huggingface.features),
     ("POST", "/v1/responses", responses.create_response),
     ("POST", "/v1/responses/*/cancel", responses.cancel_response),
     ("GET", "/v1/responses/*", responses.retrieve_response),

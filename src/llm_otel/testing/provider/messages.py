@@ -107,9 +107,11 @@ class ScriptError(Exception):
     """The user's `answer` raised; its cause is what."""
 
 
-# Where a path names the model: Azure's deployments, Vertex AI's publishers, Bedrock's models.
+# Where a path names the model: Azure's deployments, Vertex AI's publishers, Bedrock's models,
+# Hugging Face's.
 _MODEL = re.compile(
     r"/openai/deployments/([^/]+)|.*/publishers/[^/]+/models/([^/:]+):|/model/([^/]+)/invoke"
+    r"|/hf-inference/models/(.+?)(?:/pipeline/.*|/v1/.*|$)"
 )
 _PREFIXES = re.compile(r"(/openai/deployments/[^/]+|/openai|/v1)*(?=/|$)")
 
@@ -119,6 +121,14 @@ _ROUTES = (
     (re.compile(r".*/models/count-tokens:rawPredict$"), "/v1/messages/count_tokens"),
     (re.compile(r".*/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"), "/v1/messages"),
     (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "/v1/messages"),
+    # https://huggingface.co/docs/inference-providers, …/text-generation-inference
+    (re.compile(r"/hf-inference/models/.*/chat/completions$"), "/v1/chat/completions"),
+    (re.compile(r"/hf-inference/models/.*/pipeline/feature-extraction$"), "/v1/features"),
+    (re.compile(r"/hf-inference/models/.+$|/$|/generate(_stream)?$"), "/v1/generate"),
+    # https://learn.microsoft.com/azure/ai-foundry/model-inference/reference
+    (re.compile(r"/models/chat/completions$"), "/v1/chat/completions"),
+    (re.compile(r"/models/embeddings$"), "/v1/embeddings"),
+    (re.compile(r"(/models|/v1)/images/embeddings$"), "/v1/images/embeddings"),
 )
 
 
