@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from llm_otel.base import read
-from llm_otel.clients.spec import ClientSpec, Hook
+from llm_otel.clients.spec import ClientSpec, Hook, Response, ResponseHeaders
 from llm_otel.protocols.openai import EMBEDDINGS, OPENAI
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Request
@@ -86,6 +86,16 @@ def _node(value: Any) -> object:
     return {key: _plain(data[key]) for key in data if key != "data"} if type(data) is dict else None
 
 
+def _response(value: Any) -> Response | None:
+    """What an exception, or a stream, tells of the response."""
+    response = read.get(value, "response") or read.get(value, "_response")
+    headers = getattr(response, "headers", None)
+    if not isinstance(headers, Mapping):
+        return None
+    names = {str(name).lower(): str(headers[name]) for name in headers}
+    return Response(ResponseHeaders(names), getattr(response, "status_code", None))
+
+
 def _hooks(module: str, shape: Any) -> tuple[Hook, ...]:
     return tuple(
         Hook(
@@ -96,6 +106,7 @@ def _hooks(module: str, shape: Any) -> tuple[Hook, ...]:
             answer=_node,
             chunk=_node,
             parameters=(content, "model_extras"),
+            response=_response,
         )
         for name, method, path, names, content in (
             ("ChatCompletions", "complete", "/chat/completions", _CHAT, "messages"),

@@ -122,7 +122,7 @@ _ROUTES = (
     (re.compile(r".*/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"), "/v1/messages"),
     (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "/v1/messages"),
     # https://huggingface.co/docs/inference-providers, …/text-generation-inference
-    (re.compile(r"/hf-inference/models/.*/chat/completions$"), "/v1/chat/completions"),
+    (re.compile(r".+/v1/chat/completions$"), "/v1/chat/completions"),
     (re.compile(r"/hf-inference/models/.*/pipeline/feature-extraction$"), "/v1/features"),
     (re.compile(r"/hf-inference/models/.+$|/$|/generate(_stream)?$"), "/v1/generate"),
     # https://learn.microsoft.com/azure/ai-foundry/model-inference/reference
