@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-import httpx2
 import huggingface_hub
 
 from clients.redirect import http_client
 from clients.spec import Client, Way
 from llm_otel.testing import Provider
 
+# The library that it sends by: httpx before 2.0, then httpx2.
+HTTP = importlib.import_module(huggingface_hub.errors.HTTPError.__module__.partition(".")[0])
 MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 TGI = "mistralai/Mistral-7B-Instruct-v0.3"
 QUESTION: dict[str, Any] = {
@@ -28,7 +30,7 @@ PROMPT: dict[str, Any] = {
 
 @contextmanager
 def _sync(server: Provider) -> Iterator[Any]:
-    http = http_client(httpx2, server, False)
+    http = http_client(HTTP, server, False)
     huggingface_hub.set_client_factory(lambda: http)
     with huggingface_hub.InferenceClient(api_key="hf_test") as client:
         yield client
@@ -37,7 +39,7 @@ def _sync(server: Provider) -> Iterator[Any]:
 
 @asynccontextmanager
 async def _async(server: Provider) -> AsyncIterator[Any]:
-    huggingface_hub.set_async_client_factory(lambda: http_client(httpx2, server, True))
+    huggingface_hub.set_async_client_factory(lambda: http_client(HTTP, server, True))
     async with huggingface_hub.AsyncInferenceClient(api_key="hf_test") as client:
         yield client
 

@@ -12,15 +12,17 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import cache, partial
 from typing import Any
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it is fetched from the internet
-
 import httpx
-import litellm
-from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 from clients.redirect import transport
 from clients.spec import ASYNC, SYNC, Client, Way, as_it_is
 from llm_otel.testing import Provider, provider
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it is fetched from the internet
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import litellm
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 litellm.suppress_debug_info = True
 

@@ -250,12 +250,11 @@ def test_async_stream_that_is_left(instrumented, p):
     telemetry = instrumented()
 
     async def program() -> None:
-        async with (
-            client_at(p, aio.ChatCompletionsClient) as client,
-            await client.complete(messages=MESSAGES, model=MODEL, stream=True) as stream,
-        ):
+        async with client_at(p, aio.ChatCompletionsClient) as client:
+            stream = await client.complete(messages=MESSAGES, model=MODEL, stream=True)
             async for _ in stream:
                 break
+            await stream.aclose()
 
     asyncio.run(program())
     assert telemetry.span.attributes[semconv.RESPONSE_FINISH_REASONS] == ("cancelled",)

@@ -118,7 +118,7 @@ def _hooks(module: str, shape: Any) -> tuple[Hook, ...]:
 
 CLIENT = ClientSpec(
     package="azure.ai.inference",
-    supported=">=1.0.0b5,<2",
+    supported=">=1.0.0b8,<2",
     provider="azure.ai.inference",
     endpoints=Paths({**OPENAI, "post /images/embeddings": EMBEDDINGS}),
     hooks=(*_hooks("_patch", "sync"), *_hooks("aio._patch", "async")),

@@ -92,7 +92,7 @@ def _hook(module: str, function: str, shape: Any) -> Hook:
 
 CLIENT = ClientSpec(
     package="huggingface_hub",
-    supported=">=1,<3",
+    supported=">=1.0,<3",
     provider="huggingface",
     endpoints=Paths({**HUGGINGFACE, **OPENAI}),
     hooks=(
