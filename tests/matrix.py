@@ -31,6 +31,11 @@ CALLS = (
     "tests/conformance/test_stream_usage.py",
     "tests/conformance/test_message_batches.py",
 )
+GATEWAYS = (
+    "tests/conformance/test_litellm.py",
+    "tests/conformance/test_huggingface_hub.py",
+    "tests/conformance/test_azure_ai_inference.py",
+)
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
@@ -53,6 +58,19 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (*CALLS, *SDK),
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
+    "gateways-oldest": (
+        (
+            "litellm==1.100.0",
+            "huggingface_hub==1.0.0",
+            "azure-ai-inference==1.0.0b8",
+            "azure-core-tracing-opentelemetry==1.0.0b11",
+            "aiohttp",
+            "httpx2",
+            "anthropic",
+            "requests",
+        ),
+        GATEWAYS,
+    ),
     "newest": (
         ("openai[realtime]", "anthropic[bedrock,vertex]", "groq", "together", "httpx"),
         (*CALLS, *SDK, *ANTHROPIC, "tests/conformance/test_websockets.py"),

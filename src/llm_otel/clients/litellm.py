@@ -128,7 +128,7 @@ def _is_ours(span: Any) -> bool:
 
 CLIENT = ClientSpec(
     package="litellm",
-    supported=">=1.80,<2",
+    supported=">=1.100,<2",
     provider=semconv.OPENAI_COMPATIBLE,
     endpoints=_ENDPOINTS,
     hooks=(
