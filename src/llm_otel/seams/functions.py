@@ -77,8 +77,8 @@ def _composed(
         ask = None if hook.ask is None else partial(_asking, hook)
         funnel = Funnel(spec, name, partial(_request, hook), ask)
         function = _SHAPES[hook.shape].make(funnel, hook, function)
-    made: Callable[..., Any] = function
-    return made
+    replacement: Callable[..., Any] = function
+    return replacement
 
 
 def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -151,10 +151,10 @@ def _put(holder: Any, name: str, value: Any) -> None:
         setattr(holder, name, value)
 
 
-def _receive(hook: Hook, call: Call, given: Any) -> None:
+def _receive(hook: Hook, call: Call, outcome: Any) -> None:
     """Keep what is known of the HTTP response."""
     try:
-        response = hook.response(given) if hook.response is not None else None
+        response = hook.response(outcome) if hook.response is not None else None
     except Exception as exc:  # noqa: BLE001 - the call goes on all the same
         guard.handle("received", exc)
         return
