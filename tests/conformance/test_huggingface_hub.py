@@ -72,6 +72,8 @@ def test_who_answers_is_who_bills(instrumented, p, client, url):
     assert p.requests[-1].json.get("stream_options") == ({"include_usage": True} if asks else None)
     known = attributes.get(semconv.USAGE_INPUT_TOKENS) is not None
     assert known is asks
+    assert attributes[semconv.RESPONSE_FINISH_REASONS] == ("stop",)
+    assert attributes[semconv.RESPONSE_MODEL] == MODEL
 
 
 def _lines(lines: list[str]) -> list[str]:

@@ -70,6 +70,21 @@ def _chunk(line: Any) -> object:
     return _json(data) if data[:1] in ("{", b"{") else None
 
 
+def _goes_on(line: Any) -> bool:
+    """Whether a line is a piece of text, and nothing besides: no text has such keys between quotes.
+
+    Written out, as it is asked of every line.
+    """
+    return (
+        ('"finish_reason":null' in line or '"finish_reason": null' in line)
+        and '"usage"' not in line
+        and '"error' not in line
+        and '"x_' not in line
+        and '"finish_reason":"' not in line
+        and '"finish_reason": "' not in line
+    )
+
+
 def _json(text: Any) -> Any:
     try:
         return json.loads(text)
@@ -85,6 +100,7 @@ def _hook(module: str, function: str, shape: Any) -> Hook:
         _request,
         answer=_answer,
         chunk=_chunk,
+        goes_on=_goes_on,
         parameters=("request_parameters", "stream"),
         ask=_ask,
     )

@@ -113,6 +113,9 @@ class Hook:
         answer: Gives the node that the protocol reads (a dict, or an object with such fields) in
             what the function gave. Not asked where that is an HTTP response.
         chunk: The same for a chunk; None for one that tells nothing.
+        goes_on: Whether a chunk that is not the first only goes on with what came before: the quick
+            way for nearly all chunks that `chunk` would have to parse. Asked where nobody but the
+            fold looks at them.
         parameters: Names that the function's signature must have.
         stream_at: The way to the iterator in what the function gave: keys of dicts, attributes of
             objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
@@ -131,6 +134,7 @@ class Hook:
     request: Callable[[Any, tuple[Any, ...], dict[str, Any]], Request | None]
     answer: Callable[[Any], object] = as_it_is
     chunk: Callable[[Any], object] = as_it_is
+    goes_on: Callable[[Any], bool] | None = None
     parameters: tuple[str, ...] = ()
     stream_at: tuple[str, ...] = ()
     response: Callable[[Any], Response | None] | None = None

@@ -131,7 +131,7 @@ def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:
             holder, stream = stream, _item(stream, name)
         if iterators.is_stream(stream):
             hides = begun.asking is not None
-            observed = iterators.observe(stream, call, hook.chunk, hides)
+            observed = iterators.observe(stream, call, hook.chunk, hides, hook.goes_on)
             if holder is None:
                 return observed
             _put(holder, name, observed)

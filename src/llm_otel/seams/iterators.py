@@ -31,15 +31,23 @@ class _Reading(activation.Run):
         chunk: Gives the node that a protocol reads in a chunk.
         context: To be current at the first step, which sends the request; None where it was sent.
         hides: The stream's usage was asked for by us.
+        goes_on: As in `Hook`.
     """
 
     def __init__(
-        self, call: Call | None, chunk: Node, context: Context | None, hides: bool = False
+        self,
+        call: Call | None,
+        chunk: Node,
+        context: Context | None,
+        hides: bool = False,
+        goes_on: Callable[[Any], bool] | None = None,
     ) -> None:
         super().__init__(context if context is not None else get_current())
         self._call = call
         self._look = Look(call, hides, chunk) if call is not None else None
         self._hides = hides
+        # What was asked for has to be taken out of each chunk.
+        self._goes_on = None if hides else goes_on
         self.is_stepping = False
         self._sends = context is not None
         if call is not None:
@@ -65,6 +73,12 @@ class _Reading(activation.Run):
     def gave(self, item: Any) -> Any:
         if self._look is None or self._call is None:
             return item
+        if self._goes_on is not None and self._look.is_quick:
+            try:
+                if self._goes_on(item):
+                    return item
+            except Exception as exc:  # noqa: BLE001
+                guard.handle("read chunk", exc)
         if self._look.take(item):
             return HIDDEN
         if self._hides and isinstance(item, (str, bytes)):
@@ -151,7 +165,13 @@ def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
     return function
 
 
-def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
+def observe(
+    iterator: Any,
+    call: Call,
+    chunk: Node,
+    hides: bool = False,
+    goes_on: Callable[[Any], bool] | None = None,
+) -> Any:
     """An iterator of chunks whose request was sent; the call ends with it.
 
     Args:
@@ -159,8 +179,9 @@ def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
         call: What to tell.
         chunk: Gives the node in a chunk.
         hides: The stream's usage was asked for by us: the caller must see nothing of it.
+        goes_on: As in `Hook`.
     """
-    reading = _Reading(call, chunk, None, hides)
+    reading = _Reading(call, chunk, None, hides, goes_on)
     return _seen(iterator, lambda: reading, reading)
 
 
