@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import huggingface_hub
+from huggingface_hub.errors import HTTPError
 
 from clients.redirect import http_client
 from clients.spec import Client, Way
 from llm_otel.testing import Provider
 
 # The library that it sends by: httpx before 2.0, then httpx2.
-HTTP = importlib.import_module(huggingface_hub.errors.HTTPError.__module__.partition(".")[0])
+HTTP = importlib.import_module(HTTPError.__module__.partition(".")[0])
 MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 TGI = "mistralai/Mistral-7B-Instruct-v0.3"
 QUESTION: dict[str, Any] = {

@@ -9,13 +9,14 @@ from typing import Any
 import huggingface_hub
 import pytest
 from clients.redirect import http_client
+from huggingface_hub.errors import HTTPError
 from huggingface_hub.inference._common import RequestParameters
 
 from llm_otel import semconv
 from llm_otel.testing import Reply
 
 # The library that it sends by: httpx before 2.0, then httpx2.
-HTTP = importlib.import_module(huggingface_hub.errors.HTTPError.__module__.partition(".")[0])
+HTTP = importlib.import_module(HTTPError.__module__.partition(".")[0])
 MESSAGES = [{"role": "user", "content": "Hello there"}]
 MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 TGI = "https://router.huggingface.co/hf-inference/models/mistralai/Mistral-7B-Instruct-v0.3"
