@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import json
 import threading
 import time
 from collections.abc import Iterator
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -16,7 +18,9 @@ from clients.litellm import litellm  # with what must be set before it is import
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import llm_otel
-from llm_otel import semconv
+from llm_otel import protocols, semconv
+from llm_otel.clients import litellm as client
+from llm_otel.protocols.paths import Paths
 from llm_otel.testing import Reply
 
 # Of pydantic, for litellm's own classes.
@@ -110,6 +114,22 @@ def test_chats(instrumented, p, model, asynchronous, stream):
     assert attributes[semconv.RESPONSE_FINISH_REASONS] == ("stop",)
     assert attributes[semconv.SERVER_ADDRESS] == "127.0.0.1"
     assert telemetry.value("gen_ai.tokens.consumed") == bill.input_tokens + bill.output_tokens
+
+
+def test_every_protocol_is_known() -> None:
+    """litellm calls all providers: a new protocol needs a row in its client's file."""
+    modules = (
+        importlib.import_module(f"{protocols.__name__}.{each.name}")
+        for each in iter_modules(protocols.__path__)
+    )
+    tables = {
+        f"{module.__name__}.{name}": value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, Paths) and name.isupper()
+    }
+    rows = [table for _, table in (*client._SPOKEN_BY_MANY, *client._SPOKEN_BY_ONE)]
+    assert [name for name, each in tables.items() if not any(each is row for row in rows)] == []
 
 
 # ------------------------------------------------------------------ other functions

@@ -13,15 +13,30 @@ from typing import Any
 from llm_otel import semconv
 from llm_otel.clients.spec import Arguments, ClientSpec, Hook, Override, named
 from llm_otel.protocols.anthropic import ANTHROPIC
+from llm_otel.protocols.huggingface import HUGGINGFACE
 from llm_otel.protocols.openai import OPENAI
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint, Request
 
-# Who speaks which protocol, where the host does not tell; of two for one path the last wins.
-_PROTOCOLS: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
+# Who speaks which protocol, where the host does not tell.
+_SPOKEN_BY_MANY: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
     ("anthropic", ANTHROPIC),
     (semconv.OPENAI_COMPATIBLE, OPENAI),
 )
+_SPOKEN_BY_ONE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (("huggingface", HUGGINGFACE),)
+_COMMON = Paths({path: end for _, table in _SPOKEN_BY_MANY for path, end in table.items()})
+
+
+def _own(table: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+    """Endpoints at paths that others do not use for another protocol: `/v2/` is Cohere's alone."""
+    return {
+        path: endpoint
+        for path, endpoint in table.items()
+        if "/v2/" in path or _COMMON.match(*path.split(" ", 1)) is None
+    }
+
+
+_PROTOCOLS = (*_SPOKEN_BY_MANY, *((name, _own(table)) for name, table in _SPOKEN_BY_ONE))
 _ENDPOINTS = Paths({path: end for _, table in _PROTOCOLS for path, end in table.items()})
 _SPEAKERS = {end: provider for provider, table in _PROTOCOLS for end in table.values()}
 
