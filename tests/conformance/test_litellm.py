@@ -128,7 +128,7 @@ def test_every_protocol_is_known() -> None:
         for name, value in vars(module).items()
         if isinstance(value, Paths) and name.isupper()
     }
-    rows = [table for _, table in (*client._SPOKEN_BY_MANY, *client._SPOKEN_BY_ONE)]
+    rows = [speaker.table for speaker in (*client._COMMON, *client._OWN)]
     assert [name for name, each in tables.items() if not any(each is row for row in rows)] == []
 
 

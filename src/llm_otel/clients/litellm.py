@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from llm_otel import semconv
 from llm_otel.clients.spec import Arguments, ClientSpec, Hook, Override, named
@@ -18,27 +18,50 @@ from llm_otel.protocols.openai import OPENAI
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint, Request
 
-# Who speaks which protocol, where the host does not tell.
-_SPOKEN_BY_MANY: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
-    ("anthropic", ANTHROPIC),
-    (semconv.OPENAI_COMPATIBLE, OPENAI),
-)
-_SPOKEN_BY_ONE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (("huggingface", HUGGINGFACE),)
-_COMMON = Paths({path: end for _, table in _SPOKEN_BY_MANY for path, end in table.items()})
+
+class _Speaker(NamedTuple):
+    """Who speaks a protocol.
+
+    Attributes:
+        provider: Their name, where the host does not tell it.
+        table: The protocol.
+        hosts: Theirs: what is asked of these is in this table first.
+    """
+
+    provider: str
+    table: Paths
+    hosts: tuple[str, ...] = ()
 
 
-def _own(table: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
-    """Endpoints at paths that others do not use for another protocol: `/v2/` is Cohere's alone."""
-    return {
-        path: endpoint
-        for path, endpoint in table.items()
-        if "/v2/" in path or _COMMON.match(*path.split(" ", 1)) is None
-    }
+# Protocols that many speak, at any host: of two for one path the last wins.
+_COMMON = (_Speaker("anthropic", ANTHROPIC), _Speaker(semconv.OPENAI_COMPATIBLE, OPENAI))
+# Protocols of one provider.
+_OWN: tuple[_Speaker, ...] = (_Speaker("huggingface", HUGGINGFACE, ("router.huggingface.co",)),)
 
 
-_PROTOCOLS = (*_SPOKEN_BY_MANY, *((name, _own(table)) for name, table in _SPOKEN_BY_ONE))
-_ENDPOINTS = Paths({path: end for _, table in _PROTOCOLS for path, end in table.items()})
-_SPEAKERS = {end: provider for provider, table in _PROTOCOLS for end in table.values()}
+class _Protocols(Paths):
+    """All of them. A URL begins with its host, without a scheme."""
+
+    def __init__(self) -> None:
+        common = Paths({path: end for each in _COMMON for path, end in each.table.items()})
+        own = {
+            path: end
+            for each in _OWN
+            for path, end in each.table.items()
+            if common.match(*path.split(" ", 1)) is None
+        }
+        super().__init__({**own, **common})
+        self._by_host = {host: each.table for each in _OWN for host in each.hosts}
+
+    def match(self, method: str, url: str) -> Endpoint | None:
+        """See `Paths`."""
+        table = self._by_host.get(url.partition("/")[0])
+        endpoint = table.match(method, url) if table is not None else None
+        return endpoint if endpoint is not None else super().match(method, url)
+
+
+_PROTOCOLS = _Protocols()
+_PROVIDERS = {end: each.provider for each in (*_OWN, *_COMMON) for end in each.table.values()}
 
 _NOTHING: dict[str, object] = {}
 
@@ -57,21 +80,21 @@ def _request(
     url = arguments["url"]
     if type(url) is not str:
         return None
-    path = url[url.find("/", url.find("://") + 3) :]
-    endpoint = _ENDPOINTS.match(method, path)
+    address = url.partition("://")[2]
+    endpoint = _PROTOCOLS.match(method, address)
     # What is for others (logs, files, tokens) is not parsed.
     if endpoint is None:
         return None
     signed = type(arguments.get("data")) is bytes
     return Request(
         method,
-        path,
+        address,
         _body(arguments),
         streaming=arguments.get("stream") is True,
         # Bytes are signed, and must stay as they are: their stream is not asked for its usage.
         chunk=bytes if signed else None,
         base_url=url,
-        provider=_SPEAKERS[endpoint],
+        provider=_PROVIDERS[endpoint],
     )
 
 
@@ -145,7 +168,7 @@ CLIENT = ClientSpec(
     package="litellm",
     supported=">=1.100,<2",
     provider=semconv.OPENAI_COMPATIBLE,
-    endpoints=_ENDPOINTS,
+    endpoints=_PROTOCOLS,
     hooks=(
         _hook("HTTPHandler.post", "response", "post", _POST),
         _hook("AsyncHTTPHandler.post", "async_response", "post", _POST),
