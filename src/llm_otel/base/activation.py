@@ -61,6 +61,9 @@ class Run:
         nothing."""
         return item
 
+    def thrown(self, error: BaseException) -> None:
+        """The caller of the decorated generator throws this into it."""
+
     def end(self, error: BaseException | None) -> None:  # noqa: ARG002
         """It is over. Contexts that other tasks copied from this one may live on: let go of ours,
         so that a task that starts its own successor does not grow a chain.
@@ -205,6 +208,7 @@ def generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                 try:
                     step, value = body.send, (yield item)
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
+                    run.thrown(thrown)
                     step, value = body.throw, thrown
         except StopIteration as stop:
             run.end(_closing(value))
@@ -240,11 +244,16 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                 try:
                     step, value = body.asend, (yield item)
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
+                    run.thrown(thrown)
                     step, value = body.athrow, thrown
         except StopAsyncIteration:
             run.end(_closing(value))
-        except BaseException as error:
+        except Exception as error:
             run.end(error)
+            raise
+        except BaseException as error:
+            # A loop that ends cancels who closes the generators that were dropped.
+            run.end(_closing(value) or error)
             raise
 
     return call

@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 from llm_otel import semconv
 from llm_otel.clients.spec import Arguments, ClientSpec, Hook, Override, named
 from llm_otel.protocols.anthropic import ANTHROPIC
+from llm_otel.protocols.cohere import COHERE
 from llm_otel.protocols.huggingface import HUGGINGFACE
+from llm_otel.protocols.mistral import MISTRAL
+from llm_otel.protocols.ollama import OLLAMA
 from llm_otel.protocols.openai import OPENAI
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint, Request
+from llm_otel.protocols.voyage import VOYAGE
 
 
 class _Speaker(NamedTuple):
@@ -36,7 +40,13 @@ class _Speaker(NamedTuple):
 # Protocols that many speak, at any host: of two for one path the last wins.
 _COMMON = (_Speaker("anthropic", ANTHROPIC), _Speaker(semconv.OPENAI_COMPATIBLE, OPENAI))
 # Protocols of one provider.
-_OWN: tuple[_Speaker, ...] = (_Speaker("huggingface", HUGGINGFACE, ("router.huggingface.co",)),)
+_OWN: tuple[_Speaker, ...] = (
+    _Speaker("cohere", COHERE, ("api.cohere.com", "api.cohere.ai")),
+    _Speaker("huggingface", HUGGINGFACE, ("router.huggingface.co",)),
+    _Speaker("mistral_ai", MISTRAL, ("api.mistral.ai", "codestral.mistral.ai")),
+    _Speaker("ollama", OLLAMA),
+    _Speaker("voyageai", VOYAGE, ("api.voyageai.com",)),
+)
 
 
 class _Protocols(Paths):

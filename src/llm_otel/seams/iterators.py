@@ -50,6 +50,8 @@ class _Reading(activation.Run):
         self._goes_on = None if hides else goes_on
         self.is_stepping = False
         self._sends = context is not None
+        self._left_open = False
+        self._thrown: BaseException | None = None
         if call is not None:
             call.streaming = True
             endings.watch(call)
@@ -67,8 +69,13 @@ class _Reading(activation.Run):
         if self._call is not None:
             self._call.reading = False
         if self._sends:
-            super().suspend()
             self._sends = False
+            if get_current() is self._context:
+                super().suspend()
+            else:
+                # A generator that leaves a span of its SDK current between chunks does so without
+                # us, too. In the end it puts back what was current when it began: our context.
+                self._left_open = True
 
     def gave(self, item: Any) -> Any:
         if self._look is None or self._call is None:
@@ -85,14 +92,22 @@ class _Reading(activation.Run):
             return _without_usage(item, self._call)
         return item
 
+    def thrown(self, error: BaseException) -> None:
+        self._thrown = error
+
     def end(self, error: BaseException | None) -> None:
+        if self._left_open:
+            super().suspend()
         super().end(error)
         # A connection that was opened meanwhile keeps the context, and with it this object.
         call, self._call, self._look = self._call, None, None
+        thrown, self._thrown = self._thrown, None
         if call is None:
             return
         if error is None:
             endings.end("stream drained", call, call.drained)
+        elif error is thrown:  # as by a loop that ends while a dropped stream is closed
+            endings.leave(call, finalizers.defer)
         else:
             endings.fail("stream failed", call, error)
 

@@ -26,6 +26,9 @@ _FAILURES = frozenset({"error", "base_resp"})
 
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
+_REASON = b'"finish_reason"'
+_GOES_ON = re.compile(rb'"finish_reason"\s*:\s*null')
+_TELLS = re.compile(rb'"(usage|error|x_groq|executed_tools|grounding_metadata)"\s*:\s*[^n\s]')
 _NOTHING: dict[str, object] = {}
 
 
@@ -196,6 +199,15 @@ class Choices:
             chunk.__pydantic_fields_set__.discard("usage")
         self.last = chunk
         return True
+
+    def skips(self, event: bytes) -> bool:
+        """The same for the bytes of a chunk; see `Fold`. Within a text a quote has a backslash."""
+        return (
+            self.first is not None
+            and event.count(_REASON) == 1
+            and _GOES_ON.search(event) is not None
+            and _TELLS.search(event) is None
+        )
 
     def add(self, chunk: Any) -> None:
         """Take a chunk in."""

@@ -11,12 +11,18 @@ from . import (
     batches,
     catalog,
     chat,
+    cohere,
     huggingface,
     media,
+    mistral,
+    ollama,
     responses,
+    voyage,
 )
+from .cohere_protocol import COHERE, COHERE_LINES
 from .embeddings import embeddings, image_embeddings
 from .messages import ProtocolError, ReceivedRequest, Reply
+from .protocols import MISTRAL, VOYAGE, protocol_of
 from .state import State
 
 Endpoint = Callable[[ReceivedRequest, State], Reply]
@@ -28,7 +34,10 @@ def run(request: ReceivedRequest, state: State) -> Reply:
     Raises:
         ProtocolError: The request is refused, or there is no such endpoint.
     """
-    found = [(m, e) for m, route, e in ENDPOINTS if fnmatchcase(request.route, route)]
+    speaks = protocol_of(request)
+    own = mistral.ENDPOINTS if speaks is MISTRAL else voyage.ENDPOINTS if speaks is VOYAGE else ()
+    table: tuple[tuple[str, str, Endpoint], ...] = (*own, *ENDPOINTS)
+    found = [(m, e) for m, route, e in table if fnmatchcase(request.route, route)]
     for method, endpoint in found:
         if method == request.method:
             return endpoint(request, state)
@@ -39,14 +48,21 @@ def run(request: ReceivedRequest, state: State) -> Reply:
     )
 
 
+def _rerank(request: ReceivedRequest, state: State) -> Reply:
+    """Answers `POST /v1/rerank` as who it was sent to."""
+    if protocol_of(request) in (COHERE, COHERE_LINES):
+        return cohere.rerank(request, state)
+    return catalog.rerank(request, state)
+
+
 # The first that matches is taken; `*` stands for anything.
 ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/chat/completions", chat.chat_completion),
     ("POST", "/v1/completions", chat.completion),
     ("POST", "/v1/embeddings", embeddings),
     ("POST", "/v1/images/embeddings", image_embeddings),
-    ("POST", "/v1/generate", huggingface.generate),
-    ("POST", "/v1/features", huggingface.features),
+    ("POST", "/v1/tgi/generate", huggingface.generate),
+    ("POST", "/v1/tgi/features", huggingface.features),
     ("POST", "/v1/responses", responses.create_response),
     ("POST", "/v1/responses/*/cancel", responses.cancel_response),
     ("GET", "/v1/responses/*", responses.retrieve_response),
@@ -58,7 +74,17 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/audio/transcriptions", media.transcription),
     ("POST", "/v1/audio/translations", media.transcription),
     ("POST", "/v1/moderations", catalog.moderate),
-    ("POST", "/v1/rerank", catalog.rerank),
+    ("POST", "/v1/rerank", _rerank),
+    ("POST", "/v1/v2/rerank", cohere.rerank),
+    ("POST", "/v1/v2/chat", cohere.chat_v2),
+    ("POST", "/v1/chat", cohere.chat_v1),
+    ("POST", "/v1/generate", cohere.generate),
+    ("POST", "/v1/embed", cohere.embed_texts),
+    ("POST", "/v1/v2/embed", cohere.embed_texts),
+    ("POST", "/v1/api/chat", ollama.chat),
+    ("POST", "/v1/api/generate", ollama.generate),
+    ("POST", "/v1/api/embed", ollama.embed_texts),
+    ("POST", "/v1/api/embeddings", ollama.embed_prompt),
     ("GET", "/v1/models", catalog.list_models),
     ("GET", "/v1/models/*", catalog.retrieve_model),
     ("POST", "/v1/files", batches.upload_file),

@@ -123,12 +123,18 @@ _ROUTES = (
     (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "/v1/messages"),
     # https://huggingface.co/docs/inference-providers, …/text-generation-inference
     (re.compile(r".+/v1/chat/completions$"), "/v1/chat/completions"),
-    (re.compile(r"/hf-inference/models/.*/pipeline/feature-extraction$"), "/v1/features"),
-    (re.compile(r"/hf-inference/models/.+$|/$|/generate(_stream)?$"), "/v1/generate"),
+    (re.compile(r"/hf-inference/models/.*/pipeline/feature-extraction$"), "/v1/tgi/features"),
+    (re.compile(r"/hf-inference/models/.+$|/$|/generate(_stream)?$"), "/v1/tgi/generate"),
     # https://learn.microsoft.com/azure/ai-foundry/model-inference/reference
-    (re.compile(r"/models/chat/completions$"), "/v1/chat/completions"),
     (re.compile(r"/models/embeddings$"), "/v1/embeddings"),
     (re.compile(r"(/models|/v1)/images/embeddings$"), "/v1/images/embeddings"),
+    # Mistral's models on Azure and on Vertex AI, whose body tells chat from fill-in-the-middle.
+    (re.compile(r"/models/chat/completions$"), "/v1/chat/completions"),
+    (re.compile(r"/providers/mistral/azure/ocr$"), "/v1/ocr"),
+    (
+        re.compile(r".*/publishers/mistralai/models/[^/]+:(rawP|streamRawP)redict$"),
+        "/v1/chat/completions",
+    ),
 )
 
 
