@@ -129,7 +129,8 @@ def test_every_protocol_is_known() -> None:
         if isinstance(value, Paths) and name.isupper()
     }
     rows = [speaker.table for speaker in (*client._COMMON, *client._OWN)]
-    assert [name for name, each in tables.items() if not any(each is row for row in rows)] == []
+    missing = [name for name, each in tables.items() if not any(each is row for row in rows)]
+    assert missing == ["llm_otel.protocols.xai.XAI"]  # over gRPC
 
 
 # ------------------------------------------------------------------ other functions
