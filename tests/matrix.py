@@ -37,6 +37,7 @@ GATEWAYS = (
     "tests/conformance/test_azure_ai_inference.py",
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+GOOGLE = ("tests/conformance/test_google_genai_calls.py",)
 XAI = ("tests/conformance/test_xai.py",)
 # What its tests stand on.
 _FOR_XAI = ("httpx", "openai", "jsonschema")
@@ -87,6 +88,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         GATEWAYS,
     ),
+    "google-oldest": (("google-genai==1.4.0", "pydantic<2.12", "openai", "anthropic"), GOOGLE),
     "newest": (
         (
             "openai[realtime]",
@@ -97,12 +99,14 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "voyageai",
             "cohere",
             "ollama",
+            "google-genai[aiohttp]",
             "httpx",
         ),
         (
             *CALLS,
             *SDK,
             *ANTHROPIC,
+            *GOOGLE,
             *MISTRAL,
             *COHERE,
             *OLLAMA,

@@ -243,8 +243,12 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     continue
                 try:
                     step, value = body.asend, (yield item)
-                except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
+                except BaseException as thrown:
                     run.thrown(thrown)
+                    # A loop that ends closes all generators, the body perhaps first: Python throws
+                    # nothing into one that has ended.
+                    if getattr(body, "ag_frame", body) is None:
+                        raise
                     step, value = body.athrow, thrown
         except StopAsyncIteration:
             run.end(_closing(value))

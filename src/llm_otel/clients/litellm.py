@@ -14,6 +14,7 @@ from llm_otel import semconv
 from llm_otel.clients.spec import Arguments, ClientSpec, Hook, Override, named
 from llm_otel.protocols.anthropic import ANTHROPIC
 from llm_otel.protocols.cohere import COHERE
+from llm_otel.protocols.gemini import GEMINI
 from llm_otel.protocols.huggingface import HUGGINGFACE
 from llm_otel.protocols.mistral import MISTRAL
 from llm_otel.protocols.ollama import OLLAMA
@@ -42,6 +43,7 @@ _COMMON = (_Speaker("anthropic", ANTHROPIC), _Speaker(semconv.OPENAI_COMPATIBLE,
 # Protocols of one provider.
 _OWN: tuple[_Speaker, ...] = (
     _Speaker("cohere", COHERE, ("api.cohere.com", "api.cohere.ai")),
+    _Speaker("gcp.gemini", GEMINI),
     _Speaker("huggingface", HUGGINGFACE, ("router.huggingface.co",)),
     _Speaker("mistral_ai", MISTRAL, ("api.mistral.ai", "codestral.mistral.ai")),
     _Speaker("ollama", OLLAMA),

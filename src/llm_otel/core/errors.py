@@ -36,6 +36,8 @@ _BY_NAME = {
     "ServiceResponseTimeoutError": semconv.TIMEOUT,
     "ServiceRequestError": semconv.CONNECTION,
     "ServiceResponseError": semconv.CONNECTION,
+    "ClientConnectionError": semconv.CONNECTION,  # aiohttp
+    "ClientPayloadError": semconv.CONNECTION,
     # The provider did what it was asked to, within the caller's own limit.
     "LengthFinishReasonError": semconv.INVALID_REQUEST,
     "ContentFilterFinishReasonError": semconv.CONTENT_FILTER,

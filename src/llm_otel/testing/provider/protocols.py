@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 from . import aws_events, sse
 from .cohere_protocol import COHERE, COHERE_LINES, ROUTES
+from .gemini_protocol import GOOGLE, is_google
 from .huggingface_protocol import HUGGINGFACE
 from .limits import Remaining, duration
 from .messages import Json, ReceivedRequest, Reply, model_in_path
@@ -22,6 +23,8 @@ def protocol_of(request: ReceivedRequest) -> Protocol:
         return BEDROCK_STREAM
     if request.route.startswith("/v1/tgi/"):
         return HUGGINGFACE
+    if is_google(request):
+        return GOOGLE
     if request.path.startswith("/api/"):
         return OLLAMA
     if request.route in ROUTES or request.headers.get("x-fern-sdk-name") == "cohere":
