@@ -234,6 +234,9 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     item = await step(value)
                 finally:
                     run.suspend()
+                if isinstance(value, BaseException) and getattr(body, "ag_frame", body) is None:
+                    # A loop that ends closes each generator: the body was closed before.
+                    raise value
                 item = run.gave(item)
                 if item is HIDDEN:
                     step, value = body.asend, None

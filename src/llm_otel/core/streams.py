@@ -122,6 +122,11 @@ class Look:
         except Exception as exc:  # noqa: BLE001
             guard.handle("watch stream", exc)
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether there was a first chunk, and nobody but the fold looks at chunks."""
+        return self.goes_on is not _never
+
     def take(self, chunk: Any) -> bool:
         """Take a chunk in; True for one that the caller must not see."""
         try:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from llm_otel.base import frames, guard, read
-from llm_otel.clients.spec import ClientSpec, Hook
+from llm_otel.clients.spec import ClientSpec, Hook, Override
 from llm_otel.core import begin, byte_streams, errors
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
@@ -21,13 +21,14 @@ from llm_otel.seams.replacing import accepts, caller, is_coroutine_function, rep
 # ------------------------------------------------------------------ installing
 def install(spec: ClientSpec) -> None:
     """Hook the client's functions, in each module now or when it is imported."""
-    for name in dict.fromkeys(hook.module for hook in spec.hooks):
+    functions: tuple[Hook | Override, ...] = (*spec.hooks, *spec.overrides)
+    for name in dict.fromkeys(each.module for each in functions):
         module = f"{spec.package}.{name}" if name else spec.package
-        hooks = [hook for hook in spec.hooks if hook.module == name]
+        hooks = [each for each in functions if each.module == name]
         imports.watch_from_now(module, partial(_install, spec, module, hooks))
 
 
-def _install(spec: ClientSpec, module_name: str, hooks: list[Hook]) -> None:
+def _install(spec: ClientSpec, module_name: str, hooks: list[Hook | Override]) -> None:
     module = importlib.import_module(module_name)  # waits for a thread that is importing it
     unfit = []
     for path in dict.fromkeys(hook.function for hook in hooks):
@@ -54,24 +55,31 @@ def _owner(module: Any, path: str) -> Any:
     return owner
 
 
-def _fits(hook: Hook, original: Any) -> bool:
+def _fits(hook: Hook | Override, original: Any) -> bool:
     """Whether a function is what a hook knows: a method with these parameters, of this shape."""
     if not callable(original) or isinstance(original, (staticmethod, classmethod)):
         return False
+    if isinstance(hook, Override):
+        return accepts(original, hook.parameters)
     kinds = (is_coroutine_function(original), None)
     return accepts(original, hook.parameters) and _SHAPES[hook.shape].coroutine in kinds
 
 
-def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> Callable[..., Any]:
+def _composed(
+    spec: ClientSpec, name: str, hooks: list[Hook | Override], original: Any
+) -> Callable[..., Any]:
     """Our function, or several around each other: each sees the requests of its hook."""
     function = original
     for hook in hooks:
+        if isinstance(hook, Override):
+            function = hook.make(function)
+            continue
         ask = None if hook.ask is None else partial(_asking, hook)
         funnel = Funnel(spec, name, partial(_request, hook), ask)
         observed = _SHAPES[hook.shape].make(funnel, hook, function)
         function = observed if hook.concerns is None else _choosing(hook, observed, function)
-    composed: Callable[..., Any] = function
-    return composed
+    replacement: Callable[..., Any] = function
+    return replacement
 
 
 def _choosing(hook: Hook, observed: Callable[..., Any], original: Any) -> Callable[..., Any]:
@@ -121,13 +129,13 @@ def _asking(
     try:
         if hook.ask is None or call is None or request is None or additions is None:
             return begun._replace(asking=None), args, kwargs
-        new_args, new_kwargs = hook.ask(args, kwargs, additions)
+        arguments = hook.ask(args, kwargs, additions)
         # What is on its way now, should the function call itself to try again.
         call.request = request._replace(body={**request.body, **additions})
     except Exception as exc:  # noqa: BLE001
         guard.handle("ask for usage", exc)
         return begun._replace(asking=None), args, kwargs
-    return begun, new_args, new_kwargs
+    return begun, *arguments
 
 
 def _under_way(request: Request) -> Call | None:
@@ -152,7 +160,7 @@ def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:
                 holder, stream = stream, _item(stream, name)
             if iterators.is_stream(stream):
                 hides = begun.asking is not None
-                observed = iterators.observe(stream, call, hook.chunk, hides)
+                observed = iterators.observe(stream, call, hook.chunk, hides, hook.goes_on)
                 if holder is None:
                     return observed
                 _put(holder, name, observed)
@@ -187,10 +195,10 @@ def _put(holder: Any, name: str, value: Any) -> None:
         setattr(holder, name, value)
 
 
-def _receive(hook: Hook, call: Call, source: Any) -> None:
+def _receive(hook: Hook, call: Call, outcome: Any) -> None:
     """Keep what is known of the HTTP response."""
     try:
-        response = hook.response(source) if hook.response is not None else None
+        response = hook.response(outcome) if hook.response is not None else None
     except Exception as exc:  # noqa: BLE001 - the call goes on all the same
         guard.handle("received", exc)
         return

@@ -33,10 +33,16 @@ class _Reading(activation.Run):
         chunk: Gives the node that a protocol reads in a chunk.
         context: To be current at the first step, which sends the request; None where it was sent.
         hides: The stream's usage was asked for by us.
+        goes_on: As in `Hook`.
     """
 
     def __init__(
-        self, call: Call | None, chunk: Node, context: Context | None, hides: bool = False
+        self,
+        call: Call | None,
+        chunk: Node,
+        context: Context | None,
+        hides: bool = False,
+        goes_on: Callable[[Any], bool] | None = None,
     ) -> None:
         super().__init__(context if context is not None else get_current())
         self._call = call
@@ -44,6 +50,9 @@ class _Reading(activation.Run):
         node = None if self._quick else chunk
         self._look = Look(call, hides, node) if call is not None else None
         self._hides = hides
+        # What was asked for has to be taken out of each chunk.
+        self._goes_on = None if hides else goes_on
+        self.is_stepping = False
         self._sends = context is not None
         self._left_open = False
         self._thrown: BaseException | None = None
@@ -52,6 +61,7 @@ class _Reading(activation.Run):
             endings.watch(call)
 
     def resume(self) -> None:
+        self.is_stepping = True
         # An SDK's iterator may close itself before it raises: who reads will know how it ends.
         if self._call is not None:
             self._call.reading = True
@@ -59,6 +69,7 @@ class _Reading(activation.Run):
             super().resume()
 
     def suspend(self) -> None:
+        self.is_stepping = False
         if self._call is not None:
             self._call.reading = False
         if self._sends:
@@ -81,6 +92,12 @@ class _Reading(activation.Run):
                     return item
             except Exception:  # noqa: BLE001 - another kind of chunk
                 pass
+        if self._goes_on is not None and look.is_quick:
+            try:
+                if self._goes_on(item):
+                    return item
+            except Exception as exc:  # noqa: BLE001
+                guard.handle("read chunk", exc)
         if look.take(item):
             return HIDDEN
         if self._hides and isinstance(item, (str, bytes)):
@@ -175,7 +192,13 @@ def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
     return function
 
 
-def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
+def observe(
+    iterator: Any,
+    call: Call,
+    chunk: Node,
+    hides: bool = False,
+    goes_on: Callable[[Any], bool] | None = None,
+) -> Any:
     """An iterator of chunks whose request was sent; the call ends with it.
 
     Args:
@@ -183,8 +206,9 @@ def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
         call: What to tell.
         chunk: Gives the node in a chunk.
         hides: The stream's usage was asked for by us: the caller must see nothing of it.
+        goes_on: As in `Hook`.
     """
-    reading = _Reading(call, chunk, None, hides)
+    reading = _Reading(call, chunk, None, hides, goes_on)
     return _seen(iterator, lambda: reading, reading)
 
 
@@ -253,17 +277,22 @@ class _Stream:
             self._reading = begin_reading()
         return cast(_Reading, self._reading)
 
+    @property
+    def is_stepping(self) -> bool:
+        """Whether a step is under way, which another one may be a part of."""
+        return self._reading is not None and self._reading.is_stepping
+
     def left(self, when: endings.When) -> None:
         if self._reading is not None:
             self._reading.left(when)
 
 
 def _iter(original: Any) -> Callable[..., Any]:
-    """Of an iterable that is no iterator."""
+    """Of an iterable that is no iterator, or gives another one than itself."""
 
     def iterate(self: Any) -> Any:
         iterator, stream = original(self), objects.state_of(self)
-        return iterator if stream is None else _seen(iterator, stream.step)
+        return iterator if stream is None or iterator is self else _seen(iterator, stream.step)
 
     return iterate
 
@@ -271,7 +300,7 @@ def _iter(original: Any) -> Callable[..., Any]:
 def _next(original: Any) -> Callable[..., Any]:
     def step(self: Any) -> Any:
         stream = objects.state_of(self)
-        if stream is None:
+        if stream is None or stream.is_stepping:
             return original(self)
         reading = stream.step()
         item = HIDDEN
@@ -294,7 +323,7 @@ def _next(original: Any) -> Callable[..., Any]:
 def _anext(original: Any) -> Callable[..., Any]:
     async def step(self: Any) -> Any:
         stream = objects.state_of(self)
-        if stream is None:
+        if stream is None or stream.is_stepping:
             return await original(self)
         reading = stream.step()
         item = HIDDEN
@@ -315,17 +344,17 @@ def _anext(original: Any) -> Callable[..., Any]:
 
 
 _CLOSES = tuple((name, objects.closing) for name in ("close", "aclose", "__exit__", "__aexit__"))
-# Which of an iterator's methods gives its chunks.
-_GIVES: objects.Methods = (
-    ("__anext__", _anext),
-    ("__aiter__", _iter),
-    ("__next__", _next),
-    ("__iter__", _iter),
+# Which of an iterator's methods give its chunks, asynchronous or synchronous.
+_GIVES: tuple[objects.Methods, ...] = (
+    (("__anext__", _anext), ("__aiter__", _iter)),
+    (("__next__", _next), ("__iter__", _iter)),
 )
 
 
 def _methods(iterator: Any) -> objects.Methods:
-    gives = next(method for method in _GIVES if hasattr(iterator, method[0]))
+    gives = next(
+        methods for methods in _GIVES if any(hasattr(iterator, name) for name, _ in methods)
+    )
     if isasyncgenfunction(getattr(type(iterator), "__anext__", None)):
-        gives = ("__anext__", _iter)  # what iterating asks for the next gives an iterator itself
-    return (gives, *_CLOSES)
+        gives = (("__anext__", _iter),)  # asked for the next, it gives an iterator itself
+    return (*gives, *_CLOSES)

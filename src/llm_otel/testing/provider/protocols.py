@@ -10,6 +10,7 @@ from . import sse
 from .bedrock_protocol import BEDROCK
 from .cohere_protocol import COHERE, COHERE_LINES, ROUTES
 from .gemini_protocol import GOOGLE, is_google
+from .huggingface_protocol import HUGGINGFACE
 from .limits import Remaining, duration
 from .messages import Json, ReceivedRequest, Reply, model_in_path
 from .ollama_protocol import OLLAMA
@@ -20,6 +21,8 @@ def protocol_of(request: ReceivedRequest) -> Protocol:
     """That of whose path it is, of whose SDK's headers, or of a key of the body; else OpenAI's."""
     if request.path.startswith("/model/"):
         return BEDROCK
+    if request.route.startswith("/v1/tgi/"):
+        return HUGGINGFACE
     if is_google(request):
         return GOOGLE
     if request.path.startswith("/api/"):
