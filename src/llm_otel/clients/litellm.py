@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from llm_otel import semconv
 from llm_otel.clients.spec import Arguments, ClientSpec, Hook, Override, named
 from llm_otel.protocols.anthropic import ANTHROPIC
+from llm_otel.protocols.bedrock import BEDROCK
 from llm_otel.protocols.cohere import COHERE
 from llm_otel.protocols.gemini import GEMINI
 from llm_otel.protocols.huggingface import HUGGINGFACE
@@ -42,6 +43,7 @@ class _Speaker(NamedTuple):
 _COMMON = (_Speaker("anthropic", ANTHROPIC), _Speaker(semconv.OPENAI_COMPATIBLE, OPENAI))
 # Protocols of one provider.
 _OWN: tuple[_Speaker, ...] = (
+    _Speaker("aws.bedrock", BEDROCK),
     _Speaker("cohere", COHERE, ("api.cohere.com", "api.cohere.ai")),
     _Speaker("gcp.gemini", GEMINI),
     _Speaker("huggingface", HUGGINGFACE, ("router.huggingface.co",)),
