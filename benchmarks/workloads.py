@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import openai
 import transport
+from clients.spec import Call
 
 try:  # the peers' environments lack it
     import anthropic
@@ -30,17 +29,6 @@ _CHAT = {
     "max_tokens": 512,
     "top_p": 1.0,
 }
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call; calling it gives the result, or the coroutine that does."""
-
-    make: Callable[[], Any]
-    asynchronous: bool = False
-
-    def __call__(self) -> Any:
-        return self.make()
 
 
 def calls() -> dict[str, Call]:
