@@ -76,7 +76,11 @@ def _options() -> Any:
         default=[],
         help=f"who stands beside us, each in its own environment: all, or of {', '.join(PEERS)}",
     )
-    parser.add_argument("--profile", choices=_CALLS, help="where our time goes, and nothing else")
+    parser.add_argument(
+        "--profile",
+        metavar="WORKLOAD",
+        help="where our time goes, and nothing else: `chat`, or a client's, `groq stream`",
+    )
     parser.add_argument("--json", metavar="FILE", help="write every figure there")
     return parser.parse_args()
 

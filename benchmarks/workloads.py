@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import clients
 import openai
 import transport
 from clients.spec import Call
@@ -84,6 +85,21 @@ def _messages() -> dict[str, Call]:
             pass
 
     return {"messages": Call(lambda: client.messages.create(**ask)), "message stream": Call(stream)}
+
+
+def load(name: str) -> Call:
+    """A workload by its name, or a client's call by both names, `groq stream`."""
+    client, _, kind = name.partition(" ")
+    if client in clients.names() and kind:
+        return clients.load(client).calls()[kind]
+    return calls()[name]
+
+
+def prepare(name: str) -> None:
+    """What a workload needs once it is instrumented."""
+    client, _, kind = name.partition(" ")
+    if client in clients.names() and kind:
+        clients.load(client).prepare()
 
 
 def abandon(client: openai.OpenAI) -> None:

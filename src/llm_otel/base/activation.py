@@ -199,7 +199,7 @@ def generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
                     step, value = body.throw, thrown
         except StopIteration as stop:
-            run.end(_closing(value))
+            run.end(closing(value))
             return stop.value
         except BaseException as error:
             run.end(error)
@@ -228,7 +228,7 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
                     step, value = body.athrow, thrown
         except StopAsyncIteration:
-            run.end(_closing(value))
+            run.end(closing(value))
         except BaseException as error:
             run.end(error)
             raise
@@ -236,6 +236,6 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     return call
 
 
-def _closing(value: Any) -> GeneratorExit | None:
+def closing(value: Any) -> GeneratorExit | None:
     """The `GeneratorExit` that was thrown into a body which came to its end instead."""
     return value if isinstance(value, GeneratorExit) else None

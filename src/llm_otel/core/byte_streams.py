@@ -246,7 +246,9 @@ def finish_body(call: Call, response: Any) -> None:
 
 def _observe_all(call: Call, body: bytes) -> None:
     observers = call.watch()
-    for chunk in frames.objects(body, _content_type(call.response)):
+    content_type = _content_type(call.response)
+    telling = call.endpoint.protocol.telling if observers == [call.fold] else None
+    for chunk in frames.objects(body, content_type, telling):
         for observer in observers:
             observer.add(chunk)
 

@@ -97,8 +97,8 @@ class Look:
     Args:
         call: What to tell.
         hides: The stream's usage was asked for by us.
-        node: Gives what a protocol reads in a chunk, None for one that tells nothing; by default
-            the chunk itself.
+        node: For `see`: gives what a protocol reads in a chunk, None for one that tells nothing; by
+            default the chunk itself.
 
     Attributes:
         goes_on: The fold's quick way, once there was a first chunk, where nobody else looks at
@@ -122,21 +122,42 @@ class Look:
         except Exception as exc:  # noqa: BLE001
             guard.handle("watch stream", exc)
 
+    def see(self, chunk: Any) -> None:
+        """Take a chunk in of a stream of which nothing is hidden."""
+        try:
+            node = chunk if self._node is None else self._node(chunk)
+            try:
+                if self.goes_on(node):
+                    return
+            except Exception:  # noqa: BLE001 - another kind of chunk
+                pass
+            self._add(node)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("read chunk", exc)
+            self._stop()
+
     def take(self, chunk: Any) -> bool:
         """Take a chunk in; True for one that the caller must not see."""
         try:
-            if self._call.first_chunk_at is None:
-                self._call.first_chunk_at = perf_counter()
-                self.goes_on = self._quick
-            node = chunk if self._node is None else self._node(chunk)
-            if node is not None or self._node is None:
-                for add in self._adds:
-                    add(node)
+            self._add(chunk)
         except Exception as exc:  # noqa: BLE001
             guard.handle("read chunk", exc)
-            self._adds, self.goes_on = (), _never
+            self._stop()
         try:
             return self._hides and self._call.endpoint.protocol.hide(chunk)
         except Exception as exc:  # noqa: BLE001
             guard.handle("hide usage", exc)
             return False
+
+    def _add(self, node: object) -> None:
+        if self._call.first_chunk_at is None:
+            self._call.first_chunk_at = perf_counter()
+            self.goes_on = self._quick
+        if node is not None:
+            for add in self._adds:
+                add(node)
+
+    def _stop(self) -> None:
+        if self._call.first_chunk_at is None:
+            self._call.first_chunk_at = perf_counter()
+        self._adds, self.goes_on = (), _never

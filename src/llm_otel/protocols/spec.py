@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -111,12 +112,17 @@ class Protocol:
         how_to_ask: What a program writes to ask.
         headers: Which response headers tell the request's id and what is left of the limits.
         attributes: Key of the request -> span attributes, and how to read them.
+        telling: Finds something in a chunk that does more than go on with what came before. Where
+            nobody else reads the JSON of a stream, and no content is wanted, only such chunks are
+            read, the first ones and the last. Look for keys with their quotes: within a text these
+            have a backslash. None: every chunk is read.
     """
 
     asks_for_usage = False
     how_to_ask = ""
     headers = headers.COMMON
     attributes = requests.ATTRIBUTES
+    telling: re.Pattern[bytes] | None = None
 
     def model(self, request: Request) -> str | None:
         """The model that goes over the wire."""

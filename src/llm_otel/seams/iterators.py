@@ -7,13 +7,15 @@ object that it is.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
 
 from opentelemetry.context import Context, get_current
 
 from llm_otel.base import activation, finalizers, guard
+from llm_otel.clients.spec import as_it_is
 from llm_otel.core import begin, endings, runtime
 from llm_otel.core.begin import Funnel
 from llm_otel.core.call import Call
@@ -29,41 +31,40 @@ class _Reading(activation.Run):
         call: What to tell; None where nobody is to be told.
         chunk: Gives the node that a protocol reads in a chunk.
         context: To be current at the first step, which sends the request; None where it was sent.
+
+    Attributes:
+        call: What to tell; None when it was told.
+        see: Takes a chunk in.
+        sends: The next step sends the request.
     """
 
     def __init__(self, call: Call | None, chunk: Node, context: Context | None) -> None:
         super().__init__(context if context is not None else get_current())
-        self._call = call
-        self._look = Look(call, False, chunk) if call is not None else None
-        self._sends = context is not None
+        self.call = call
+        self.see: Callable[[Any], object] = _unseen
+        self.sends = context is not None
         if call is not None:
+            self.see = Look(call, False, None if chunk is as_it_is else chunk).see
             call.streaming = True
             endings.watch(call)
 
-    def resume(self) -> None:
-        # An SDK's iterator may close itself before it raises: who reads will know how it ends.
-        if self._call is not None:
-            self._call.reading = True
-        if self._sends:
-            super().resume()
-
-    def suspend(self) -> None:
-        if self._call is not None:
-            self._call.reading = False
-        if self._sends:
-            super().suspend()
-            self._sends = False
-
-    def gave(self, item: Any) -> None:
-        if self._look is not None:
-            self._look.take(item)
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Around the step that sends the request."""
+        self.resume()
+        try:
+            yield
+        finally:
+            self.suspend()
+            self.sends = False
 
     def end(self, error: BaseException | None) -> None:
         super().end(error)
         # A connection that was opened meanwhile keeps the context, and with it this object.
-        call, self._call, self._look = self._call, None, None
+        call, self.call, self.see = self.call, None, _unseen
         if call is None:
             return
+        call.reading = False
         if error is None:
             endings.end("stream drained", call, call.drained)
         else:
@@ -75,8 +76,12 @@ class _Reading(activation.Run):
         Args:
             when: `finalizers.defer` in a finaliser.
         """
-        if self._call is not None:
-            endings.leave(self._call, when)
+        if self.call is not None:
+            endings.leave(self.call, when)
+
+
+def _unseen(chunk: Any) -> None:
+    """Take a chunk in of which nobody is to be told."""
 
 
 Begin = Callable[[], _Reading]
@@ -176,12 +181,69 @@ def _steps(iterator: Any) -> Iterator[Any]:
 
 def _generator(body: Any, begin_reading: Begin, reading: _Reading | None) -> Any:
     is_async = isinstance(body, AsyncGeneratorType)
-    driven = activation.async_generator if is_async else activation.generator
-    seen = driven(lambda: body, lambda *_: begin_reading())()
+    seen: Any = (_async_generator_steps if is_async else _generator_steps)(body, begin_reading)
     if reading is not None:
         # A generator that is dropped before its first step runs nothing.
         weakref.finalize(seen, reading.left, finalizers.defer).atexit = False
     return seen
+
+
+# As in `activation`, but the context is current at the first step alone: with each of many chunks
+# goes what tells whether it is being read, as an SDK's iterator may close itself before it raises,
+# and who reads it will know how it ends.
+def _generator_steps(body: Any, begin_reading: Begin) -> Generator[Any, Any, Any]:
+    reading = begin_reading()
+    call, see = reading.call, reading.see
+    step, value = body.send, None
+    try:
+        while True:
+            if call is not None:
+                call.reading = True
+            if reading.sends:
+                with reading.sending():
+                    item = step(value)
+            else:
+                item = step(value)
+            if call is not None:
+                call.reading = False
+                see(item)
+            try:
+                step, value = body.send, (yield item)
+            except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
+                step, value = body.throw, thrown
+    except StopIteration as stop:
+        reading.end(activation.closing(value))
+        return stop.value
+    except BaseException as error:
+        reading.end(error)
+        raise
+
+
+async def _async_generator_steps(body: Any, begin_reading: Begin) -> AsyncGenerator[Any, Any]:
+    reading = begin_reading()
+    call, see = reading.call, reading.see
+    step, value = body.asend, None
+    try:
+        while True:
+            if call is not None:
+                call.reading = True
+            if reading.sends:
+                with reading.sending():
+                    item = await step(value)
+            else:
+                item = await step(value)
+            if call is not None:
+                call.reading = False
+                see(item)
+            try:
+                step, value = body.asend, (yield item)
+            except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
+                step, value = body.athrow, thrown
+    except StopAsyncIteration:
+        reading.end(activation.closing(value))
+    except BaseException as error:
+        reading.end(error)
+        raise
 
 
 # ------------------------------------------------------------------ other iterators
@@ -192,7 +254,7 @@ class _Stream:
         self._begin: Begin | None = begin_reading
         self._reading = reading
 
-    def step(self) -> _Reading:
+    def reading(self) -> _Reading:
         """What its next step belongs to."""
         if self._reading is None and self._begin is not None:
             # What begins it holds the request.
@@ -210,7 +272,7 @@ def _iter(original: Any) -> Callable[..., Any]:
 
     def iterate(self: Any) -> Any:
         iterator, stream = original(self), objects.state_of(self)
-        return iterator if stream is None else _seen(iterator, stream.step)
+        return iterator if stream is None else _seen(iterator, stream.reading)
 
     return iterate
 
@@ -220,17 +282,22 @@ def _next(original: Any) -> Callable[..., Any]:
         stream = objects.state_of(self)
         if stream is None:
             return original(self)
-        reading = stream.step()
+        reading = stream.reading()
+        call = reading.call
         try:
-            reading.resume()
-            try:
+            if call is not None:
+                call.reading = True
+            if reading.sends:
+                with reading.sending():
+                    item = original(self)
+            else:
                 item = original(self)
-            finally:
-                reading.suspend()
         except BaseException as error:
             reading.end(None if isinstance(error, StopIteration) else error)
             raise
-        reading.gave(item)
+        if call is not None:
+            call.reading = False
+            reading.see(item)
         return item
 
     return step
@@ -241,17 +308,22 @@ def _anext(original: Any) -> Callable[..., Any]:
         stream = objects.state_of(self)
         if stream is None:
             return await original(self)
-        reading = stream.step()
+        reading = stream.reading()
+        call = reading.call
         try:
-            reading.resume()
-            try:
+            if call is not None:
+                call.reading = True
+            if reading.sends:
+                with reading.sending():
+                    item = await original(self)
+            else:
                 item = await original(self)
-            finally:
-                reading.suspend()
         except BaseException as error:
             reading.end(None if isinstance(error, StopAsyncIteration) else error)
             raise
-        reading.gave(item)
+        if call is not None:
+            call.reading = False
+            reading.see(item)
         return item
 
     return step

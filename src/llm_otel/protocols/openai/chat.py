@@ -34,6 +34,7 @@ class Chat(OpenAI):
 
     asks_for_usage = True
     how_to_ask = 'stream_options={"include_usage": true}'
+    telling = re.compile(rb'"finish_reason"\s*:\s*[^n\s]|"usage"\s*:\s*[^n\s]|"error"|"cost"')
 
     def read(
         self,
@@ -182,13 +183,16 @@ class Choices:
     def goes_on(self, chunk: Any) -> bool:
         """Nearly every chunk is one choice that goes on, and nothing besides: to be the last is
         enough for it. See `Fold`."""
+        fields = chunk if type(chunk) is dict else chunk.__dict__
         if (
             self.first is None
-            or (fields := chunk.__dict__)["usage"] is not None
+            or fields.get("usage") is not None
             or type(choices := fields["choices"]) is not list
             or len(choices) != 1
-            or choices[0].__dict__["finish_reason"] is not None
         ):
+            return False
+        choice = choices[0]
+        if (choice if type(choice) is dict else choice.__dict__)["finish_reason"] is not None:
             return False
         if self.hides:
             chunk.__pydantic_fields_set__.discard("usage")
