@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from llm_otel.base import read
-from llm_otel.clients.spec import ClientSpec, Hook, named
+from llm_otel.clients.spec import ClientSpec, Hook, adding_to, named
 from llm_otel.protocols import usage
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.openai import OPENAI
 from llm_otel.protocols.spec import Endpoint, LastChunk, Protocol, Request
 
 
@@ -54,18 +56,18 @@ def _request(
 
 def request_of(client: Any, given: dict[str, Any], streaming: bool | None) -> Request:
     """The request in a function's arguments."""
-    return Request(
-        "post",
-        given["path"],
-        given["body"],
-        streaming=streaming if streaming is not None else bool(given.get("stream")),
-        base_url=client.base_url,
-    )
+    body = given["body"]
+    if streaming is None:
+        streaming = bool(given.get("stream") or read.get(body, "stream"))
+    return Request("post", given["path"], body, streaming=streaming, base_url=client.base_url)
 
 
 def node_of(value: Any) -> Any:
     """What the protocol reads in an answer or a chunk."""
-    return value
+    if not isinstance(value, str):
+        return value
+    data = value.removeprefix("data: ")
+    return json.loads(data) if data.startswith("{") else None
 
 
 def _node(value: Any) -> Any:
@@ -90,6 +92,7 @@ def _any(client: Any, args: Any, kwargs: Any) -> Request | None:
     return _request(None, client, args, kwargs)
 
 
+ASK = adding_to(1, "body")
 COMMON: dict[str, Any] = {"parameters": ("path", "body"), "answer": _node, "chunk": _node}
 
 
@@ -106,16 +109,17 @@ CLIENT = ClientSpec(
     package="toysdk",
     supported=">=1,<2",
     provider="toy",
-    endpoints={"post /models/{model}:say": CHAT, "post /model/{id}/invoke": CHAT},
+    endpoints={"post /models/{model}:say": CHAT, "post /model/{id}/invoke": CHAT, **OPENAI},
     hooks=(
         *_hook("ask", "sync", _whole),
-        *_hook("chunks", "sync", _stream),
-        *_hook("reader", "sync", _stream, stream_at=("stream",)),
-        Hook("client", "Client.mapped", "sync", _stream, **COMMON),
+        *_hook("chunks", "sync", _stream, ask=ASK),
+        *_hook("reader", "sync", _stream, ask=ASK, stream_at=("stream",)),
+        *_hook("texts", "sync", _stream, ask=ASK),
+        Hook("client", "Client.mapped", "sync", _stream, **COMMON, ask=ASK),
         *_hook("lines", "generator", _stream),
         *_hook("either", "sync", _whole),
         *_hook("either", "generator", _streamed),
         *_hook("opened", "context", _stream),
-        *_hook("post", "response", _any),
+        *_hook("post", "response", _any, ask=ASK),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import xai_sdk
 from xai_sdk.chat import system, user
-from xai_sdk.proto import chat_pb2, usage_pb2
+from xai_sdk.proto import chat_pb2, sample_pb2, usage_pb2
 
 from clients import _bodies as bodies
 from clients.spec import CHUNKS, STREAM, WHOLE, Call, Client
@@ -21,7 +21,7 @@ _USAGE = usage_pb2.SamplingUsage(
     reasoning_tokens=64,
     total_tokens=1428,
 )
-_STOP = 1
+_STOP = sample_pb2.REASON_STOP
 
 
 def _names() -> dict[str, Any]:

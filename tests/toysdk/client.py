@@ -101,6 +101,10 @@ class Client:
         response = checked(self.http.send(self.request(path, body), stream=True))
         return map(json.loads, response.iter_lines())
 
+    def texts(self, path: str, body: Any) -> Any:
+        """sync, with a generator of the lines as they came"""
+        return checked(self.http.send(self.request(path, body), stream=True)).iter_lines()
+
     def lines(self, path: str, body: Any) -> Iterator[Any]:
         """generator"""
         with self.http.stream("POST", self.base_url + path, json=body) as response:
@@ -198,6 +202,9 @@ class AsyncClient:
 
     async def reader(self, path: str, body: Any) -> Any:
         return {"headers": {"x": "1"}, "stream": AsyncReader(await self._streamed(path, body))}
+
+    async def texts(self, path: str, body: Any) -> Any:
+        return (await self._streamed(path, body)).aiter_lines()
 
     async def lines(self, path: str, body: Any) -> AsyncIterator[Any]:
         """async_generator"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint, Request, Socket
@@ -20,6 +20,42 @@ Shape: TypeAlias = Literal[
     "response",
     "async_response",
 ]
+
+# Shapes of functions that send the request when they are called, so that its arguments can change.
+_SENDS_AT_ONCE = ("sync", "async", "response", "async_response")
+
+# Positional and named arguments of a function.
+Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+Ask: TypeAlias = Callable[
+    [tuple[Any, ...], dict[str, Any], Mapping[str, object]],
+    Arguments,
+]
+
+
+class ResponseHeaders(dict[str, str]):
+    """Headers by their names in lower case, for SDKs that have them in no object of httpx."""
+
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as bytes, as httpx has them."""
+        return [
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+            for name, value in self.items()
+        ]
+
+
+class Response(NamedTuple):
+    """An HTTP response that an SDK keeps to itself, as far as it tells.
+
+    Attributes:
+        headers: Its headers.
+        status_code: Its status.
+        retries: How often the request was sent again.
+    """
+
+    headers: ResponseHeaders
+    status_code: int | None = None
+    retries: int = 0
 
 
 def as_it_is(value: Any) -> Any:
@@ -80,6 +116,13 @@ class Hook:
         parameters: Names that the function's signature must have.
         stream_at: The way to the iterator in what the function gave: keys of dicts, attributes of
             objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
+        response: Tells of the HTTP response by what the function gave, or by the exception that it
+            raised: request id, limits, resends. For `sync` and `async`.
+        ask: Gives the arguments, positional and named, with what is added to the request's body so
+            that its stream reports the usage. It changes no object of the caller's. None: nobody
+            asks. What comes of it is kept from the caller: in chunks that are objects, dicts or
+            lines of text, and in the bytes of an HTTP response. Only for shapes whose function
+            sends the request when it is called.
     """
 
     module: str
@@ -90,6 +133,8 @@ class Hook:
     chunk: Callable[[Any], object] = as_it_is
     parameters: tuple[str, ...] = ()
     stream_at: tuple[str, ...] = ()
+    response: Callable[[Any], Response | None] | None = None
+    ask: Ask | None = None
 
     def __post_init__(self) -> None:
         if self.shape not in get_args(Shape):
@@ -100,6 +145,11 @@ class Hook:
         if "." not in self.function:
             raise ValueError(
                 f"The hook of {self.function!r} names no class; write it as Class.method."
+            )
+        if self.ask is not None and self.shape not in _SENDS_AT_ONCE:
+            raise ValueError(
+                f"The hook of {self.function} cannot ask for usage: its shape is {self.shape!r}, "
+                f"and it would have to be one of {', '.join(_SENDS_AT_ONCE)}."
             )
 
 
@@ -113,6 +163,24 @@ def named(
         args, kwargs: What it was called with.
     """
     return {**dict(zip(parameters, args)), **kwargs}
+
+
+def adding_to(position: int, name: str) -> Ask:
+    """A hook's `ask` for a function that gets the request's body as a dict.
+
+    Args:
+        position, name: Of the body among the function's arguments, without `self`.
+    """
+
+    def ask(
+        args: tuple[Any, ...], kwargs: dict[str, Any], additions: Mapping[str, object]
+    ) -> Arguments:
+        if name in kwargs:
+            return args, {**kwargs, name: {**kwargs[name], **additions}}
+        body = {**args[position], **additions}
+        return (*args[:position], body, *args[position + 1 :]), kwargs
+
+    return ask
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,8 +97,8 @@ class Look:
     Args:
         call: What to tell.
         hides: The stream's usage was asked for by us.
-        node: For `see`: gives what a protocol reads in a chunk, None for one that tells nothing; by
-            default the chunk itself.
+        node: Gives what a protocol reads in a chunk, None for one that tells nothing; by default
+            the chunk itself.
 
     Attributes:
         goes_on: The fold's quick way, once there was a first chunk, where nobody else looks at
@@ -139,7 +139,7 @@ class Look:
     def take(self, chunk: Any) -> bool:
         """Take a chunk in; True for one that the caller must not see."""
         try:
-            self._add(chunk)
+            self._add(chunk if self._node is None else self._node(chunk))
         except Exception as exc:  # noqa: BLE001
             guard.handle("read chunk", exc)
             self._stop()

@@ -37,7 +37,7 @@ class Request(NamedTuple):
         extra: What overrides the body on its way (`extra_body`), or None.
         streaming: The answer comes in chunks.
         raw: The caller reads the HTTP response: `parsed` first by the SDK, or as `bytes`.
-        chunk: The class that the SDK makes of a stream's chunk.
+        chunk: The class that the SDK makes of a stream's chunk; None: none, or it is not known.
         hides_events: What we alone asked for can be kept from a caller who reads `raw`.
         base_url: Where `url` begins, a text or a URL object; None: the client's `_base_url`.
     """
@@ -166,7 +166,7 @@ class Protocol:
 
         Args:
             body: The body as it goes over the wire.
-            chunk: The class that the SDK makes of a chunk.
+            chunk: The class that the SDK makes of a chunk; None where that is JSON as it came.
 
         Returns:
             None where the caller has said what they want, or what comes of it cannot be hidden.

@@ -17,15 +17,20 @@ from llm_otel.seams.replacing import caller
 
 # Ends a call, or has it ended later, by what the function gave; returns what the caller gets.
 Follow = Callable[[Call, Begun, Any], Any]
+# Takes into a call what an exception tells of the response.
+Receive = Callable[[Call, BaseException], object]
 
 
-def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
+def sync(
+    funnel: Funnel, follow: Follow, original: Any, receive: Receive | None = None
+) -> Callable[..., Any]:
     """A function that goes in the place of one of an SDK's.
 
     Args:
         funnel: How to read its requests.
         follow: What to do with what it gives.
         original: The SDK's.
+        receive: What to do with the exception that it raises, before the call ends.
     """
     wrapped, passes_on = caller(original), funnel.spec.passes_on
 
@@ -42,7 +47,7 @@ def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
         try:
             result = wrapped(client, *args, **kwargs)
         except BaseException as exc:
-            _failed(funnel, begun.call, exc)
+            _failed(funnel, begun.call, exc, receive)
             raise
         finally:
             otel_context.detach(token)
@@ -51,7 +56,9 @@ def sync(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
     return request
 
 
-def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[..., Any]:
+def asynchronous(
+    funnel: Funnel, follow: Follow, original: Any, receive: Receive | None = None
+) -> Callable[..., Any]:
     """The same for coroutine functions."""
     wrapped, passes_on = caller(original), funnel.spec.passes_on
 
@@ -70,11 +77,11 @@ def asynchronous(funnel: Funnel, follow: Follow, original: Any) -> Callable[...,
             result = await wrapped(client, *args, **kwargs)
         except GeneratorExit as exc:
             # The coroutine was dropped: this may run in any context, so nothing is detached.
-            _failed(funnel, begun.call, exc)
+            _failed(funnel, begun.call, exc, receive)
             raise
         except BaseException as exc:
             otel_context.detach(token)
-            _failed(funnel, begun.call, exc)
+            _failed(funnel, begun.call, exc, receive)
             raise
         otel_context.detach(token)
         return _returned(begun, follow, result)
@@ -101,10 +108,12 @@ def inside(funnel: Funnel, client: Any, context: Context) -> Context:
     return trace.set_span_in_context(trace.get_current_span(), context) if hidden else context
 
 
-def _failed(funnel: Funnel, call: Call | None, exc: BaseException) -> None:
+def _failed(funnel: Funnel, call: Call | None, exc: BaseException, receive: Receive | None) -> None:
     if call is None:
         return
     try:
+        if receive is not None:
+            receive(call, exc)
         call.retries = call.retries or funnel.resends(exc)
     except Exception as problem:  # noqa: BLE001
         guard.handle("received", problem)

@@ -24,13 +24,22 @@ Strip = Callable[[bytes], bytes]
 _MOST_HELD = 1024 * 1024
 
 
+_HTTPX = ("httpx", "httpx2")
+
+
 def works_on(client: Any) -> bool:
     """Whether the responses of an SDK's client can be filtered: its httpx keeps a decoder."""
     for cls in type(read.get(client, "_client")).__mro__:
         module = cls.__module__.partition(".")[0]
-        if module in ("httpx", "httpx2"):
+        if module in _HTTPX:
             return _response_has_decoder(module)
     return False
+
+
+def works_here() -> bool:
+    """Whether the responses of every httpx that is imported can be filtered."""
+    imported = [name for name in _HTTPX if name in sys.modules]
+    return bool(imported) and all(map(_response_has_decoder, imported))
 
 
 def _response_has_decoder(module: str) -> bool:

@@ -14,7 +14,7 @@ from llm_otel.core import begin, byte_streams
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
 from llm_otel.protocols.spec import Request
-from llm_otel.seams import calls, imports, iterators, managers
+from llm_otel.seams import calls, event_filter, imports, iterators, managers
 from llm_otel.seams.replacing import accepts, is_coroutine_function, replaced, stay_out
 
 
@@ -66,7 +66,8 @@ def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> 
     """Our function, or several around each other: each sees the requests of its hook."""
     function = original
     for hook in hooks:
-        funnel = Funnel(spec, name, partial(_request, hook))
+        ask = None if hook.ask is None else partial(_asking, hook)
+        funnel = Funnel(spec, name, partial(_request, hook), ask)
         function = _SHAPES[hook.shape].make(funnel, hook, function)
     made: Callable[..., Any] = function
     return made
@@ -74,7 +75,29 @@ def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> 
 
 def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     request = hook.request(client, args, kwargs)
-    return None if request is not None and _under_way(request) else request
+    if request is None or _under_way(request):
+        return None
+    if hook.ask is not None and request.streaming and hook.shape in _RESPONSES:
+        return request._replace(hides_events=event_filter.works_here())
+    return request
+
+
+def _asking(
+    hook: Hook, begun: Begun, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Begun, tuple[Any, ...], dict[str, Any]]:
+    """The arguments with what asks for usage; where that fails, the caller's own and nothing to
+    hide."""
+    call, request, additions = begun.call, begun.request, begun.asking
+    try:
+        if hook.ask is None or call is None or request is None or additions is None:
+            return begun._replace(asking=None), args, kwargs
+        asked, asked_kwargs = hook.ask(args, kwargs, additions)
+        # What is on its way now, should the function call itself to try again.
+        call.request = request._replace(body={**request.body, **additions})
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("ask for usage", exc)
+        return begun._replace(asking=None), args, kwargs
+    return begun, asked, asked_kwargs
 
 
 def _under_way(request: Request) -> bool:
@@ -90,14 +113,17 @@ def _under_way(request: Request) -> bool:
 
 
 # ------------------------------------------------------------------ what the functions give
-def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:  # noqa: ARG001
+def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:
     """A whole answer, or an iterator of chunks, or what holds one."""
+    if hook.response is not None:
+        _receive(hook, call, result)
     if call.streaming:
         holder, name, stream = None, "", result
         for name in hook.stream_at:
             holder, stream = stream, _item(stream, name)
         if iterators.is_stream(stream):
-            observed = iterators.observe(stream, call, hook.chunk)
+            hides = begun.asking is not None
+            observed = iterators.observe(stream, call, hook.chunk, hides)
             if holder is None:
                 return observed
             _put(holder, name, observed)
@@ -117,6 +143,17 @@ def _put(holder: Any, name: str, value: Any) -> None:
         setattr(holder, name, value)
 
 
+def _receive(hook: Hook, call: Call, given: Any) -> None:
+    """Keep what is known of the HTTP response."""
+    try:
+        response = hook.response(given) if hook.response is not None else None
+    except Exception as exc:  # noqa: BLE001 - the call goes on all the same
+        guard.handle("received", exc)
+        return
+    if response is not None:
+        call.received(response, response.retries)
+
+
 def _node(hook: Hook, result: Any) -> object:
     try:
         return hook.answer(result)
@@ -125,13 +162,15 @@ def _node(hook: Hook, result: Any) -> object:
         return None
 
 
-def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:  # noqa: ARG001
+def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
     """An HTTP response, read or not."""
     call.received(result, call.retries)
     if isinstance(read.get(result, "_content"), bytes):
         byte_streams.finish_body(call, result)
     else:
         byte_streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
+    if begun.asking is not None:
+        event_filter.hide_usage(result, call.endpoint.protocol.hide_in_event)
     return result
 
 
@@ -149,11 +188,11 @@ class _Shape(NamedTuple):
 
 
 def _sync(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
-    return calls.sync(funnel, partial(_answer, hook), original)
+    return calls.sync(funnel, partial(_answer, hook), original, partial(_receive, hook))
 
 
 def _async(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
-    return calls.asynchronous(funnel, partial(_answer, hook), original)
+    return calls.asynchronous(funnel, partial(_answer, hook), original, partial(_receive, hook))
 
 
 def _sync_response(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
@@ -175,6 +214,9 @@ def _context(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
 def _async_context(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
     return managers.entered(funnel, partial(_response, True), original)
 
+
+# Shapes of functions that give an HTTP response.
+_RESPONSES = ("response", "async_response")
 
 _SHAPES: dict[str, _Shape] = {
     "sync": _Shape(_sync, False),

@@ -31,20 +31,27 @@ class _Reading(activation.Run):
         call: What to tell; None where nobody is to be told.
         chunk: Gives the node that a protocol reads in a chunk.
         context: To be current at the first step, which sends the request; None where it was sent.
+        hides: The stream's usage was asked for by us.
 
     Attributes:
         call: What to tell; None when it was told.
+        hides: The stream's usage was asked for by us: `shown` takes a chunk in, else `see`.
         see: Takes a chunk in.
         sends: The next step sends the request.
     """
 
-    def __init__(self, call: Call | None, chunk: Node, context: Context | None) -> None:
+    def __init__(
+        self, call: Call | None, chunk: Node, context: Context | None, hides: bool = False
+    ) -> None:
         super().__init__(context if context is not None else get_current())
         self.call = call
+        self.hides = hides
         self.see: Callable[[Any], object] = _unseen
         self.sends = context is not None
+        self._look: Look | None = None
         if call is not None:
-            self.see = Look(call, False, None if chunk is as_it_is else chunk).see
+            self._look = Look(call, hides, None if chunk is as_it_is else chunk)
+            self.see = self._look.see
             call.streaming = True
             endings.watch(call)
 
@@ -58,10 +65,18 @@ class _Reading(activation.Run):
             self.suspend()
             self.sends = False
 
+    def shown(self, item: Any) -> Any:
+        """Take a chunk in; gives what the caller gets of it, `HIDDEN` for nothing."""
+        if self._look is None or self.call is None:
+            return item
+        if self._look.take(item):
+            return HIDDEN
+        return _without_usage(item, self.call) if isinstance(item, (str, bytes)) else item
+
     def end(self, error: BaseException | None) -> None:
         super().end(error)
         # A connection that was opened meanwhile keeps the context, and with it this object.
-        call, self.call, self.see = self.call, None, _unseen
+        call, self.call, self.see, self._look = self.call, None, _unseen, None
         if call is None:
             return
         call.reading = False
@@ -84,7 +99,25 @@ def _unseen(chunk: Any) -> None:
     """Take a chunk in of which nobody is to be told."""
 
 
+def _without_usage(line: Any, call: Call) -> Any:
+    """A line of text as it would be had nobody asked for usage, `HIDDEN` if it would not be."""
+    try:
+        event = line.encode() if isinstance(line, str) else line
+        stripped = call.endpoint.protocol.hide_in_event(event)
+        if stripped is event:
+            return line
+        if not stripped:
+            return HIDDEN
+        return stripped.decode() if isinstance(line, str) else stripped
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("hide usage", exc)
+        return line
+
+
 Begin = Callable[[], _Reading]
+
+# In place of a chunk that is none for the caller.
+HIDDEN: Any = object()
 
 # Of the flags of a class, Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE tell one made by `class`.
 _PYTHON_CLASS = 1 << 9
@@ -128,15 +161,16 @@ def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
     return function
 
 
-def observe(iterator: Any, call: Call, chunk: Node) -> Any:
+def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
     """An iterator of chunks whose request was sent; the call ends with it.
 
     Args:
         iterator: The SDK's, sync or async.
         call: What to tell.
         chunk: Gives the node in a chunk.
+        hides: The stream's usage was asked for by us: the caller must see nothing of it.
     """
-    reading = _Reading(call, chunk, None)
+    reading = _Reading(call, chunk, None, hides)
     return _seen(iterator, lambda: reading, reading)
 
 
@@ -193,7 +227,7 @@ def _generator(body: Any, begin_reading: Begin, reading: _Reading | None) -> Any
 # and who reads it will know how it ends.
 def _generator_steps(body: Any, begin_reading: Begin) -> Generator[Any, Any, Any]:
     reading = begin_reading()
-    call, see = reading.call, reading.see
+    call, see, hides = reading.call, reading.see, reading.hides
     step, value = body.send, None
     try:
         while True:
@@ -206,7 +240,11 @@ def _generator_steps(body: Any, begin_reading: Begin) -> Generator[Any, Any, Any
                 item = step(value)
             if call is not None:
                 call.reading = False
-                see(item)
+                if not hides:
+                    see(item)
+                elif (item := reading.shown(item)) is HIDDEN:
+                    step, value = body.send, None
+                    continue
             try:
                 step, value = body.send, (yield item)
             except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
@@ -221,7 +259,7 @@ def _generator_steps(body: Any, begin_reading: Begin) -> Generator[Any, Any, Any
 
 async def _async_generator_steps(body: Any, begin_reading: Begin) -> AsyncGenerator[Any, Any]:
     reading = begin_reading()
-    call, see = reading.call, reading.see
+    call, see, hides = reading.call, reading.see, reading.hides
     step, value = body.asend, None
     try:
         while True:
@@ -234,7 +272,11 @@ async def _async_generator_steps(body: Any, begin_reading: Begin) -> AsyncGenera
                 item = await step(value)
             if call is not None:
                 call.reading = False
-                see(item)
+                if not hides:
+                    see(item)
+                elif (item := reading.shown(item)) is HIDDEN:
+                    step, value = body.asend, None
+                    continue
             try:
                 step, value = body.asend, (yield item)
             except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
@@ -284,20 +326,25 @@ def _next(original: Any) -> Callable[..., Any]:
             return original(self)
         reading = stream.reading()
         call = reading.call
-        try:
-            if call is not None:
-                call.reading = True
-            if reading.sends:
-                with reading.sending():
+        item = HIDDEN
+        while item is HIDDEN:
+            try:
+                if call is not None:
+                    call.reading = True
+                if reading.sends:
+                    with reading.sending():
+                        item = original(self)
+                else:
                     item = original(self)
-            else:
-                item = original(self)
-        except BaseException as error:
-            reading.end(None if isinstance(error, StopIteration) else error)
-            raise
-        if call is not None:
-            call.reading = False
-            reading.see(item)
+            except BaseException as error:
+                reading.end(None if isinstance(error, StopIteration) else error)
+                raise
+            if call is not None:
+                call.reading = False
+                if reading.hides:
+                    item = reading.shown(item)
+                else:
+                    reading.see(item)
         return item
 
     return step
@@ -310,20 +357,25 @@ def _anext(original: Any) -> Callable[..., Any]:
             return await original(self)
         reading = stream.reading()
         call = reading.call
-        try:
-            if call is not None:
-                call.reading = True
-            if reading.sends:
-                with reading.sending():
+        item = HIDDEN
+        while item is HIDDEN:
+            try:
+                if call is not None:
+                    call.reading = True
+                if reading.sends:
+                    with reading.sending():
+                        item = await original(self)
+                else:
                     item = await original(self)
-            else:
-                item = await original(self)
-        except BaseException as error:
-            reading.end(None if isinstance(error, StopAsyncIteration) else error)
-            raise
-        if call is not None:
-            call.reading = False
-            reading.see(item)
+            except BaseException as error:
+                reading.end(None if isinstance(error, StopAsyncIteration) else error)
+                raise
+            if call is not None:
+                call.reading = False
+                if reading.hides:
+                    item = reading.shown(item)
+                else:
+                    reading.see(item)
         return item
 
     return step

@@ -58,7 +58,7 @@ class Chat(OpenAI):
     def asking(self, body: Mapping[str, object], chunk: object) -> dict[str, object] | None:
         """`stream_options.include_usage`: never where the caller said it themselves, whatever they
         said."""
-        if "usage" not in getattr(chunk, "__annotations__", ()):
+        if chunk is not None and "usage" not in getattr(chunk, "__annotations__", ()):
             return None
         options = body.get("stream_options")
         left_open = options is None or (type(options) is dict and "include_usage" not in options)
@@ -68,10 +68,12 @@ class Chat(OpenAI):
 
     def hide(self, chunk: Any) -> bool:
         """See `Protocol`."""
-        fields = getattr(chunk, "__dict__", _NOTHING)
+        fields = chunk if type(chunk) is dict else getattr(chunk, "__dict__", _NOTHING)
         if fields.get("usage") is not None:
             # Beside choices it is what the provider tells without being asked.
             return not fields.get("choices")
+        if type(chunk) is dict:
+            chunk.pop("usage", None)
         known = getattr(chunk, "__pydantic_fields_set__", None)
         if known is not None:
             known.discard("usage")
