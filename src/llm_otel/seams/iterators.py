@@ -7,117 +7,19 @@ object that it is.
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from inspect import isasyncgenfunction
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
 
-from opentelemetry.context import Context, get_current
-
-from llm_otel.base import activation, finalizers, guard
-from llm_otel.clients.spec import as_it_is
+from llm_otel.base import finalizers, guard
 from llm_otel.core import begin, endings, runtime
 from llm_otel.core.begin import Funnel
 from llm_otel.core.call import Call
-from llm_otel.core.streams import Look, Node
-from llm_otel.seams import calls, objects
+from llm_otel.core.streams import Node
+from llm_otel.seams import calls, objects, reading
+from llm_otel.seams.reading import HIDDEN, Begin, Reading
 from llm_otel.seams.replacing import caller, is_coroutine_function, weakly
-
-
-class _Reading(activation.Run):
-    """One iteration over chunks.
-
-    Args:
-        call: What to tell; None where nobody is to be told.
-        chunk: Gives the node that a protocol reads in a chunk.
-        context: To be current at the first step, which sends the request; None where it was sent.
-        hides: The stream's usage was asked for by us.
-
-    Attributes:
-        call: What to tell; None when it was told.
-        hides: The stream's usage was asked for by us: `shown` takes a chunk in, else `see`.
-        see: Takes a chunk in.
-        sends: The next step sends the request.
-    """
-
-    def __init__(
-        self, call: Call | None, chunk: Node, context: Context | None, hides: bool = False
-    ) -> None:
-        super().__init__(context if context is not None else get_current())
-        self.call = call
-        self.hides = hides
-        self.see: Callable[[Any], object] = _unseen
-        self.sends = context is not None
-        self._look: Look | None = None
-        if call is not None:
-            self._look = Look(call, hides, None if chunk is as_it_is else chunk)
-            self.see = self._look.see
-            call.streaming = True
-            endings.watch(call)
-
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Around the step that sends the request."""
-        self.resume()
-        try:
-            yield
-        finally:
-            self.suspend()
-            self.sends = False
-
-    def shown(self, item: Any) -> Any:
-        """Take a chunk in; gives what the caller gets of it, `HIDDEN` for nothing."""
-        if self._look is None or self.call is None:
-            return item
-        if self._look.take(item):
-            return HIDDEN
-        return _without_usage(item, self.call) if isinstance(item, (str, bytes)) else item
-
-    def end(self, error: BaseException | None) -> None:
-        super().end(error)
-        # A connection that was opened meanwhile keeps the context, and with it this object.
-        call, self.call, self.see, self._look = self.call, None, _unseen, None
-        if call is None:
-            return
-        call.reading = False
-        if error is None:
-            endings.end("stream drained", call, call.drained)
-        else:
-            endings.fail("stream failed", call, error)
-
-    def left(self, when: endings.When = finalizers.end) -> None:
-        """It was closed or dropped, perhaps before its first step.
-
-        Args:
-            when: `finalizers.defer` in a finaliser.
-        """
-        if self.call is not None:
-            endings.leave(self.call, when)
-
-
-def _unseen(chunk: Any) -> None:
-    """Take a chunk in of which nobody is to be told."""
-
-
-def _without_usage(line: Any, call: Call) -> Any:
-    """A line of text as it would be had nobody asked for usage, `HIDDEN` if it would not be."""
-    try:
-        event = line.encode() if isinstance(line, str) else line
-        stripped = call.endpoint.protocol.hide_in_event(event)
-        if stripped is event:
-            return line
-        if not stripped:
-            return HIDDEN
-        return stripped.decode() if isinstance(line, str) else stripped
-    except Exception as exc:  # noqa: BLE001
-        guard.handle("hide usage", exc)
-        return line
-
-
-Begin = Callable[[], _Reading]
-
-# In place of a chunk that is none for the caller.
-HIDDEN: Any = object()
 
 # Of the flags of a class, Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE tell one made by `class`.
 _PYTHON_CLASS = 1 << 9
@@ -139,12 +41,12 @@ def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
         # A client may keep its streams: what is known of these must not keep the client.
         reference = weakly(client)
 
-        def begin_reading() -> _Reading:
+        def begin_reading() -> Reading:
             sender = reference()
             begun = begin.begin(funnel, sender, args, kwargs)
             if begun is None:
-                return _Reading(None, chunk, None)
-            return _Reading(begun.call, chunk, calls.inside(funnel, sender, begun.context))
+                return Reading(None, chunk, None)
+            return Reading(begun.call, chunk, calls.inside(funnel, sender, begun.context))
 
         return iterator if runtime.active() is None else _seen(iterator, begin_reading)
 
@@ -170,8 +72,8 @@ def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
         chunk: Gives the node in a chunk.
         hides: The stream's usage was asked for by us: the caller must see nothing of it.
     """
-    reading = _Reading(call, chunk, None, hides)
-    return _seen(iterator, lambda: reading, reading)
+    ready = Reading(call, chunk, None, hides)
+    return _seen(iterator, lambda: ready, ready)
 
 
 def is_stream(value: Any) -> bool:
@@ -181,31 +83,31 @@ def is_stream(value: Any) -> bool:
     return hasattr(value, "__aiter__") or hasattr(value, "__iter__")
 
 
-def _seen(iterator: Any, begin_reading: Begin, reading: _Reading | None = None) -> Any:
+def _seen(iterator: Any, begin_reading: Begin, ready: Reading | None = None) -> Any:
     """What goes in the place of an iterator: itself where it is none, or where we fail.
 
     Args:
         iterator: The SDK's.
         begin_reading: Called at the first step.
-        reading: What that gives, if that is there already.
+        ready: What that gives, if that is there already.
     """
     try:
         if isinstance(iterator, (GeneratorType, AsyncGeneratorType)):
-            return _generator(iterator, begin_reading, reading)
+            return _generator(iterator, begin_reading, ready)
         if not is_stream(iterator):
             return iterator
         if type(iterator).__flags__ & _CLASS_FLAGS != _PYTHON_CLASS:  # `map` and the like
-            return _generator(_steps(iterator), begin_reading, reading)
+            return _generator(_steps(iterator), begin_reading, ready)
         try:
-            objects.put(iterator, _methods(iterator), _Stream(begin_reading, reading))
+            objects.put(iterator, _methods(iterator), _Stream(begin_reading, ready))
         except TypeError:  # it can have no weak references, or no subclass
             if hasattr(iterator, "__aiter__"):
                 raise
-            return _generator(_steps(iterator), begin_reading, reading)
+            return _generator(_steps(iterator), begin_reading, ready)
     except Exception as exc:  # noqa: BLE001
         guard.handle("watch stream", exc)
-        if reading is not None:
-            reading.end(None)
+        if ready is not None:
+            ready.end(None)
     return iterator
 
 
@@ -213,96 +115,32 @@ def _steps(iterator: Any) -> Iterator[Any]:
     yield from iterator
 
 
-def _generator(body: Any, begin_reading: Begin, reading: _Reading | None) -> Any:
+def _generator(body: Any, begin_reading: Begin, ready: Reading | None) -> Any:
     is_async = isinstance(body, AsyncGeneratorType)
-    seen: Any = (_async_generator_steps if is_async else _generator_steps)(body, begin_reading)
-    if reading is not None:
+    observer: Any = (reading.async_generator if is_async else reading.generator)(
+        body, begin_reading
+    )
+    if ready is not None:
         # A generator that is dropped before its first step runs nothing.
-        weakref.finalize(seen, reading.left, finalizers.defer).atexit = False
-    return seen
-
-
-# As in `activation`, but the context is current at the first step alone: with each of many chunks
-# goes what tells whether it is being read, as an SDK's iterator may close itself before it raises,
-# and who reads it will know how it ends.
-def _generator_steps(body: Any, begin_reading: Begin) -> Generator[Any, Any, Any]:
-    reading = begin_reading()
-    call, see, hides = reading.call, reading.see, reading.hides
-    step, value = body.send, None
-    try:
-        while True:
-            if call is not None:
-                call.reading = True
-            if reading.sends:
-                with reading.sending():
-                    item = step(value)
-            else:
-                item = step(value)
-            if call is not None:
-                call.reading = False
-                if not hides:
-                    see(item)
-                elif (item := reading.shown(item)) is HIDDEN:
-                    step, value = body.send, None
-                    continue
-            try:
-                step, value = body.send, (yield item)
-            except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
-                step, value = body.throw, thrown
-    except StopIteration as stop:
-        reading.end(activation.closing(value))
-        return stop.value
-    except BaseException as error:
-        reading.end(error)
-        raise
-
-
-async def _async_generator_steps(body: Any, begin_reading: Begin) -> AsyncGenerator[Any, Any]:
-    reading = begin_reading()
-    call, see, hides = reading.call, reading.see, reading.hides
-    step, value = body.asend, None
-    try:
-        while True:
-            if call is not None:
-                call.reading = True
-            if reading.sends:
-                with reading.sending():
-                    item = await step(value)
-            else:
-                item = await step(value)
-            if call is not None:
-                call.reading = False
-                if not hides:
-                    see(item)
-                elif (item := reading.shown(item)) is HIDDEN:
-                    step, value = body.asend, None
-                    continue
-            try:
-                step, value = body.asend, (yield item)
-            except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
-                step, value = body.athrow, thrown
-    except StopAsyncIteration:
-        reading.end(activation.closing(value))
-    except BaseException as error:
-        reading.end(error)
-        raise
+        weakref.finalize(observer, ready.left, finalizers.defer).atexit = False
+    return observer
 
 
 # ------------------------------------------------------------------ other iterators
 class _Stream:
     """An iterable of an SDK, which has one reading, however often it is iterated over."""
 
-    def __init__(self, begin_reading: Begin, reading: _Reading | None) -> None:
+    def __init__(self, begin_reading: Begin, ready: Reading | None) -> None:
         self._begin: Begin | None = begin_reading
-        self._reading = reading
+        self._reading = ready
 
-    def reading(self) -> _Reading:
+    def reading(self) -> Reading:
         """What its next step belongs to."""
         if self._reading is None and self._begin is not None:
             # What begins it holds the request.
             begin_reading, self._begin = self._begin, None
             self._reading = begin_reading()
-        return cast(_Reading, self._reading)
+        return cast(Reading, self._reading)
 
     def left(self, when: endings.When) -> None:
         if self._reading is not None:
@@ -310,11 +148,13 @@ class _Stream:
 
 
 def _iter(original: Any) -> Callable[..., Any]:
-    """Of an iterable that is no iterator."""
+    """Of an iterable that is no iterator, or gives another one than itself."""
 
     def iterate(self: Any) -> Any:
         iterator, stream = original(self), objects.state_of(self)
-        return iterator if stream is None else _seen(iterator, stream.reading)
+        if stream is None or iterator is self:
+            return iterator
+        return _seen(iterator, stream.reading)
 
     return iterate
 
@@ -324,27 +164,29 @@ def _next(original: Any) -> Callable[..., Any]:
         stream = objects.state_of(self)
         if stream is None:
             return original(self)
-        reading = stream.reading()
-        call = reading.call
+        of_stream = stream.reading()
+        call = of_stream.call
+        if call is not None and call.reading:  # a part of a step that is under way
+            return original(self)
         item = HIDDEN
         while item is HIDDEN:
             try:
                 if call is not None:
                     call.reading = True
-                if reading.sends:
-                    with reading.sending():
+                if of_stream.sends:
+                    with of_stream.sending():
                         item = original(self)
                 else:
                     item = original(self)
             except BaseException as error:
-                reading.end(None if isinstance(error, StopIteration) else error)
+                of_stream.end(None if isinstance(error, StopIteration) else error)
                 raise
             if call is not None:
                 call.reading = False
-                if reading.hides:
-                    item = reading.shown(item)
+                if of_stream.hides:
+                    item = of_stream.shown(item)
                 else:
-                    reading.see(item)
+                    of_stream.see(item)
         return item
 
     return step
@@ -355,42 +197,47 @@ def _anext(original: Any) -> Callable[..., Any]:
         stream = objects.state_of(self)
         if stream is None:
             return await original(self)
-        reading = stream.reading()
-        call = reading.call
+        of_stream = stream.reading()
+        call = of_stream.call
+        if call is not None and call.reading:  # a part of a step that is under way
+            return await original(self)
         item = HIDDEN
         while item is HIDDEN:
             try:
                 if call is not None:
                     call.reading = True
-                if reading.sends:
-                    with reading.sending():
+                if of_stream.sends:
+                    with of_stream.sending():
                         item = await original(self)
                 else:
                     item = await original(self)
             except BaseException as error:
-                reading.end(None if isinstance(error, StopAsyncIteration) else error)
+                of_stream.end(None if isinstance(error, StopAsyncIteration) else error)
                 raise
             if call is not None:
                 call.reading = False
-                if reading.hides:
-                    item = reading.shown(item)
+                if of_stream.hides:
+                    item = of_stream.shown(item)
                 else:
-                    reading.see(item)
+                    of_stream.see(item)
         return item
 
     return step
 
 
 _CLOSES = tuple((name, objects.closing) for name in ("close", "aclose", "__exit__", "__aexit__"))
-# Which of an iterator's methods gives its chunks.
-_GIVES: objects.Methods = (
-    ("__anext__", _anext),
-    ("__aiter__", _iter),
-    ("__next__", _next),
-    ("__iter__", _iter),
+# Which of an iterator's methods give its chunks, asynchronous or synchronous.
+_GIVES: tuple[objects.Methods, ...] = (
+    (("__anext__", _anext), ("__aiter__", _iter)),
+    (("__next__", _next), ("__iter__", _iter)),
 )
 
 
 def _methods(iterator: Any) -> objects.Methods:
-    gives = next(method for method in _GIVES if hasattr(iterator, method[0]))
-    return (gives, *_CLOSES)
+    gives = next(
+        methods for methods in _GIVES if any(hasattr(iterator, name) for name, _ in methods)
+    )
+    if isasyncgenfunction(getattr(type(iterator), "__anext__", None)):
+        # What iterating asks for the next gives an iterator itself.
+        gives = (("__anext__", _iter), ("__aiter__", _iter))
+    return (*gives, *_CLOSES)
