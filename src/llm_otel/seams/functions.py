@@ -91,13 +91,13 @@ def _asking(
     try:
         if hook.ask is None or call is None or request is None or additions is None:
             return begun._replace(asking=None), args, kwargs
-        asked, asked_kwargs = hook.ask(args, kwargs, additions)
+        arguments = hook.ask(args, kwargs, additions)
         # What is on its way now, should the function call itself to try again.
         call.request = request._replace(body={**request.body, **additions})
     except Exception as exc:  # noqa: BLE001
         guard.handle("ask for usage", exc)
         return begun._replace(asking=None), args, kwargs
-    return begun, asked, asked_kwargs
+    return begun, *arguments
 
 
 def _under_way(request: Request) -> bool:
@@ -143,10 +143,10 @@ def _put(holder: Any, name: str, value: Any) -> None:
         setattr(holder, name, value)
 
 
-def _receive(hook: Hook, call: Call, given: Any) -> None:
+def _receive(hook: Hook, call: Call, value: Any) -> None:
     """Keep what is known of the HTTP response."""
     try:
-        response = hook.response(given) if hook.response is not None else None
+        response = hook.response(value) if hook.response is not None else None
     except Exception as exc:  # noqa: BLE001 - the call goes on all the same
         guard.handle("received", exc)
         return
