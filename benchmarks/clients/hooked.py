@@ -22,7 +22,7 @@ from llm_otel.protocols.spec import Request
 
 _MODEL = "gpt-4o"
 _REQUEST = _openai.request(_MODEL)
-_URL = "https://api.example.com"
+_URL = "https://api.openai.com"
 _WHOLE = json.loads(_openai.whole(_MODEL).pieces[0])
 _CHUNKS = [json.loads(piece[6:]) for piece in _openai.stream(_MODEL).pieces[:CHUNKS]]
 
