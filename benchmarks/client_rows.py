@@ -22,8 +22,9 @@ import environments
 from clients.spec import CHUNKS, STREAM, WHOLE
 
 _TURNS = 30
-# Calls in a turn: many more of a call that takes next to no time.
-_CALLS, _STREAMS = 30, 12
+# Calls in a turn: as many as take so long (s), between these bounds.
+_TURN_SECONDS = 0.06
+_FEWEST, _MOST = 4, 30
 _PROCESSES = 3
 _STATES = ("bare", "floor", "ours")
 
@@ -106,7 +107,7 @@ def _here(name: str, every: bool) -> dict[str, dict[str, float]]:
     for kind, call in calls.items():
         if not every and kind not in (WHOLE, STREAM):
             continue
-        times = _STREAMS if STREAM in kind else _CALLS
+        times = _calls_in_a_turn(worker.measure(states["bare"], call, _FEWEST)["caller"])
         figures: dict[str, list[float]] = {state: [] for state in states}
         for number in range(_TURNS + 1):
             for state in order.sample(list(states), len(states)):
@@ -125,6 +126,10 @@ def _here(name: str, every: bool) -> dict[str, dict[str, float]]:
             )
         )
     return found
+
+
+def _calls_in_a_turn(microseconds: float) -> int:
+    return max(_FEWEST, min(_MOST, int(_TURN_SECONDS * 1e6 / microseconds)))
 
 
 def main() -> None:

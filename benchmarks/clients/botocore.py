@@ -25,7 +25,7 @@ _USAGE = {
     "cacheWriteInputTokens": 0,
 }
 _METRICS = {"latencyMs": 830}
-_REQUEST: dict[str, Any] = {
+REQUEST: dict[str, Any] = {
     "modelId": _MODEL,
     "system": [{"text": bodies.SYSTEM}],
     "messages": [{"role": "user", "content": [{"text": bodies.QUESTION}]}],
@@ -64,24 +64,31 @@ def _stream() -> Body:
 _STREAM = _stream()
 
 
-def in_memory(request: Any, **_: Any) -> AWSResponse:
+ARGUMENTS: dict[str, Any] = {
+    "service_name": "bedrock-runtime",
+    "region_name": "us-east-1",
+    "aws_access_key_id": "none",
+    "aws_secret_access_key": "none",
+}
+
+
+def body_of(url: str) -> Body:
+    """What is answered at a URL."""
+    return _STREAM if "stream" in url else _WHOLE
+
+
+def _in_memory(request: Any, **_: Any) -> AWSResponse:
     """A handler of `before-send`: nothing is sent."""
-    body = _STREAM if "stream" in request.url else _WHOLE
+    body = body_of(request.url)
     return AWSResponse(request.url, 200, body.headers, _urllib3.response(body))
 
 
 def _calls() -> Mapping[str, Call]:
-    client = boto3.client(
-        "bedrock-runtime",
-        region_name="us-east-1",
-        aws_access_key_id="none",
-        aws_secret_access_key="none",
-        config=Config(retries={"max_attempts": 0}),
-    )
-    client.meta.events.register("before-send.bedrock-runtime", in_memory)
+    client = boto3.client(**ARGUMENTS, config=Config(retries={"max_attempts": 0}))
+    client.meta.events.register("before-send.bedrock-runtime", _in_memory)
     return {
-        WHOLE: Call(lambda: client.converse(**_REQUEST)),
-        STREAM: Call(lambda: [*client.converse_stream(**_REQUEST)["stream"]]),
+        WHOLE: Call(lambda: client.converse(**REQUEST)),
+        STREAM: Call(lambda: [*client.converse_stream(**REQUEST)["stream"]]),
     }
 
 
