@@ -1,6 +1,6 @@
 """What each client library's call costs with us, beside the floor's, on a transport of its own.
 
-    python benchmarks/client_rows.py [CLIENT …] [--processes 3] [--all]
+    python benchmarks/client_rows.py [CLIENT …] [--processes 3] [--turns 30] [--all]
 
 A client has a process of its own, in which a bare call, the floor and ours take turns, in an order
 drawn anew each time; see `pairs.py` for why. `--all` measures its other calls, too.
@@ -53,18 +53,21 @@ class Row:
         return (self.ours - self.floor) / CHUNKS
 
 
-def measure(names: list[str], processes: int, *, every: bool = False) -> dict[str, dict[str, Row]]:
+def measure(
+    names: list[str], processes: int, *, every: bool = False, turns: int = _TURNS
+) -> dict[str, dict[str, Row]]:
     """Client → call → medians over so many processes.
 
     Args:
         names: Clients.
         processes: How many for each.
         every: Calls other than a whole answer and a stream, too.
+        turns: In each process.
     """
     found = {}
     for name in names:
         print(f"bench: {name} on its own transport", file=sys.stderr, flush=True)
-        runs = [_in_a_process(name, every) for _ in range(processes)]
+        runs = [_in_a_process(name, every, turns) for _ in range(processes)]
         found[name] = {
             call: Row(
                 *(median(run[call][key] for run in runs) for key in ("bare", "floor", "ours"))
@@ -74,8 +77,9 @@ def measure(names: list[str], processes: int, *, every: bool = False) -> dict[st
     return found
 
 
-def _in_a_process(name: str, every: bool) -> dict[str, dict[str, float]]:
-    command = [sys.executable, str(Path(__file__)), name, "--here", *(["--all"] if every else [])]
+def _in_a_process(name: str, every: bool, turns: int) -> dict[str, dict[str, float]]:
+    command = [sys.executable, str(Path(__file__)), name, "--here", "--turns", str(turns)]
+    command += ["--all"] if every else []
     process = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True, env=environments.variables()
     )
@@ -83,7 +87,7 @@ def _in_a_process(name: str, every: bool) -> dict[str, dict[str, float]]:
     return figures
 
 
-def _here(name: str, every: bool) -> dict[str, dict[str, float]]:
+def _here(name: str, every: bool, turns: int) -> dict[str, dict[str, float]]:
     """Measure a client in this process."""
     import gc
 
@@ -107,12 +111,12 @@ def _here(name: str, every: bool) -> dict[str, dict[str, float]]:
     for kind, call in calls.items():
         if not every and kind not in (WHOLE, STREAM):
             continue
-        times = _calls_in_a_turn(worker.measure(states["bare"], call, _FEWEST)["caller"])
+        times = _calls_in_a_turn(worker.measure(states["bare"], call, _FEWEST, _FEWEST)["caller"])
         figures: dict[str, list[float]] = {state: [] for state in states}
-        for number in range(_TURNS + 1):
+        for number in range(turns + 1):
             for state in order.sample(list(states), len(states)):
                 switch.on() if state == "ours" else switch.off()
-                used = worker.measure(states[state], call, times)["all"]
+                used = worker.measure(states[state], call, times, _FEWEST)["all"]
                 if number:  # the first is for the caches
                     figures[state].append(used)
         bare = figures["bare"]
@@ -137,14 +141,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("client", nargs="*", choices=[[], *clients.names()], default=[])
     parser.add_argument("--processes", type=int, default=_PROCESSES)
+    parser.add_argument("--turns", type=int, default=_TURNS, help="in each process")
     parser.add_argument("--all", action="store_true", help="calls of every kind")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     names = options.client or clients.names()
     if options.here:
-        print(json.dumps(_here(names[0], options.all)))
+        print(json.dumps(_here(names[0], options.all, options.turns)))
         return
-    for name, rows in measure(names, options.processes, every=options.all).items():
+    measured = measure(names, options.processes, every=options.all, turns=options.turns)
+    for name, rows in measured.items():
         for kind, row in rows.items():
             chunk = f", {row.per_chunk:5.2f} µs a chunk" if STREAM in kind else ""
             print(
