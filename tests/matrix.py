@@ -32,6 +32,16 @@ CALLS = (
     "tests/conformance/test_message_batches.py",
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+XAI = ("tests/conformance/test_xai.py",)
+# What its tests stand on.
+_FOR_XAI = ("httpx", "openai", "jsonschema")
+MISTRAL = ("tests/conformance/test_mistral_versions.py",)
+COHERE = (
+    "tests/conformance/test_cohere.py",
+    "tests/conformance/test_cohere_content.py",
+    "tests/conformance/test_cohere_clouds.py",
+)
+OLLAMA = ("tests/conformance/test_ollama.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -43,6 +53,8 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "anthropic==0.43.1",
             "groq==0.11.0",
             "together==2.0.0",
+            "cohere==5.14.0",
+            "ollama==0.4.4",
             "httpx<0.28",
             "opentelemetry-api==1.44.0",
             "opentelemetry-sdk==1.44.0",
@@ -50,13 +62,37 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "opentelemetry-instrumentation==0.65b0",
             "wrapt==1.17.0",
         ),
-        (*CALLS, *SDK),
+        (*CALLS, *SDK, *COHERE, *OLLAMA),
+    ),
+    "mistralai-1": (
+        ("mistralai==1.1.0", "voyageai==0.2.1", "pydantic<2.11", "opentelemetry-sdk==1.44.0"),
+        MISTRAL,
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
     "newest": (
-        ("openai[realtime]", "anthropic[bedrock,vertex]", "groq", "together", "httpx"),
-        (*CALLS, *SDK, *ANTHROPIC, "tests/conformance/test_websockets.py"),
+        (
+            "openai[realtime]",
+            "anthropic[bedrock,vertex]",
+            "groq",
+            "together",
+            "mistralai[gcp]",
+            "voyageai",
+            "cohere",
+            "ollama",
+            "httpx",
+        ),
+        (
+            *CALLS,
+            *SDK,
+            *ANTHROPIC,
+            *MISTRAL,
+            *COHERE,
+            *OLLAMA,
+            "tests/conformance/test_websockets.py",
+        ),
     ),
+    "xai-oldest": (("xai-sdk==1.15.0", *_FOR_XAI), XAI),
+    "xai-newest": (("xai-sdk", *_FOR_XAI), XAI),
 }
 
 

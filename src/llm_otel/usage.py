@@ -31,12 +31,14 @@ class Usage:
         search_units: Queries of a rerank with a number of documents each, as Cohere bills them.
         pages: Pages that were read as pictures (OCR).
         annotated_pages: Part of `pages` that were also described in a structure of the caller's.
-        images: Images that were made, where those are billed instead of tokens.
+        images: Images that were made or embedded, where those are billed instead of tokens.
         image_pixels: Pixels of the images in the input, where those are billed beside tokens.
         extra: Usage that another model ran up inside this call (hosted image generation, SVG
             authoring), as pairs of model name (None: not told) and usage.
         unexplained_tokens: Tokens in the provider's total that are neither input nor output. Their
             price is not known, unless seconds of audio explain them.
+        price_factor: What the provider multiplies its prices of tokens by, as for the place where
+            the model ran.
         partial: More was used than these fields count, so that their cost is incomplete.
     """
 
@@ -63,6 +65,7 @@ class Usage:
     image_pixels: int = 0
     extra: tuple[tuple[str | None, Usage], ...] = ()
     unexplained_tokens: int = 0
+    price_factor: float = 1.0
     partial: bool = False
 
     @property

@@ -89,7 +89,15 @@ USAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int, int, float, bool]]]
         {"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1}},
         (1000, 100, 0, 0, PLAIN + 2 * 10_000, False),
     ),
-    "in the US": ({"inference_geo": "us"}, (1000, 100, 0, 0, PLAIN, True)),
+    "in the US": (
+        {"inference_geo": "us", **CACHES, "server_tool_use": {"web_search_requests": 1}},
+        (2000, 100, 300, 700,
+         (PLAIN + 300 * 0.2 + 500 * 2.5 + 200 * 4) * 1.1 + 10_000, False),
+    ),
+    "somewhere else": ({"inference_geo": "mars"}, (1000, 100, 0, 0, PLAIN, True)),
+    "written, by the total alone": (
+        {"cache_creation_input_tokens": 700}, (1700, 100, 0, 700, PLAIN + 700 * 2.5, False),
+    ),
     "anywhere": ({"inference_geo": "global"}, (1000, 100, 0, 0, PLAIN, False)),
     "standard": ({"service_tier": "standard"}, (1000, 100, 0, 0, PLAIN, False)),
     "batch": ({"service_tier": "batch"}, (1000, 100, 0, 0, PLAIN / 2, False)),
@@ -156,16 +164,89 @@ def test_fast_mode(told, client, p):
     assert told.value("gen_ai.cost.usd") == pytest.approx((1000 * 10 + 100 * 50) / 1e6)
 
 
+def used(name: str) -> dict[str, Any]:
+    """The block of a tool of Anthropic's that ran."""
+    return {"type": "server_tool_use", "id": "s1", "name": name, "input": {}}
+
+
+CODE = {"type": "code_execution_20250825", "name": "code_execution"}
+UPLOADED = {
+    "messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "file_1"}]}]
+}
+IN_AN_HOUR = {
+    "system": [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+}
+WRITTEN = {"cache_creation_input_tokens": 700}
+BY_HOURS = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 700}
+
+
+def _web(name: str) -> dict[str, Any]:
+    return {"type": name, "name": name[:-9]}
+
+
+# What the request adds, the tool that ran, the usage -> millionths of a USD beyond the plain
+# message, whether the cost is incomplete.
+HOSTED: dict[str, tuple[dict[str, Any], str | None, dict[str, Any], float, bool]] = {
+    # A container is billed by the hour, which nobody tells.
+    "code": ({"tools": [CODE]}, "bash_code_execution", {}, 0, True),
+    "code, nothing ran": ({"tools": [CODE]}, None, {}, 0, False),
+    "code, by the usage": ({"tools": [CODE]}, None,
+                           {"server_tool_use": {"code_execution_requests": 1}}, 0, True),
+    "files for code": ({"tools": [CODE], **UPLOADED}, None, {}, 0, True),
+    "files, no code": (UPLOADED, None, {}, 0, False),
+    # With these it is free.
+    "code beside a search": ({"tools": [CODE, _web("web_search_20260209")]}, "code_execution",
+                             {"server_tool_use": {"web_search_requests": 1}}, 10_000, False),
+    "a search that runs code": ({"tools": [_web("web_fetch_20260318")]}, "code_execution",
+                                {"server_tool_use": {"web_fetch_requests": 1}}, 0, False),
+    "files beside a search": ({"tools": [CODE, _web("web_fetch_20260209")], **UPLOADED}, None, {},
+                              0, False),
+    "code beside an old search": ({"tools": [CODE, _web("web_search_20250305")]},
+                                  "code_execution", {}, 0, True),
+    # These cost tokens alone.
+    "fetch": ({"tools": [_web("web_fetch_20250910")]}, "web_fetch",
+              {"server_tool_use": {"web_fetch_requests": 3}}, 0, False),
+    "tool search": ({"tools": [{"type": "tool_search_tool_bm25_20251119",
+                                "name": "tool_search_tool_bm25"}]},
+                    "tool_search_tool_bm25", {}, 0, False),
+    "memory": ({"tools": [{"type": "memory_20250818", "name": "memory"}]}, None, {}, 0, False),
+    # Only the request can tell how long a cache lives whose lifetimes are not reported.
+    "an hour": (IN_AN_HOUR, None, {**WRITTEN, "cache_creation": BY_HOURS}, 700 * 4, False),
+    "an hour, by the total alone": (IN_AN_HOUR, None, WRITTEN, 700 * 2.5, True),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("how", ["whole", "stream"])
-def test_code_execution(told, client, p, how):
-    """A container is billed by the hour, which nobody tells: the cost is incomplete."""
-    use = {"type": "server_tool_use", "id": "s1", "name": "bash_code_execution", "input": {}}
-    body = message({}, content=[use, {"type": "text", "text": "4"}])
+@pytest.mark.parametrize("name", HOSTED)
+def test_what_the_request_decides(told, client, p, name, how):
+    """Tools that Anthropic runs, and lifetimes of caches, cost what the documentation says."""
+    asked, tool, usage, more, incomplete = HOSTED[name]
+    blocks = [used(tool)] if tool else []
+    body = message(usage, content=[*blocks, {"type": "text", "text": "4"}])
     p.enqueue(Reply(body=body) if how == "whole" else stream(body))
-    answer = client.messages.create(**ASK, stream=how == "stream")
+    answer = client.beta.messages.create(**{**ASK, **asked}, stream=how == "stream")
     if how == "stream":
         list(answer)
-    assert told.span.attributes["llm_otel.cost.status"] == "incomplete"
+    status = told.span.attributes.get("llm_otel.cost.status")
+    spent = round(told.value("gen_ai.cost.usd") * 1e6, 3)
+    assert (spent, status) == (PLAIN + more, "incomplete" if incomplete else None)
+
+
+@pytest.mark.filterwarnings("ignore:The model .* is deprecated:DeprecationWarning")
+def test_long_contexts(told, client, p):
+    """Cached tokens count towards the length from which a model costs more."""
+    reported = {"input_tokens": 150_000, "cache_read_input_tokens": 60_000}
+    p.enqueue(Reply(body=message(reported, model="claude-sonnet-4-5")))
+    client.messages.create(**{**ASK, "model": "claude-sonnet-4-5"})
+    spent = 150_000 * 6 + 60_000 * 0.6 + 100 * 22.5
+    assert told.value("gen_ai.cost.usd") * 1e6 == pytest.approx(spent)
+
+
+def test_the_priority_tier(told, client, p):
+    """What was committed to has a price of its own, which nobody publishes."""
+    p.enqueue(Reply(body=message({"service_tier": "priority"})))
+    client.messages.create(**ASK)
+    assert told.span.attributes["llm_otel.cost.status"] == "unpriced"
 
 
 @pytest.mark.parametrize("how", ["closed", "cut"])
@@ -228,6 +309,41 @@ def test_errors(told, client, p, kind, status, expected, how):
     kinds = [point.attributes["error_type"] for point in told.points("gen_ai.errors")]
     assert kinds == [expected]
     assert told.span.status == "ERROR"
+
+
+OUT_OF_CREDITS = (
+    "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
+)
+
+
+@pytest.mark.parametrize("how", ["whole", "stream", "raw", "bytes", "an event"])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (OUT_OF_CREDITS, "insufficient_funds"),
+        # What comes later in a message may quote a prompt.
+        (f"messages.0: {OUT_OF_CREDITS}", "invalid_request"),
+    ],
+)
+def test_without_money(told, client, p, said, expected, how):
+    """The status and the type call it a wrong request; the message is read and not kept."""
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": said}}
+    if how == "an event":
+        lines = f"event: error\ndata: {json.dumps(error)}\n\n"
+        p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=lines))
+    else:
+        p.enqueue(Reply(status=400, body=error))
+    raw, streaming = client.messages.with_raw_response, client.messages.with_streaming_response
+    ask = {
+        "raw": lambda: raw.create(**ASK),
+        "bytes": lambda: streaming.create(**ASK).__enter__(),
+        "whole": lambda: client.messages.create(**ASK),
+    }.get(how, lambda: list(client.messages.create(**ASK, stream=True)))
+    with pytest.raises(anthropic.APIError):
+        ask()
+    assert told.span.attributes["llm_otel.error.class"] == expected
+    assert told.value("gen_ai.errors", error_type=expected) == 1
+    assert "credit balance" not in repr(told)
 
 
 def test_request_attributes(told, client):

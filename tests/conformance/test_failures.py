@@ -162,3 +162,15 @@ def test_compressed_bytes(instrumented, client, p, how):
     joined = "".join(part if isinstance(part, str) else part.decode() for part in parts)
     assert json.loads(joined) == body
     assert telemetry.value("gen_ai.tokens.consumed") == 56
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_xai_without_money(instrumented, client, p, status):
+    """xAI sends a text in the place of an error object; that alone says that there is no money."""
+    telemetry = instrumented()
+    said = "Your team 16f2151a-40f4 has either used all available credits or reached its limit."
+    p.enqueue(Reply(status=status, body={"code": "Some resource is exhausted", "error": said}))
+    with pytest.raises(openai.APIStatusError):
+        client.chat.completions.create(model="grok-4.3", messages=MESSAGES)
+    assert telemetry.span.attributes["llm_otel.error.class"] == "insufficient_funds"
+    assert "16f2151a" not in repr(telemetry)

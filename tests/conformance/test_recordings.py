@@ -22,6 +22,7 @@ PLAYED = (
     ("together", "openai", "together"),
     ("vllm", "openai", "vllm"),
     ("anthropic", "anthropic", "anthropic"),
+    ("mistral", "openai", "mistral_ai"),
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import anthropic._response
+import grpc
 import httpx
 import httpx2
 import openai._legacy_response
@@ -71,8 +73,15 @@ def _model(value: pydantic.BaseModel, of: _Shape) -> Seen:
         of(vars(value)),
         of(value.__pydantic_extra__),
         sorted(value.model_fields_set),
-        of(getattr(value, "_request_id", None)),
+        of(_request_id(value)),
     )
+
+
+def _request_id(value: pydantic.BaseModel) -> Any:
+    with warnings.catch_warnings():
+        # Some of cohere's models look for what is not there in a way that pydantic warns of.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return getattr(value, "_request_id", None)
 
 
 def _exception(value: BaseException, of: _Shape) -> Seen:
@@ -84,6 +93,11 @@ def _exception(value: BaseException, of: _Shape) -> Seen:
         of(value.__context__),
         value.__suppress_context__,
     )
+
+
+def _grpc_error(value: Any, of: _Shape) -> Seen:
+    # Its text and its state hold deadlines and times.
+    return value.code(), value.details(), of(value.__cause__), of(value.__context__)
 
 
 def _response(value: httpx.Response | httpx2.Response, of: _Shape) -> Seen:
@@ -115,6 +129,7 @@ _SHAPES: tuple[tuple[Any, Callable[[Any, _Shape], Seen]], ...] = (
     (pydantic.BaseModel, _model),
     (Mapping, _mapping),
     ((list, tuple, set, frozenset), _sequence),
+    (grpc.RpcError, _grpc_error),
     (BaseException, _exception),
     ((httpx.Response, httpx2.Response), _response),
     ((httpx.Request, httpx2.Request), _request),

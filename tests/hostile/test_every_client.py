@@ -115,17 +115,23 @@ async def tried(way: Way, client: Any) -> Any:
     return await outcome(lambda: answered(way, client))
 
 
+def programs(way: Way, **worlds: Any) -> dict[str, Program]:
+    """One that asks in each of some worlds, by their names; all are compared in one go."""
+    return {
+        name: Program(partial(tried, way), **{kind: [each] * way.requests})
+        for kind, all_of_a_kind in worlds.items()
+        for name, each in all_of_a_kind.items()
+    }
+
+
 @every_way
-@pytest.mark.parametrize("fault", list(REFUSED))
-def test_refusals(
-    server: Provider, client: Client, way: Way, asynchronous: bool, fault: str
-) -> None:
+def test_refusals(server: Provider, client: Client, way: Way, asynchronous: bool) -> None:
     """The SDK's exception goes on as it was; the call has its class."""
-    program = Program(partial(tried, way), faults=[fault] * way.requests)
-    (watch,) = unharmed({way.name: program}, server, place(client, asynchronous), {})
-    assert told(watch), "no call"
-    kinds = {attributes.get(semconv.ERROR_CLASS) for attributes in told(watch)}
-    assert kinds == {REFUSED[fault]}, told(watch)
+    refused = programs(way, faults={fault: fault for fault in REFUSED})
+    (watch,) = unharmed(refused, server, place(client, asynchronous), {})
+    kinds = [attributes.get(semconv.ERROR_CLASS) for attributes in told(watch)]
+    # A library may give up after the first of several requests.
+    assert list(dict.fromkeys(kinds)) == list(REFUSED.values()), told(watch)
 
 
 BROKEN = {
@@ -144,26 +150,14 @@ BROKEN = {
 }
 
 
+DAMAGED = ("malformed_json", "truncated", "disconnect", "stream_error", "html")
+
+
 @every_way
-@pytest.mark.parametrize("body", list(BROKEN))
-def test_broken_answers(
-    server: Provider, client: Client, way: Way, asynchronous: bool, body: str
-) -> None:
+def test_broken_answers(server: Provider, client: Client, way: Way, asynchronous: bool) -> None:
     """Whatever comes back, the program sees what it would have seen, and each call ends once."""
-    program = Program(partial(tried, way), replies=[BROKEN[body]] * way.requests)
-    unharmed({body: program}, server, place(client, asynchronous), *MODES)
-
-
-@every_way
-@pytest.mark.parametrize(
-    "fault", ["malformed_json", "truncated", "disconnect", "stream_error", "html"]
-)
-def test_damaged_answers(
-    server: Provider, client: Client, way: Way, asynchronous: bool, fault: str
-) -> None:
-    """The same for answers that begin well."""
-    program = Program(partial(tried, way), faults=[fault] * way.requests)
-    unharmed({fault: program}, server, place(client, asynchronous), *MODES)
+    broken = programs(way, replies=BROKEN, faults={fault: fault for fault in DAMAGED})
+    unharmed(broken, server, place(client, asynchronous), *MODES)
 
 
 # ------------------------------------------------------------------ leaving
@@ -211,21 +205,15 @@ async def raised_in_the_loop(way: Way, client: Any) -> None:
         raise LookupError("mine", way.shown(chunk))
 
 
+LEFT = (broken_off, dropped_midway, dropped_unread, closed_midway, raised_in_the_loop)
+
+
 @every_stream
-@pytest.mark.parametrize(
-    "leave",
-    [broken_off, dropped_midway, dropped_unread, closed_midway, raised_in_the_loop],
-    ids=lambda leave: leave.__name__,
-)
-def test_leaving(
-    server: Provider, client: Client, way: Way, asynchronous: bool, leave: Any
-) -> None:
+def test_leaving(server: Provider, client: Client, way: Way, asynchronous: bool) -> None:
     """The stream that is left is one call that was cancelled, and no error."""
-    program = Program(partial(leave, way))
-    calls = 0 if way.lazy and leave is dropped_unread else way.requests
-    for watch in unharmed(
-        {leave.__name__: program}, server, place(client, asynchronous), *MODES, calls=calls
-    ):
+    left = {leave.__name__: Program(partial(leave, way)) for leave in LEFT}
+    calls = way.requests * (len(LEFT) - way.lazy)
+    for watch in unharmed(left, server, place(client, asynchronous), *MODES, calls=calls):
         for attributes in told(watch):
             assert attributes.get(semconv.RESPONSE_FINISH_REASONS) == ("cancelled",), attributes
             assert semconv.ERROR_TYPE not in attributes

@@ -103,6 +103,17 @@ with capture(stream_usage="never") as telemetry:
 """
 
 
+NAMESPACE = """
+with capture() as telemetry:
+    for _ in range(2):
+        from mistralai.client import Mistral
+        with Mistral(api_key="x", server_url=URL.removesuffix("/v1")) as client:
+            client.chat.complete(**ASK)
+        show(telemetry)
+        purge("mistralai")
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "told"),
     [
@@ -114,8 +125,16 @@ with capture(stream_usage="never") as telemetry:
         (BEFORE, ["6 6"]),
         (RELOADED, ["3 3", "6 6"]),
         (AFTERWARDS, ["True", "3 3"]),
+        (NAMESPACE, ["1 1", "2 2"]),
     ],
-    ids=["purged", "purged with httpx", "imported later and purged", "reloaded", "afterwards"],
+    ids=[
+        "purged",
+        "purged with httpx",
+        "imported later and purged",
+        "reloaded",
+        "afterwards",
+        "a namespace package",
+    ],
 )
 def test_imported_again(server: Provider, program: str, told: list[str]) -> None:
     """The new classes are seen and the old ones work on; a call is one span and one count."""

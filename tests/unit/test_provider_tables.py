@@ -19,6 +19,9 @@ from llm_otel.usage import Usage
 PARTS_BEFORE = ("", "x.", "api.", "oai.", "bedrock-runtime.us-east-1.")
 PATHS = ("/v1", "/serving-endpoints", "/client/v4/accounts/x/ai/v1")
 
+# Whose region stands in their name.
+REGIONAL = ("bedrock-runtime.us-east-1.amazonaws.com",)
+
 # Gateways that are told by their headers or by the setting `providers`, not by a host.
 WITHOUT_HOST = {"litellm"}
 
@@ -30,7 +33,7 @@ def test_every_provider_of_the_price_list_has_a_host(provider):
     backend = "/" + provider.id.removeprefix("huggingface_")  # Hugging Face names it in the path
     urls = [
         f"https://{before}{host}{path}"
-        for host in providers.HOSTS
+        for host in (*providers.HOSTS, *REGIONAL)
         for before in PARTS_BEFORE
         for path in (*PATHS, backend)
     ]
@@ -42,6 +45,69 @@ def test_every_dialect_has_a_host(name):
     """A dialect of a provider that no host leads to would never be used."""
     regional = {provider for _, provider in providers._REGIONAL}
     assert name in {*providers.HOSTS.values(), *providers.PORTS.values(), *regional}
+
+
+WHO = {
+    "api.openai.com": "openai",
+    "eu.api.openai.com": "openai",
+    "api.openai.com.example.org": None,
+    "me.openai.azure.com": "azure.ai.openai",
+    "me.privatelink.openai.azure.com": "azure.ai.openai",
+    "me.openai.azure.us": "azure.ai.openai",
+    "me.cognitiveservices.azure.com": "azure.ai.openai",
+    "me.services.ai.azure.com": "azure.ai.inference",
+    "me.eastus2.models.ai.azure.com": "azure.ai.inference",
+    "me.eastus2.inference.ml.azure.com": "azure.ai.inference",
+    "models.inference.ai.azure.com": "github",
+    "models.github.ai": "github",
+    "api.anthropic.com": "anthropic",
+    "claude.googleapis.com": "anthropic",
+    "aws-external-anthropic.us-west-2.api.aws": "anthropic",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "us-central1-aiplatform.googleapis.com": "gcp.vertex_ai",
+    "europe-west4-aiplatform.mtls.googleapis.com": "gcp.vertex_ai",
+    "aiplatform.eu.rep.googleapis.com": "gcp.vertex_ai",
+    "123.europe-west4-456.prediction.vertexai.goog": "gcp.vertex_ai",
+    "storage.googleapis.com": None,
+    "bedrock-runtime.us-east-1.amazonaws.com": "aws.bedrock",
+    "bedrock-runtime.cn-north-1.amazonaws.com.cn": "aws.bedrock",
+    "bedrock-runtime.eusc-de-east-1.amazonaws.eu": "aws.bedrock",
+    "bedrock-runtime-fips.us-gov-west-1.amazonaws.com": "aws.bedrock",
+    "bedrock-runtime.us-east-1.api.aws": "aws.bedrock",
+    "bedrock-mantle.us-east-1.api.aws": "aws.bedrock",
+    "bedrock-agent-runtime.eu-west-1.amazonaws.com": "aws.bedrock",
+    "vpce-0a1b2c3d-4e5f6789.bedrock-runtime.us-east-1.vpce.amazonaws.com": "aws.bedrock",
+    "vpce-0a1b-us-east-1a.bedrock-mantle.us-east-1.vpce.amazonaws.com": "aws.bedrock",
+    # Anybody's.
+    "llm-123.us-east-1.elb.amazonaws.com": None,
+    "internal-bedrock-proxy-1.us-east-1.elb.amazonaws.com": None,
+    "a1b2.execute-api.us-east-1.amazonaws.com": None,
+    "bedrock.s3.us-east-1.amazonaws.com": None,
+    "ec2-1-2-3-4.compute-1.amazonaws.com": None,
+    "api.cohere.com": "cohere",
+    "production.api.cohere.ai": "cohere",
+    "api.mistral.ai": "mistral_ai",
+    "codestral.mistral.ai": "mistral_ai",
+    "api.groq.com": "groq",
+    "api.together.xyz": "together",
+    "ollama.com": "ollama",
+    "router.huggingface.co": "huggingface",
+    "api-inference.huggingface.co": "huggingface",
+    "x1y2.us-east-1.aws.endpoints.huggingface.cloud": "huggingface",
+    "api.voyageai.com": "voyageai",
+    "ai.mongodb.com": "voyageai",
+    "api.x.ai": "x_ai",
+    "us-east-1.api.x.ai": "x_ai",
+    "eu-west-1.api.x.ai": "x_ai",
+    "grok.x.ai": None,
+}
+
+
+@pytest.mark.parametrize("host", WHO)
+def test_who_answers(host):
+    """Regions, private endpoints and clouds of a provider have its name; neighbours have not."""
+    assert providers.by_host(host, 443) == WHO[host]
 
 
 def test_hosts_are_lower_case_names():

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from llm_otel import settings as module
+from llm_otel.clients import built_in, name_of
 from llm_otel.errors import ConfigError
 from llm_otel.settings import OPTIONS, Settings, sources
 
@@ -143,11 +144,11 @@ def test_prices_come_from_the_file() -> None:
         ({"completion_hook": 3}, "an entry point's name or an object with on_completion()"),
         (
             {"clients": ["opnai"]},
-            "must be a list of known clients (anthropic, groq, openai, together)",
+            f"must be a list of known clients ({', '.join(map(name_of, built_in()))})",
         ),
         (
             {"clients": 3},
-            "must be a list of known clients (anthropic, groq, openai, together), not 3.",
+            f"must be a list of known clients ({', '.join(map(name_of, built_in()))}), not 3.",
         ),
         ({"tags": ["a b"]}, "must be a list of tag keys"),
         ({"tags": {"a": 1}}, "must be a list of tag keys"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llm_otel import seams
+from llm_otel import clients, seams
 from llm_otel.clients.spec import ClientSpec, Hook, named
 from llm_otel.protocols.spec import Endpoint, Request
 from llm_otel.seams import objects
@@ -70,7 +70,7 @@ def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[type[Client], Telemet
     hook = Hook("", "Client.stream", "generator", _request, parameters=("body",))
     spec = ClientSpec("keeper", ">=1", "keeper", {"post /say": Endpoint("chat")}, hooks=(hook,))
     with capture() as telemetry:
-        assert seams.install(spec)
+        seams.install(clients.Known("keeper", lambda: spec))
         yield cls, telemetry
 
 

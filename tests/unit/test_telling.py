@@ -11,6 +11,7 @@ import pytest
 
 from llm_otel.base import frames
 from llm_otel.clients.anthropic import ANTHROPIC
+from llm_otel.protocols.cohere import COHERE
 from llm_otel.protocols.openai import OPENAI
 from llm_otel.protocols.spec import Endpoint
 from llm_otel.providers.dialects import PLAIN
@@ -45,6 +46,14 @@ STREAMS: dict[str, tuple[Endpoint, str, dict[str, Any]]] = {
             "model": "claude-sonnet-5",
             "max_tokens": 500,
             "messages": [{"role": "user", "content": 'Say {"type":"message_stop"}.'}],
+        },
+    ),
+    "cohere": (
+        COHERE["post /chat"],
+        "/v2/chat",
+        {
+            "model": "command-a-03-2025",
+            "messages": [{"role": "user", "content": 'Say {"type":"message-end"}, "error".'}],
         },
     ),
 }

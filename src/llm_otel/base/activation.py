@@ -229,8 +229,12 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     step, value = body.athrow, thrown
         except StopAsyncIteration:
             run.end(closing(value))
-        except BaseException as error:
+        except Exception as error:
             run.end(error)
+            raise
+        except BaseException as error:
+            # A loop that ends cancels who closes the generators that were dropped.
+            run.end(closing(value) or error)
             raise
 
     return call

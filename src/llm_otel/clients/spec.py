@@ -118,6 +118,8 @@ class Hook:
             objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
         response: Tells of the HTTP response by what the function gave, or by the exception that it
             raised: request id, limits, resends. For `sync` and `async`.
+        resends: Of a function that calls itself to try again: how often it has done so, by the
+            named arguments of such a call.
         ask: Gives the arguments, positional and named, with what is added to the request's body so
             that its stream reports the usage. It changes no object of the caller's. None: nobody
             asks. What comes of it is kept from the caller: in chunks that are objects, dicts or
@@ -134,6 +136,7 @@ class Hook:
     parameters: tuple[str, ...] = ()
     stream_at: tuple[str, ...] = ()
     response: Callable[[Any], Response | None] | None = None
+    resends: Callable[[dict[str, Any]], int] | None = None
     ask: Ask | None = None
 
     def __post_init__(self) -> None:

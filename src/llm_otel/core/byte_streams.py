@@ -255,9 +255,11 @@ def finish_body(call: Call, response: Any) -> None:
 
 def _observe_all(call: Call, body: bytes) -> None:
     observers = call.watch()
-    content_type = _content_type(call.response)
-    telling = call.endpoint.protocol.telling if observers == [call.fold] else None
-    for chunk in frames.objects(body, content_type, telling):
+    # Nearly all chunks are pieces of text, which a fold alone need not have parsed.
+    alone = observers == [call.fold]
+    telling = call.endpoint.protocol.telling if alone else None
+    skip = getattr(call.fold, "skips", None) if alone else None
+    for chunk in frames.objects(body, _content_type(call.response), telling, skip):
         for observer in observers:
             observer.add(chunk)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_otel import semconv
 from llm_otel.base import read
-from llm_otel.protocols.headers import Headers
+from llm_otel.protocols.headers import Headers, is_over
 
 # How long a reading is believed, in seconds, even when its reset is later.
 TTL = 120.0
@@ -79,12 +79,13 @@ def scan(
 def _value(
     limits: dict[bytes, bytes], names: Headers, metric: semconv.Metric, age: float
 ) -> float | None:
-    for name, metrics in names.resets.items():
-        if metric in metrics and name in limits and names.over(_text(limits[name]), age):
-            return None
-    for name, known in names.limits.items():
-        if known is metric and name in limits:
-            return read.amount(_text(limits[name]))
+    """What the first header of a gauge tells whose reset is not past."""
+    for name, gauge in names.limits.items():
+        if gauge is metric and name in limits:
+            reset = limits.get(names.resets[name])
+            amount = read.amount(_text(limits[name]))
+            if amount is not None and not (reset and is_over(_text(reset), age)):
+                return amount
     return None
 
 

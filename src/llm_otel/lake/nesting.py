@@ -156,8 +156,8 @@ def _plain(column: str) -> str:
 
 _HELPERS: Final = "work, input, output, cached, models"
 _KIND: Final = (
-    f"CASE WHEN operation IN ('{semconv.CHAT}', '{semconv.TEXT_COMPLETION}', 'generate_content') "
-    "THEN 'text' ELSE operation END"
+    f"CASE WHEN operation IN ('{semconv.CHAT}', '{semconv.TEXT_COMPLETION}', '{semconv.OCR}', "
+    "'generate_content') THEN 'text' ELSE operation END"
 )
 # Input without the cached tokens, as some count it.
 _FRESH: Final = "({0}.input - {0}.cached)"

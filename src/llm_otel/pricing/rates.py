@@ -297,6 +297,9 @@ class Plan:
         spent_in, spent_out, other, flawed = meter.read(usage, requests)
         if flawed and not spent_in and not spent_out and not other:
             return None
+        factor = usage.price_factor
+        if factor != 1.0:
+            spent_in, spent_out = spent_in * factor, spent_out * factor
         return Cost(spent_in, spent_out, other, self.source, flawed or self.partial)
 
     def time_cost(self, duration_s: float | None) -> Cost | None:

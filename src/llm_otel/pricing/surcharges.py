@@ -61,6 +61,7 @@ class _Fees(NamedTuple):
 # OpenAI: https://developers.openai.com/api/docs/pricing#built-in-tools
 # - A search by the preview tool costs more with models that do not reason.
 # - A search model searches in every call.
+# Cohere: https://cohere.com/pricing
 # Moonshot: https://platform.moonshot.ai/docs/pricing/tools
 _FEES: Final = (
     _Fees("openai", re.compile(r"gpt-4o(-mini)?-search-preview"), {"request": 25 / 1e3}),
@@ -68,11 +69,36 @@ _FEES: Final = (
     _Fees("openai", re.compile(r"gpt-4(o|\.1|\.5|-)|chatgpt-4o"), {"web_search_preview": 25 / 1e3}),
     _Fees("openai", re.compile(""), {"file_search": 2.50 / 1e3}),
     _Fees("moonshotai", re.compile(""), {"web_search": 5 / 1e3}),
+    _Fees("cohere", re.compile(r"embed-v4\.0"), {"input_image": 0.47 / 1e6}),
 )
 
 
 # USD for one, of models that the list does not know; the first entry counts.
-_PRICES: Final[tuple[_Fees, ...]] = ()
+# Cohere: https://cohere.com/pricing
+# - A search unit is a query with up to 100 documents; longer documents count as several.
+# Voyage AI: https://docs.voyageai.com/docs/pricing
+_PRICES: Final = (
+    _Fees("cohere", re.compile(r"rerank-v4\.0-pro"), {"search_unit": 2.50 / 1e3}),
+    _Fees("cohere", re.compile(r"rerank-(v4\.0-fast|v3\.5)"), {"search_unit": 2.00 / 1e3}),
+    _Fees(
+        "cohere", re.compile(r"rerank-(english|multilingual)-v3\.0"), {"search_unit": 2.00 / 1e3}
+    ),
+    _Fees(
+        "cohere", re.compile(r"rerank-(english|multilingual)-v2\.0"), {"search_unit": 1.00 / 1e3}
+    ),
+    _Fees(
+        "cohere",
+        re.compile(r"embed-(english|multilingual)(-light)?-v3\.0"),
+        {"input": 0.10 / 1e6, "image": 0.10 / 1e3},
+    ),
+    _Fees("voyageai", re.compile(r"rerank-(lite-1|[\d.]+-lite)"), {"input": 0.02 / 1e6}),
+    _Fees("voyageai", re.compile(r"rerank-[\d.]+"), {"input": 0.05 / 1e6}),
+    _Fees(
+        "voyageai",
+        re.compile(r"voyage-multimodal-3(\.5)?"),
+        {"input": 0.12 / 1e6, "image_pixel": 0.60 / 1e9},
+    ),
+)
 
 
 def unlisted(provider: str, model: str) -> Price | None:

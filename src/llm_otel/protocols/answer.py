@@ -57,6 +57,7 @@ class Answer:
         attributes: Span attributes that only this protocol has, if there are any.
         price_model: The name that has the price, where that is not the model's.
         requests: Over how many requests `usage` is summed (a batch).
+        doubts: Names of what only the request can settle; the protocol's `complete` does.
     """
 
     response_id: str | None = None
@@ -72,6 +73,7 @@ class Answer:
     attributes: Mapping[str, Any] | None = None
     price_model: str | None = None
     requests: int = 1
+    doubts: frozenset[str] = frozenset()
 
     @property
     def terminal(self) -> bool:

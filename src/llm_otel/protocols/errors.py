@@ -123,6 +123,11 @@ def _of_error(error: object, dialect: Dialect, best: BodyError = _UNKNOWN) -> Bo
 
     A word that says more than an HTTP status beside it wins, as it does for exceptions.
     """
+    failure = _of_codes(error, dialect, best)
+    return failure._replace(kind=error_codes.by_message(_message(error), failure.kind))
+
+
+def _of_codes(error: object, dialect: Dialect, best: BodyError) -> BodyError:
     failures = []
     for key in ("code", "type", "status", "status_code", "http_code"):
         value = read.get(error, key)
@@ -156,11 +161,13 @@ def of_exception(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> st
     their body, those of the other SDKs the object around it."""
     body = read.get(exc, "body")
     error = read.get(body, "error") or body
-    for key in ("code", "type"):
-        kind = by_code(read.get(error, key), codes)
-        if kind != semconv.OTHER:
-            return kind
-    return semconv.OTHER
+    kinds = (by_code(read.get(error, key), codes) for key in ("code", "type"))
+    kind = next((kind for kind in kinds if kind != semconv.OTHER), semconv.OTHER)
+    return error_codes.by_message(_message(error), kind)
+
+
+def _message(error: object) -> object:
+    return error if isinstance(error, str) else read.get(error, "message")
 
 
 def status(exc: BaseException) -> int | None:

@@ -63,6 +63,10 @@ class Observer(Interface):
 class Fold(Observer, Interface):
     """Folds the chunks of one stream into an answer, keeping no content.
 
+    One may have a method `skips(event: bytes) -> bool`, too: whether the data of a server-sent
+    event tells by its bytes that it only goes on with what came before. It is not parsed then.
+    Where that does not depend on what came before, `Protocol.telling` is the quicker way.
+
     Attributes:
         hides: Usage was asked for by us: `goes_on` undoes what that did to the chunk.
     """

@@ -209,7 +209,10 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
     "minimax": Dialect(error_codes=error_codes.MINIMAX, billed_tools=frozenset({"web_search"})),
     # https://docs.mistral.ai/agents/connectors/websearch/
-    "mistral_ai": Dialect(billed_tools=frozenset({"web_search", "web_search_premium"})),
+    "mistral_ai": Dialect(
+        billed_tools=frozenset({"web_search", "web_search_premium"}),
+        error_codes=error_codes.MISTRAL,
+    ),
     # https://help.aliyun.com/zh/model-studio/web-search
     "alibaba": Dialect(
         billed_marks=(("search_info",), ("usage", "plugins")),

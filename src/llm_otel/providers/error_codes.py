@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from llm_otel import semconv
@@ -122,6 +123,14 @@ FAILED_FINISHES: Mapping[str, str] = {
     "timeout": semconv.TIMEOUT,
 }
 
+# https://docs.mistral.ai/resources/error-glossary
+MISTRAL: Mapping[str, str] = {
+    "rate_limited": semconv.RATE_LIMIT,
+    "service_tier_capacity_exceeded": semconv.SERVER,
+    "unreachable_backend": semconv.SERVER,
+    "invalid_model": semconv.NOT_FOUND,
+}
+
 # https://platform.minimax.io/docs/api-reference/errorcode
 MINIMAX: Mapping[str, str] = {
     "1000": semconv.SERVER,
@@ -196,3 +205,28 @@ CLOUDFLARE: Mapping[str, str] = {
     "3040": semconv.SERVER,
     "10000": semconv.AUTHENTICATION,
 }
+
+# What providers say, in words alone, of an account that has run out of money: their codes and
+# statuses call it a wrong request, a limit, or a missing permission. Only how a message begins
+# counts, as the rest of one may quote a prompt.
+# Anthropic: 400 invalid_request_error; xAI: 429 and 403
+_OUT_OF_FUNDS = re.compile(
+    r"your credit balance is too low"
+    r"|your (newly created )?team [-\w ]{0,64}(used all available credits|any credits yet)",
+    re.IGNORECASE,
+)
+_MAY_BE_FUNDS = frozenset(
+    {semconv.INVALID_REQUEST, semconv.PERMISSION, semconv.RATE_LIMIT, semconv.OTHER}
+)
+
+
+def by_message(message: object, kind: str) -> str:
+    """The class of a failure whose code says less than the beginning of its message.
+
+    Args:
+        message: Anything that a provider may send; nothing of it is kept.
+        kind: The class by the code or the status.
+    """
+    if kind in _MAY_BE_FUNDS and isinstance(message, str) and _OUT_OF_FUNDS.match(message):
+        return semconv.INSUFFICIENT_FUNDS
+    return kind

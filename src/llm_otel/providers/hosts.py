@@ -12,14 +12,15 @@ HOSTS: dict[str, str] = {
     "openai.azure.cn": "azure.ai.openai",
     "api.cognitive.microsoft.com": "azure.ai.openai",
     "cognitiveservices.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.us": "azure.ai.openai",
     "services.ai.azure.com": "azure.ai.inference",
     "models.ai.azure.com": "azure.ai.inference",
+    "inference.ml.azure.com": "azure.ai.inference",
+    "inference.ai.azure.com": "azure.ai.inference",
     "api.anthropic.com": "anthropic",
+    "claude.googleapis.com": "anthropic",  # Anthropic's own API on Google Cloud
     "generativelanguage.googleapis.com": "gcp.gemini",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
-    "amazonaws.com": "aws.bedrock",
-    "amazonaws.com.cn": "aws.bedrock",
-    "api.aws": "aws.bedrock",
     "api.cohere.ai": "cohere",
     "api.cohere.com": "cohere",
     "api.deepseek.com": "deepseek",
@@ -30,6 +31,7 @@ HOSTS: dict[str, str] = {
     "api.moonshot.cn": "moonshot_ai",
     "api.perplexity.ai": "perplexity",
     "api.x.ai": "x_ai",
+    "ollama.com": "ollama",
     "openrouter.ai": "openrouter",
     "api.together.xyz": "together",
     "api.together.ai": "together",
@@ -42,6 +44,7 @@ HOSTS: dict[str, str] = {
     "api.hyperbolic.xyz": "hyperbolic",
     "integrate.api.nvidia.com": "nvidia",
     "router.huggingface.co": "huggingface",
+    "api-inference.huggingface.co": "huggingface",
     "endpoints.huggingface.cloud": "huggingface",
     "dashscope.aliyuncs.com": "alibaba",
     "dashscope-intl.aliyuncs.com": "alibaba",
@@ -148,12 +151,29 @@ HOSTS: dict[str, str] = {
     "zenmux.ai": "zenmux",
 }
 
-# Hosts whose first label varies with the region: a pattern of the whole host, and the provider.
+# Hosts with the region in their name: a pattern of the whole host, and the provider. They come
+# before the parent domains.
 # https://cloud.google.com/vertex-ai/docs/reference/rest#service-endpoint
+# https://docs.aws.amazon.com/general/latest/gr/bedrock.html; what else is below AWS's domains (load
+# balancers, functions, buckets) is anybody's
+# https://docs.aws.amazon.com/bedrock/latest/userguide/vpc-interface-endpoints.html
+# https://platform.claude.com/docs/en/build-with-claude/claude-platform-on-aws
+# https://docs.aws.amazon.com/general/latest/gr/sagemaker.html
+# https://docs.oracle.com/iaas/api/#/en/generative-ai-inference/
 _REGIONAL: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[a-z0-9-]+-aiplatform(\.mtls)?\.googleapis\.com"), "gcp.vertex_ai"),
     (re.compile(r"aiplatform\.[a-z0-9-]+\.rep\.googleapis\.com"), "gcp.vertex_ai"),
     (re.compile(r"[a-z0-9.-]+\.prediction\.vertexai\.goog"), "gcp.vertex_ai"),
+    (
+        re.compile(
+            r"([a-z0-9-]+\.)?bedrock(-runtime|-mantle|-agent-runtime)?(-fips)?\.[a-z0-9-]+\."
+            r"((vpce\.)?amazonaws\.(com|com\.cn|eu)|api\.aws|api\.amazonwebservices\.(com\.cn|eu))"
+        ),
+        "aws.bedrock",
+    ),
+    (re.compile(r"([a-z0-9-]+\.)?aws-external-anthropic\.[a-z0-9-]+\.api\.aws"), "anthropic"),
+    (re.compile(r"runtime\.sagemaker\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"), "aws.sagemaker"),
+    (re.compile(r"inference\.generativeai\.[a-z0-9-]+\.oci\.oraclecloud\.com"), "oci"),
 )
 
 # Local servers that always listen on one port.
@@ -162,13 +182,13 @@ PORTS: dict[int, str] = {11434: "ollama", 1234: "lmstudio"}
 
 def by_host(host: str, port: int | None) -> str | None:
     """The provider behind a host, by its name or a parent domain, or by a well-known local port."""
+    for pattern, provider in _REGIONAL:
+        if pattern.fullmatch(host):
+            return provider
     name = host
     while name:
         provider_name = HOSTS.get(name)
         if provider_name is not None:
             return provider_name
         name = name.partition(".")[2]
-    for pattern, provider in _REGIONAL:
-        if pattern.fullmatch(host):
-            return provider
     return PORTS.get(port) if port is not None else None

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from llm_otel.base import fork
 from llm_otel.base.otel_internals import BATCH_LOGGER, endpoint, preferences
 from llm_otel.escaping import visible
+from llm_otel.sdk.native_spans import private
 
 NO_SUCCESS = "no success"
 
@@ -173,10 +174,10 @@ class _Quiet:
 
 
 class QuietSpanExporter(_Quiet, SpanExporter):
-    """A span exporter that never raises and reports an outage once."""
+    """A span exporter that never raises and reports an outage once; content needs opt-in."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        delivered = self.deliver(spans)
+        delivered = self.deliver(private(spans))
         return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from llm_otel.base import guard, read
+from llm_otel.base import frames, guard, read
 from llm_otel.clients.spec import ClientSpec, Hook
-from llm_otel.core import begin, byte_streams
+from llm_otel.core import begin, byte_streams, errors
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
 from llm_otel.protocols.spec import Request
@@ -75,7 +75,12 @@ def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> 
 
 def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     request = hook.request(client, args, kwargs)
-    if request is None or _under_way(request):
+    if request is None:
+        return None
+    outer = _under_way(request)
+    if outer is not None:
+        if hook.resends is not None:
+            outer.retries = hook.resends(kwargs)
         return None
     if hook.ask is not None and request.streaming and hook.shape in _RESPONSES:
         return request._replace(hides_events=event_filter.works_here())
@@ -100,16 +105,14 @@ def _asking(
     return begun, *arguments
 
 
-def _under_way(request: Request) -> bool:
-    """Whether a function that sends this very request has called this one: itself, to try again,
-    or another that has a hook, too."""
+def _under_way(request: Request) -> Call | None:
+    """The call of a function that sends this very request and has called this one: itself, to try
+    again, or another that has a hook, too."""
     outer = begin.current_call()
-    return (
-        outer is not None
-        and outer.open
-        and outer.request.url == request.url
-        and outer.request.body == request.body
-    )
+    if outer is None or not outer.open:
+        return None
+    same = outer.request.url == request.url and outer.request.body == request.body
+    return outer if same else None
 
 
 # ------------------------------------------------------------------ what the functions give
@@ -165,7 +168,10 @@ def _node(hook: Hook, result: Any) -> object:
 def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
     """An HTTP response, read or not."""
     call.received(result, call.retries)
-    if isinstance(read.get(result, "_content"), bytes):
+    body = read.get(result, "_content")
+    if isinstance(body, bytes) and call.endpoint.input_only and errors.refused(result) is None:
+        call.returned(frames.last(frames.without_vectors(body)))
+    elif isinstance(body, bytes):
         byte_streams.finish_body(call, result)
     else:
         byte_streams.watch_response(result, call, asynchronous=asynchronous, tap=True)

@@ -43,6 +43,11 @@ def guarded(imported: Callable[[], None]) -> None:
         guard.handle("install", exc)
 
 
+def _call_back(name: str) -> None:
+    for imported in tuple(_watched.get(name, ())):
+        guarded(imported)
+
+
 def forget() -> None:
     """Watch no module any more."""
     _watched.clear()
@@ -64,8 +69,12 @@ class _Finder:
             spec = self._found_by_others(name, path, target)
         finally:
             _searching.names = _searching.names[:-1]
-        if spec is not None and hasattr(spec.loader, "exec_module"):
+        if spec is None:
+            return None
+        if hasattr(spec.loader, "exec_module"):
             spec.loader = _calling_loader()(spec.loader)
+        elif spec.loader is None:  # a namespace package has nothing to execute
+            _call_back(name)
         return spec
 
     def _found_by_others(
@@ -96,8 +105,7 @@ def _calling_loader() -> Any:
             if spec is not None and spec.loader is self:
                 spec.loader = loader
             loader.exec_module(module)
-            for imported in tuple(_watched.get(module.__name__, ())):
-                guarded(imported)
+            _call_back(module.__name__)
 
     return Loader
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.anthropic import surcharges
 from llm_otel.protocols.anthropic.messages import HEADERS, add, message_usage
 from llm_otel.protocols.spec import Endpoint, Fold, Protocol, Request
 from llm_otel.usage import Usage
@@ -65,9 +66,13 @@ class Lines:
     def add(self, chunk: Any) -> None:
         """Take a result in."""
         message = read.path(chunk, ("result", "message"))
-        used = message_usage(read.get(message, "usage"), self.endpoint)
+        usage_body = read.get(message, "usage")
+        used = message_usage(usage_body, self.endpoint)
         if used is None:
             return
+        # Which tools the request had is not known here.
+        blocks = read.items(message, "content")
+        used.partial |= surcharges.CONTAINER in surcharges.doubts(usage_body, used, blocks)
         self._answers += 1
         add(self._used.setdefault(read.text(message, "model"), Usage()), used)
 

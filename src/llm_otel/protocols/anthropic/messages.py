@@ -9,8 +9,9 @@ from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols import costs, errors, usage
 from llm_otel.protocols.answer import Answer
+from llm_otel.protocols.anthropic import surcharges
 from llm_otel.protocols.anthropic.stop_reasons import finish_reason
-from llm_otel.protocols.headers import Headers, passed
+from llm_otel.protocols.headers import Headers, of_requests, of_tokens
 from llm_otel.protocols.requests import ATTRIBUTES, Attributes, Reader, inner, strings
 from llm_otel.protocols.spec import Accumulator, Endpoint, Fold, Protocol, Request, UsageMap
 from llm_otel.usage import Usage
@@ -31,33 +32,30 @@ USAGE: UsageMap = {
         "ephemeral_1h_input_tokens": "cache_write_long_tokens",
     },
     "output_tokens_details": {"thinking_tokens": "reasoning_tokens"},
-    "server_tool_use": {
-        "web_search_requests": "web_searches",
-        "code_execution_requests": "uncounted_tools",
-    },
+    # Fetching pages, searching tools, memory and MCP cost tokens alone.
+    # https://platform.claude.com/docs/en/about-claude/pricing#specific-tool-pricing
+    "server_tool_use": {"web_search_requests": "web_searches"},
 }
 
-# Tools that run in a container, which is billed by the hour beyond a free allowance.
-# https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/code-execution-tool#usage-and-pricing
-_IN_CONTAINERS = frozenset({"code_execution", "bash_code_execution", "text_editor_code_execution"})
+# The price of all tokens in the US, with models since 4.6; no others can be asked to stay there.
+# https://platform.claude.com/docs/en/about-claude/pricing#data-residency-pricing
+_BY_PLACE = {"us": 1.1, "global": 1.0, "not_available": 1.0}
 
-# https://docs.anthropic.com/en/api/rate-limits#response-headers
+# https://platform.claude.com/docs/en/api/rate-limits#response-headers
+# https://platform.claude.com/docs/en/api/service-tiers (priority)
 HEADERS = Headers(
     request_ids=(b"request-id", b"x-request-id", b"x-amzn-requestid"),
     limits={
-        b"anthropic-ratelimit-requests-limit": semconv.RATELIMIT_REQUESTS_LIMIT,
-        b"anthropic-ratelimit-requests-remaining": semconv.RATELIMIT_REQUESTS_REMAINING,
-        # The tightest of those of the organisation and the workspace, where it is sent.
-        b"anthropic-ratelimit-tokens-limit": semconv.RATELIMIT_TOKENS_LIMIT,
-        b"anthropic-ratelimit-tokens-remaining": semconv.RATELIMIT_TOKENS_REMAINING,
-        b"anthropic-ratelimit-input-tokens-limit": semconv.RATELIMIT_TOKENS_LIMIT,
-        b"anthropic-ratelimit-input-tokens-remaining": semconv.RATELIMIT_TOKENS_REMAINING,
+        **of_requests(b"anthropic-ratelimit-requests-*"),
+        # The first is the tightest of those of the organisation and the workspace.
+        **of_tokens(
+            b"anthropic-ratelimit-tokens-*",
+            b"anthropic-ratelimit-input-tokens-*",
+            b"anthropic-ratelimit-output-tokens-*",
+            b"anthropic-priority-input-tokens-*",
+            b"anthropic-priority-output-tokens-*",
+        ),
     },
-    resets={
-        b"anthropic-ratelimit-requests-reset": semconv.RATELIMITS[:2],
-        b"anthropic-ratelimit-tokens-reset": semconv.RATELIMITS[2:],
-    },
-    over=passed,
 )
 
 
@@ -109,12 +107,16 @@ class Messages(Protocol):
         blocks = read.items(body, "content")
         # Only a request that warms the cache is answered nothing.
         uncounted = bool(blocks) and not result.usage.output_tokens
-        if uncounted or any(map(_is_uncounted, blocks)):
+        if uncounted or any(map(surcharges.is_fallback, blocks)):
             result.usage.partial = True
+        result.doubts = surcharges.doubts(reported, result.usage, blocks)
         return result
 
     def complete(self, used: Usage, request: Request, answer: Answer, dialect: Dialect) -> None:  # noqa: ARG002
-        """On Bedrock, where a model runs decides its price, and only the request names that."""
+        """On Bedrock, where a model runs decides its price, and only the request names that; so it
+        does which tools share a container, and how long a cache lives."""
+        if surcharges.unsettled(answer.doubts, request):
+            used.partial = True
         name = self.model(request)
         if name is not None and _PROFILE.match(name):
             answer.price_model = name
@@ -153,8 +155,6 @@ def message_usage(reported: object, endpoint: Endpoint) -> Usage | None:
     """The usage of a message, with what its total leaves out."""
     top = usage.usage(None, endpoint, reported if reported is not None else ())
     used = top or Usage()  # a message may do nothing but compact what was said
-    if read.get(reported, "inference_geo") == "us":
-        used.partial = True  # costs more with some models
     iterations = read.items(reported, "iterations")
     kinds = [read.text(each, "type") for each in iterations]
     extra = []
@@ -165,6 +165,13 @@ def message_usage(reported: object, endpoint: Endpoint) -> Usage | None:
             else:
                 add(used, more)
     used.extra = tuple(extra)
+    place = read.text(reported, "inference_geo")
+    factor = _BY_PLACE.get(place) if place is not None else 1.0
+    if factor is None:
+        used.partial = True
+    elif factor != 1.0:
+        for each in (used, *(more for _, more in extra)):
+            each.price_factor = factor
     if "fallback_message" in kinds and "message" in kinds:
         used.partial = True  # two models answered, and the sums are those of one price
     return used if top is not None or used.input_tokens or used.extra else None
@@ -177,6 +184,9 @@ _BESIDE = frozenset({"compaction", "advisor_message"})
 
 def add(used: Usage, more: Usage) -> None:
     """Add a usage to another one of the same model."""
+    if used.price_factor != more.price_factor:
+        used.partial |= bool(used.input_tokens or used.output_tokens)
+        used.price_factor = more.price_factor
     for name in _COUNTS:
         setattr(used, name, getattr(used, name) + getattr(more, name))
     used.extra = (*used.extra, *more.extra)
@@ -187,14 +197,6 @@ _COUNTS = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
     "cache_write_long_tokens", "reasoning_tokens", "web_searches",
 )  # fmt: skip
-
-
-def _is_uncounted(block: object) -> bool:
-    """Whether a block shows what the usage does not: the call of a tool that has a price of its
-    own, another model that refused before."""
-    kind = read.text(block, "type")
-    in_container = kind == "server_tool_use" and read.text(block, "name") in _IN_CONTAINERS
-    return in_container or kind == "fallback"
 
 
 # What the input is made of: gateways count all of it as fresh in the first event, and say in the
@@ -223,8 +225,9 @@ class Events:
     """
 
     __slots__ = (
-        "_blocks","_deltas", "_error", "_protocol", "_start", "_stop", "_uncounted", "dialect",
-                 "endpoint", "hides")  # fmt: skip
+        "_blocks", "_deltas", "_error", "_fell_back", "_protocol", "_start", "_stop", "_tools",
+        "dialect", "endpoint", "hides",
+    )  # fmt: skip
 
     def __init__(self, protocol: Messages, endpoint: Endpoint, dialect: Dialect) -> None:
         self._protocol = protocol
@@ -235,7 +238,8 @@ class Events:
         self._deltas: list[object] = []
         self._stop: object = None
         self._error: object = None
-        self._uncounted = False
+        self._tools: list[object] = []
+        self._fell_back = False
         self._blocks = 0
 
     def goes_on(self, chunk: Any) -> bool:
@@ -254,7 +258,10 @@ class Events:
             self._stop = read.path(chunk, ("delta", "stop_reason")) or self._stop
         elif kind == "content_block_start":
             self._blocks += 1
-            self._uncounted |= _is_uncounted(read.get(chunk, "content_block"))
+            block = read.get(chunk, "content_block")
+            self._fell_back |= surcharges.is_fallback(block)
+            if surcharges.runs_in_container(block):
+                self._tools = [block]
         elif kind == "message_stop":
             self._stop = self._stop or "error"
         elif kind == "error" or (kind is None and read.get(chunk, "error") is not None):
@@ -274,8 +281,10 @@ class Events:
         if self._start is not None and self._stop is None:
             result.finish_reasons = ["error"]
         used = result.usage
+        if used is not None and self._tools:
+            result.doubts |= surcharges.doubts(None, used, self._tools)
         if used is not None and (
-            self._uncounted or not self.ended or not self._counts_output(used)
+            self._fell_back or not self.ended or not self._counts_output(used)
         ):
             used.partial = True
         return result

@@ -34,7 +34,9 @@ class Chat(OpenAI):
 
     asks_for_usage = True
     how_to_ask = 'stream_options={"include_usage": true}'
-    telling = re.compile(rb'"finish_reason"\s*:\s*[^n\s]|"usage"\s*:\s*[^n\s]|"error"|"cost"')
+    telling = re.compile(
+        rb'"(?:finish_reason|usage|x_groq|executed_tools|grounding_metadata|cost)"\s*:\s*[^n\s]|"error"'
+    )
 
     def read(
         self,

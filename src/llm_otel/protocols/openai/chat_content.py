@@ -22,7 +22,7 @@ from llm_otel.content.model import (
 )
 from llm_otel.content.plain import fields_of, generic_part
 from llm_otel.protocols.openai.common import finish_reason
-from llm_otel.protocols.openai.parts import content_parts, tool_definitions
+from llm_otel.protocols.openai.parts import content_parts, thinking_text, tool_definitions
 
 # DeepSeek and vLLM | groq, together, OpenRouter; who sends both sends the same text twice.
 _REASONING_KEYS = ("reasoning_content", "reasoning")
@@ -141,6 +141,7 @@ class _Choice:
 
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {}
+        self.blocks: list[object] = []
         self.calls: list[_ToolCall] = []
         self.finish: object = None
         self.role: object = None
@@ -151,6 +152,8 @@ class _Choice:
         self._text("text", choice)
         for key in ("content", "refusal", "reasoning_content", "reasoning"):
             self._text(key, delta)
+        for block in items(delta, "content"):
+            self._block(block)
         for call in items(delta, "tool_calls"):
             self._call(get(call, "index"), text(call, "id"), get(call, "function"))
         function = get(delta, "function_call")
@@ -164,23 +167,36 @@ class _Choice:
         self.finish = self.finish or text(choice, "finish_reason")
 
     def message(self, unfinished: str) -> Message:
-        texts = {key: "".join(pieces) for key, pieces in self.texts.items()}
+        texts: dict[str, object] = {key: "".join(pieces) for key, pieces in self.texts.items()}
         wire = {
             "role": self.role,
             "audio": {"transcript": texts.pop("transcript", None)},
             "tool_calls": [call.wire() for call in self.calls],
         }
         choice = {"text": texts.pop("text", None), "finish_reason": self.finish}
+        if self.blocks:
+            words = texts.pop("content", None)
+            texts["content"] = [*([words] if words else []), *self.blocks]
         result = choice_message({**choice, "message": {**wire, **texts}}, unfinished)
         parts = result["parts"]
         if self.audio_bytes and isinstance(parts, list):
             parts.append(omitted_part("audio", None, self.audio_bytes))
         return result
 
-    def _text(self, key: str, node: object) -> None:
+    def _block(self, block: object) -> None:
+        """Mistral streams a list of blocks where it thinks, or names what it read."""
+        kind = text(block, "type")
+        if kind == "thinking":
+            self.texts.setdefault("reasoning", []).append(thinking_text(block))
+        elif kind == "text":
+            self._text("text", block, "content")
+        else:
+            self.blocks.append(block)
+
+    def _text(self, key: str, node: object, destination: str | None = None) -> None:
         piece = text(node, key)
         if piece is not None:
-            self.texts.setdefault(key, []).append(piece)
+            self.texts.setdefault(destination or key, []).append(piece)
 
     def _call(self, index: object, call_id: str | None, function: object) -> None:
         """A delta goes on with the call of its index, unless it brings another id.

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from llm_otel.providers.dialects import Dialect
 
 # Provider's finish reason -> the conventions' word; others pass as they are.
-_FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
+_FINISH_REASONS = {
+    "tool_calls": "tool_call",
+    "function_call": "tool_call",
+    "model_length": "length",  # Mistral: the context is full
+}
 
 
 def _tier(value: object) -> str | None:

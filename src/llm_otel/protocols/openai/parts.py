@@ -63,8 +63,22 @@ def _refusal(entry: object) -> Part | None:
     return refusal_part(value) if isinstance(value, str) else None
 
 
+def thinking_text(entry: object) -> str:
+    """The text of one of Mistral's thinking blocks, which holds parts of its own."""
+    thoughts = sequence(get(entry, "thinking"))
+    texts = [each if isinstance(each, str) else text(each, "text") for each in thoughts]
+    return "".join(each for each in texts if each)
+
+
+def _thinking(entry: object) -> Part:
+    return reasoning_part(thinking_text(entry))
+
+
 def _audio(entry: object) -> Part:
+    """OpenAI nests the data beside their format, Mistral does not."""
     audio = get(entry, "input_audio")
+    if isinstance(audio, str):
+        return media_part(audio, "audio")
     form = text(audio, "format")
     return media_part(get(audio, "data"), "audio", f"audio/{form}" if form else None)
 
@@ -108,4 +122,7 @@ _PARTS: dict[str, Callable[[object], Part | None]] = {
     "input_audio": _audio,
     "file": _file,
     "input_file": _file,
+    # Mistral's: https://docs.mistral.ai/capabilities/reasoning
+    "thinking": _thinking,
+    "document_url": _linked("document_url", "document"),
 }

@@ -36,6 +36,7 @@ _CACHED_PARTS: UsageMap = {
 # Requesty's (caching) and Bifrost's (cached_read).
 _CACHE: UsageMap = {
     "cached_tokens": "cache_read_tokens",
+    "num_cached_tokens": "cache_read_tokens",  # Mistral
     "cache_read_tokens": "cache_read_tokens",
     "cached_input_tokens": "cache_read_tokens",
     "cached_content_token_count": "cache_read_tokens",
@@ -94,6 +95,7 @@ USAGE: UsageMap = {
     "generated_token_count": "output_tokens",
     "total_tokens": "total_tokens",
     "prompt_tokens_details": _INPUT_PARTS,
+    "prompt_token_details": _INPUT_PARTS,  # Mistral
     "input_tokens_details": _INPUT_PARTS,
     "input_token_details": _INPUT_PARTS,
     "completion_tokens_details": _OUTPUT_PARTS,

@@ -74,8 +74,8 @@ OPERATIONS: Final = (
     semconv.CHAT, semconv.TEXT_COMPLETION, semconv.EMBEDDINGS, semconv.RETRIEVAL,
     semconv.FETCH_RESPONSE, semconv.EXECUTE_TOOL, semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW,
     semconv.IMAGE_GENERATION, semconv.SPEECH, semconv.TRANSCRIPTION, semconv.MODERATION,
-    semconv.RERANK, semconv.CANCEL_RESPONSE, semconv.CREATE_BATCH, semconv.FETCH_BATCH,
-    semconv.CANCEL_BATCH, semconv.CONNECT,
+    semconv.RERANK, semconv.OCR, semconv.CANCEL_RESPONSE, semconv.CREATE_BATCH,
+    semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT,
 )  # fmt: skip
 EVENTS: Final = (semconv.EVENT_DETAILS, semconv.EVENT_EVALUATION, semconv.EVENT_OUTCOME)
 

@@ -26,7 +26,7 @@ SNAPSHOTS = {
 }
 IMAGE_TOKENS = 85
 AUDIO_TOKENS = 50
-_REASONING_MODEL = re.compile(r"(.*/)?(o\d|gpt-5)")
+_REASONING_MODEL = re.compile(r"(.*/)?(o\d|gpt-5|magistral)")
 _REASONING_STEP = 64
 _EFFORTS = {"none": 0, "minimal": 0, "low": 1, "medium": 2, "high": 4, "xhigh": 8}
 _VOCABULARY = (

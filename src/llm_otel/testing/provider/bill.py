@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from .messages import Json
 
 # Field of `Bill`: where the usages of the endpoints hold it, by path. The first whose first path is
-# there is taken, and its paths are added up: Anthropic counts cached tokens beside the input.
+# there is taken, and its paths are added up: Anthropic counts cached tokens beside the input, and
+# Cohere those of images.
 _PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
     "input_tokens": (
         ("prompt_tokens",),
-        ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
+        ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "image_tokens"),
+        ("image_tokens",),
     ),
     "cached_tokens": (
         ("prompt_tokens_details.cached_tokens",),
@@ -25,6 +27,8 @@ _PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("output_tokens_details.reasoning_tokens",),
         ("output_tokens_details.thinking_tokens",),
     ),
+    "pages": (("pages_processed",),),
+    "search_units": (("search_units",),),
 }
 
 
@@ -37,6 +41,8 @@ class Bill:
         input_tokens, output_tokens: Cached and reasoning tokens included.
         cached_tokens, cache_write_tokens: Parts of the input, read from a cache and written to it.
         reasoning_tokens: Part of the output.
+        pages: Read by OCR.
+        search_units: Of reranks, as Cohere bills them.
     """
 
     answers: int = 0
@@ -45,6 +51,8 @@ class Bill:
     cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    pages: int = 0
+    search_units: int = 0
 
     def plus(self, usage: Json) -> Bill:
         """The bill with one more answer on it, which used `usage`."""

@@ -27,7 +27,7 @@ _PART_TOKENS = {"image_url": IMAGE_TOKENS, "input_audio": AUDIO_TOKENS, "file": 
 def chat_completion(request: ReceivedRequest, state: State) -> Reply:
     """Answers `POST /v1/chat/completions`."""
     body = _body(request)
-    prompt = _chat_prompt(body, request.model)
+    prompt = chat_prompt(body, request.model)
     answers = [compose(state, prompt, body, n) for n in range(_choices(body))]
     usage = _usage(state, prompt, answers, audio=_audio_tokens(body))
     common = _common(state, body, prompt, "chatcmpl-", "chat.completion")
@@ -79,7 +79,8 @@ def _choices(body: Json) -> int:
     return n
 
 
-def _chat_prompt(body: Json, model: str) -> Prompt:
+def chat_prompt(body: Json, model: str) -> Prompt:
+    """What a chat asks, in OpenAI's words."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
         raise ProtocolError(

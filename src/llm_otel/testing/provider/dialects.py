@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .messages import Json, ReceivedRequest, model_in_path
+from .protocols import MISTRAL, protocol_of
 
 Dialect = Callable[[list[Json], Json], list[Json]]
 """Changes the bodies of an answer (one, or the chunks of a stream), given its usage."""
@@ -16,10 +17,12 @@ _SAFE = {
 
 
 def dialect_of(request: ReceivedRequest) -> Dialect:
-    """Azure's for its paths, Groq's and Together's for their SDKs, else OpenAI's."""
+    """Azure's for its paths, Groq's, Together's and Mistral's for their SDKs, else OpenAI's."""
+    client = request.headers.get("user-agent", "").partition("/")[0].removeprefix("Async")
+    if protocol_of(request) is MISTRAL:
+        return _mistral
     if model_in_path(request.path):
         return _azure
-    client = request.headers.get("user-agent", "").partition("/")[0].removeprefix("Async")
     return {"Groq": _groq, "Together": _together}.get(client, _openai)
 
 
@@ -54,3 +57,33 @@ def _together(bodies: list[Json], usage: Json) -> list[Json]:
     """A stream's usage comes unasked for, on the last chunk."""
     bodies[-1]["usage"] = usage
     return bodies
+
+
+def _mistral(bodies: list[Json], usage: Json) -> list[Json]:
+    """Usage unasked for, on the last chunk; thoughts in front of the text, as a list of blocks."""
+    totals = {key: usage[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    for body in bodies:
+        for key in ("service_tier", "system_fingerprint", "usage"):
+            body.pop(key, None)
+        for choice in body["choices"]:
+            choice.pop("logprobs", None)
+            for key in ("message", "delta"):
+                for field in ("refusal", "annotations"):
+                    choice.get(key, {}).pop(field, None)
+    bodies[-1]["usage"] = {**totals, "prompt_tokens_details": {"cached_tokens": cached}}
+    if usage["completion_tokens_details"]["reasoning_tokens"]:
+        _think(bodies)
+    return bodies
+
+
+def _think(bodies: list[Json]) -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Let me think."}]}
+    for body in bodies:
+        for choice in body["choices"]:
+            if "message" in choice:
+                text = choice["message"]["content"]
+                blocks = [{"type": "text", "text": text}] if text else []
+                choice["message"]["content"] = [thought, *blocks]
+            elif "role" in choice["delta"]:
+                choice["delta"]["content"] = [thought]

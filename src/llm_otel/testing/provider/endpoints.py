@@ -11,11 +11,17 @@ from . import (
     batches,
     catalog,
     chat,
+    cohere,
     media,
+    mistral,
+    ollama,
     responses,
+    voyage,
 )
+from .cohere_protocol import COHERE, COHERE_LINES
 from .embeddings import embeddings
 from .messages import ProtocolError, ReceivedRequest, Reply
+from .protocols import MISTRAL, VOYAGE, protocol_of
 from .state import State
 
 Endpoint = Callable[[ReceivedRequest, State], Reply]
@@ -27,7 +33,10 @@ def run(request: ReceivedRequest, state: State) -> Reply:
     Raises:
         ProtocolError: The request is refused, or there is no such endpoint.
     """
-    found = [(m, e) for m, route, e in ENDPOINTS if fnmatchcase(request.route, route)]
+    speaks = protocol_of(request)
+    own = mistral.ENDPOINTS if speaks is MISTRAL else voyage.ENDPOINTS if speaks is VOYAGE else ()
+    table: tuple[tuple[str, str, Endpoint], ...] = (*own, *ENDPOINTS)
+    found = [(m, e) for m, route, e in table if fnmatchcase(request.route, route)]
     for method, endpoint in found:
         if method == request.method:
             return endpoint(request, state)
@@ -36,6 +45,13 @@ def run(request: ReceivedRequest, state: State) -> Reply:
         status=405 if found else 404,
         code=None if found else "unknown_url",
     )
+
+
+def _rerank(request: ReceivedRequest, state: State) -> Reply:
+    """Answers `POST /v1/rerank` as who it was sent to."""
+    if protocol_of(request) in (COHERE, COHERE_LINES):
+        return cohere.rerank(request, state)
+    return catalog.rerank(request, state)
 
 
 # The first that matches is taken; `*` stands for anything.
@@ -54,7 +70,17 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/audio/transcriptions", media.transcription),
     ("POST", "/v1/audio/translations", media.transcription),
     ("POST", "/v1/moderations", catalog.moderate),
-    ("POST", "/v1/rerank", catalog.rerank),
+    ("POST", "/v1/rerank", _rerank),
+    ("POST", "/v1/v2/rerank", cohere.rerank),
+    ("POST", "/v1/v2/chat", cohere.chat_v2),
+    ("POST", "/v1/chat", cohere.chat_v1),
+    ("POST", "/v1/generate", cohere.generate),
+    ("POST", "/v1/embed", cohere.embed_texts),
+    ("POST", "/v1/v2/embed", cohere.embed_texts),
+    ("POST", "/v1/api/chat", ollama.chat),
+    ("POST", "/v1/api/generate", ollama.generate),
+    ("POST", "/v1/api/embed", ollama.embed_texts),
+    ("POST", "/v1/api/embeddings", ollama.embed_prompt),
     ("GET", "/v1/models", catalog.list_models),
     ("GET", "/v1/models/*", catalog.retrieve_model),
     ("POST", "/v1/files", batches.upload_file),

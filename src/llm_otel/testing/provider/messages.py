@@ -119,6 +119,13 @@ _ROUTES = (
     (re.compile(r".*/models/count-tokens:rawPredict$"), "/v1/messages/count_tokens"),
     (re.compile(r".*/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"), "/v1/messages"),
     (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "/v1/messages"),
+    # Mistral's models on Azure and on Vertex AI, whose body tells chat from fill-in-the-middle.
+    (re.compile(r"/models/chat/completions$"), "/v1/chat/completions"),
+    (re.compile(r"/providers/mistral/azure/ocr$"), "/v1/ocr"),
+    (
+        re.compile(r".*/publishers/mistralai/models/[^/]+:(rawP|streamRawP)redict$"),
+        "/v1/chat/completions",
+    ),
 )
 
 

@@ -1,67 +1,32 @@
-"""What all endpoints of one provider's API share: its errors, and the headers of its replies."""
+"""Which provider's API a request is of; those of OpenAI and Anthropic."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from . import aws_events, sse
+from .cohere_protocol import COHERE, COHERE_LINES, ROUTES
 from .limits import Remaining, duration
 from .messages import Json, ReceivedRequest, Reply, model_in_path
-
-# Status, type, code and message of an error.
-Refusal = tuple[int, str, "str | None", str]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How one provider's API speaks, whatever the endpoint.
-
-    Attributes:
-        refusals: The error that is answered for each of `REFUSALS`.
-        error_type: Type of an error that says no better one, by status; the default is at 400.
-        error_body: The body of an error, from its type, code, parameter and message.
-        error_event: How a stream reports an error, from the error's body.
-        broken_event: An event of a stream whose JSON is broken.
-        limit_headers: The headers that tell of the rate limit.
-        identity_headers: Headers that name the request, from its id, the request and its reply.
-    """
-
-    refusals: Mapping[str, Refusal]
-    error_type: Mapping[int, str]
-    error_body: Callable[[str, str | None, str | None, str], Json]
-    error_event: Callable[[Json], bytes]
-    broken_event: bytes
-    limit_headers: Callable[[Iterable[Remaining]], dict[str, str]]
-    identity_headers: Callable[[str, ReceivedRequest, Reply], dict[str, str]]
-
-    def error(
-        self,
-        status: int,
-        message: str,
-        *,
-        type_: str | None = None,
-        code: str | None = None,
-        param: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """The reply for an error."""
-        type_ = type_ or self.error_type.get(status) or self.error_type[400]
-        body = self.error_body(type_, code, param, message)
-        return Reply(status=status, body=body, headers=headers or {})
-
-    def refusal(self, fault: str, headers: Mapping[str, str]) -> Reply:
-        """The reply for one of `REFUSALS`."""
-        status, type_, code, message = self.refusals[fault]
-        return self.error(status, message, type_=type_, code=code, headers=headers)
+from .ollama_protocol import OLLAMA
+from .protocol_spec import Protocol
 
 
 def protocol_of(request: ReceivedRequest) -> Protocol:
-    """Anthropic's where the path or a header of its SDK shows it, else OpenAI's."""
+    """That of whose path it is, of whose SDK's headers, or of a key of the body; else OpenAI's."""
     if request.path.endswith("/invoke-with-response-stream"):
         return BEDROCK_STREAM
+    if request.path.startswith("/api/"):
+        return OLLAMA
+    if request.route in ROUTES or request.headers.get("x-fern-sdk-name") == "cohere":
+        return COHERE if request.route.startswith("/v1/v2/") else COHERE_LINES
+    if _is_mistral(request):
+        return MISTRAL
+    if _is_voyage(request):
+        return VOYAGE
     anthropic = request.route.startswith("/v1/messages") or "anthropic-version" in request.headers
     return ANTHROPIC if anthropic else OPENAI
 
@@ -193,6 +158,103 @@ BEDROCK_STREAM = replace(
     ANTHROPIC,
     error_event=lambda body: aws_events.exception(body["error"]["message"]),
     broken_event=aws_events.chunk(b'{"type": '),
+)
+
+# ------------------------------------------------------------------ Mistral
+_OWN_ROUTES = (
+    "/v1/agents/completions", "/v1/batch/jobs", "/v1/conversations", "/v1/fim/completions",
+    "/v1/ocr",
+)  # fmt: skip
+
+
+def _is_mistral(request: ReceivedRequest) -> bool:
+    client = request.headers.get("user-agent", "")
+    return "mistral" in client or request.route.startswith(_OWN_ROUTES)
+
+
+def _mistral_body(type_: str, code: str | None, param: str | None, message: str) -> Json:
+    """An error object; who is not let in, or sends what does not fit, is answered otherwise."""
+    if type_ == "unauthorized":
+        return {"detail": message}
+    if type_ == "unprocessable":
+        return {"detail": [{"type": "value_error", "loc": ["body", param or ""], "msg": message}]}
+    return {"object": "error", "message": message, "type": type_, "param": param, "code": code}
+
+
+def _mistral_limits(remaining: Iterable[Remaining]) -> dict[str, str]:
+    headers = {}
+    for each in remaining:
+        kind = "req" if each.kind == "requests" else "tokens"
+        headers[f"x-ratelimit-limit-{kind}-minute"] = str(each.limit)
+        headers[f"x-ratelimit-remaining-{kind}-minute"] = str(each.amount)
+    return headers
+
+
+def _mistral_identity(identity: str, request: ReceivedRequest, reply: Reply) -> dict[str, str]:  # noqa: ARG001
+    return {"mistral-correlation-id": identity, "x-kong-request-id": identity}
+
+
+# https://docs.mistral.ai/resources/error-glossary
+MISTRAL = Protocol(
+    refusals={
+        "rate_limit": (429, "rate_limited", "1300", "Rate limit exceeded"),
+        "quota": (429, "rate_limited", "1300", "Rate limit exceeded"),
+        "insufficient_funds": (402, "invalid_request_error", None, "Payment required"),
+        "capacity": (
+            429, "service_tier_capacity_exceeded", "3505",
+            "Service tier capacity exceeded for this model.",
+        ),
+        "server_error": (500, "internal_server_error", "1000", "Internal server error"),
+        "unavailable": (503, "unreachable_backend", "1800", "Service unavailable."),
+        "authentication": (401, "unauthorized", None, "Unauthorized"),
+        "permission": (403, "forbidden", None, "Forbidden"),
+        "invalid_request": (422, "unprocessable", None, "Input should be a valid number"),
+        "context_length": (
+            400, "invalid_request_prompt_too_long", "3051",
+            "Prompt contains 210000 tokens, too large for model with 131072 maximum context length",
+        ),
+        "not_found": (404, "invalid_request_error", None, "The model does not exist."),
+        "content_filter": (403, "guardrail_intervened", None, "A guardrail was triggered."),
+    },
+    error_type={
+        400: "invalid_request_error",
+        401: "unauthorized",
+        422: "unprocessable",
+        500: "internal_server_error",
+    },
+    error_body=_mistral_body,
+    error_event=sse.event,
+    broken_event=b'data: {"id": \n\n',
+    limit_headers=_mistral_limits,
+    identity_headers=_mistral_identity,
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------ Voyage AI
+def _is_voyage(request: ReceivedRequest) -> bool:
+    """Its SDK sends no name; what it asks for can be truncated, which nobody else's can."""
+    if request.route in ("/v1/multimodalembeddings", "/v1/contextualizedembeddings"):
+        return True
+    shared = request.route in ("/v1/embeddings", "/v1/rerank")
+    return shared and isinstance(request.json, dict) and "truncation" in request.json
+
+
+def _voyage_body(type_: str, code: str | None, param: str | None, message: str) -> Json:  # noqa: ARG001
+    return {"detail": message}
+
+
+# https://docs.voyageai.com/docs/error-codes
+VOYAGE = Protocol(
+    refusals={
+        **OPENAI.refusals,
+        "capacity": (503, "server_error", None, "The server is overloaded."),
+    },
+    error_type={400: "invalid_request_error"},
+    error_body=_voyage_body,
+    error_event=sse.event,
+    broken_event=b'data: {"id": \n\n',
+    limit_headers=lambda _: {},
+    identity_headers=lambda identity, *_: {"request-id": identity},
 )
 
 REFUSALS = tuple(OPENAI.refusals)

@@ -23,6 +23,7 @@ CALLS: Final = frozenset(
         semconv.TRANSCRIPTION,
         semconv.MODERATION,
         semconv.RERANK,
+        semconv.OCR,
         semconv.FETCH_RESPONSE,
         semconv.CANCEL_RESPONSE,
         semconv.CREATE_BATCH,
