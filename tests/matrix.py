@@ -32,6 +32,7 @@ CALLS = (
     "tests/conformance/test_message_batches.py",
 )
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+GOOGLE = ("tests/conformance/test_google_genai_calls.py",)
 XAI = ("tests/conformance/test_xai.py",)
 # What its tests stand on.
 _FOR_XAI = ("httpx", "openai", "jsonschema")
@@ -69,6 +70,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         MISTRAL,
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
+    "google-oldest": (("google-genai==1.4.0", "pydantic<2.12", "openai", "anthropic"), GOOGLE),
     "newest": (
         (
             "openai[realtime]",
@@ -79,12 +81,14 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "voyageai",
             "cohere",
             "ollama",
+            "google-genai[aiohttp]",
             "httpx",
         ),
         (
             *CALLS,
             *SDK,
             *ANTHROPIC,
+            *GOOGLE,
             *MISTRAL,
             *COHERE,
             *OLLAMA,

@@ -225,7 +225,11 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                 run.gave(item)
                 try:
                     step, value = body.asend, (yield item)
-                except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
+                except BaseException as thrown:
+                    # A loop that ends closes all generators, the body perhaps first: Python throws
+                    # nothing into one that has ended.
+                    if getattr(body, "ag_frame", body) is None:
+                        raise
                     step, value = body.athrow, thrown
         except StopAsyncIteration:
             run.end(closing(value))

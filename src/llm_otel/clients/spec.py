@@ -125,6 +125,9 @@ class Hook:
             asks. What comes of it is kept from the caller: in chunks that are objects, dicts or
             lines of text, and in the bytes of an HTTP response. Only for shapes whose function
             sends the request when it is called.
+        messages: Of a session that entering a manager gives in place of a response, the coroutine
+            function that gives one message of the server. The messages are the chunks of one call,
+            which ends when the manager is left. For `async_context`.
     """
 
     module: str
@@ -138,6 +141,7 @@ class Hook:
     response: Callable[[Any], Response | None] | None = None
     resends: Callable[[dict[str, Any]], int] | None = None
     ask: Ask | None = None
+    messages: str = ""
 
     def __post_init__(self) -> None:
         if self.shape not in get_args(Shape):

@@ -31,6 +31,8 @@ _BY_NAME = {
     "TransportError": semconv.CONNECTION,
     "ConnectionError": semconv.CONNECTION,
     "ConnectionClosedError": semconv.CONNECTION,
+    "ClientConnectionError": semconv.CONNECTION,  # aiohttp
+    "ClientPayloadError": semconv.CONNECTION,
     # The provider did what it was asked to, within the caller's own limit.
     "LengthFinishReasonError": semconv.INVALID_REQUEST,
     "ContentFilterFinishReasonError": semconv.CONTENT_FILTER,

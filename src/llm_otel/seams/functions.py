@@ -14,7 +14,7 @@ from llm_otel.core import begin, byte_streams, errors
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
 from llm_otel.protocols.spec import Request
-from llm_otel.seams import calls, event_filter, imports, iterators, managers
+from llm_otel.seams import calls, event_filter, imports, iterators, managers, sessions
 from llm_otel.seams.replacing import accepts, is_coroutine_function, replaced, stay_out
 
 
@@ -217,8 +217,9 @@ def _context(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
     return managers.entered(funnel, partial(_response, False), original)
 
 
-def _async_context(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
-    return managers.entered(funnel, partial(_response, True), original)
+def _async_context(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
+    follow = partial(sessions.follow, hook) if hook.messages else partial(_response, True)
+    return managers.entered(funnel, follow, original)
 
 
 # Shapes of functions that give an HTTP response.

@@ -73,6 +73,7 @@ ERROR_CLASS: Final = _one_of(semconv.ERROR_CLASSES)
 OPERATIONS: Final = (
     semconv.CHAT, semconv.TEXT_COMPLETION, semconv.EMBEDDINGS, semconv.RETRIEVAL,
     semconv.FETCH_RESPONSE, semconv.EXECUTE_TOOL, semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW,
+    semconv.GENERATE_CONTENT, semconv.VIDEO_GENERATION, semconv.CREATE_CACHE,
     semconv.IMAGE_GENERATION, semconv.SPEECH, semconv.TRANSCRIPTION, semconv.MODERATION,
     semconv.RERANK, semconv.OCR, semconv.CANCEL_RESPONSE, semconv.CREATE_BATCH,
     semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT,

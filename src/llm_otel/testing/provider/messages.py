@@ -107,11 +107,14 @@ class ScriptError(Exception):
     """The user's `answer` raised; its cause is what."""
 
 
-# Where a path names the model: Azure's deployments, Vertex AI's publishers, Bedrock's models.
+# Where a path names the model: Azure's deployments, Gemini's models and Vertex AI's publishers,
+# Bedrock's models.
 _MODEL = re.compile(
-    r"/openai/deployments/([^/]+)|.*/publishers/[^/]+/models/([^/:]+):|/model/([^/]+)/invoke"
+    r"/openai/deployments/([^/]+)|/v1\w*/(?:.*/)?models/([^/:]+):|/model/([^/]+)/invoke"
 )
-_PREFIXES = re.compile(r"(/openai/deployments/[^/]+|/openai|/v1)*(?=/|$)")
+_PREFIXES = re.compile(
+    r"(/openai/deployments/[^/]+|/openai|/v1(alpha|beta)?1?|/projects/[^/]+/locations/[^/]+)*(?=/|$)"
+)
 
 # Paths that do not end as the plain form does.
 # https://docs.anthropic.com/en/api/claude-on-vertex-ai, …/claude-on-amazon-bedrock

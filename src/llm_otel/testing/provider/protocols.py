@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 from . import aws_events, sse
 from .cohere_protocol import COHERE, COHERE_LINES, ROUTES
+from .gemini_protocol import GOOGLE, is_google
 from .limits import Remaining, duration
 from .messages import Json, ReceivedRequest, Reply, model_in_path
 from .ollama_protocol import OLLAMA
@@ -19,6 +20,8 @@ def protocol_of(request: ReceivedRequest) -> Protocol:
     """That of whose path it is, of whose SDK's headers, or of a key of the body; else OpenAI's."""
     if request.path.endswith("/invoke-with-response-stream"):
         return BEDROCK_STREAM
+    if is_google(request):
+        return GOOGLE
     if request.path.startswith("/api/"):
         return OLLAMA
     if request.route in ROUTES or request.headers.get("x-fern-sdk-name") == "cohere":
