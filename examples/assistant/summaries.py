@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 import anthropic
+import httpx
 import openai
 from google import genai
 from google.genai import errors, types
@@ -17,7 +18,7 @@ INSTRUCTIONS = "Summarise this for a colleague in five sentences."
 MODELS = {"acme": "gpt-5-mini", "globex": "claude-haiku-4-5", "initech": "gemini-2.5-flash"}
 
 # What these SDKs raise when a provider fails them.
-FAILURES = (openai.OpenAIError, anthropic.AnthropicError, errors.APIError)
+FAILURES = (openai.OpenAIError, anthropic.AnthropicError, errors.APIError, httpx.HTTPError)
 
 
 class Piece(NamedTuple):
@@ -44,7 +45,8 @@ class Summaries:
         self._anthropic = anthropic.AsyncAnthropic(
             base_url=anthropic_url, api_key="local", timeout=timeout, max_retries=0
         )
-        options = types.HttpOptions(base_url=google_url, timeout=int(timeout * 1000))
+        self._http = httpx.AsyncClient(timeout=timeout)
+        options = types.HttpOptions(base_url=google_url, httpx_async_client=self._http)
         self._google = genai.Client(api_key="local", vertexai=False, http_options=options)
         self._streams: dict[str, Callable[[str, str], AsyncIterator[Piece]]] = {
             "gpt": self._by_openai,
@@ -65,7 +67,7 @@ class Summaries:
         """Close the connections."""
         await self._openai.close()
         await self._anthropic.close()
-        await self._google.aio.aclose()
+        await self._http.aclose()
         self._google.close()
 
     async def _by_openai(self, model: str, text: str) -> AsyncIterator[Piece]:
