@@ -320,7 +320,7 @@ def test_what_the_sample_recorded_arrives_when_it_is_stopped(tmp_path: Path) -> 
             OTEL_METRIC_EXPORT_INTERVAL="100",
             OTEL_BSP_SCHEDULE_DELAY="3600000",
         ) as started:
-            wait_for(lambda: "gen_ai.request.duration" in receiver.metrics(), "calls")
+            wait_for(lambda: "gen_ai.request.duration" in receiver.metrics(), "calls", 60)
             exported_before = receiver.spans()
             death = started.terminate()
         assert not exported_before
