@@ -16,6 +16,7 @@ from otlp_receiver import OtlpReceiver
 from stack.catchers import wait_for
 from terminated import running
 
+import llm_otel.lake
 from examples.assistant import traffic
 from examples.assistant.app import Assistant, Caller, Hosts, Reply
 from examples.assistant.figures import Figures
@@ -218,9 +219,15 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture(scope="module")
-def exported() -> Iterator[tuple[subprocess.CompletedProcess[str], OtlpReceiver]]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="module")
+def exported(lake: Path) -> Iterator[tuple[subprocess.CompletedProcess[str], OtlpReceiver]]:
+    arguments = ("--fast", "--interactions", "60", "--lake", str(lake))
     with OtlpReceiver() as receiver:
-        ran = _run("--fast", "--interactions", "60", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+        ran = _run(*arguments, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
         yield ran, receiver
 
 
@@ -261,6 +268,18 @@ def test_the_demo_ends_in_the_dashboard(exported: Exported) -> None:
     assert "So does the local lake" in output, output
     assert re.search(r"The dashboard: +http://127\.0\.0\.1:\d+$", output, re.MULTILINE), output
     assert re.search(r"Providers in it: +http://127\.0\.0\.1:\d+/cost\?by=provider$", output, re.M)
+
+
+def test_the_lake_has_the_providers_side_by_side(exported: Exported, lake: Path) -> None:
+    """As the dashboard's page of costs by provider reads them: three of them with a cost."""
+    with llm_otel.lake.open(lake).connection() as connection:
+        rows = connection.execute(
+            "SELECT provider, sum(cost_usd) FROM calls GROUP BY provider ORDER BY provider"
+        ).fetchall()
+    costs = dict(rows)
+    assert sorted(costs) == ["anthropic", "gcp.gemini", "house", "openai"], exported[0].stdout
+    assert min(costs[name] for name in ("anthropic", "gcp.gemini", "openai")) > 0, costs
+    assert costs["house"] is None
 
 
 def test_the_demo_names_the_model_without_a_price_once(exported: Exported) -> None:
