@@ -63,7 +63,13 @@ def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
     return function
 
 
-def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
+def observe(
+    iterator: Any,
+    call: Call,
+    chunk: Node,
+    hides: bool = False,
+    goes_on: Callable[[Any], bool] | None = None,
+) -> Any:
     """An iterator of chunks whose request was sent; the call ends with it.
 
     Args:
@@ -71,8 +77,9 @@ def observe(iterator: Any, call: Call, chunk: Node, hides: bool = False) -> Any:
         call: What to tell.
         chunk: Gives the node in a chunk.
         hides: The stream's usage was asked for by us: the caller must see nothing of it.
+        goes_on: Whether a chunk only goes on with what came before, so that no node is made of it.
     """
-    ready = Reading(call, chunk, None, hides)
+    ready = Reading(call, chunk, None, hides, goes_on)
     return _seen(iterator, lambda: ready, ready)
 
 

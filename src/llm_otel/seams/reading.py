@@ -26,6 +26,7 @@ class Reading(activation.Run):
         chunk: Gives the node that a protocol reads in a chunk.
         context: To be current at the first step, which sends the request; None where it was sent.
         hides: The stream's usage was asked for by us.
+        goes_on: Whether a chunk only goes on with what came before; see `Look`.
 
     Attributes:
         call: What to tell; None when it was told.
@@ -36,7 +37,12 @@ class Reading(activation.Run):
     """
 
     def __init__(
-        self, call: Call | None, chunk: Node, context: Context | None, hides: bool = False
+        self,
+        call: Call | None,
+        chunk: Node,
+        context: Context | None,
+        hides: bool = False,
+        goes_on: Callable[[Any], bool] | None = None,
     ) -> None:
         super().__init__(context if context is not None else get_current())
         self.call = call
@@ -47,7 +53,7 @@ class Reading(activation.Run):
         self._left_open = False
         self._look: Look | None = None
         if call is not None:
-            self._look = Look(call, hides, None if chunk is as_it_is else chunk)
+            self._look = Look(call, hides, None if chunk is as_it_is else chunk, goes_on)
             self.see = self._look.see
             call.streaming = True
             endings.watch(call)
