@@ -31,6 +31,11 @@ CALLS = (
     "tests/conformance/test_stream_usage.py",
     "tests/conformance/test_message_batches.py",
 )
+GATEWAYS = (
+    "tests/conformance/test_litellm.py",
+    "tests/conformance/test_huggingface_hub.py",
+    "tests/conformance/test_azure_ai_inference.py",
+)
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
 GOOGLE = ("tests/conformance/test_google_genai_calls.py",)
 XAI = ("tests/conformance/test_xai.py",)
@@ -70,6 +75,19 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         MISTRAL,
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
+    "gateways-oldest": (
+        (
+            "litellm==1.100.0",
+            "huggingface_hub==1.0.0",
+            "azure-ai-inference==1.0.0b8",
+            "azure-core-tracing-opentelemetry==1.0.0b11",
+            "aiohttp",
+            "httpx2",
+            "anthropic",
+            "requests",
+        ),
+        GATEWAYS,
+    ),
     "google-oldest": (("google-genai==1.4.0", "pydantic<2.12", "openai", "anthropic"), GOOGLE),
     "newest": (
         (

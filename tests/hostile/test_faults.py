@@ -166,6 +166,12 @@ async def toy_lines(client: Any) -> Any:
     return list(client.lines(_PATH, _BODY))
 
 
+async def toy_texts(client: Any) -> Any:
+    """Lines of a stream whose usage is asked for."""
+    body = {"model": "toy-1", "messages": [], "stream": True}
+    return [line for line in client.texts("/chat/completions", body) if line]
+
+
 async def toy_opened(client: Any) -> Any:
     with client.opened(_PATH, _BODY) as response:
         return response.read()
@@ -237,6 +243,7 @@ class Row:
 
 
 _CONTENT = {"capture_content": "span_and_event"}
+_ALWAYS = {"stream_usage": "always"}
 _WHOLE = (events(CHUNK, CHUNK, END),)
 _CUT = (events(CHUNK, done=False, ending="cut"),)
 _REFUSED = (reply({"error": {"message": "no"}}, 400),)
@@ -259,6 +266,13 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "ask for usage": (
         Row(drained, "copy.copy", (events(CHUNK, END),), place=Place(False, PROVEN)),
+        Row(
+            toy_texts,
+            "llm_otel.protocols.spec.Request._replace",
+            (events(CHUNK, END),),
+            _ALWAYS,
+            _TOY,
+        ),
     ),
     "describe request": (Row(chat, f"{_CHAT}.Chat.request_attributes"),),
     "received": (
@@ -319,6 +333,15 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(toy_lines, "toysdk_llm_otel.node_of", _TOY_WHOLE, place=_TOY),
     ),
     "hide usage": (
+        Row(
+            toy_texts,
+            f"{_CHAT}.Chat.hide_in_event",
+            (events(CHUNK, END),),
+            _ALWAYS,
+            _TOY,
+            differs=True,
+            times=None,
+        ),
         Row(
             drained,
             f"{_CHAT}.Chat.hide",

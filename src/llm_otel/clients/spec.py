@@ -113,6 +113,9 @@ class Hook:
         answer: Gives the node that the protocol reads (a dict, or an object with such fields) in
             what the function gave. Not asked where that is an HTTP response.
         chunk: The same for a chunk; None for one that tells nothing.
+        goes_on: Whether a chunk that is not the first only goes on with what came before: the quick
+            way for nearly all chunks that `chunk` would have to parse. Asked where nobody but the
+            fold looks at them.
         parameters: Names that the function's signature must have.
         stream_at: The way to the iterator in what the function gave: keys of dicts, attributes of
             objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
@@ -136,6 +139,7 @@ class Hook:
     request: Callable[[Any, tuple[Any, ...], dict[str, Any]], Request | None]
     answer: Callable[[Any], object] = as_it_is
     chunk: Callable[[Any], object] = as_it_is
+    goes_on: Callable[[Any], bool] | None = None
     parameters: tuple[str, ...] = ()
     stream_at: tuple[str, ...] = ()
     response: Callable[[Any], Response | None] | None = None
@@ -158,6 +162,24 @@ class Hook:
                 f"The hook of {self.function} cannot ask for usage: its shape is {self.shape!r}, "
                 f"and it would have to be one of {', '.join(_SENDS_AT_ONCE)}."
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Override:
+    """A function of an SDK that is replaced, though no request goes through it.
+
+    Attributes:
+        module: Where the class is, below the client's package; "" for the package itself.
+        function: `Class.method`.
+        make: Gives the function in the place of the SDK's own, which it gets.
+        parameters: Names that the function's signature must have; else it is left alone, with one
+            warning.
+    """
+
+    module: str
+    function: str
+    make: Callable[[Any], Callable[..., Any]]
+    parameters: tuple[str, ...] = ()
 
 
 def named(
@@ -205,6 +227,7 @@ class ClientSpec:
         classes: Names of its sync and its async base class.
         hooks: Functions through which its requests go; a client with these is none of that
             generator's.
+        overrides: Functions of such a client that would harm what we emit.
         sockets: Protocols that it speaks over a WebSocket.
         passes_on: Whether a client would itself send the ids of the current span to the provider,
             without making a span: then it gets to see the program's span, not ours.
@@ -217,6 +240,7 @@ class ClientSpec:
     base_module: str = "_base_client"
     classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
     hooks: tuple[Hook, ...] = ()
+    overrides: tuple[Override, ...] = ()
     sockets: tuple[Socket, ...] = ()
     passes_on: Callable[[Any], bool] | None = None
 

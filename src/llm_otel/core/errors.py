@@ -31,6 +31,11 @@ _BY_NAME = {
     "TransportError": semconv.CONNECTION,
     "ConnectionError": semconv.CONNECTION,
     "ConnectionClosedError": semconv.CONNECTION,
+    # Those of Azure's SDKs.
+    "ServiceRequestTimeoutError": semconv.TIMEOUT,
+    "ServiceResponseTimeoutError": semconv.TIMEOUT,
+    "ServiceRequestError": semconv.CONNECTION,
+    "ServiceResponseError": semconv.CONNECTION,
     "ClientConnectionError": semconv.CONNECTION,  # aiohttp
     "ClientPayloadError": semconv.CONNECTION,
     # The provider did what it was asked to, within the caller's own limit.

@@ -40,6 +40,7 @@ class Request(NamedTuple):
         chunk: The class that the SDK makes of a stream's chunk; None: none, or it is not known.
         hides_events: What we alone asked for can be kept from a caller who reads `raw`.
         base_url: Where `url` begins, a text or a URL object; None: the client's `_base_url`.
+        provider: Who answers when the host tells nothing better; None: as the client's file says.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Request(NamedTuple):
     chunk: object = None
     hides_events: bool = True
     base_url: object = None
+    provider: str | None = None
 
 
 class Observer(Interface):

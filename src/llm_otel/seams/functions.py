@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from llm_otel.base import frames, guard, read
-from llm_otel.clients.spec import ClientSpec, Hook
+from llm_otel.clients.spec import ClientSpec, Hook, Override
 from llm_otel.core import begin, byte_streams, errors
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
@@ -21,13 +21,14 @@ from llm_otel.seams.replacing import accepts, is_coroutine_function, replaced, s
 # ------------------------------------------------------------------ installing
 def install(spec: ClientSpec) -> None:
     """Hook the client's functions, in each module now or when it is imported."""
-    for name in dict.fromkeys(hook.module for hook in spec.hooks):
+    functions: tuple[Hook | Override, ...] = (*spec.hooks, *spec.overrides)
+    for name in dict.fromkeys(each.module for each in functions):
         module = f"{spec.package}.{name}" if name else spec.package
-        hooks = [hook for hook in spec.hooks if hook.module == name]
+        hooks = [each for each in functions if each.module == name]
         imports.watch_from_now(module, partial(_install, spec, module, hooks))
 
 
-def _install(spec: ClientSpec, module_name: str, hooks: list[Hook]) -> None:
+def _install(spec: ClientSpec, module_name: str, hooks: list[Hook | Override]) -> None:
     module = importlib.import_module(module_name)  # waits for a thread that is importing it
     unfit = []
     for path in dict.fromkeys(hook.function for hook in hooks):
@@ -54,23 +55,30 @@ def _owner(module: Any, path: str) -> Any:
     return owner
 
 
-def _fits(hook: Hook, original: Any) -> bool:
+def _fits(hook: Hook | Override, original: Any) -> bool:
     """Whether a function is what a hook knows: a method with these parameters, of this shape."""
     if not callable(original) or isinstance(original, (staticmethod, classmethod)):
         return False
+    if isinstance(hook, Override):
+        return accepts(original, hook.parameters)
     kinds = (is_coroutine_function(original), None)
     return accepts(original, hook.parameters) and _SHAPES[hook.shape].coroutine in kinds
 
 
-def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> Callable[..., Any]:
+def _composed(
+    spec: ClientSpec, name: str, hooks: list[Hook | Override], original: Any
+) -> Callable[..., Any]:
     """Our function, or several around each other: each sees the requests of its hook."""
     function = original
     for hook in hooks:
+        if isinstance(hook, Override):
+            function = hook.make(function)
+            continue
         ask = None if hook.ask is None else partial(_asking, hook)
         funnel = Funnel(spec, name, partial(_request, hook), ask)
         function = _SHAPES[hook.shape].make(funnel, hook, function)
-    made: Callable[..., Any] = function
-    return made
+    replacement: Callable[..., Any] = function
+    return replacement
 
 
 def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -126,7 +134,7 @@ def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:
             holder, stream = stream, _item(stream, name)
         if iterators.is_stream(stream):
             hides = begun.asking is not None
-            observed = iterators.observe(stream, call, hook.chunk, hides)
+            observed = iterators.observe(stream, call, hook.chunk, hides, hook.goes_on)
             if holder is None:
                 return observed
             _put(holder, name, observed)
@@ -146,10 +154,10 @@ def _put(holder: Any, name: str, value: Any) -> None:
         setattr(holder, name, value)
 
 
-def _receive(hook: Hook, call: Call, value: Any) -> None:
+def _receive(hook: Hook, call: Call, outcome: Any) -> None:
     """Keep what is known of the HTTP response."""
     try:
-        response = hook.response(value) if hook.response is not None else None
+        response = hook.response(outcome) if hook.response is not None else None
     except Exception as exc:  # noqa: BLE001 - the call goes on all the same
         guard.handle("received", exc)
         return

@@ -197,12 +197,12 @@ async def async_generator(body: Any, begin: Begin) -> AsyncGenerator[Any, Any]:
             try:
                 step, value = body.asend, (yield item)
             except BaseException as thrown:
+                reading.thrown = thrown
                 # A loop that ends closes all generators, the body perhaps first: Python throws
                 # nothing into one that has ended.
                 if getattr(body, "ag_frame", body) is None:
                     raise
                 step, value = body.athrow, thrown
-                reading.thrown = thrown
     except StopAsyncIteration:
         reading.end(activation.closing(value))
     except Exception as error:

@@ -14,6 +14,7 @@ from . import (
     cohere,
     gemini,
     gemini_interactions,
+    huggingface,
     media,
     mistral,
     ollama,
@@ -21,7 +22,7 @@ from . import (
     voyage,
 )
 from .cohere_protocol import COHERE, COHERE_LINES
-from .embeddings import embeddings
+from .embeddings import embeddings, image_embeddings
 from .messages import ProtocolError, ReceivedRequest, Reply
 from .protocols import MISTRAL, VOYAGE, protocol_of
 from .state import State
@@ -61,6 +62,9 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/chat/completions", chat.chat_completion),
     ("POST", "/v1/completions", chat.completion),
     ("POST", "/v1/embeddings", embeddings),
+    ("POST", "/v1/images/embeddings", image_embeddings),
+    ("POST", "/v1/tgi/generate", huggingface.generate),
+    ("POST", "/v1/tgi/features", huggingface.features),
     ("POST", "/v1/responses", responses.create_response),
     ("POST", "/v1/responses/*/cancel", responses.cancel_response),
     ("GET", "/v1/responses/*", responses.retrieve_response),

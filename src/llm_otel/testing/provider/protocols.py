@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from . import aws_events, sse
 from .cohere_protocol import COHERE, COHERE_LINES, ROUTES
 from .gemini_protocol import GOOGLE, is_google
+from .huggingface_protocol import HUGGINGFACE
 from .limits import Remaining, duration
 from .messages import Json, ReceivedRequest, Reply, model_in_path
 from .ollama_protocol import OLLAMA
@@ -20,6 +21,8 @@ def protocol_of(request: ReceivedRequest) -> Protocol:
     """That of whose path it is, of whose SDK's headers, or of a key of the body; else OpenAI's."""
     if request.path.endswith("/invoke-with-response-stream"):
         return BEDROCK_STREAM
+    if request.route.startswith("/v1/tgi/"):
+        return HUGGINGFACE
     if is_google(request):
         return GOOGLE
     if request.path.startswith("/api/"):
@@ -162,6 +165,7 @@ BEDROCK_STREAM = replace(
     error_event=lambda body: aws_events.exception(body["error"]["message"]),
     broken_event=aws_events.chunk(b'{"type": '),
 )
+
 
 # ------------------------------------------------------------------ Mistral
 _OWN_ROUTES = (
