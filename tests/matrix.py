@@ -48,6 +48,15 @@ COHERE = (
     "tests/conformance/test_cohere_clouds.py",
 )
 OLLAMA = ("tests/conformance/test_ollama.py",)
+BEDROCK_BODIES = (
+    "tests/conformance/test_bedrock_invoke.py",
+    "tests/conformance/test_bedrock_async.py",
+)
+BEDROCK = (
+    *BEDROCK_BODIES,
+    "tests/conformance/test_bedrock.py",
+    "tests/conformance/test_bedrock_content.py",
+)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -75,6 +84,19 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         MISTRAL,
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
+    # The service's own model in an old botocore lacks what the other tests of it ask for.
+    "botocore-oldest": (
+        (
+            "boto3==1.34.116",
+            "botocore==1.34.116",
+            "aiobotocore==2.13.1",
+            "openai",
+            "httpx",
+        ),
+        BEDROCK_BODIES,
+    ),
+    # The same, and it cannot be installed beside the newest of the others.
+    "aioboto3": (("aioboto3", "openai", "httpx"), BEDROCK_BODIES),
     "gateways-oldest": (
         (
             "litellm==1.100.0",
@@ -101,11 +123,14 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "ollama",
             "google-genai[aiohttp]",
             "httpx",
+            "boto3",
+            "aiobotocore",
         ),
         (
             *CALLS,
             *SDK,
             *ANTHROPIC,
+            *BEDROCK,
             *GOOGLE,
             *MISTRAL,
             *COHERE,

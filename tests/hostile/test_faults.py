@@ -16,6 +16,7 @@ import openai
 import pytest
 import toysdk
 import toysdk_llm_otel
+from clients import botocore as boto
 from hostile.bodies import CHUNK, END, events, reply
 from hostile.harness import (
     ASYNC,
@@ -177,6 +178,14 @@ async def toy_opened(client: Any) -> Any:
         return response.read()
 
 
+async def boto_invoked(client: Any) -> Any:
+    return boto.invoke(client, boto.LLAMA, boto.LLAMA_ASK)["body"].read()
+
+
+async def boto_closed(client: Any) -> Any:
+    return boto.invoke(client, boto.LLAMA, boto.LLAMA_ASK)["body"].close()
+
+
 async def spoken(client: Any) -> Any:
     """Two responses over a WebSocket; the second is left."""
     with serving(lambda _event: sockets.spoken("resp_1")) as server:
@@ -248,6 +257,8 @@ _WHOLE = (events(CHUNK, CHUNK, END),)
 _CUT = (events(CHUNK, done=False, ending="cut"),)
 _REFUSED = (reply({"error": {"message": "no"}}, 400),)
 _TOY = Place(False, make=toysdk.Client)
+_BOTO = Place(False, open=lambda server: boto.CLIENT.make(server, False))
+_BOTO_CUT = (Reply(body=b"x" * 500, ending="cut"),)
 _TOY_WHOLE = (reply({"stop": "end"}),)
 _CORE = "llm_otel.core"
 _SEAMS = "llm_otel.seams"
@@ -263,6 +274,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(chat, f"{_CORE}.rivals.has_span", place=ASYNC),
         Row(toy_asked, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
         Row(toy_lines, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
+        Row(boto_invoked, place=_BOTO, also={"llm_otel.clients.botocore._SERVICES": None}),
     ),
     "ask for usage": (
         Row(drained, "copy.copy", (events(CHUNK, END),), place=Place(False, PROVEN)),
@@ -279,6 +291,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(chat, f"{_CORE}.call.Call.received"),
         Row(drained, f"{_CORE}.call.Call.received"),
         Row(chat, replies=_REFUSED, also={f"{_SEAMS}.stainless._COUNT": None}),
+        Row(boto_invoked, "llm_otel.clients.botocore.ResponseHeaders", place=_BOTO),
     ),
     "returned": (
         Row(drained, f"{_CORE}.byte_streams.watch_response", _WHOLE),
@@ -327,6 +340,11 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(toy_lines, f"{_SEAMS}.iterators._generator", _TOY_WHOLE, place=_TOY),
     ),
     "watch manager": (Row(toy_opened, f"{_SEAMS}.objects.put", _TOY_WHOLE, place=_TOY),),
+    "watch body": (Row(boto_invoked, f"{_SEAMS}.objects.put", place=_BOTO),),
+    "read body": (Row(boto_invoked, f"{_SEAMS}.bodies._Body.take", place=_BOTO),),
+    "body read": (Row(boto_invoked, processor=True, place=_BOTO),),
+    "body left": (Row(boto_closed, processor=True, place=_BOTO),),
+    "body failed": (Row(boto_invoked, replies=_BOTO_CUT, processor=True, place=_BOTO),),
     "read chunk": (
         Row(drained, f"{_CHAT}.Choices.add"),
         Row(drained, f"{_CHAT}_content.ChatAccumulator.add", settings=_CONTENT),

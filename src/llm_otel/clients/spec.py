@@ -119,6 +119,11 @@ class Hook:
         parameters: Names that the function's signature must have.
         stream_at: The way to the iterator in what the function gave: keys of dicts, attributes of
             objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
+        body_key: Key of what the caller reads as a file, in the dict that the function gave. The
+            call ends when it was read, and `answer` gets a copy of the dict with the bytes that
+            were read in this place. Of a `streaming` request it may be the iterator.
+        concerns: Whether a client's requests may be any of ours. Asked first, and all that the
+            clients of other services of an SDK get to see of us. For `sync` and `async`.
         response: Tells of the HTTP response by what the function gave, or by the exception that it
             raised: request id, limits, resends. For `sync` and `async`.
         resends: Of a function that calls itself to try again: how often it has done so, by the
@@ -142,6 +147,8 @@ class Hook:
     goes_on: Callable[[Any], bool] | None = None
     parameters: tuple[str, ...] = ()
     stream_at: tuple[str, ...] = ()
+    body_key: str | None = None
+    concerns: Callable[[Any], bool] | None = None
     response: Callable[[Any], Response | None] | None = None
     resends: Callable[[dict[str, Any]], int] | None = None
     ask: Ask | None = None

@@ -57,6 +57,8 @@ def classify(exc: BaseException, protocol: Protocol, codes: Mapping[str, str] = 
     found = protocol.status(exc)
     if found is not None and found < _FIRST_ERROR:
         found = None
+    if protocol.words_before_status and worded != semconv.OTHER:
+        return worded
     if worded in BEFORE_STATUS or found is not None:
         return _beside_status(worded, found)
     for cls in type(exc).__mro__:

@@ -122,10 +122,12 @@ class Protocol:
             nobody else reads the JSON of a stream, and no content is wanted, only such chunks are
             read, the first ones and the last. Look for keys with their quotes: within a text these
             have a backslash. None: every chunk is read.
+        words_before_status: The provider's word for an error says more than the HTTP status.
     """
 
     asks_for_usage = False
     how_to_ask = ""
+    words_before_status = False
     headers = headers.COMMON
     attributes = requests.ATTRIBUTES
     telling: re.Pattern[bytes] | None = None

@@ -14,8 +14,8 @@ from llm_otel.core import begin, byte_streams, errors
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
 from llm_otel.protocols.spec import Request
-from llm_otel.seams import calls, event_filter, imports, iterators, managers, sessions
-from llm_otel.seams.replacing import accepts, is_coroutine_function, replaced, stay_out
+from llm_otel.seams import bodies, calls, event_filter, imports, iterators, managers, sessions
+from llm_otel.seams.replacing import accepts, caller, is_coroutine_function, replaced, stay_out
 
 
 # ------------------------------------------------------------------ installing
@@ -76,9 +76,34 @@ def _composed(
             continue
         ask = None if hook.ask is None else partial(_asking, hook)
         funnel = Funnel(spec, name, partial(_request, hook), ask)
-        function = _SHAPES[hook.shape].make(funnel, hook, function)
+        observed = _SHAPES[hook.shape].make(funnel, hook, function)
+        function = observed if hook.concerns is None else _choosing(hook, observed, function)
     replacement: Callable[..., Any] = function
     return replacement
+
+
+def _choosing(hook: Hook, observed: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    """Our function for the clients that a hook concerns, the SDK's own for all others."""
+    others = caller(original)
+
+    def concerned(client: Any) -> bool:
+        try:
+            return hook.concerns is not None and hook.concerns(client)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("begin", exc)
+            return False
+
+    if is_coroutine_function(original):
+
+        async def coroutine_function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return await (observed if concerned(client) else others)(client, *args, **kwargs)
+
+        return coroutine_function
+
+    def function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return (observed if concerned(client) else others)(client, *args, **kwargs)
+
+    return function
 
 
 def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -129,18 +154,34 @@ def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:
     if hook.response is not None:
         _receive(hook, call, result)
     if call.streaming:
-        holder, name, stream = None, "", result
-        for name in hook.stream_at:
-            holder, stream = stream, _item(stream, name)
-        if iterators.is_stream(stream):
-            hides = begun.asking is not None
-            observed = iterators.observe(stream, call, hook.chunk, hides, hook.goes_on)
-            if holder is None:
-                return observed
-            _put(holder, name, observed)
-            return result
-    call.returned(_node(hook, result))
+        for way in (hook.stream_at, (hook.body_key,)):
+            holder, name, stream = None, "", result
+            for name in filter(None, way):
+                holder, stream = stream, _item(stream, name)
+            if iterators.is_stream(stream):
+                hides = begun.asking is not None
+                observed = iterators.observe(stream, call, hook.chunk, hides, hook.goes_on)
+                if holder is None:
+                    return observed
+                _put(holder, name, observed)
+                return result
+    body = _item(result, hook.body_key) if hook.body_key else None
+    if hasattr(body, "read"):
+        length = call.response.headers.get("content-length") if call.response is not None else None
+        rest = {**result, hook.body_key: None}  # or the body would be kept by itself
+        bodies.tap(body, call, partial(_answer_of_body, hook, rest), _size(length))
+    else:
+        call.returned(_node(hook, result))
     return result
+
+
+def _size(length: object) -> int | None:
+    return int(length) if isinstance(length, str) and length.isdecimal() else None
+
+
+def _answer_of_body(hook: Hook, result: dict[Any, Any], data: bytes) -> object:
+    """What the protocol reads, by a body that the caller has read."""
+    return _node(hook, {**result, str(hook.body_key): data})
 
 
 def _item(holder: Any, name: str) -> Any:

@@ -155,6 +155,7 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.OPENAI_RESPONSE_SERVICE_TIER: WORD,
     semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: WORD,
     semconv.AZURE_NAMESPACE: WORD,
+    semconv.AWS_GUARDRAIL_ID: ID,
     semconv.TOOL_NAME: NAME,
     semconv.TOOL_TYPE: WORD,
     semconv.TOOL_CALL_ID: ID,

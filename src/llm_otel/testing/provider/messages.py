@@ -110,7 +110,8 @@ class ScriptError(Exception):
 # Where a path names the model: Azure's deployments, Gemini's models and Vertex AI's publishers,
 # Bedrock's models, Hugging Face's.
 _MODEL = re.compile(
-    r"/openai/deployments/([^/]+)|/v1\w*/(?:.*/)?models/([^/:]+):|/model/([^/]+)/invoke"
+    r"/openai/deployments/([^/]+)|/v1\w*/(?:.*/)?models/([^/:]+):"
+    r"|/model/([^/]+)/(?:invoke|converse)"
     r"|/hf-inference/models/(.+?)(?:/pipeline/.*|/v1/.*|$)"
 )
 _PREFIXES = re.compile(
@@ -122,7 +123,10 @@ _PREFIXES = re.compile(
 _ROUTES = (
     (re.compile(r".*/models/count-tokens:rawPredict$"), "/v1/messages/count_tokens"),
     (re.compile(r".*/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"), "/v1/messages"),
-    (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "/v1/messages"),
+    (
+        re.compile(r"/model/[^/]*(?:anthropic|claude)[^/]*/invoke(-with-response-stream)?$"),
+        "/v1/messages",
+    ),
     # https://huggingface.co/docs/inference-providers, …/text-generation-inference
     (re.compile(r".+/v1/chat/completions$"), "/v1/chat/completions"),
     (re.compile(r"/hf-inference/models/.*/pipeline/feature-extraction$"), "/v1/tgi/features"),
