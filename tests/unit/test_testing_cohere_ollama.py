@@ -10,7 +10,7 @@ import ollama
 import pytest
 
 from llm_otel.testing import FAULTS, Bill, Provider, provider
-from llm_otel.testing.provider.protocols import REFUSALS
+from llm_otel.testing.provider.openai_protocol import REFUSALS
 
 MODEL = "command-a-03-2025"
 MESSAGES: list[Any] = [{"role": "user", "content": "Hello there"}]

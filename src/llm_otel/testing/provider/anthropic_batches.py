@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from .anthropic_messages import answer_message
+from .anthropic_protocol import ANTHROPIC
 from .messages import Json, ProtocolError, ReceivedRequest, Reply
-from .protocols import ANTHROPIC
 from .state import CREATED, State
 
 _CREATED = datetime.fromtimestamp(CREATED, timezone.utc)

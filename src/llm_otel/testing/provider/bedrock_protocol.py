@@ -12,6 +12,11 @@ from .protocol_spec import Protocol
 _TYPE = "__type"
 
 
+def is_bedrock(request: ReceivedRequest) -> bool:
+    """Whether a request names a model in its path as Bedrock does."""
+    return request.path.startswith("/model/")
+
+
 def _body(type_: str, code: str | None, param: str | None, message: str) -> Json:  # noqa: ARG001
     return {"message": message, _TYPE: type_}
 

@@ -12,11 +12,21 @@ from .messages import Json, ReceivedRequest, Reply
 from .protocol_spec import Protocol
 
 # Routes that nobody else has.
-ROUTES = frozenset(
+_ROUTES = frozenset(
     {
         "/v1/chat", "/v1/generate", "/v1/embed", "/v1/v2/chat", "/v1/v2/embed", "/v1/v2/rerank",
     }
 )  # fmt: skip
+
+
+def is_cohere(request: ReceivedRequest) -> bool:
+    """Whether a request's path is Cohere's, or its SDK sent it."""
+    return request.route in _ROUTES or request.headers.get("x-fern-sdk-name") == "cohere"
+
+
+def is_cohere_v2(request: ReceivedRequest) -> bool:
+    """Whether it is one of the second version, whose streams are events."""
+    return is_cohere(request) and request.route.startswith("/v1/v2/")
 
 
 def _cohere_body(type_: str, code: str | None, param: str | None, message: str) -> Json:  # noqa: ARG001

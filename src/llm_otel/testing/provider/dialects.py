@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .messages import Json, ReceivedRequest, model_in_path
-from .protocols import MISTRAL, protocol_of
+from .mistral_protocol import MISTRAL
+from .protocols import protocol_of
 
 Dialect = Callable[[list[Json], Json], list[Json]]
 """Changes the bodies of an answer (one, or the chunks of a stream), given its usage."""

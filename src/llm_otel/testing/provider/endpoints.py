@@ -22,11 +22,19 @@ from . import (
     responses,
     voyage,
 )
+from .anthropic_protocol import ANTHROPIC
+from .bedrock_protocol import BEDROCK
 from .cohere_protocol import COHERE, COHERE_LINES
 from .embeddings import embeddings, image_embeddings
+from .gemini_protocol import GOOGLE
+from .huggingface_protocol import HUGGINGFACE
 from .messages import ProtocolError, ReceivedRequest, Reply
-from .protocols import MISTRAL, VOYAGE, protocol_of
+from .mistral_protocol import MISTRAL
+from .ollama_protocol import OLLAMA
+from .protocol_spec import Protocol
+from .protocols import protocol_of
 from .state import State
+from .voyage_protocol import VOYAGE
 
 Endpoint = Callable[[ReceivedRequest, State], Reply]
 
@@ -37,9 +45,9 @@ def run(request: ReceivedRequest, state: State) -> Reply:
     Raises:
         ProtocolError: The request is refused, or there is no such endpoint.
     """
-    speaks = protocol_of(request)
-    own = mistral.ENDPOINTS if speaks is MISTRAL else voyage.ENDPOINTS if speaks is VOYAGE else ()
-    table: tuple[tuple[str, str, Endpoint], ...] = (*own, *ENDPOINTS)
+    protocol = protocol_of(request)
+    own = next((table for other, table in _OF_ONE if other is protocol), ())
+    table = (*own, *_OF_OPENAI)
     found = [(m, e) for m, route, e in table if fnmatchcase(request.route, route)]
     for method, endpoint in found:
         if method == request.method:
@@ -51,21 +59,13 @@ def run(request: ReceivedRequest, state: State) -> Reply:
     )
 
 
-def _rerank(request: ReceivedRequest, state: State) -> Reply:
-    """Answers `POST /v1/rerank` as who it was sent to."""
-    if protocol_of(request) in (COHERE, COHERE_LINES):
-        return cohere.rerank(request, state)
-    return catalog.rerank(request, state)
-
-
-# The first that matches is taken; `*` stands for anything.
-ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
+# Method, route and function; the first that matches is taken, `*` stands for anything.
+Endpoints = tuple[tuple[str, str, Endpoint], ...]
+_OF_OPENAI: Endpoints = (
     ("POST", "/v1/chat/completions", chat.chat_completion),
     ("POST", "/v1/completions", chat.completion),
     ("POST", "/v1/embeddings", embeddings),
     ("POST", "/v1/images/embeddings", image_embeddings),
-    ("POST", "/v1/tgi/generate", huggingface.generate),
-    ("POST", "/v1/tgi/features", huggingface.features),
     ("POST", "/v1/responses", responses.create_response),
     ("POST", "/v1/responses/*/cancel", responses.cancel_response),
     ("GET", "/v1/responses/*", responses.retrieve_response),
@@ -77,17 +77,7 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/audio/transcriptions", media.transcription),
     ("POST", "/v1/audio/translations", media.transcription),
     ("POST", "/v1/moderations", catalog.moderate),
-    ("POST", "/v1/rerank", _rerank),
-    ("POST", "/v1/v2/rerank", cohere.rerank),
-    ("POST", "/v1/v2/chat", cohere.chat_v2),
-    ("POST", "/v1/chat", cohere.chat_v1),
-    ("POST", "/v1/generate", cohere.generate),
-    ("POST", "/v1/embed", cohere.embed_texts),
-    ("POST", "/v1/v2/embed", cohere.embed_texts),
-    ("POST", "/v1/api/chat", ollama.chat),
-    ("POST", "/v1/api/generate", ollama.generate),
-    ("POST", "/v1/api/embed", ollama.embed_texts),
-    ("POST", "/v1/api/embeddings", ollama.embed_prompt),
+    ("POST", "/v1/rerank", catalog.rerank),
     ("GET", "/v1/models", catalog.list_models),
     ("GET", "/v1/models/*", catalog.retrieve_model),
     ("POST", "/v1/files", batches.upload_file),
@@ -96,18 +86,43 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1/batches", batches.list_batches),
     ("POST", "/v1/batches/*/cancel", batches.cancel_batch),
     ("GET", "/v1/batches/*", batches.retrieve_batch),
+)
+_OF_HUGGINGFACE: Endpoints = (
+    ("POST", "/v1/tgi/generate", huggingface.generate),
+    ("POST", "/v1/tgi/features", huggingface.features),
+)
+_OF_COHERE: Endpoints = (
+    ("POST", "/v1/v2/rerank", cohere.rerank),
+    ("POST", "/v1/v2/chat", cohere.chat_v2),
+    ("POST", "/v1/chat", cohere.chat_v1),
+    ("POST", "/v1/generate", cohere.generate),
+    ("POST", "/v1/embed", cohere.embed_texts),
+    ("POST", "/v1/v2/embed", cohere.embed_texts),
+    ("POST", "/v1/rerank", cohere.rerank),
+)
+_OF_OLLAMA: Endpoints = (
+    ("POST", "/v1/api/chat", ollama.chat),
+    ("POST", "/v1/api/generate", ollama.generate),
+    ("POST", "/v1/api/embed", ollama.embed_texts),
+    ("POST", "/v1/api/embeddings", ollama.embed_prompt),
+)
+_OF_ANTHROPIC: Endpoints = (
     ("POST", "/v1/messages", anthropic_messages.create_message),
     ("POST", "/v1/messages/count_tokens", anthropic_messages.count),
     ("POST", "/v1/messages/batches", anthropic_batches.create_batch),
     ("GET", "/v1/messages/batches", anthropic_batches.list_batches),
     ("GET", "/v1/messages/batches/*/results", anthropic_batches.results),
     ("POST", "/v1/messages/batches/*/cancel", anthropic_batches.cancel_batch),
+    ("DELETE", "/v1/messages/batches/*", anthropic_batches.delete_batch),
+    ("GET", "/v1/messages/batches/*", anthropic_batches.retrieve_batch),
+)
+_OF_BEDROCK: Endpoints = (
     ("POST", "/v1/model/*/converse", bedrock.converse),
     ("POST", "/v1/model/*/converse-stream", bedrock.converse_stream),
     ("POST", "/v1/model/*/invoke", bedrock.invoke),
     ("POST", "/v1/model/*/invoke-with-response-stream", bedrock.invoke),
-    ("DELETE", "/v1/messages/batches/*", anthropic_batches.delete_batch),
-    ("GET", "/v1/messages/batches/*", anthropic_batches.retrieve_batch),
+)
+_OF_GEMINI: Endpoints = (
     ("POST", "/v1/*:generateContent", gemini.generate),
     ("POST", "/v1/*:streamGenerateContent", gemini.stream),
     ("POST", "/v1/*:countTokens", gemini.count),
@@ -120,4 +135,16 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/interactions/*/cancel", gemini_interactions.cancel),
     ("GET", "/v1/interactions/*", gemini_interactions.fetch),
     ("DELETE", "/v1/interactions/*", gemini_interactions.delete),
+)
+# What an API has beside or in place of OpenAI's.
+_OF_ONE: tuple[tuple[Protocol, Endpoints], ...] = (
+    (ANTHROPIC, _OF_ANTHROPIC),
+    (BEDROCK, (*_OF_BEDROCK, *_OF_ANTHROPIC)),  # Claude's bodies are Anthropic's
+    (COHERE, _OF_COHERE),
+    (COHERE_LINES, _OF_COHERE),
+    (GOOGLE, _OF_GEMINI),
+    (HUGGINGFACE, _OF_HUGGINGFACE),
+    (MISTRAL, mistral.ENDPOINTS),
+    (OLLAMA, _OF_OLLAMA),
+    (VOYAGE, voyage.ENDPOINTS),
 )

@@ -8,8 +8,8 @@ from dataclasses import replace
 from random import Random
 
 from .messages import Reply
+from .openai_protocol import REFUSALS
 from .protocol_spec import Protocol
-from .protocols import REFUSALS
 
 Damage = Callable[[Reply, Protocol], Reply]
 _HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from . import sse
-from .messages import Json
+from .messages import Json, ReceivedRequest
 from .protocol_spec import Protocol
+
+
+def is_huggingface(request: ReceivedRequest) -> bool:
+    """Whether a request is of text-generation-inference."""
+    return request.route.startswith("/v1/tgi/")
 
 
 def _huggingface_body(type_: str, code: str | None, param: str | None, message: str) -> Json:  # noqa: ARG001

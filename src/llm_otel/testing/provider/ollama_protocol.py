@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 
-from .messages import Json
+from .messages import Json, ReceivedRequest
 from .protocol_spec import Protocol
+
+
+def is_ollama(request: ReceivedRequest) -> bool:
+    """Whether a request's path is Ollama's."""
+    return request.path.startswith("/api/")
 
 
 def _ollama_body(type_: str, code: str | None, param: str | None, message: str) -> Json:  # noqa: ARG001

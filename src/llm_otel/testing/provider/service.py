@@ -18,7 +18,8 @@ from .faults import DAMAGES, FaultPlan, check_fault, retry_headers
 from .latency import LatencyProfiles, LatencySetting
 from .limits import RateLimit, RateLimiter, Remaining
 from .messages import Json, ProtocolError, ReceivedRequest, Reply, ScriptError
-from .protocols import REFUSALS, protocol_of
+from .openai_protocol import REFUSALS
+from .protocols import protocol_of
 from .state import State
 from .wire import Server
 
