@@ -1,6 +1,8 @@
 """Run the calls' tests on the oldest and newest versions of what we patch and stand on.
 
-    python tests/matrix.py [--fresh] [--tested-here] [environment ...]
+    python tests/matrix.py [--all] [--fresh] [--tested-here] [environment ...]
+
+Without a name, those of every run; with `--all` the seldom ones, too.
 
 Two at a time; what one printed is shown when it ends. With `--tested-here` one that holds the very
 versions of the environment of the command is not tested: its tests are among those that ran there.
@@ -39,8 +41,6 @@ GATEWAYS = (
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
 GOOGLE = ("tests/conformance/test_google_genai_calls.py",)
 XAI = ("tests/conformance/test_xai.py",)
-# What its tests stand on.
-_FOR_XAI = ("httpx", "openai", "jsonschema")
 MISTRAL = ("tests/conformance/test_mistral_versions.py",)
 COHERE = (
     "tests/conformance/test_cohere.py",
@@ -125,6 +125,8 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "httpx",
             "boto3",
             "aiobotocore",
+            "xai-sdk",
+            "jsonschema",
         ),
         (
             *CALLS,
@@ -135,12 +137,14 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *MISTRAL,
             *COHERE,
             *OLLAMA,
+            *XAI,
             "tests/conformance/test_websockets.py",
         ),
     ),
-    "xai-oldest": (("xai-sdk==1.15.0", *_FOR_XAI), XAI),
-    "xai-newest": (("xai-sdk", *_FOR_XAI), XAI),
+    "xai-oldest": (("xai-sdk==1.15.0", "httpx", "openai", "jsonschema"), XAI),
 }
+# Of every run: between them they take every way through what we stand on.
+EVERY_RUN = ("oldest", "openai-2", "newest")
 
 
 def main() -> int:
@@ -150,6 +154,7 @@ def main() -> int:
         0 when all pass, else 1.
     """
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", action="store_true", help="the seldom ones, too")
     parser.add_argument("--fresh", action="store_true", help="make the environments again")
     parser.add_argument(
         "--tested-here", action="store_true", help="leave out what is no other than this one"
@@ -159,7 +164,7 @@ def main() -> int:
     unknown = [name for name in given.names if name not in ENVIRONMENTS]
     if unknown:
         parser.error(f"there is no environment {unknown[0]!r}; there are {', '.join(ENVIRONMENTS)}")
-    names = list(dict.fromkeys(given.names or ENVIRONMENTS))
+    names = list(dict.fromkeys(given.names or (ENVIRONMENTS if given.all else EVERY_RUN)))
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda name: passes(name, given.fresh, given.tested_here), names))
     failed = [name for name, passed in zip(names, results, strict=True) if not passed]
