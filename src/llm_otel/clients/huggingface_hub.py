@@ -77,7 +77,9 @@ def _goes_on(line: Any) -> bool:
     """
     return (
         ('"finish_reason":null' in line or '"finish_reason": null' in line)
-        and '"usage"' not in line
+        and ('"usage"' not in line or '"usage":null' in line or '"usage": null' in line)
+        and '"usage":{' not in line
+        and '"usage": {' not in line
         and '"error' not in line
         and '"x_' not in line
         and '"finish_reason":"' not in line

@@ -101,7 +101,7 @@ class Look:
             the chunk itself.
         is_piece: Whether a chunk behind the first only goes on with what came before, so that its
             node need not be made; asked where nobody but the fold looks at chunks. Of a stream of
-            which something is hidden, of none.
+            which something is hidden, of lines of text alone.
 
     Attributes:
         goes_on: The fold's quick way, once there was a first chunk, where nobody else looks at
@@ -151,6 +151,8 @@ class Look:
     def take(self, chunk: Any) -> bool:
         """Take a chunk in; True for one that the caller must not see."""
         try:
+            if self._is_piece is not None and self._is_text_piece(chunk):
+                return False
             self._add(chunk if self._node is None else self._node(chunk))
         except Exception as exc:  # noqa: BLE001
             guard.handle("read chunk", exc)
@@ -160,6 +162,12 @@ class Look:
         except Exception as exc:  # noqa: BLE001
             guard.handle("hide usage", exc)
             return False
+
+    def _is_text_piece(self, chunk: Any) -> bool:
+        is_piece = self._is_piece
+        if is_piece is None or self.goes_on is _never or not isinstance(chunk, (str, bytes)):
+            return False
+        return is_piece(chunk)
 
     def _add(self, node: object) -> None:
         if self._call.first_chunk_at is None:

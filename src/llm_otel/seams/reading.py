@@ -77,9 +77,12 @@ class Reading(activation.Run):
         """Take a chunk in; gives what the caller gets of it, `HIDDEN` for nothing."""
         if self._look is None or self.call is None:
             return item
+        is_text = isinstance(item, (str, bytes))
+        if is_text and not item:  # between two events
+            return item
         if self._look.take(item):
             return HIDDEN
-        return _without_usage(item, self.call) if isinstance(item, (str, bytes)) else item
+        return _without_usage(item, self.call) if is_text else item
 
     def end(self, error: BaseException | None) -> None:
         if self._left_open:
