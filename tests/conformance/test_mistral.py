@@ -16,7 +16,7 @@ from mistralai.gcp.client import MistralGCP
 
 from llm_otel import semconv
 from llm_otel.testing import RateLimit, Reply, provider
-from tests.conformance.mistral import ask, completion, counted, events
+from tests.conformance.mistral import ask, completion, counted, events, stream
 
 # 0.15 USD and 0.6 USD for a million, cached 0.015
 PLAIN = 1000 * 0.15 + 100 * 0.6  # millionths of a USD
@@ -226,6 +226,32 @@ def test_errors(instrumented, client, p, status, body, kind, told, streaming):
     assert attributes["error.type"] == told
     assert attributes["http.response.status_code"] == status
     assert telemetry.value("gen_ai.errors", error_type=kind) == 1
+
+
+@pytest.mark.parametrize("body", ["", "<html>busy</html>"], ids=["empty", "a page"])
+def test_an_answer_that_is_none(instrumented, client, p, body):
+    """Of what is no JSON the SDK makes an exception, whatever its status: the call has failed."""
+    telemetry = instrumented()
+    p.enqueue(Reply(headers={"content-type": "text/html"}, body=body))
+    with pytest.raises(Exception, match="Status 200"):
+        client.chat.complete(**QUESTION)
+    assert telemetry.span.status == "ERROR"
+    assert telemetry.span.attributes["llm_otel.error.class"] == "other"
+    assert telemetry.value("gen_ai.errors") == 1
+
+
+def test_an_error_in_a_stream(instrumented, client, p):
+    """The SDK cannot read it and leaves the stream: that is an error, and no cancelling."""
+    telemetry = instrumented()
+    failed = {"object": "error", "message": "no", "type": "internal_server_error", "code": "3000"}
+    begun = stream(completion({})).body.partition("\n\n")[0] + "\n\n"
+    body = begun + events(failed).body
+    p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=body))
+    with pytest.raises(Exception, match="validation"), client.chat.stream(**QUESTION) as chunks:
+        list(chunks)
+    attributes = telemetry.span.attributes
+    assert attributes["gen_ai.response.finish_reasons"] == ("error",)
+    assert attributes["llm_otel.error.class"] == "server"
 
 
 def test_retries_are_one_call(instrumented, client, p):

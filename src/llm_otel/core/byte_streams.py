@@ -58,7 +58,7 @@ class _Tapped(_Watched):
     def __init__(self, inner: Any, call: Call) -> None:
         super().__init__(inner, call)
         self._kept: list[bytes] | None = []
-        self._told = frames.is_readable(_content_type(call.response))
+        self._told = frames.is_readable(content_type(call.response))
         self._size = 0
         self._drained = False
         self._error: BaseException | None = None
@@ -216,7 +216,7 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
     whole = read.get(response, "_content")
     drained = drained or isinstance(whole, bytes)
     body = whole if isinstance(whole, bytes) else _decoded(response, kept)
-    streamed = call.streaming or frames.is_stream(_content_type(response))
+    streamed = call.streaming or frames.is_stream(content_type(response))
     if error is not None:
         if streamed:
             _observe_all(call, body)
@@ -225,7 +225,7 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
         call.refused(status, frames.last(body))
     elif streamed:
         _observe_all(call, body)
-        (call.drained if drained else call.left)()
+        (call.drained if drained or frames.is_done(body) else call.left)()
     elif drained:
         call.returned(frames.last(body))
     else:
@@ -237,7 +237,7 @@ def finish_body(call: Call, response: Any) -> None:
     body = read.get(response, "_content")
     if (status := errors.refused(response)) is not None:
         call.refused(status, frames.last(body))
-    elif isinstance(body, bytes) and frames.is_stream(_content_type(response)):
+    elif isinstance(body, bytes) and frames.is_stream(content_type(response)):
         _observe_all(call, body)
         call.drained()
     else:
@@ -248,12 +248,13 @@ def _observe_all(call: Call, body: bytes) -> None:
     observers = call.watch()
     # Nearly all events are pieces of text, which a fold alone need not have parsed.
     skip = getattr(call.fold, "skips", None) if len(observers) == 1 else None
-    for chunk in frames.objects(body, _content_type(call.response), skip):
+    for chunk in frames.objects(body, content_type(call.response), skip):
         for observer in observers:
             observer.add(chunk)
 
 
-def _content_type(response: Any) -> str:
+def content_type(response: Any) -> str:
+    """The header of a response; empty where there is none."""
     headers = getattr(response, "headers", None) or {}
     return str(headers.get("content-type", ""))
 

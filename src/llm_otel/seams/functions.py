@@ -169,8 +169,8 @@ def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
     """An HTTP response, read or not."""
     call.received(result, call.retries)
     body = read.get(result, "_content")
-    if isinstance(body, bytes) and call.endpoint.input_only and errors.refused(result) is None:
-        call.returned(frames.last(frames.without_vectors(body)))
+    if isinstance(body, bytes) and _is_whole(call, result):
+        _returned(call, result, body)
     elif isinstance(body, bytes):
         byte_streams.finish_body(call, result)
     else:
@@ -178,6 +178,21 @@ def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
     if begun.asking is not None:
         event_filter.hide_usage(result, call.endpoint.protocol.hide_in_event)
     return result
+
+
+def _is_whole(call: Call, response: Any) -> bool:
+    """Whether a response is an answer that came as one, and not as bytes that are no JSON."""
+    streamed = frames.is_stream(byte_streams.content_type(response))
+    return errors.refused(response) is None and not (streamed or call.endpoint.bytes_out)
+
+
+def _returned(call: Call, response: Any, body: bytes) -> None:
+    """End a call with an answer that the SDK parses next: where it is no JSON, that fails."""
+    node = frames.last(frames.without_vectors(body) if call.endpoint.input_only else body)
+    if node is None:
+        call.refused(response.status_code, None)
+    else:
+        call.returned(node)
 
 
 # ------------------------------------------------------------------ shapes
