@@ -128,6 +128,10 @@ USAGES: dict[str, tuple[dict[str, Any] | None, tuple[Any, ...]]] = {
     "classifications": (
         {"billed_units": {**BILLED, "classifications": 3}}, (1000, 100, 0, 0, COST, "incomplete")
     ),
+    "counted, and billed as nothing": (
+        {"billed_units": {"input_tokens": 0, "output_tokens": 0}, "tokens": BILLED},
+        (1000, 100, 0, 0, COST, "incomplete"),
+    ),
     "output alone": (
         {"billed_units": {"output_tokens": 100}}, (0, 100, 0, 0, 1000, "incomplete")
     ),

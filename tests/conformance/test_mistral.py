@@ -198,6 +198,23 @@ def test_speech_moderation_and_batches(instrumented, client, p):
     assert telemetry.value("gen_ai.requests.active") == 0
 
 
+def test_moderation_is_billed_by_the_token(instrumented, client, p):
+    """What the total holds beyond the text may be billed or not: that makes the cost incomplete."""
+    telemetry = instrumented(prices=[{"model": "mistral-moderation*", "input": 0.1, "output": 0}])
+    used = {"prompt_tokens": 9, "total_tokens": 98, "completion_tokens": 0, "request_count": 1}
+    judged = {"categories": {"law": False}, "category_scores": {"law": 0.1}}
+    body = {"id": "m1", "model": "mistral-moderation-2411", "results": [judged]}
+    p.enqueue(Reply(body={**body, "usage": used}), Reply(body=body))
+    for _ in range(2):
+        client.classifiers.moderate(model="mistral-moderation-latest", inputs=["Hello"])
+    told, silent = (span.attributes for span in telemetry.spans)
+    assert told["gen_ai.usage.input_tokens"] == 9
+    assert "gen_ai.usage.output_tokens" not in told
+    assert told["gen_ai.usage.cost.amount"] == pytest.approx(9 * 0.1e-6)
+    assert told["llm_otel.cost.status"] == "incomplete"
+    assert silent["llm_otel.usage.source"] == "unknown"
+
+
 # ------------------------------------------------------------------ failures
 @pytest.mark.parametrize(
     ("status", "body", "kind", "told"),
