@@ -178,6 +178,21 @@ def test_transcriptions_are_billed_by_the_second(instrumented, client, p, how):
     assert telemetry.value("gen_ai.tokens.consumed", token_type="output") == 20
 
 
+@pytest.mark.parametrize("given", [{"file_url": "https://a.example/1.mp3"}, {"file_id": "f1"}])
+def test_transcriptions_of_what_is_elsewhere(instrumented, client, p, given):
+    """Without a file the form is another one: it names the model as well."""
+    telemetry = instrumented()
+    used = {"prompt_audio_seconds": 60, "prompt_tokens": 10, "completion_tokens": 20,
+            "total_tokens": 750}  # fmt: skip
+    model = "voxtral-mini-2602"
+    p.enqueue(
+        Reply(body={"model": model, "text": "Hi", "language": None, "segments": [], "usage": used})
+    )
+    client.audio.transcriptions.complete(model=model, **given)
+    assert telemetry.span.name == f"transcription {model}"
+    assert telemetry.value("gen_ai.cost.usd") == pytest.approx(60 * 0.18 / 3600)
+
+
 def test_speech_moderation_and_batches(instrumented, client, p):
     """Each is a call of its kind; a job is counted where it begins, and its polls cost nothing."""
     telemetry = instrumented()
