@@ -31,7 +31,13 @@ CALLS = (
     "tests/conformance/test_stream_usage.py",
     "tests/conformance/test_message_batches.py",
 )
+GATEWAYS = (
+    "tests/conformance/test_litellm.py",
+    "tests/conformance/test_huggingface_hub.py",
+    "tests/conformance/test_azure_ai_inference.py",
+)
 ANTHROPIC = ("tests/conformance/test_anthropic.py", "tests/conformance/test_anthropic_content.py")
+GOOGLE = ("tests/conformance/test_google_genai_calls.py",)
 XAI = ("tests/conformance/test_xai.py",)
 # What its tests stand on.
 _FOR_XAI = ("httpx", "openai", "jsonschema")
@@ -42,6 +48,15 @@ COHERE = (
     "tests/conformance/test_cohere_clouds.py",
 )
 OLLAMA = ("tests/conformance/test_ollama.py",)
+BEDROCK_BODIES = (
+    "tests/conformance/test_bedrock_invoke.py",
+    "tests/conformance/test_bedrock_async.py",
+)
+BEDROCK = (
+    *BEDROCK_BODIES,
+    "tests/conformance/test_bedrock.py",
+    "tests/conformance/test_bedrock_content.py",
+)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -69,6 +84,33 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         MISTRAL,
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
+    # The service's own model in an old botocore lacks what the other tests of it ask for.
+    "botocore-oldest": (
+        (
+            "boto3==1.34.116",
+            "botocore==1.34.116",
+            "aiobotocore==2.13.1",
+            "openai",
+            "httpx",
+        ),
+        BEDROCK_BODIES,
+    ),
+    # The same, and it cannot be installed beside the newest of the others.
+    "aioboto3": (("aioboto3", "openai", "httpx"), BEDROCK_BODIES),
+    "gateways-oldest": (
+        (
+            "litellm==1.100.0",
+            "huggingface_hub==1.0.0",
+            "azure-ai-inference==1.0.0b8",
+            "azure-core-tracing-opentelemetry==1.0.0b11",
+            "aiohttp",
+            "httpx2",
+            "anthropic",
+            "requests",
+        ),
+        GATEWAYS,
+    ),
+    "google-oldest": (("google-genai==1.4.0", "pydantic<2.12", "openai", "anthropic"), GOOGLE),
     "newest": (
         (
             "openai[realtime]",
@@ -79,12 +121,17 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "voyageai",
             "cohere",
             "ollama",
+            "google-genai[aiohttp]",
             "httpx",
+            "boto3",
+            "aiobotocore",
         ),
         (
             *CALLS,
             *SDK,
             *ANTHROPIC,
+            *BEDROCK,
+            *GOOGLE,
             *MISTRAL,
             *COHERE,
             *OLLAMA,

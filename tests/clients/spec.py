@@ -39,6 +39,7 @@ class Way:
         shown: What can be compared in an answer or a chunk; by default all that
             `hostile.shapes.shape` sees.
         requests: How many requests, and so calls, it makes.
+        endless: Names of broken answers that the library itself never stops to read.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Way:
     counted: bool = True
     shown: Callable[[Any], Any] = as_it_is
     requests: int = 1
+    endless: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 
 import cohere
@@ -30,9 +31,22 @@ COUNTS = {
 }
 
 
+_opened: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def closing() -> Iterator[None]:
+    """The SDK's clients for AWS cannot be closed by their user."""
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
 def on_aws(kind: Any, p: Any) -> Any:
     client = kind(**KEYS)
-    client._client_wrapper.httpx_client.httpx_client._transport = transport(httpx, p, False)
+    http_client = client._client_wrapper.httpx_client.httpx_client
+    http_client._transport = transport(httpx, p, False)
+    _opened.append(http_client)
     return client
 
 

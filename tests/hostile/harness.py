@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import gc
 import inspect
 import pprint
 import warnings
@@ -290,7 +289,7 @@ def unharmed(
                 told = difference(bare[name], run(program, server, place)) or watch.wrong()
                 if told:
                     wrong.append(f"{name}: {told}")
-            gc.collect()
+            watch.settle()
         assert not wrong, "\n".join([f"{len(wrong)} of {len(bare)} with {settings}", *wrong])
         watch.check(calls)
         watches.append(watch)

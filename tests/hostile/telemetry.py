@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
+from time import monotonic
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.common._internal.metrics_encoder import EncodingException
@@ -21,6 +24,7 @@ import llm_otel
 from llm_otel.core import runtime
 
 _PRICES_SECONDS = 30
+_DROPPED_SECONDS = 5
 
 # What we say of a host or a model whose tokens or cost we cannot know: no fault.
 _SAID = ("has no price for", "got no usage from a stream of")
@@ -96,6 +100,15 @@ class Watch:
         self.log += lines
         self._handler.lines.clear()
         return "\n".join(lines)
+
+    def settle(self) -> None:
+        """Have collected what the program has dropped, also where a thread of a library lets go of
+        it a little later."""
+        deadline = monotonic() + _DROPPED_SECONDS
+        gc.collect()
+        while self.spans.started != len(self.spans.ended) and monotonic() < deadline:
+            Event().wait(0.01)
+            gc.collect()
 
     def close(self) -> None:
         """Collect for the last time."""

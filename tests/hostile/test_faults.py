@@ -16,6 +16,7 @@ import openai
 import pytest
 import toysdk
 import toysdk_llm_otel
+from clients import botocore as boto
 from hostile.bodies import CHUNK, END, events, reply
 from hostile.harness import (
     ASYNC,
@@ -166,9 +167,23 @@ async def toy_lines(client: Any) -> Any:
     return list(client.lines(_PATH, _BODY))
 
 
+async def toy_texts(client: Any) -> Any:
+    """Lines of a stream whose usage is asked for."""
+    body = {"model": "toy-1", "messages": [], "stream": True}
+    return [line for line in client.texts("/chat/completions", body) if line]
+
+
 async def toy_opened(client: Any) -> Any:
     with client.opened(_PATH, _BODY) as response:
         return response.read()
+
+
+async def boto_invoked(client: Any) -> Any:
+    return boto.invoke(client, boto.LLAMA, boto.LLAMA_ASK)["body"].read()
+
+
+async def boto_closed(client: Any) -> Any:
+    return boto.invoke(client, boto.LLAMA, boto.LLAMA_ASK)["body"].close()
 
 
 async def spoken(client: Any) -> Any:
@@ -237,10 +252,13 @@ class Row:
 
 
 _CONTENT = {"capture_content": "span_and_event"}
+_ALWAYS = {"stream_usage": "always"}
 _WHOLE = (events(CHUNK, CHUNK, END),)
 _CUT = (events(CHUNK, done=False, ending="cut"),)
 _REFUSED = (reply({"error": {"message": "no"}}, 400),)
 _TOY = Place(False, make=toysdk.Client)
+_BOTO = Place(False, open=lambda server: boto.CLIENT.make(server, False))
+_BOTO_CUT = (Reply(body=b"x" * 500, ending="cut"),)
 _TOY_WHOLE = (reply({"stop": "end"}),)
 _CORE = "llm_otel.core"
 _SEAMS = "llm_otel.seams"
@@ -256,15 +274,24 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(chat, f"{_CORE}.rivals.has_span", place=ASYNC),
         Row(toy_asked, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
         Row(toy_lines, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
+        Row(boto_invoked, place=_BOTO, also={"llm_otel.clients.botocore._SERVICES": None}),
     ),
     "ask for usage": (
         Row(drained, "copy.copy", (events(CHUNK, END),), place=Place(False, PROVEN)),
+        Row(
+            toy_texts,
+            "llm_otel.protocols.spec.Request._replace",
+            (events(CHUNK, END),),
+            _ALWAYS,
+            _TOY,
+        ),
     ),
     "describe request": (Row(chat, f"{_CHAT}.Chat.request_attributes"),),
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),
         Row(drained, f"{_CORE}.call.Call.received"),
         Row(chat, replies=_REFUSED, also={f"{_SEAMS}.stainless._COUNT": None}),
+        Row(boto_invoked, "llm_otel.clients.botocore.ResponseHeaders", place=_BOTO),
     ),
     "returned": (
         Row(drained, f"{_CORE}.byte_streams.watch_response", _WHOLE),
@@ -313,12 +340,26 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(toy_lines, f"{_SEAMS}.iterators._generator", _TOY_WHOLE, place=_TOY),
     ),
     "watch manager": (Row(toy_opened, f"{_SEAMS}.objects.put", _TOY_WHOLE, place=_TOY),),
+    "watch body": (Row(boto_invoked, f"{_SEAMS}.objects.put", place=_BOTO),),
+    "read body": (Row(boto_invoked, f"{_SEAMS}.bodies._Body.take", place=_BOTO),),
+    "body read": (Row(boto_invoked, processor=True, place=_BOTO),),
+    "body left": (Row(boto_closed, processor=True, place=_BOTO),),
+    "body failed": (Row(boto_invoked, replies=_BOTO_CUT, processor=True, place=_BOTO),),
     "read chunk": (
         Row(drained, f"{_CHAT}.Choices.add"),
         Row(drained, f"{_CHAT}_content.ChatAccumulator.add", settings=_CONTENT),
         Row(toy_lines, "toysdk_llm_otel.node_of", _TOY_WHOLE, place=_TOY),
     ),
     "hide usage": (
+        Row(
+            toy_texts,
+            f"{_CHAT}.Chat.hide_in_event",
+            (events(CHUNK, END),),
+            _ALWAYS,
+            _TOY,
+            differs=True,
+            times=None,
+        ),
         Row(
             drained,
             f"{_CHAT}.Chat.hide",
@@ -463,6 +504,7 @@ UNGUARDED = {
     "guard.handle": "the guard itself",
     "streams.observe": "a chunk of another kind is looked at by a call",
     "streams.observe_async": "the same",
+    "streams.see": "the same",
     "byte_streams.__del__": "the interpreter may be going down",
     "byte_streams._decoded": "a body that was cut off: nothing to learn from it",
     "read.get": "an object of the program's own class runs its own code",

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from opentelemetry.context import get_current
 
 from llm_otel.attribution import attribution, current, propagate
-from llm_otel.base.activation import Run
+from llm_otel.base.activation import Run, async_generator
 
 
 def tenant() -> str:
@@ -258,6 +259,29 @@ class TestLeaving:
 
         assert asyncio.run(run()) == "closer"
         assert caplog.records == []
+
+    @pytest.mark.parametrize("body_first", [True, False])
+    def test_async_generator_whose_body_was_closed(self, body_first: bool) -> None:
+        """A loop that ends closes all generators in any order: a body that has ended is let be."""
+
+        async def items() -> AsyncIterator[int]:
+            yield 1
+            yield 2
+
+        async def run() -> str:
+            bodies: list[AsyncIterator[int]] = []
+
+            def keep() -> AsyncIterator[int]:
+                bodies.append(items())
+                return bodies[0]
+
+            generator = async_generator(keep, lambda *_: Run(get_current()))()
+            await generator.__anext__()
+            for each in (*bodies, generator)[:: 1 if body_first else -1]:
+                await each.aclose()
+            return "closed"
+
+        assert asyncio.run(run()) == "closed"
 
     def test_left_in_another_context(self, caplog: pytest.LogCaptureFixture) -> None:
         """A block left in a copied context ends there; the original is left as it is."""

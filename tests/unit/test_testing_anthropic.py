@@ -239,7 +239,7 @@ class TestClouds:
     def test_bedrock_stream_that_fails(self, p):
         """An exception in the middle has a frame of its own."""
         p.enqueue("stream_error")
-        with _bedrock(p) as client, pytest.raises(anthropic.APIError, match="Internal server"):
+        with _bedrock(p) as client, pytest.raises(anthropic.APIError, match="internalServer"):
             list(client.messages.create(**ASK, stream=True))
 
 

@@ -22,13 +22,15 @@ def _request(
     if type(path) is not str or type(body) is not dict:
         return None
     options = kwargs.get("request_options")
+    provider, cloud = _cloud(client)
     return Request(
         kwargs["method"].lower(),
         path,
         body,
         extra=options.get("additional_body_parameters") if options else None,
         streaming=streaming,
-        base_url=_cloud(client) or client.get_base_url(kwargs.get("base_url")),
+        base_url=cloud or client.get_base_url(kwargs.get("base_url")),
+        provider=provider,
     )
 
 
@@ -38,37 +40,45 @@ def _resends(kwargs: dict[str, Any]) -> int:
 
 # ------------------------------------------------------------------ clients for clouds
 # The clients for AWS and Oracle take Cohere's own URL, and hooks of their HTTP client send the
-# request elsewhere. Module of such a hook, the variables of its closure, and where it sends.
+# request elsewhere. Module of such a hook, and from the variables of its closure the provider and
+# where it sends; where these are not what we know, the host is not known.
 _AWS = "cohere.aws_client"
 _ORACLE = "cohere.oci_client"
 
 
-def _cloud(client: Any) -> str | None:
-    """Where the hooks of a client send its requests; None where it has none of these."""
+_UNKNOWN = "https://"
+
+
+def _cloud(client: Any) -> tuple[str, str] | tuple[None, None]:
+    """The cloud that the hooks of a client send its requests to, and its URL; None, None where it
+    has none of these."""
     hooks = getattr(client.httpx_client, "event_hooks", None)
     for hook in hooks.get("request", ()) if hooks else ():
-        place = _CLOUDS.get(getattr(hook, "__module__", None))
-        if place is not None:
-            return place(_variables(hook))
-    return None
+        cloud = _CLOUDS.get(getattr(hook, "__module__", None))
+        if cloud is not None:
+            return cloud(_variables(hook))
+    return None, None
 
 
-def _aws(variables: dict[str, object]) -> str:
+def _aws(variables: dict[str, object]) -> tuple[str, str]:
     region, service = variables.get("aws_region"), variables.get("service")
     if not isinstance(region, str):
-        return "https://amazonaws.com"
+        return "aws.bedrock", _UNKNOWN
     name = f"runtime.sagemaker.{region}" if service == "sagemaker" else f"bedrock-runtime.{region}"
-    return f"https://{name}.amazonaws.com"
+    return "aws.bedrock", f"https://{name}.amazonaws.com"
 
 
-def _oracle(variables: dict[str, object]) -> str:
+def _oracle(variables: dict[str, object]) -> tuple[str, str]:
     region = variables.get("oci_region")
     if not isinstance(region, str):
-        return "https://oraclecloud.com"
-    return f"https://inference.generativeai.{region}.oci.oraclecloud.com"
+        return "oci", _UNKNOWN
+    return "oci", f"https://inference.generativeai.{region}.oci.oraclecloud.com"
 
 
-_CLOUDS: dict[str | None, Callable[[dict[str, object]], str]] = {_AWS: _aws, _ORACLE: _oracle}
+_CLOUDS: dict[str | None, Callable[[dict[str, object]], tuple[str, str]]] = {
+    _AWS: _aws,
+    _ORACLE: _oracle,
+}
 
 
 def _variables(function: Any) -> dict[str, object]:

@@ -113,9 +113,17 @@ class Hook:
         answer: Gives the node that the protocol reads (a dict, or an object with such fields) in
             what the function gave. Not asked where that is an HTTP response.
         chunk: The same for a chunk; None for one that tells nothing.
+        goes_on: Whether a chunk that is not the first only goes on with what came before: the quick
+            way for nearly all chunks that `chunk` would have to parse. Asked where nobody but the
+            fold looks at them.
         parameters: Names that the function's signature must have.
         stream_at: The way to the iterator in what the function gave: keys of dicts, attributes of
             objects; the last is replaced. `("_iterator",)` keeps the SDK's own stream object.
+        body_key: Key of what the caller reads as a file, in the dict that the function gave. The
+            call ends when it was read, and `answer` gets a copy of the dict with the bytes that
+            were read in this place. Of a `streaming` request it may be the iterator.
+        concerns: Whether a client's requests may be any of ours. Asked first, and all that the
+            clients of other services of an SDK get to see of us. For `sync` and `async`.
         response: Tells of the HTTP response by what the function gave, or by the exception that it
             raised: request id, limits, resends. For `sync` and `async`.
         resends: Of a function that calls itself to try again: how often it has done so, by the
@@ -125,6 +133,9 @@ class Hook:
             asks. What comes of it is kept from the caller: in chunks that are objects, dicts or
             lines of text, and in the bytes of an HTTP response. Only for shapes whose function
             sends the request when it is called.
+        messages: Of a session that entering a manager gives in place of a response, the coroutine
+            function that gives one message of the server. The messages are the chunks of one call,
+            which ends when the manager is left. For `async_context`.
     """
 
     module: str
@@ -133,11 +144,15 @@ class Hook:
     request: Callable[[Any, tuple[Any, ...], dict[str, Any]], Request | None]
     answer: Callable[[Any], object] = as_it_is
     chunk: Callable[[Any], object] = as_it_is
+    goes_on: Callable[[Any], bool] | None = None
     parameters: tuple[str, ...] = ()
     stream_at: tuple[str, ...] = ()
+    body_key: str | None = None
+    concerns: Callable[[Any], bool] | None = None
     response: Callable[[Any], Response | None] | None = None
     resends: Callable[[dict[str, Any]], int] | None = None
     ask: Ask | None = None
+    messages: str = ""
 
     def __post_init__(self) -> None:
         if self.shape not in get_args(Shape):
@@ -154,6 +169,24 @@ class Hook:
                 f"The hook of {self.function} cannot ask for usage: its shape is {self.shape!r}, "
                 f"and it would have to be one of {', '.join(_SENDS_AT_ONCE)}."
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Override:
+    """A function of an SDK that is replaced, though no request goes through it.
+
+    Attributes:
+        module: Where the class is, below the client's package; "" for the package itself.
+        function: `Class.method`.
+        make: Gives the function in the place of the SDK's own, which it gets.
+        parameters: Names that the function's signature must have; else it is left alone, with one
+            warning.
+    """
+
+    module: str
+    function: str
+    make: Callable[[Any], Callable[..., Any]]
+    parameters: tuple[str, ...] = ()
 
 
 def named(
@@ -201,6 +234,7 @@ class ClientSpec:
         classes: Names of its sync and its async base class.
         hooks: Functions through which its requests go; a client with these is none of that
             generator's.
+        overrides: Functions of such a client that would harm what we emit.
         sockets: Protocols that it speaks over a WebSocket.
         passes_on: Whether a client would itself send the ids of the current span to the provider,
             without making a span: then it gets to see the program's span, not ours.
@@ -213,6 +247,7 @@ class ClientSpec:
     base_module: str = "_base_client"
     classes: tuple[str, str] = ("SyncAPIClient", "AsyncAPIClient")
     hooks: tuple[Hook, ...] = ()
+    overrides: tuple[Override, ...] = ()
     sockets: tuple[Socket, ...] = ()
     passes_on: Callable[[Any], bool] | None = None
 

@@ -117,7 +117,8 @@ def _begin(
     bare: Context,
 ) -> Begun:
     spec = funnel.spec
-    server = active.servers.of(client, spec.provider, request.url, request.base_url)
+    default = request.provider or spec.provider
+    server = active.servers.of(client, default, request.url, request.base_url)
     asking, unasked = None, False
     # Where nobody could hide what comes of it, it is no question.
     if request.streaming and endpoint.protocol.asks_for_usage and funnel.ask is not None:

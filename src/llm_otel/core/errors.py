@@ -31,6 +31,13 @@ _BY_NAME = {
     "TransportError": semconv.CONNECTION,
     "ConnectionError": semconv.CONNECTION,
     "ConnectionClosedError": semconv.CONNECTION,
+    # Those of Azure's SDKs.
+    "ServiceRequestTimeoutError": semconv.TIMEOUT,
+    "ServiceResponseTimeoutError": semconv.TIMEOUT,
+    "ServiceRequestError": semconv.CONNECTION,
+    "ServiceResponseError": semconv.CONNECTION,
+    "ClientConnectionError": semconv.CONNECTION,  # aiohttp
+    "ClientPayloadError": semconv.CONNECTION,
     # The provider did what it was asked to, within the caller's own limit.
     "LengthFinishReasonError": semconv.INVALID_REQUEST,
     "ContentFilterFinishReasonError": semconv.CONTENT_FILTER,
@@ -50,6 +57,8 @@ def classify(exc: BaseException, protocol: Protocol, codes: Mapping[str, str] = 
     found = protocol.status(exc)
     if found is not None and found < _FIRST_ERROR:
         found = None
+    if protocol.words_before_status and worded != semconv.OTHER:
+        return worded
     if worded in BEFORE_STATUS or found is not None:
         return _beside_status(worded, found, codes)
     for cls in type(exc).__mro__:

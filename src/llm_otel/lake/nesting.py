@@ -157,7 +157,7 @@ def _plain(column: str) -> str:
 _HELPERS: Final = "work, input, output, cached, models"
 _KIND: Final = (
     f"CASE WHEN operation IN ('{semconv.CHAT}', '{semconv.TEXT_COMPLETION}', '{semconv.OCR}', "
-    "'generate_content') THEN 'text' ELSE operation END"
+    f"'{semconv.GENERATE_CONTENT}') THEN 'text' ELSE operation END"
 )
 # Input without the cached tokens, as some count it.
 _FRESH: Final = "({0}.input - {0}.cached)"

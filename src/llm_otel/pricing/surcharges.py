@@ -124,6 +124,8 @@ def with_fees(price: Price, provider: str, model: str) -> Price:
         return _without_fees(price)
     if "input" not in price.base:
         return price
+    if provider == "google" and _ONE_RATE.match(model):
+        price = _with_audio_as_text(price, speaks="-tts" in model)
     fees: dict[str, float] = {}
     for entry in _FEES:
         if entry.provider == provider and entry.model.match(model):
@@ -133,6 +135,24 @@ def with_fees(price: Price, provider: str, model: str) -> Price:
         base={**fees, **price.base},
         above=tuple((start, {**fees, **rates}) for start, rates in price.above),
     )
+
+
+# Google lists a rate for audio where that is not the one for text, and none beside it for models
+# that speak. https://ai.google.dev/gemini-api/docs/pricing
+_ONE_RATE: Final = re.compile(r"gemini-(?!2\.5-flash-preview-0)")
+
+
+def _with_audio_as_text(price: Price, speaks: bool) -> Price:
+    """The price with the rates of text for audio that has none of its own."""
+
+    def filled(rates: Mapping[str, float]) -> dict[str, float]:
+        audio = {"input_audio": rates["input"]} if "input" in rates else {}
+        if speaks and "output" in rates:
+            audio["output_audio"] = rates["output"]
+        return {**audio, **rates}
+
+    above = tuple((start, filled(rates)) for start, rates in price.above)
+    return dataclasses.replace(price, base=filled(price.base), above=above)
 
 
 def _without_fees(price: Price) -> Price:

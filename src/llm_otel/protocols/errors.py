@@ -158,8 +158,10 @@ def _of_code(code: object, dialect: Dialect) -> BodyError:
 # ------------------------------------------------------------------ exceptions and codes
 def of_exception(exc: BaseException, codes: Mapping[str, str] = _NO_CODES) -> str:
     """The class of what the provider said: openai's exceptions hold the error object itself as
-    their body, those of the other SDKs the object around it."""
+    their body, those of the other SDKs the object around it, or the response alone."""
     body = read.get(exc, "body")
+    if body is None:
+        body = read.json_of(read.get(read.get(exc, "response"), "_content"))
     error = read.get(body, "error") or body
     kinds = (by_code(read.get(error, key), codes) for key in ("code", "type"))
     kind = next((kind for kind in kinds if kind != semconv.OTHER), semconv.OTHER)
@@ -171,9 +173,12 @@ def _message(error: object) -> object:
 
 
 def status(exc: BaseException) -> int | None:
-    """The HTTP status that an SDK's exception carries."""
-    code = read.get(exc, "status_code")
-    return code if type(code) is int else None
+    """The HTTP status that an SDK's exception carries, or the response in it."""
+    for holder in (exc, read.get(exc, "response")):
+        code = read.get(holder, "status_code")
+        if type(code) is int:
+            return code
+    return None
 
 
 def by_status(code: int) -> str:

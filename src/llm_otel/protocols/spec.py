@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +40,7 @@ class Request(NamedTuple):
         chunk: The class that the SDK makes of a stream's chunk; None: none, or it is not known.
         hides_events: What we alone asked for can be kept from a caller who reads `raw`.
         base_url: Where `url` begins, a text or a URL object; None: the client's `_base_url`.
+        provider: Who answers when the host tells nothing better; None: as the client's file says.
     """
 
     method: str
@@ -50,6 +52,7 @@ class Request(NamedTuple):
     chunk: object = None
     hides_events: bool = True
     base_url: object = None
+    provider: str | None = None
 
 
 class Observer(Interface):
@@ -64,6 +67,7 @@ class Fold(Observer, Interface):
 
     One may have a method `skips(event: bytes) -> bool`, too: whether the data of a server-sent
     event tells by its bytes that it only goes on with what came before. It is not parsed then.
+    Where that does not depend on what came before, `Protocol.telling` is the quicker way.
 
     Attributes:
         hides: Usage was asked for by us: `goes_on` undoes what that did to the chunk.
@@ -114,12 +118,19 @@ class Protocol:
         how_to_ask: What a program writes to ask.
         headers: Which response headers tell the request's id and what is left of the limits.
         attributes: Key of the request -> span attributes, and how to read them.
+        telling: Finds something in a chunk that does more than go on with what came before. Where
+            nobody else reads the JSON of a stream, and no content is wanted, only such chunks are
+            read, the first ones and the last. Look for keys with their quotes: within a text these
+            have a backslash. None: every chunk is read.
+        words_before_status: The provider's word for an error says more than the HTTP status.
     """
 
     asks_for_usage = False
     how_to_ask = ""
+    words_before_status = False
     headers = headers.COMMON
     attributes = requests.ATTRIBUTES
+    telling: re.Pattern[bytes] | None = None
 
     def model(self, request: Request) -> str | None:
         """The model that goes over the wire."""

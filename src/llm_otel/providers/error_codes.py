@@ -92,7 +92,9 @@ BY_WORD: Mapping[str, str] = {
 }
 
 # What a word says more precisely than the HTTP status that came with it.
-BEFORE_STATUS = frozenset({semconv.CONTENT_FILTER, semconv.INSUFFICIENT_FUNDS})
+BEFORE_STATUS = frozenset(
+    {semconv.AUTHENTICATION, semconv.CONTENT_FILTER, semconv.INSUFFICIENT_FUNDS}
+)
 
 # Finish reasons, in lower case, that mean that the provider failed. A reason that only says where
 # the answer ends (`length`, `content_filter`, `sensitive`, `repetition`) is no failure.

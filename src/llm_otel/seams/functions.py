@@ -9,25 +9,26 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from llm_otel.base import frames, guard, read
-from llm_otel.clients.spec import ClientSpec, Hook
+from llm_otel.clients.spec import ClientSpec, Hook, Override
 from llm_otel.core import begin, byte_streams, errors
 from llm_otel.core.begin import Begun, Funnel
 from llm_otel.core.call import Call
 from llm_otel.protocols.spec import Request
-from llm_otel.seams import calls, event_filter, imports, iterators, managers
-from llm_otel.seams.replacing import accepts, is_coroutine_function, replaced, stay_out
+from llm_otel.seams import bodies, calls, event_filter, imports, iterators, managers, sessions
+from llm_otel.seams.replacing import accepts, caller, is_coroutine_function, replaced, stay_out
 
 
 # ------------------------------------------------------------------ installing
 def install(spec: ClientSpec) -> None:
     """Hook the client's functions, in each module now or when it is imported."""
-    for name in dict.fromkeys(hook.module for hook in spec.hooks):
+    functions: tuple[Hook | Override, ...] = (*spec.hooks, *spec.overrides)
+    for name in dict.fromkeys(each.module for each in functions):
         module = f"{spec.package}.{name}" if name else spec.package
-        hooks = [hook for hook in spec.hooks if hook.module == name]
+        hooks = [each for each in functions if each.module == name]
         imports.watch_from_now(module, partial(_install, spec, module, hooks))
 
 
-def _install(spec: ClientSpec, module_name: str, hooks: list[Hook]) -> None:
+def _install(spec: ClientSpec, module_name: str, hooks: list[Hook | Override]) -> None:
     module = importlib.import_module(module_name)  # waits for a thread that is importing it
     unfit = []
     for path in dict.fromkeys(hook.function for hook in hooks):
@@ -54,23 +55,55 @@ def _owner(module: Any, path: str) -> Any:
     return owner
 
 
-def _fits(hook: Hook, original: Any) -> bool:
+def _fits(hook: Hook | Override, original: Any) -> bool:
     """Whether a function is what a hook knows: a method with these parameters, of this shape."""
     if not callable(original) or isinstance(original, (staticmethod, classmethod)):
         return False
+    if isinstance(hook, Override):
+        return accepts(original, hook.parameters)
     kinds = (is_coroutine_function(original), None)
     return accepts(original, hook.parameters) and _SHAPES[hook.shape].coroutine in kinds
 
 
-def _composed(spec: ClientSpec, name: str, hooks: list[Hook], original: Any) -> Callable[..., Any]:
+def _composed(
+    spec: ClientSpec, name: str, hooks: list[Hook | Override], original: Any
+) -> Callable[..., Any]:
     """Our function, or several around each other: each sees the requests of its hook."""
     function = original
     for hook in hooks:
+        if isinstance(hook, Override):
+            function = hook.make(function)
+            continue
         ask = None if hook.ask is None else partial(_asking, hook)
         funnel = Funnel(spec, name, partial(_request, hook), ask)
-        function = _SHAPES[hook.shape].make(funnel, hook, function)
-    made: Callable[..., Any] = function
-    return made
+        observed = _SHAPES[hook.shape].make(funnel, hook, function)
+        function = observed if hook.concerns is None else _choosing(hook, observed, function)
+    replacement: Callable[..., Any] = function
+    return replacement
+
+
+def _choosing(hook: Hook, observed: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    """Our function for the clients that a hook concerns, the SDK's own for all others."""
+    others = caller(original)
+
+    def concerned(client: Any) -> bool:
+        try:
+            return hook.concerns is not None and hook.concerns(client)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("begin", exc)
+            return False
+
+    if is_coroutine_function(original):
+
+        async def coroutine_function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return await (observed if concerned(client) else others)(client, *args, **kwargs)
+
+        return coroutine_function
+
+    def function(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return (observed if concerned(client) else others)(client, *args, **kwargs)
+
+    return function
 
 
 def _request(hook: Hook, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -96,13 +129,13 @@ def _asking(
     try:
         if hook.ask is None or call is None or request is None or additions is None:
             return begun._replace(asking=None), args, kwargs
-        asked, asked_kwargs = hook.ask(args, kwargs, additions)
+        arguments = hook.ask(args, kwargs, additions)
         # What is on its way now, should the function call itself to try again.
         call.request = request._replace(body={**request.body, **additions})
     except Exception as exc:  # noqa: BLE001
         guard.handle("ask for usage", exc)
         return begun._replace(asking=None), args, kwargs
-    return begun, asked, asked_kwargs
+    return begun, *arguments
 
 
 def _under_way(request: Request) -> Call | None:
@@ -121,18 +154,34 @@ def _answer(hook: Hook, call: Call, begun: Begun, result: Any) -> Any:
     if hook.response is not None:
         _receive(hook, call, result)
     if call.streaming:
-        holder, name, stream = None, "", result
-        for name in hook.stream_at:
-            holder, stream = stream, _item(stream, name)
-        if iterators.is_stream(stream):
-            hides = begun.asking is not None
-            observed = iterators.observe(stream, call, hook.chunk, hides)
-            if holder is None:
-                return observed
-            _put(holder, name, observed)
-            return result
-    call.returned(_node(hook, result))
+        for way in (hook.stream_at, (hook.body_key,)):
+            holder, name, stream = None, "", result
+            for name in filter(None, way):
+                holder, stream = stream, _item(stream, name)
+            if iterators.is_stream(stream):
+                hides = begun.asking is not None
+                observed = iterators.observe(stream, call, hook.chunk, hides, hook.goes_on)
+                if holder is None:
+                    return observed
+                _put(holder, name, observed)
+                return result
+    body = _item(result, hook.body_key) if hook.body_key else None
+    if hasattr(body, "read"):
+        length = call.response.headers.get("content-length") if call.response is not None else None
+        rest = {**result, hook.body_key: None}  # or the body would be kept by itself
+        bodies.tap(body, call, partial(_answer_of_body, hook, rest), _size(length))
+    else:
+        call.returned(_node(hook, result))
     return result
+
+
+def _size(length: object) -> int | None:
+    return int(length) if isinstance(length, str) and length.isdecimal() else None
+
+
+def _answer_of_body(hook: Hook, result: dict[Any, Any], data: bytes) -> object:
+    """What the protocol reads, by a body that the caller has read."""
+    return _node(hook, {**result, str(hook.body_key): data})
 
 
 def _item(holder: Any, name: str) -> Any:
@@ -146,10 +195,10 @@ def _put(holder: Any, name: str, value: Any) -> None:
         setattr(holder, name, value)
 
 
-def _receive(hook: Hook, call: Call, given: Any) -> None:
+def _receive(hook: Hook, call: Call, outcome: Any) -> None:
     """Keep what is known of the HTTP response."""
     try:
-        response = hook.response(given) if hook.response is not None else None
+        response = hook.response(outcome) if hook.response is not None else None
     except Exception as exc:  # noqa: BLE001 - the call goes on all the same
         guard.handle("received", exc)
         return
@@ -187,9 +236,11 @@ def _is_whole(call: Call, response: Any) -> bool:
 
 
 def _returned(call: Call, response: Any, body: bytes) -> None:
-    """End a call with an answer that the SDK parses next: where it is no JSON, that fails."""
+    """End a call with an answer that the SDK parses next. That fails where there should be JSON and
+    is none, or a page; of plain text or bytes a caller may have asked for just these."""
     node = frames.last(frames.without_vectors(body) if call.endpoint.input_only else body)
-    if node is None:
+    kind = byte_streams.content_type(response)
+    if node is None and (not body or frames.is_readable(kind) or "html" in kind):
         call.refused(response.status_code, None)
     else:
         call.returned(node)
@@ -232,8 +283,9 @@ def _context(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
     return managers.entered(funnel, partial(_response, False), original)
 
 
-def _async_context(funnel: Funnel, _: Hook, original: Any) -> Callable[..., Any]:
-    return managers.entered(funnel, partial(_response, True), original)
+def _async_context(funnel: Funnel, hook: Hook, original: Any) -> Callable[..., Any]:
+    follow = partial(sessions.follow, hook) if hook.messages else partial(_response, True)
+    return managers.entered(funnel, follow, original)
 
 
 # Shapes of functions that give an HTTP response.

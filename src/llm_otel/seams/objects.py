@@ -29,6 +29,9 @@ class State(Protocol):
         """The object was closed or dropped."""
 
 
+# Of the object itself: a proxy would set the class of what is behind it.
+_set_class = object.__dict__["__class__"].__set__
+
 # By the object's `id`. The object itself stays as it is, and is not kept alive.
 _states: dict[int, Any] = {}
 
@@ -51,7 +54,7 @@ def put(target: Any, methods: Methods, state: State) -> None:
     dropped.atexit = False
     cls: Any = type(target)
     try:
-        target.__class__ = _subclass(cls, methods)
+        _set_class(target, _subclass(cls, methods))
     except BaseException:
         dropped.detach()
         raise

@@ -41,8 +41,14 @@ class _Replaced(NamedTuple):
 
     @property
     def thrown_away(self) -> bool:
-        """Whether the original is back, by whoever."""
-        return inspect.getattr_static(self.owner, self.name, None) is self.function.__wrapped__
+        """Whether the original is back, by whoever, or one that it wraps in turn."""
+        current = inspect.getattr_static(self.owner, self.name, None)
+        original = self.function.__wrapped__
+        for _ in range(DEEPEST):
+            if original is None or original is current:
+                break
+            original = getattr(original, "__wrapped__", None)
+        return original is not None and original is current
 
 
 class Replacements:

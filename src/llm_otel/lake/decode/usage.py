@@ -42,7 +42,7 @@ INPUT_ONLY: Final = frozenset({semconv.EMBEDDINGS, semconv.RERANK})
 GENERATING: Final = (
     semconv.CHAT,
     semconv.TEXT_COMPLETION,
-    "generate_content",
+    semconv.GENERATE_CONTENT,
     semconv.FETCH_RESPONSE,
 )
 

@@ -73,6 +73,7 @@ ERROR_CLASS: Final = _one_of(semconv.ERROR_CLASSES)
 OPERATIONS: Final = (
     semconv.CHAT, semconv.TEXT_COMPLETION, semconv.EMBEDDINGS, semconv.RETRIEVAL,
     semconv.FETCH_RESPONSE, semconv.EXECUTE_TOOL, semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW,
+    semconv.GENERATE_CONTENT, semconv.VIDEO_GENERATION, semconv.CREATE_CACHE,
     semconv.IMAGE_GENERATION, semconv.SPEECH, semconv.TRANSCRIPTION, semconv.MODERATION,
     semconv.RERANK, semconv.OCR, semconv.CANCEL_RESPONSE, semconv.CREATE_BATCH,
     semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT,
@@ -154,6 +155,7 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.OPENAI_RESPONSE_SERVICE_TIER: WORD,
     semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: WORD,
     semconv.AZURE_NAMESPACE: WORD,
+    semconv.AWS_GUARDRAIL_ID: ID,
     semconv.TOOL_NAME: NAME,
     semconv.TOOL_TYPE: WORD,
     semconv.TOOL_CALL_ID: ID,

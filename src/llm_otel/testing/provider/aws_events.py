@@ -21,9 +21,15 @@ def chunk(data: bytes) -> bytes:
     return _frame({":message-type": "event", ":event-type": "chunk"}, payload)
 
 
-def exception(message: str) -> bytes:
+def event(name: str, data: object) -> bytes:
+    """The frame of an event of its own kind."""
+    headers = {":message-type": "event", ":event-type": name}
+    return _frame(headers, json.dumps(data, separators=(",", ":")).encode())
+
+
+def exception(message: str, kind: str = "internalServerException") -> bytes:
     """The frame of an exception of the service."""
-    headers = {":message-type": "exception", ":exception-type": "internalServerException"}
+    headers = {":message-type": "exception", ":exception-type": kind}
     return _frame(headers, json.dumps({"message": message}).encode())
 
 

@@ -8,24 +8,35 @@ from .messages import Json
 
 # Field of `Bill`: where the usages of the endpoints hold it, by path. The first whose first path is
 # there is taken, and its paths are added up: Anthropic counts cached tokens beside the input, and
-# Cohere those of images.
+# Cohere those of images, Gemini thoughts beside the output.
 _PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
     "input_tokens": (
         ("prompt_tokens",),
         ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "image_tokens"),
         ("image_tokens",),
+        ("promptTokenCount", "toolUsePromptTokenCount"),
+        ("total_input_tokens", "total_tool_use_tokens"),
     ),
     "cached_tokens": (
         ("prompt_tokens_details.cached_tokens",),
         ("input_tokens_details.cached_tokens",),
         ("cache_read_input_tokens",),
+        ("cachedContentTokenCount",),
+        ("total_cached_tokens",),
     ),
     "cache_write_tokens": (("cache_creation_input_tokens",),),
-    "output_tokens": (("completion_tokens",), ("output_tokens",)),
+    "output_tokens": (
+        ("completion_tokens",),
+        ("output_tokens",),
+        ("candidatesTokenCount", "thoughtsTokenCount"),
+        ("total_output_tokens", "total_thought_tokens"),
+    ),
     "reasoning_tokens": (
         ("completion_tokens_details.reasoning_tokens",),
         ("output_tokens_details.reasoning_tokens",),
         ("output_tokens_details.thinking_tokens",),
+        ("thoughtsTokenCount",),
+        ("total_thought_tokens",),
     ),
     "pages": (("pages_processed",),),
     "search_units": (("search_units",),),

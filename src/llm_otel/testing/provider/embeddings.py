@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import re
 from array import array
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -36,6 +38,17 @@ def embeddings(request: ReceivedRequest, state: State) -> Reply:  # noqa: ARG001
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     body = {"object": "list", "data": data, "model": request.model, "usage": usage}
     return Reply(body=body, usage=usage)
+
+
+def image_embeddings(request: ReceivedRequest, state: State) -> Reply:
+    """Answers `POST /images/embeddings` of Azure AI: an image, or an image with a text."""
+    body = request.json
+    entries = body.get("input") if isinstance(body, dict) else None
+    if not isinstance(entries, list):
+        raise ProtocolError("'$.input' is invalid.", param="input")
+    texts = [f"{entry.get('text', '')}{entry.get('image', '')}" for entry in entries]
+    plain = json.dumps({**body, "input": texts}).encode()
+    return embeddings(replace(request, body=plain), state)
 
 
 def _texts(given: Any) -> list[str]:

@@ -9,9 +9,13 @@ from . import (
     anthropic_batches,
     anthropic_messages,
     batches,
+    bedrock,
     catalog,
     chat,
     cohere,
+    gemini,
+    gemini_interactions,
+    huggingface,
     media,
     mistral,
     ollama,
@@ -19,7 +23,7 @@ from . import (
     voyage,
 )
 from .cohere_protocol import COHERE, COHERE_LINES
-from .embeddings import embeddings
+from .embeddings import embeddings, image_embeddings
 from .messages import ProtocolError, ReceivedRequest, Reply
 from .protocols import MISTRAL, VOYAGE, protocol_of
 from .state import State
@@ -59,6 +63,9 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1/chat/completions", chat.chat_completion),
     ("POST", "/v1/completions", chat.completion),
     ("POST", "/v1/embeddings", embeddings),
+    ("POST", "/v1/images/embeddings", image_embeddings),
+    ("POST", "/v1/tgi/generate", huggingface.generate),
+    ("POST", "/v1/tgi/features", huggingface.features),
     ("POST", "/v1/responses", responses.create_response),
     ("POST", "/v1/responses/*/cancel", responses.cancel_response),
     ("GET", "/v1/responses/*", responses.retrieve_response),
@@ -95,6 +102,22 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1/messages/batches", anthropic_batches.list_batches),
     ("GET", "/v1/messages/batches/*/results", anthropic_batches.results),
     ("POST", "/v1/messages/batches/*/cancel", anthropic_batches.cancel_batch),
+    ("POST", "/v1/model/*/converse", bedrock.converse),
+    ("POST", "/v1/model/*/converse-stream", bedrock.converse_stream),
+    ("POST", "/v1/model/*/invoke", bedrock.invoke),
+    ("POST", "/v1/model/*/invoke-with-response-stream", bedrock.invoke),
     ("DELETE", "/v1/messages/batches/*", anthropic_batches.delete_batch),
     ("GET", "/v1/messages/batches/*", anthropic_batches.retrieve_batch),
+    ("POST", "/v1/*:generateContent", gemini.generate),
+    ("POST", "/v1/*:streamGenerateContent", gemini.stream),
+    ("POST", "/v1/*:countTokens", gemini.count),
+    ("POST", "/v1/*:batchEmbedContents", gemini.batch_embed),
+    ("POST", "/v1/*:embedContent", gemini.embed_content),
+    ("POST", "/v1/*:predict", gemini.predict),
+    ("POST", "/v1/*:predictLongRunning", gemini.predict_long),
+    ("POST", "/v1/*:fetchPredictOperation", gemini.fetch_video),
+    ("POST", "/v1/interactions", gemini_interactions.create),
+    ("POST", "/v1/interactions/*/cancel", gemini_interactions.cancel),
+    ("GET", "/v1/interactions/*", gemini_interactions.fetch),
+    ("DELETE", "/v1/interactions/*", gemini_interactions.delete),
 )

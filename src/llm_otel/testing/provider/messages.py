@@ -107,18 +107,33 @@ class ScriptError(Exception):
     """The user's `answer` raised; its cause is what."""
 
 
-# Where a path names the model: Azure's deployments, Vertex AI's publishers, Bedrock's models.
+# Where a path names the model: Azure's deployments, Gemini's models and Vertex AI's publishers,
+# Bedrock's models, Hugging Face's.
 _MODEL = re.compile(
-    r"/openai/deployments/([^/]+)|.*/publishers/[^/]+/models/([^/:]+):|/model/([^/]+)/invoke"
+    r"/openai/deployments/([^/]+)|/v1\w*/(?:.*/)?models/([^/:]+):"
+    r"|/model/([^/]+)/(?:invoke|converse)"
+    r"|/hf-inference/models/(.+?)(?:/pipeline/.*|/v1/.*|$)"
 )
-_PREFIXES = re.compile(r"(/openai/deployments/[^/]+|/openai|/v1)*(?=/|$)")
+_PREFIXES = re.compile(
+    r"(/openai/deployments/[^/]+|/openai|/v1(alpha|beta)?1?|/projects/[^/]+/locations/[^/]+)*(?=/|$)"
+)
 
 # Paths that do not end as the plain form does.
 # https://docs.anthropic.com/en/api/claude-on-vertex-ai, …/claude-on-amazon-bedrock
 _ROUTES = (
     (re.compile(r".*/models/count-tokens:rawPredict$"), "/v1/messages/count_tokens"),
     (re.compile(r".*/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"), "/v1/messages"),
-    (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "/v1/messages"),
+    (
+        re.compile(r"/model/[^/]*(?:anthropic|claude)[^/]*/invoke(-with-response-stream)?$"),
+        "/v1/messages",
+    ),
+    # https://huggingface.co/docs/inference-providers, …/text-generation-inference
+    (re.compile(r".+/v1/chat/completions$"), "/v1/chat/completions"),
+    (re.compile(r"/hf-inference/models/.*/pipeline/feature-extraction$"), "/v1/tgi/features"),
+    (re.compile(r"/hf-inference/models/.+$|/$|/generate(_stream)?$"), "/v1/tgi/generate"),
+    # https://learn.microsoft.com/azure/ai-foundry/model-inference/reference
+    (re.compile(r"/models/embeddings$"), "/v1/embeddings"),
+    (re.compile(r"(/models|/v1)/images/embeddings$"), "/v1/images/embeddings"),
     # Mistral's models on Azure and on Vertex AI, whose body tells chat from fill-in-the-middle.
     (re.compile(r"/models/chat/completions$"), "/v1/chat/completions"),
     (re.compile(r"/providers/mistral/azure/ocr$"), "/v1/ocr"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timezone
 
-from . import aws_events, sse
+from . import sse
+from .bedrock_protocol import BEDROCK
 from .cohere_protocol import COHERE, COHERE_LINES, ROUTES
+from .gemini_protocol import GOOGLE, is_google
+from .huggingface_protocol import HUGGINGFACE
 from .limits import Remaining, duration
 from .messages import Json, ReceivedRequest, Reply, model_in_path
 from .ollama_protocol import OLLAMA
@@ -17,8 +19,12 @@ from .protocol_spec import Protocol
 
 def protocol_of(request: ReceivedRequest) -> Protocol:
     """That of whose path it is, of whose SDK's headers, or of a key of the body; else OpenAI's."""
-    if request.path.endswith("/invoke-with-response-stream"):
-        return BEDROCK_STREAM
+    if request.path.startswith("/model/"):
+        return BEDROCK
+    if request.route.startswith("/v1/tgi/"):
+        return HUGGINGFACE
+    if is_google(request):
+        return GOOGLE
     if request.path.startswith("/api/"):
         return OLLAMA
     if request.route in ROUTES or request.headers.get("x-fern-sdk-name") == "cohere":
@@ -152,13 +158,6 @@ ANTHROPIC = Protocol(
     limit_headers=_anthropic_limits,
     identity_headers=_anthropic_identity,
 )  # fmt: skip
-
-# What is streamed comes in frames of AWS; an exception has a frame of its own.
-BEDROCK_STREAM = replace(
-    ANTHROPIC,
-    error_event=lambda body: aws_events.exception(body["error"]["message"]),
-    broken_event=aws_events.chunk(b'{"type": '),
-)
 
 # ------------------------------------------------------------------ Mistral
 _OWN_ROUTES = (

@@ -60,14 +60,14 @@ class ProviderSettings:
 
 
 class Provider:
-    """A local provider that speaks the protocols of OpenAI and Anthropic; made by `provider(...)`.
+    """A local provider, made by `provider(...)`, that speaks OpenAI's and other protocols.
 
     Use it as a context manager, or call `start()` and `close()`. What a hook raises is answered
     with a 500 and raised again when the block ends.
 
     Attributes:
         url: Base URL for the OpenAI SDK, `/v1` included.
-        origin: Scheme, host and port alone: for the Anthropic, Azure, Groq and Together clients.
+        origin: Scheme, host and port alone: for all other clients.
     """
 
     url: str

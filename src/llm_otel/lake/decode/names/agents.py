@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names.operations import GENERATE_CONTENT
 
 # Some of these are in every request with such events: others need not be read again.
 MARKERS: Final = (b"claude_code", b"codex.", b"gemini_cli.", b"qwen-code.")
@@ -37,7 +36,7 @@ class Agent:
 
 CLAUDE_CODE: Final = Agent(None, "anthropic")
 CODEX: Final = Agent(None, "openai", streams=True)
-GEMINI_CLI: Final = Agent("gcp.gen_ai", None, GENERATE_CONTENT)
+GEMINI_CLI: Final = Agent("gcp.gen_ai", None, semconv.GENERATE_CONTENT)
 QWEN_CODE: Final = Agent(None, None)
 
 

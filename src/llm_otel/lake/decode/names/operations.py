@@ -9,16 +9,15 @@ from typing import Final
 from llm_otel import semconv
 from llm_otel.lake.decode.word_cache import by_word
 
-GENERATE_CONTENT: Final = "generate_content"
-
 # Operations that ask a provider; all others (agents, tools, workflows, stores) are spans only.
 CALLS: Final = frozenset(
     {
         semconv.CHAT,
         semconv.TEXT_COMPLETION,
-        GENERATE_CONTENT,
+        semconv.GENERATE_CONTENT,
         semconv.EMBEDDINGS,
         semconv.IMAGE_GENERATION,
+        semconv.VIDEO_GENERATION,
         semconv.SPEECH,
         semconv.TRANSCRIPTION,
         semconv.MODERATION,
@@ -26,6 +25,7 @@ CALLS: Final = frozenset(
         semconv.OCR,
         semconv.FETCH_RESPONSE,
         semconv.CANCEL_RESPONSE,
+        semconv.CREATE_CACHE,
         semconv.CREATE_BATCH,
         semconv.FETCH_BATCH,
         semconv.CANCEL_BATCH,
@@ -69,7 +69,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "invokemodelwithresponsestream": semconv.CHAT,
     "conversestream": semconv.CHAT,
     "embeddings.create": semconv.EMBEDDINGS,
-    "models.generate_content": "generate_content",
+    "models.generate_content": semconv.GENERATE_CONTENT,
     "chat.streaming_completions": semconv.CHAT,
     "text.completions": semconv.TEXT_COMPLETION,
     "text.streaming_completions": semconv.TEXT_COMPLETION,
@@ -82,9 +82,9 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "responses": semconv.CHAT,
     "aresponses": semconv.CHAT,
     "anthropic_messages": semconv.CHAT,
-    "agenerate_content": GENERATE_CONTENT,
-    "generate_content_stream": GENERATE_CONTENT,
-    "agenerate_content_stream": GENERATE_CONTENT,
+    "agenerate_content": semconv.GENERATE_CONTENT,
+    "generate_content_stream": semconv.GENERATE_CONTENT,
+    "agenerate_content_stream": semconv.GENERATE_CONTENT,
     "aembedding": semconv.EMBEDDINGS,
     "aimage_generation": semconv.IMAGE_GENERATION,
     "image_edit": semconv.IMAGE_GENERATION,
@@ -94,7 +94,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "amoderation": semconv.MODERATION,
     "arerank": semconv.RERANK,
     # Gemini CLI, Amazon Bedrock's own names, and what hand-written spans say.
-    "llm_call": GENERATE_CONTENT,
+    "llm_call": semconv.GENERATE_CONTENT,
     "generate": semconv.CHAT,
     "generation": semconv.CHAT,
     "messages": semconv.CHAT,
@@ -102,7 +102,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "converse_stream": semconv.CHAT,
     "invoke_model": semconv.CHAT,
     "invoke_model_with_response_stream": semconv.CHAT,
-    "generatecontent": GENERATE_CONTENT,
+    "generatecontent": semconv.GENERATE_CONTENT,
     "embed": semconv.EMBEDDINGS,
     "embed_content": semconv.EMBEDDINGS,
 }
@@ -221,7 +221,7 @@ NAMED: Final = tuple(
 
 # Spans that name no operation: by their name, where they name a model or tokens too.
 UNNAMED: Final[Mapping[str, str]] = {
-    "call_llm": GENERATE_CONTENT,  # Google ADK before 2.0
+    "call_llm": semconv.GENERATE_CONTENT,  # Google ADK before 2.0
     "llm_request": _CHAT,  # vLLM
     "claude_code.llm_request": _CHAT,
     "litellm_request": _CHAT,
