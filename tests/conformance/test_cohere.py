@@ -128,6 +128,10 @@ USAGES: dict[str, tuple[dict[str, Any] | None, tuple[Any, ...]]] = {
     "classifications": (
         {"billed_units": {**BILLED, "classifications": 3}}, (1000, 100, 0, 0, COST, "incomplete")
     ),
+    "counted, and billed as nothing": (
+        {"billed_units": {"input_tokens": 0, "output_tokens": 0}, "tokens": BILLED},
+        (1000, 100, 0, 0, COST, "incomplete"),
+    ),
     "output alone": (
         {"billed_units": {"output_tokens": 100}}, (0, 100, 0, 0, 1000, "incomplete")
     ),
@@ -351,8 +355,8 @@ def test_request(instrumented, p, v2):
 # ------------------------------------------------------------------ failures
 STATUSES = {
     400: "invalid_request", 401: "authentication", 402: "insufficient_funds", 403: "permission",
-    404: "not_found", 422: "invalid_request", 429: "rate_limit", 500: "server", 503: "server",
-    504: "timeout",
+    404: "not_found", 422: "invalid_request", 429: "rate_limit", 498: "content_filter",
+    499: "cancelled", 500: "server", 503: "server", 504: "timeout",
 }  # fmt: skip
 
 
@@ -390,11 +394,44 @@ def test_error_in_a_stream(instrumented, p, v1, v2):
         assert span.status == "ERROR"
 
 
-def test_a_stream_without_an_end(instrumented, p, v2):
-    """A stream that stops before its last event leaves the usage unknown."""
+FAILED = 'data: {"id": "c1", "message": "internal server error"}\n\n'
+
+
+def test_an_event_that_is_an_error(instrumented, p, v2):
+    """An error that has no kind is the call's, and nobody cancelled."""
     telemetry = instrumented()
     whole = events(answer({"billed_units": BILLED})).body
-    cut = whole[: whole.index("event: message-end")]
+    body = whole[: whole.index("event: message-end")] + FAILED + "data: [DONE]\n\n"
+    p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=body))
+    list(v2.chat_stream(**ASK))
+    assert telemetry.span.status == "ERROR"
+    assert telemetry.span.attributes["gen_ai.response.finish_reasons"] == ("error",)
+
+
+@pytest.mark.parametrize("body", ["", "<html>busy</html>"], ids=["empty", "a page"])
+@pytest.mark.parametrize("name", ["chat", "embed"])
+def test_an_answer_that_is_none(instrumented, p, v2, name, body):
+    """Of what is no JSON the SDK makes an exception, whatever its status: the call has failed."""
+    telemetry = instrumented()
+    p.enqueue(Reply(headers={"content-type": "text/html"}, body=body))
+    with pytest.raises(cohere.core.api_error.ApiError):
+        v2.chat(**ASK) if name == "chat" else v2.embed(
+            model="embed-v4.0", texts=["a"], input_type="search_query", embedding_types=["float"]
+        )
+    attributes = telemetry.span.attributes
+    assert telemetry.span.status == "ERROR"
+    assert attributes["llm_otel.error.class"] == "other"
+    assert attributes["http.response.status_code"] == 200
+    assert telemetry.value("llm_otel.usage.unknown") == 0
+    assert telemetry.value("gen_ai.errors") == 1
+
+
+@pytest.mark.parametrize("end", ["", "data: [DONE]\n\n"], ids=["cut", "done"])
+def test_a_stream_without_an_end(instrumented, p, v2, end):
+    """A stream that stops before its last event leaves the usage unknown; nobody cancelled it."""
+    telemetry = instrumented()
+    whole = events(answer({"billed_units": BILLED})).body
+    cut = whole[: whole.index("event: message-end")] + end
     p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=cut))
     list(v2.chat_stream(**ASK))
     attributes = telemetry.span.attributes

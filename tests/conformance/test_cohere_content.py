@@ -247,6 +247,17 @@ def test_old_chat(instrumented, p, v1, how):
     assert tool["parameters"]["city"]["type"] == "str"
 
 
+def test_rerank(instrumented, p, v2):
+    """A rerank says the documents and what is looked for."""
+    telemetry = instrumented(capture_content="span_only")
+    v2.rerank(model="rerank-v3.5", query="Rain?", documents=["Sunny.", "Wet."])
+    documents = [{"type": "text", "content": "Sunny."}, {"type": "text", "content": "Wet."}]
+    assert content(telemetry, "inputs") == [
+        {"role": "user", "parts": documents},
+        {"role": "user", "parts": [{"type": "text", "content": "Rain?"}]},
+    ]
+
+
 def test_nothing_by_default(instrumented, p, v2):
     """Without the opt-in no word of it is on the span."""
     telemetry = instrumented()

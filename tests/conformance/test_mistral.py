@@ -16,7 +16,7 @@ from mistralai.gcp.client import MistralGCP
 
 from llm_otel import semconv
 from llm_otel.testing import RateLimit, Reply, provider
-from tests.conformance.mistral import ask, completion, counted, events
+from tests.conformance.mistral import ask, completion, counted, events, stream
 
 # 0.15 USD and 0.6 USD for a million, cached 0.015
 PLAIN = 1000 * 0.15 + 100 * 0.6  # millionths of a USD
@@ -178,6 +178,21 @@ def test_transcriptions_are_billed_by_the_second(instrumented, client, p, how):
     assert telemetry.value("gen_ai.tokens.consumed", token_type="output") == 20
 
 
+@pytest.mark.parametrize("given", [{"file_url": "https://a.example/1.mp3"}, {"file_id": "f1"}])
+def test_transcriptions_of_what_is_elsewhere(instrumented, client, p, given):
+    """Without a file the form is another one: it names the model as well."""
+    telemetry = instrumented()
+    used = {"prompt_audio_seconds": 60, "prompt_tokens": 10, "completion_tokens": 20,
+            "total_tokens": 750}  # fmt: skip
+    model = "voxtral-mini-2602"
+    p.enqueue(
+        Reply(body={"model": model, "text": "Hi", "language": None, "segments": [], "usage": used})
+    )
+    client.audio.transcriptions.complete(model=model, **given)
+    assert telemetry.span.name == f"transcription {model}"
+    assert telemetry.value("gen_ai.cost.usd") == pytest.approx(60 * 0.18 / 3600)
+
+
 def test_speech_moderation_and_batches(instrumented, client, p):
     """Each is a call of its kind; a job is counted where it begins, and its polls cost nothing."""
     telemetry = instrumented()
@@ -196,6 +211,23 @@ def test_speech_moderation_and_batches(instrumented, client, p):
     assert names == ["speech", "speech", "moderation", "create_batch", "fetch_batch",
                      "cancel_batch"]  # fmt: skip
     assert telemetry.value("gen_ai.requests.active") == 0
+
+
+def test_moderation_is_billed_by_the_token(instrumented, client, p):
+    """What the total holds beyond the text may be billed or not: that makes the cost incomplete."""
+    telemetry = instrumented(prices=[{"model": "mistral-moderation*", "input": 0.1, "output": 0}])
+    used = {"prompt_tokens": 9, "total_tokens": 98, "completion_tokens": 0, "request_count": 1}
+    judged = {"categories": {"law": False}, "category_scores": {"law": 0.1}}
+    body = {"id": "m1", "model": "mistral-moderation-2411", "results": [judged]}
+    p.enqueue(Reply(body={**body, "usage": used}), Reply(body=body))
+    for _ in range(2):
+        client.classifiers.moderate(model="mistral-moderation-latest", inputs=["Hello"])
+    told, silent = (span.attributes for span in telemetry.spans)
+    assert told["gen_ai.usage.input_tokens"] == 9
+    assert "gen_ai.usage.output_tokens" not in told
+    assert told["gen_ai.usage.cost.amount"] == pytest.approx(9 * 0.1e-6)
+    assert told["llm_otel.cost.status"] == "incomplete"
+    assert silent["llm_otel.usage.source"] == "unknown"
 
 
 # ------------------------------------------------------------------ failures
@@ -226,6 +258,32 @@ def test_errors(instrumented, client, p, status, body, kind, told, streaming):
     assert attributes["error.type"] == told
     assert attributes["http.response.status_code"] == status
     assert telemetry.value("gen_ai.errors", error_type=kind) == 1
+
+
+@pytest.mark.parametrize("body", ["", "<html>busy</html>"], ids=["empty", "a page"])
+def test_an_answer_that_is_none(instrumented, client, p, body):
+    """Of what is no JSON the SDK makes an exception, whatever its status: the call has failed."""
+    telemetry = instrumented()
+    p.enqueue(Reply(headers={"content-type": "text/html"}, body=body))
+    with pytest.raises(Exception, match="Status 200"):
+        client.chat.complete(**QUESTION)
+    assert telemetry.span.status == "ERROR"
+    assert telemetry.span.attributes["llm_otel.error.class"] == "other"
+    assert telemetry.value("gen_ai.errors") == 1
+
+
+def test_an_error_in_a_stream(instrumented, client, p):
+    """The SDK cannot read it and leaves the stream: that is an error, and no cancelling."""
+    telemetry = instrumented()
+    failed = {"object": "error", "message": "no", "type": "internal_server_error", "code": "3000"}
+    begun = stream(completion({})).body.partition("\n\n")[0] + "\n\n"
+    body = begun + events(failed).body
+    p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=body))
+    with pytest.raises(Exception, match="validation"), client.chat.stream(**QUESTION) as chunks:
+        list(chunks)
+    attributes = telemetry.span.attributes
+    assert attributes["gen_ai.response.finish_reasons"] == ("error",)
+    assert attributes["llm_otel.error.class"] == "server"
 
 
 def test_retries_are_one_call(instrumented, client, p):

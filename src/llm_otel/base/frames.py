@@ -72,6 +72,15 @@ def last(data: object) -> object | None:
     return json_of(data)
 
 
+def is_done(data: bytes) -> bool:
+    """Whether server-sent events say that no more come; SDKs leave a stream at these words."""
+    return _DONE.search(data, max(len(data) - _TAIL, 0)) is not None
+
+
+_DONE = re.compile(rb"^data: ?\[DONE\]\s*\Z", re.MULTILINE)
+_TAIL = 64
+
+
 # Long lists of nothing but numbers.
 _VECTORS = re.compile(rb"\[[-+0-9.eE,\s]{64,}\]")
 

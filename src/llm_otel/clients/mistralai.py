@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from llm_otel.base import read
 from llm_otel.clients.spec import ClientSpec, Hook, named
@@ -16,6 +17,7 @@ from llm_otel.protocols.spec import Request
 
 _PARAMETERS = ("hook_ctx", "request", "is_error_status_code", "stream", "retry_config")
 _MODULES = ("client.basesdk", "azure.client.basesdk", "gcp.client.basesdk", "basesdk")
+_FORM = "application/x-www-form-urlencoded"
 # What Vertex AI's client posts to the URL of chat, told apart by the fragment alone.
 _FIM = "fim"
 
@@ -42,9 +44,11 @@ def _request(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Requ
 
 def _body(http_request: Any) -> Mapping[str, object]:
     """The JSON of a request, or the fields of its form; files are not looked at."""
-    # A form has no content before httpx sends it.
+    # A form with files has no content before httpx sends it.
     content = getattr(http_request, "_content", None)
     if content is not None:
+        if http_request.headers.get("content-type") == _FORM:
+            return dict(parse_qsl(content.decode("ascii", "replace")))
         body = read.json_of(content)
         return body if type(body) is dict else {}
     fields = getattr(http_request.stream, "fields", ())

@@ -66,7 +66,7 @@ class _Tapped(_Watched):
         call = self._call
         if call.first_chunk_at is None and call.streaming:
             call.first_chunk_at = perf_counter()
-        return self._kept if frames.is_readable(_content_type(call.response)) else None
+        return self._kept if frames.is_readable(content_type(call.response)) else None
 
     def _closed(self, when: endings.When = finalizers.end) -> None:
         kept, self._kept = self._kept, None
@@ -225,7 +225,7 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
     whole = read.get(response, "_content")
     drained = drained or isinstance(whole, bytes)
     body = whole if isinstance(whole, bytes) else _decoded(response, kept)
-    streamed = call.streaming or frames.is_stream(_content_type(response))
+    streamed = call.streaming or frames.is_stream(content_type(response))
     if error is not None:
         if streamed:
             _observe_all(call, body)
@@ -234,7 +234,7 @@ def _finish_raw(call: Call, kept: list[bytes], drained: bool, error: BaseExcepti
         call.refused(status, frames.last(body))
     elif streamed:
         _observe_all(call, body)
-        (call.drained if drained else call.left)()
+        (call.drained if drained or frames.is_done(body) else call.left)()
     elif drained:
         call.returned(frames.last(body))
     else:
@@ -246,7 +246,7 @@ def finish_body(call: Call, response: Any) -> None:
     body = read.get(response, "_content")
     if (status := errors.refused(response)) is not None:
         call.refused(status, frames.last(body))
-    elif isinstance(body, bytes) and frames.is_stream(_content_type(response)):
+    elif isinstance(body, bytes) and frames.is_stream(content_type(response)):
         _observe_all(call, body)
         call.drained()
     else:
@@ -259,12 +259,13 @@ def _observe_all(call: Call, body: bytes) -> None:
     alone = observers == [call.fold]
     telling = call.endpoint.protocol.telling if alone else None
     skip = getattr(call.fold, "skips", None) if alone else None
-    for chunk in frames.objects(body, _content_type(call.response), telling, skip):
+    for chunk in frames.objects(body, content_type(call.response), telling, skip):
         for observer in observers:
             observer.add(chunk)
 
 
-def _content_type(response: Any) -> str:
+def content_type(response: Any) -> str:
+    """The header of a response; empty where there is none."""
     headers = getattr(response, "headers", None) or {}
     return str(headers.get("content-type", ""))
 

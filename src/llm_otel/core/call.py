@@ -174,7 +174,8 @@ class Call:
             self._end(lambda: self._billed_in_spite_of(exc), exc=exc)
 
     def refused(self, status: int, node: object) -> None:
-        """The provider answered with an error, of which the SDK makes an exception later.
+        """The provider answered with an error, or with no answer: the SDK makes an exception of it
+        later.
 
         Args:
             status: HTTP status.
@@ -202,7 +203,8 @@ class Call:
 
     def _cut_short(self) -> Answer:
         answer = self._interrupted()
-        if self.fold is None or not self.fold.ended:
+        # An SDK itself leaves a stream that told of an error.
+        if answer.error is None and (self.fold is None or not self.fold.ended):
             answer.finish_reasons = [semconv.CANCELLED]
         return answer
 
@@ -308,12 +310,11 @@ class Call:
             guard.handle("count", problem)
         if exc is None and answer.error is None and status is None:
             return answer, NO_FAILURE
+        codes = self.server.dialect.error_codes
         try:
             if status is not None:
-                answer.error = refusal(status, answer)
-            return answer, Failure.of(
-                exc, answer, self.endpoint.protocol, self.server.dialect.error_codes
-            )
+                answer.error = refusal(status, answer, codes)
+            return answer, Failure.of(exc, answer, self.endpoint.protocol, codes)
         except Exception as problem:  # noqa: BLE001
             guard.handle("classify", problem)
             return answer, Failure(None if exc is None else full_name(exc), semconv.OTHER, exc=exc)

@@ -60,7 +60,7 @@ def classify(exc: BaseException, protocol: Protocol, codes: Mapping[str, str] = 
     if protocol.words_before_status and worded != semconv.OTHER:
         return worded
     if worded in BEFORE_STATUS or found is not None:
-        return _beside_status(worded, found)
+        return _beside_status(worded, found, codes)
     for cls in type(exc).__mro__:
         name = _BY_NAME.get(cls.__name__)
         if name is not None:
@@ -69,13 +69,14 @@ def classify(exc: BaseException, protocol: Protocol, codes: Mapping[str, str] = 
     return worded
 
 
-def _beside_status(worded: str, status: int | None) -> str:
-    """The class of a failure by the provider's word for it and the HTTP status, if there is one."""
+def _beside_status(worded: str, status: int | None, codes: Mapping[str, str]) -> str:
+    """The class of a failure by the provider's word for it and the HTTP status, if there is one: a
+    provider may have a meaning of its own for that."""
     if worded in BEFORE_STATUS or status is None:
         return worded
     if status == _TOO_MANY and worded == semconv.SERVER:
         return worded  # no capacity, which is no limit of the caller's
-    return errors.by_status(status)
+    return errors.by_code(status, codes)
 
 
 def refused(response: object) -> int | None:
@@ -84,11 +85,11 @@ def refused(response: object) -> int | None:
     return found if type(found) is int and found >= _FIRST_ERROR else None
 
 
-def refusal(status: int, answer: Answer) -> BodyError:
+def refusal(status: int, answer: Answer, codes: Mapping[str, str] = _NO_CODES) -> BodyError:
     """The failure that an HTTP response tells which the SDK made no exception of yet."""
     error = answer.error or BodyError(str(status), semconv.OTHER)
     code = error.code if error.kind != semconv.OTHER else str(status)
-    return BodyError(code, _beside_status(error.kind, status), status)
+    return BodyError(code, _beside_status(error.kind, status, codes), status)
 
 
 def full_name(exc: BaseException) -> str:

@@ -200,6 +200,7 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
     "gcp.gemini": _GEMINI,
     "gcp.vertex_ai": _GEMINI,
+    "cohere": Dialect(error_codes=error_codes.COHERE),
     "baidu": Dialect(error_codes=error_codes.BAIDU, billed_marks=(("search_results",),)),
     "cloudflare": Dialect(error_codes=error_codes.CLOUDFLARE),
     "iflytek": Dialect(error_codes=error_codes.IFLYTEK),

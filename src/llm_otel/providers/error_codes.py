@@ -133,6 +133,10 @@ MISTRAL: Mapping[str, str] = {
     "invalid_model": semconv.NOT_FOUND,
 }
 
+# A status of its own: the request or the answer holds what Cohere denies.
+# https://docs.cohere.com/reference/chat (498)
+COHERE: Mapping[str, str] = {"498": semconv.CONTENT_FILTER}
+
 # https://platform.minimax.io/docs/api-reference/errorcode
 MINIMAX: Mapping[str, str] = {
     "1000": semconv.SERVER,

@@ -218,8 +218,8 @@ def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
     """An HTTP response, read or not."""
     call.received(result, call.retries)
     body = read.get(result, "_content")
-    if isinstance(body, bytes) and call.endpoint.input_only and errors.refused(result) is None:
-        call.returned(frames.last(frames.without_vectors(body)))
+    if isinstance(body, bytes) and _is_whole(call, result):
+        _returned(call, result, body)
     elif isinstance(body, bytes):
         byte_streams.finish_body(call, result)
     else:
@@ -227,6 +227,23 @@ def _response(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
     if begun.asking is not None:
         event_filter.hide_usage(result, call.endpoint.protocol.hide_in_event)
     return result
+
+
+def _is_whole(call: Call, response: Any) -> bool:
+    """Whether a response is an answer that came as one, and not as bytes that are no JSON."""
+    streamed = frames.is_stream(byte_streams.content_type(response))
+    return errors.refused(response) is None and not (streamed or call.endpoint.bytes_out)
+
+
+def _returned(call: Call, response: Any, body: bytes) -> None:
+    """End a call with an answer that the SDK parses next. That fails where there should be JSON and
+    is none, or a page; of plain text or bytes a caller may have asked for just these."""
+    node = frames.last(frames.without_vectors(body) if call.endpoint.input_only else body)
+    kind = byte_streams.content_type(response)
+    if node is None and (not body or frames.is_readable(kind) or "html" in kind):
+        call.refused(response.status_code, None)
+    else:
+        call.returned(node)
 
 
 # ------------------------------------------------------------------ shapes

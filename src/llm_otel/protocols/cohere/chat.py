@@ -137,6 +137,9 @@ def _used(body: Mapping[str, object], endpoint: Endpoint) -> Usage | None:
     if used.image_input_tokens:
         used.images = 0  # billed by their tokens
     meter = body.get("usage") or body.get("meta")
+    billed = read.fields(read.get(meter, "billed_units"))
+    if billed and not any(map(read.count, billed.values())):
+        used.partial = True  # counted, and billed as nothing: a price would say too much
     tokens = read.count(read.path(meter, ("tokens", "input_tokens")))
     cached = read.count(read.get(meter, "cached_tokens"))
     # They are a part of all tokens. Where fewer are billed, nobody says how many of these.

@@ -50,7 +50,7 @@ def _inputs(body: object) -> list[Message]:
     if chat is not None:
         return [_message(each) for each in sequence(chat)]
     inputs = [_turn(each) for each in sequence(_known(body, "chat_history"))]
-    for key in ("message", "prompt", "text"):
+    for key in ("message", "prompt", "text", "query"):
         question = text(body, key)
         if question:
             inputs.append(message("user", [text_part(question)]))

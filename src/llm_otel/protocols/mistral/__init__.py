@@ -7,6 +7,7 @@ from dataclasses import replace
 from llm_otel import semconv
 from llm_otel.protocols import openai
 from llm_otel.protocols.mistral import batches, chat, conversations, media
+from llm_otel.protocols.openai import usage
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint
 
@@ -58,7 +59,10 @@ TRANSCRIPTION = replace(
     methods=_methods("Transcriptions", *_METHODS),
 )
 SPEECH = replace(openai.SPEECH, protocol=media.Speech(), bytes_out=False)
-MODERATION = replace(openai.MODERATION, protocol=media.Moderations())
+# What the total holds beyond the text is Mistral's own; nobody says whether it is billed.
+MODERATION = Endpoint(
+    semconv.MODERATION, media.Moderations(), usage.USAGE, in_tokens=True, input_only=True
+)
 
 
 def _batch(operation: str) -> Endpoint:
