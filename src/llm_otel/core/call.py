@@ -202,7 +202,8 @@ class Call:
 
     def _cut_short(self) -> Answer:
         answer = self._interrupted()
-        if self.fold is None or not self.fold.ended:
+        # An SDK that raises for an error among the chunks leaves the stream, too.
+        if answer.error is None and (self.fold is None or not self.fold.ended):
             answer.finish_reasons = [semconv.CANCELLED]
         return answer
 
