@@ -20,8 +20,9 @@ def main(workload: str) -> None:
 
     A profiler makes short functions look longer than they are: compare, and measure with `run.py`.
     """
-    call = workloads.calls()[workload]
+    call = workloads.load(workload)
     subject = subjects.SUBJECTS["ours"].prepare()
+    workloads.prepare(workload)
     worker.make(subject, call, 50)
     profiler = cProfile.Profile()
     profiler.enable()

@@ -58,7 +58,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--src", type=Path, action="append", default=[], help="another checkout's")
-    parser.add_argument("--workload", default="chat", help="as in workloads.py")
+    parser.add_argument(
+        "--workload", default="chat", help="as in workloads.py, or a client's: `groq stream`"
+    )
     parser.add_argument("--repeat", type=int, default=1, help="how often to count everything")
     parser.add_argument("--timers", action="store_true", help="export while calls are made, too")
     parser.add_argument("--subject", help=argparse.SUPPRESS)
@@ -111,8 +113,10 @@ def _make_calls(subject: str, workload: str, *, timers: bool) -> None:
     if not timers:
         telemetry._COLLECT_EVERY_MS = _NEVER_MS
         os.environ["OTEL_BSP_SCHEDULE_DELAY"] = str(_NEVER_MS)
-    call = workloads.calls()[workload]
+    call = workloads.load(workload)
     runner = subjects.Plain() if subject == "bare" else subjects.SUBJECTS[subject].prepare()
+    if subject == "ours":
+        workloads.prepare(workload)
     worker.make(runner, call, _WARM)
     telemetry.flush()
     gc.collect()

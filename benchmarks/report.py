@@ -9,10 +9,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from client_rows import Row
+from clients.spec import CHUNKS, STREAM, WHOLE
 from rounds import FLOOR, Result
 from startup import Startup
 from subjects import Subject
-from transport import CHUNKS
 
 _STREAM = "stream"
 _HELD_TO_FLOOR = ("chat", "async chat", "embeddings", "responses", "messages")
@@ -121,6 +122,13 @@ def targets(
             _yes(not started.prices_loaded),
         ]
     )
+    rows.append(
+        [
+            "client libraries, and files about them, not imported by then",
+            f"{started.clients} imported",
+            _yes(not started.clients),
+        ]
+    )
     for what, size in zip(("calls", "streams"), sizes):
         (first_kib, first_objects), (kib, objects) = growth[what]
         flat = kib - first_kib < 1024 and objects - first_objects < 500
@@ -129,6 +137,33 @@ def targets(
         rows.append([f"{size:,} {about}: second half against first", grown, _yes(flat)])
     rows.append(["active requests in the end", str(growth["active"]), _yes(growth["active"] == 0)])
     return "\n".join([*_table(rows), ""])
+
+
+# Of each client's calls, on its own transport.
+_MOST_RATIO, _MOST_PER_CHUNK = 1.25, 2.0
+
+
+def clients(rows: Mapping[str, Mapping[str, Row]]) -> str:
+    """A row for each client library, on a transport of its own."""
+    head = ["client", "a call itself", "floor", "ours", "held to 1.25", "a chunk", "held to 2 µs"]
+    lines = [head]
+    for name, calls in rows.items():
+        whole, stream = calls[WHOLE], calls.get(STREAM)
+        chunk = "–" if stream is None else f"{stream.per_chunk:.2f} µs"
+        held = "" if stream is None else _yes(stream.per_chunk <= _MOST_PER_CHUNK)
+        lines.append(
+            [
+                name.replace("__", "."),
+                f"{whole.bare:.0f}",
+                f"{whole.floor:.0f}",
+                f"{whole.ours:.0f} ({whole.ratio:.2f})",
+                _yes(whole.ratio <= _MOST_RATIO),
+                chunk,
+                held,
+            ]
+        )
+    title = "Each client on its own transport: CPU of all threads, export included, in µs"
+    return "\n".join([title, "", *_table(lines), ""])
 
 
 def _yes(held: bool) -> str:

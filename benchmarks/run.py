@@ -13,6 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import client_rows
+import clients
 import environments
 import pairs
 import report
@@ -51,16 +53,21 @@ def main() -> None:
     results = rounds.measure(subjects, _CALLS, generations, each)
     print("bench: small figures in one process, start-up, growth", file=sys.stderr, flush=True)
     small = pairs.measure(1) if options.quick else pairs.measure()
+    rows = client_rows.measure(clients.names(), 1 if options.quick else 3)
     started = startup.measure(3 if options.quick else 15)
     sizes = _QUICK_GROWTH if options.quick else _GROWTH
     growth = json.loads(_python("growth.py", *map(str, sizes), read=True))
     print(report.tables(results, SUBJECTS | PEERS))
+    print(report.clients(rows))
     print(report.targets(results, small, started, growth, sizes))
     if options.json:
         document = {
             "versions": versions,
             "workloads": {name: asdict(result) for name, result in results.items()},
             "pairs": small,
+            "clients": {
+                name: {k: asdict(row) for k, row in of.items()} for name, of in rows.items()
+            },
             "startup": asdict(started),
             "growth": growth,
         }
@@ -76,7 +83,11 @@ def _options() -> Any:
         default=[],
         help=f"who stands beside us, each in its own environment: all, or of {', '.join(PEERS)}",
     )
-    parser.add_argument("--profile", choices=_CALLS, help="where our time goes, and nothing else")
+    parser.add_argument(
+        "--profile",
+        metavar="WORKLOAD",
+        help="where our time goes, and nothing else: `chat`, or a client's, `groq stream`",
+    )
     parser.add_argument("--json", metavar="FILE", help="write every figure there")
     return parser.parse_args()
 

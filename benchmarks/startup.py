@@ -38,8 +38,14 @@ import sys, time
 started, cpu = time.perf_counter(), time.thread_time()
 {code}
 print(1000 * (time.perf_counter() - started), 1000 * (time.thread_time() - cpu))
-print("genai_prices.data" in sys.modules, flush=True)
-import os
+print("genai_prices.data" in sys.modules)
+import importlib.util, os
+from pathlib import Path
+root = Path(importlib.util.find_spec("llm_otel").origin).parent
+files = [path.stem for path in (root / "clients").glob("[!_]*.py") if path.stem != "spec"]
+wanted = (file.replace("__", ".") for file in files)
+print(sum(name in sys.modules for name in (*wanted, *("llm_otel.clients." + f for f in files))))
+sys.stdout.flush()
 os._exit(0)
 """
 
@@ -53,12 +59,14 @@ class Startup:
         beyond: Wall time with us, beyond that.
         beyond_cpu: CPU time of the main thread, likewise.
         prices_loaded: Whether the price data was loaded by then, in any of the processes.
+        clients: How many client libraries, and files of ours about one, were imported by then.
     """
 
     by_hand: float
     beyond: float
     beyond_cpu: float
     prices_loaded: bool
+    clients: int
 
 
 def measure(rounds: int) -> Startup:
@@ -71,13 +79,14 @@ def measure(rounds: int) -> Startup:
         median(ours[0] - hand[0] for hand, ours in pairs),
         median(ours[1] - hand[1] for hand, ours in pairs),
         any(ours[2] for _, ours in pairs),
+        max(ours[3] for _, ours in pairs),
     )
 
 
-def _run(code: str) -> tuple[float, float, bool]:
+def _run(code: str) -> tuple[float, float, bool, int]:
     command = [sys.executable, "-c", _MEASURED.format(code=code)]
     process = subprocess.run(
         command, capture_output=True, text=True, check=True, env=environments.variables()
     )
-    wall, cpu, prices_loaded = process.stdout.split()
-    return float(wall), float(cpu), prices_loaded == "True"
+    wall, cpu, prices_loaded, clients = process.stdout.split()
+    return float(wall), float(cpu), prices_loaded == "True", int(clients)

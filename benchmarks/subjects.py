@@ -109,7 +109,7 @@ def _ours(
 
     if sdk:
         telemetry.install(sampled=sampled)
-    llm_otel.instrument(setup=False, clients=("openai", "anthropic"), **settings)
+    llm_otel.instrument(setup=False, **settings)
     active = runtime.active()
     if active is not None and not active.pricing.wait(30):
         raise SystemExit("the price table was not loaded in 30 s")

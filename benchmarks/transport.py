@@ -10,7 +10,7 @@ try:  # openai 3 runs on httpx2, openai 2 on httpx
 except ImportError:
     import httpx
 
-CHUNKS = 100
+from clients.spec import CHUNKS
 
 _ID = "chatcmpl-CfH2kQ0m7VbYt3aLx9PzRs5UwNdEo"
 _MODEL = "gpt-4o-2024-08-06"

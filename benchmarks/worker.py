@@ -73,9 +73,11 @@ def make(subject: subjects.Plain, call: workloads.Call, times: int) -> None:
         _many(subject, call, times)
 
 
-def measure(subject: subjects.Plain, call: workloads.Call, times: int) -> dict[str, float]:
+def measure(
+    subject: subjects.Plain, call: workloads.Call, times: int, warm: int = _WARM
+) -> dict[str, float]:
     """CPU per call in µs: of all threads with the export, and of the caller's thread alone."""
-    make(subject, call, _WARM)
+    make(subject, call, warm)
     telemetry.flush()
     gc.collect()
     spans = telemetry.SpansDropped.count

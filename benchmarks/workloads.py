@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+import clients
 import openai
 import transport
+from clients.spec import Call
 
 try:  # the peers' environments lack it
     import anthropic
@@ -30,17 +30,6 @@ _CHAT = {
     "max_tokens": 512,
     "top_p": 1.0,
 }
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call; calling it gives the result, or the coroutine that does."""
-
-    make: Callable[[], Any]
-    asynchronous: bool = False
-
-    def __call__(self) -> Any:
-        return self.make()
 
 
 def calls() -> dict[str, Call]:
@@ -96,6 +85,21 @@ def _messages() -> dict[str, Call]:
             pass
 
     return {"messages": Call(lambda: client.messages.create(**ask)), "message stream": Call(stream)}
+
+
+def load(name: str) -> Call:
+    """A workload by its name, or a client's call by both names, `groq stream`."""
+    client, _, kind = name.partition(" ")
+    if client in clients.names() and kind:
+        return clients.load(client).calls()[kind]
+    return calls()[name]
+
+
+def prepare(name: str) -> None:
+    """What a workload needs once it is instrumented."""
+    client, _, kind = name.partition(" ")
+    if client in clients.names() and kind:
+        clients.load(client).prepare()
 
 
 def abandon(client: openai.OpenAI) -> None:

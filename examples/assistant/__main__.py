@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 import webbrowser
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ from rich.text import Text
 import llm_otel
 from examples import local
 from examples.assistant import report, telemetry, traffic
-from examples.assistant.app import Assistant
+from examples.assistant.app import Assistant, Hosts
 from examples.assistant.figures import Figures
 from examples.assistant.telemetry import Telemetry
 from examples.rag.manual import MANUAL
@@ -37,6 +38,8 @@ LATENCY = {
     "gpt-4o-mini": Latency(first=0.22, per_chunk=0.009, sigma=0.45),
     "gpt-4o": Latency(first=0.30, per_chunk=0.012, sigma=0.45),
     "gpt-5-mini": Latency(first=0.70, per_chunk=0.008, sigma=0.40),
+    "claude-haiku-4-5": Latency(first=0.45, per_chunk=0.010, sigma=0.35),
+    "gemini-2.5-flash": Latency(first=0.35, per_chunk=0.006, sigma=0.40),
     "text-embedding-*": Latency(first=0.06, sigma=0.40),
     "*": Latency(first=0.12, per_chunk=0.016, sigma=0.25),
 }
@@ -48,6 +51,13 @@ FAULTS = {
     "content_filter": 0.006,
     "context_length": 0.004,
     "hang": 0.003,
+}
+# Who answers, by `gen_ai.provider.name`, and how each fails.
+PROVIDERS: dict[str, dict[str, float]] = {
+    "openai": FAULTS,
+    "anthropic": FAULTS,
+    "gcp.gemini": {},
+    "house": {},
 }
 ANY_PORTS = Places(http_port=0, grpc_port=0, dashboard_port=0)
 USER_ID_KEY = "a key for the demo, so no secret at all"
@@ -90,14 +100,21 @@ def _demonstrate(
     listened = endpoint is not None and telemetry.listens(endpoint)
     recorded = Telemetry([here.http, None] if listened else [here.http])
     latency = None if options.fast else LATENCY
-    with (
-        provider(seed=options.seed, latency=latency, faults=FAULTS) as openai_like,
-        provider(seed=options.seed, latency=latency) as house,
-    ):
-        _introduce(out, options, openai_like)
-        _instrument(recorded, openai_like, house)
-        asyncio.run(_run(out, options, Assistant(openai_like.url, house.url, MANUAL)))
-        bills = {**openai_like.bill, **house.bill}
+    with ExitStack() as open_:
+        servers = {
+            name: open_.enter_context(provider(seed=options.seed, latency=latency, faults=faults))
+            for name, faults in PROVIDERS.items()
+        }
+        _introduce(out, options, servers)
+        _instrument(recorded, servers)
+        hosts = Hosts(
+            openai=servers["openai"].url,
+            anthropic=servers["anthropic"].origin,
+            google=servers["gcp.gemini"].origin,
+            house=servers["house"].url,
+        )
+        asyncio.run(_run(out, options, Assistant(hosts, MANUAL)))
+        bills = {model: bill for each in servers.values() for model, bill in each.bill.items()}
     figures = Figures(recorded)
     if not figures.spans:
         out.print("Nothing was recorded. Is OTEL_SDK_DISABLED set?")
@@ -120,6 +137,7 @@ def _show(out: Console, here: Running, *, wait: bool) -> None:
     with urlopen(here.dashboard) as page:  # noqa: S310 our own, on this machine
         page.read()
     out.print(f"  The dashboard:        {here.dashboard}")
+    out.print(f"  Providers in it:      {here.dashboard}/cost?by=provider")
     if wait:
         webbrowser.open(here.dashboard)
         out.print("\n[bold]Ctrl-C[/] ends the demo.")
@@ -129,15 +147,13 @@ def _show(out: Console, here: Running, *, wait: bool) -> None:
         out.print("                        (it ended with this run; without --headless it stays)")
 
 
-def _instrument(recorded: Telemetry, openai_like: Provider, house: Provider) -> None:
+def _instrument(recorded: Telemetry, servers: Mapping[str, Provider]) -> None:
+    named = [local.priced_as(server.url, name) for name, server in servers.items()]
     llm_otel.instrument(
         tracer_provider=recorded.tracer_provider,
         meter_provider=recorded.meter_provider,
         logger_provider=recorded.logger_provider,
-        providers={
-            **local.priced_as(openai_like.url, "openai"),
-            **local.priced_as(house.url, "house"),
-        },
+        providers={host: name for each in named for host, name in each.items()},
         stream_usage="always",  # by default only where it is proven to be accepted
         user_id="hash",
         user_id_key=USER_ID_KEY,
@@ -165,12 +181,16 @@ async def _run(out: Console, options: argparse.Namespace, assistant: Assistant) 
     out.print(f"{len(interactions)} interactions in {time.perf_counter() - began:.1f} s\n")
 
 
-def _introduce(out: Console, options: argparse.Namespace, openai_like: Provider) -> None:
-    host = openai_like.origin.partition("//")[2]
-    out.print("[bold]llm-otel demo[/]: an assistant with four features for three shops")
+def _introduce(out: Console, options: argparse.Namespace, servers: Mapping[str, Provider]) -> None:
+    host = servers["openai"].origin.partition("//")[2]
+    out.print(
+        "[bold]llm-otel demo[/]: an assistant with four features for three shops, on three SDKs: "
+        "openai,\nanthropic and google-genai"
+    )
     out.print(
         f"Local providers answer (seed {options.seed}); nothing leaves this machine, nothing is "
-        f"billed.\nPrices are OpenAI's, by the setting providers={{'{host}': 'openai'}}.",
+        "billed.\nPrices are those of the real ones, by the setting providers={"
+        f"'{host}': 'openai', …}}.",
     )
 
 

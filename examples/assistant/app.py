@@ -22,12 +22,13 @@ from openai.types.chat import (
 )
 
 import llm_otel
+from examples.assistant import summaries
+from examples.assistant.summaries import FAILURES, Summaries
 from examples.rag.pipeline import Passages, Rag
 
 # The model is part of the contract with a shop.
 SUPPORT_MODELS = {"acme": "gpt-4o"}
 SUPPORT_MODEL = "gpt-4o-mini"
-SUMMARY_MODEL = "gpt-5-mini"
 HOUSE_MODEL = "house-llama-8b"  # on a machine of our own
 
 # What an interaction is for, and what it is worth in USD when it succeeds.
@@ -59,28 +60,33 @@ class Reply:
     response_id: str
 
 
+@dataclass(frozen=True)
+class Hosts:
+    """Base URLs of the providers, as their SDKs take them; `house` is a model server of our own."""
+
+    openai: str
+    anthropic: str
+    google: str
+    house: str
+
+
 class Assistant:
-    """Four features on two providers.
+    """Four features on three providers and a model server of our own.
 
     Args:
-        openai_url: Base URL of the provider.
-        house_url: Base URL of our own model server.
+        hosts: Who answers.
         manual: What support knows by heart and search looks things up in.
-        timeout: Seconds that a caller waits for the provider.
+        timeout: Seconds that a caller waits for a provider.
 
-    Every feature raises `openai.OpenAIError` when a provider fails it.
+    Every feature raises one of `FAILURES` when a provider fails it.
     """
 
-    def __init__(
-        self, openai_url: str, house_url: str, manual: Sequence[str], timeout: float = 4.0
-    ) -> None:
+    def __init__(self, hosts: Hosts, manual: Sequence[str], timeout: float = 4.0) -> None:
         # embeddings are quick to ask for again; a user rather hears at once that a chat failed
-        retrying = openai.OpenAI(base_url=openai_url, api_key="local", timeout=timeout)
+        retrying = openai.OpenAI(base_url=hosts.openai, api_key="local", timeout=timeout)
         self._client = retrying.with_options(max_retries=0)
-        self._async_client = openai.AsyncOpenAI(
-            base_url=openai_url, api_key="local", timeout=timeout, max_retries=0
-        )
-        self._house = openai.OpenAI(base_url=house_url, api_key="none", timeout=timeout)
+        self._summaries = Summaries(hosts.openai, hosts.anthropic, hosts.google, timeout)
+        self._house = openai.OpenAI(base_url=hosts.house, api_key="none", timeout=timeout)
         self._instructions = SUPPORT_INSTRUCTIONS + "\n\n".join(manual)
         self._manual = Passages(retrying, "manual")
         with llm_otel.attribution(feature="setup"):
@@ -102,23 +108,15 @@ class Assistant:
         return Reply(caller, "search", self._rag.model, answer.text, answer.response_id)
 
     async def summarise(self, caller: Caller, text: str) -> Reply:
-        """A summary, streamed."""
+        """A summary, streamed, by the provider that the shop has its contract with."""
+        model = summaries.MODELS[caller.tenant]
         words: list[str] = []
         response_id = ""
         with _interaction(caller, "summarise"):
-            stream = await self._async_client.responses.create(
-                model=SUMMARY_MODEL,
-                instructions="Summarise this for a colleague in five sentences.",
-                input=text,
-                reasoning={"effort": "low"},
-                stream=True,
-            )
-            async for event in stream:
-                if event.type == "response.output_text.delta":
-                    words.append(event.delta)
-                elif event.type == "response.completed":
-                    response_id = event.response.id
-        return Reply(caller, "summarise", SUMMARY_MODEL, "".join(words), response_id)
+            async for piece in self._summaries.stream(model, text):
+                words.append(piece.text)
+                response_id = piece.response_id or response_id
+        return Reply(caller, "summarise", model, "".join(words), response_id)
 
     def ingest(self, caller: Caller, paragraphs: Sequence[str]) -> Reply:
         """A document is embedded, paragraphs side by side, and labelled by our own model."""
@@ -168,7 +166,7 @@ class Assistant:
         """Close the connections and the stores."""
         self._client.close()
         self._house.close()
-        await self._async_client.close()
+        await self._summaries.close()
         self._manual.close()
         self._inbox.close()
 
@@ -214,7 +212,7 @@ def _interaction(caller: Caller, feature: str) -> Iterator[None]:
     ):
         try:
             yield
-        except openai.OpenAIError:
+        except FAILURES:
             llm_otel.outcome(success=False, kind=GOALS[feature][0])
             raise
 

@@ -16,19 +16,20 @@ from llm_otel.testing import Bill
 
 # The metrics' label, and the attribute that says the same on a span.
 LABELS = {
+    semconv.PROVIDER: semconv.PROVIDER_NAME,
     semconv.MODEL: semconv.REQUEST_MODEL,
     semconv.TENANT_ID: semconv.TENANT_ID,
     semconv.FEATURE: semconv.FEATURE,
 }
 THUMBS, RELEVANCE = "thumbs", "relevance"
-_PROVIDER_CALLS = (semconv.CHAT, semconv.EMBEDDINGS)
+_PROVIDER_CALLS = (semconv.CHAT, semconv.GENERATE_CONTENT, semconv.EMBEDDINGS)
 _INPUT = {semconv.TOKEN_TYPE: semconv.INPUT}
 _OUTPUT = {semconv.TOKEN_TYPE: semconv.OUTPUT}
 
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of one model, tenant or feature, or of everything.
+    """The figures of one provider, model, tenant or feature, or of everything.
 
     Attributes:
         requests, errors: Calls to providers, and those that failed.

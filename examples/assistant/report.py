@@ -188,6 +188,7 @@ _VERDICTS: tuple[Column, ...] = (
 )
 _PER_SUCCESS: Column = ("per success", lambda row: _known(row, row.cost_per_success))
 _TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
+    semconv.PROVIDER: ("Provider", (*_CALLS, *_SPEED, *_TOKENS, _COST)),
     semconv.MODEL: ("Model", (*_CALLS, *_SPEED, *_TOKENS, _COST)),
     semconv.TENANT_ID: ("Tenant", (*_CALLS, *_VERDICTS, _COST, _UNPRICED, _PER_SUCCESS)),
     semconv.FEATURE: ("Feature", (*_CALLS, *_VERDICTS, _COST, _UNPRICED, _PER_SUCCESS)),

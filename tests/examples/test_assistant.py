@@ -16,8 +16,9 @@ from otlp_receiver import OtlpReceiver
 from stack.catchers import wait_for
 from terminated import running
 
+import llm_otel.lake
 from examples.assistant import traffic
-from examples.assistant.app import Assistant, Caller, Reply
+from examples.assistant.app import Assistant, Caller, Hosts, Reply
 from examples.assistant.figures import Figures
 from examples.assistant.telemetry import Telemetry as Recorded
 from examples.rag.manual import MANUAL
@@ -36,15 +37,34 @@ def server() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def telemetry(server: Provider) -> Iterator[Telemetry]:
-    host = server.origin.partition("//")[2]
-    with capture(providers={host: "openai"}, stream_usage="always") as captured:
-        yield captured
+def others() -> Iterator[dict[str, Provider]]:
+    """The providers of the other two SDKs, by name."""
+    with provider() as anthropic, provider() as google:
+        yield {"anthropic": anthropic, "gcp.gemini": google}
 
 
 @pytest.fixture
-def assistant(server: Provider, telemetry: Telemetry) -> Iterator[Assistant]:
-    made = Assistant(server.url, server.url, MANUAL)
+def telemetry(server: Provider, others: dict[str, Provider]) -> Iterator[Telemetry]:
+    servers = {"openai": server, **others}
+    named = {each.origin.partition("//")[2]: name for name, each in servers.items()}
+    with capture(providers=named, stream_usage="always") as captured:
+        yield captured
+
+
+def _hosts(server: Provider, others: dict[str, Provider]) -> Hosts:
+    return Hosts(
+        openai=server.url,
+        anthropic=others["anthropic"].origin,
+        google=others["gcp.gemini"].origin,
+        house=server.url,
+    )
+
+
+@pytest.fixture
+def assistant(
+    server: Provider, others: dict[str, Provider], telemetry: Telemetry
+) -> Iterator[Assistant]:
+    made = Assistant(_hosts(server, others), MANUAL)
     yield made
     asyncio.run(made.close())
 
@@ -78,19 +98,45 @@ def test_ingest_keeps_its_threads_together(assistant: Assistant, telemetry: Tele
     assert {span.attributes.get("tenant_id") for span in telemetry.spans[1:]} == {"acme"}
 
 
-def test_a_streamed_summary_is_counted(assistant: Assistant, telemetry: Telemetry) -> None:
-    """The async stream has tokens, reasoning and a cost, for its feature."""
+async def _summary(assistant: Assistant, caller: Caller) -> Reply:
+    reply = await assistant.summarise(caller, MANUAL[0])
+    await assistant.close()  # in the loop that its connections belong to
+    return reply
 
-    async def session() -> Reply:
-        reply = await assistant.summarise(ANN, MANUAL[0])
-        await assistant.close()  # in the loop that its connections belong to
-        return reply
 
-    reply = asyncio.run(session())
-    assert reply.text
-    assert reply.response_id.startswith("resp_")
-    assert telemetry.value("gen_ai.tokens.reasoning", feature="summarise") > 0
-    assert telemetry.value("gen_ai.cost.usd", feature="summarise", tenant_id="acme") > 0
+@pytest.mark.parametrize(
+    ("shop", "name", "model"),
+    [
+        ("acme", "openai", "gpt-5-mini"),
+        ("globex", "anthropic", "claude-haiku-4-5"),
+        ("initech", "gcp.gemini", "gemini-2.5-flash"),
+    ],
+)
+def test_a_streamed_summary_is_counted(
+    assistant: Assistant,
+    server: Provider,
+    others: dict[str, Provider],
+    telemetry: Telemetry,
+    shop: str,
+    name: str,
+    model: str,
+) -> None:
+    """Each shop's by the provider that it has a contract with: the tokens that this one bills, and
+    a cost, for feature and tenant."""
+    caller = Caller(shop, "ann", "session-1")
+    reply = asyncio.run(_summary(assistant, caller))
+    assert (reply.model, bool(reply.text)) == (model, True)
+    bill = {"openai": server, **others}[name].bill[model]
+    labels = {"provider": name, "model": model, "feature": "summarise", "tenant_id": shop}
+    used = {
+        kind: telemetry.value("gen_ai.tokens.consumed", token_type=kind, **labels)
+        for kind in ("input", "output")
+    }
+    assert used == {"input": bill.input_tokens, "output": bill.output_tokens}, bill
+    assert telemetry.value("gen_ai.tokens.reasoning", **labels) == bill.reasoning_tokens
+    assert telemetry.value("gen_ai.cost.usd", **labels) > 0
+    (span,) = [each for each in telemetry.spans if each.attributes.get("feature") == "summarise"]
+    assert span.attributes["gen_ai.response.id"] == reply.response_id
 
 
 def test_every_feature_carries_its_caller(assistant: Assistant, telemetry: Telemetry) -> None:
@@ -137,7 +183,7 @@ def test_traffic_has_every_tenant_and_feature() -> None:
     assert {i.feature for i in interactions} == {"support", "search", "summarise", "ingest"}
 
 
-def test_a_difference_is_told(server: Provider) -> None:
+def test_a_difference_is_told(server: Provider, others: dict[str, Provider]) -> None:
     """Figures that agree with the provider's bill say nothing; others name the model."""
     recorded = Recorded([])
     uninstrument()
@@ -147,7 +193,7 @@ def test_a_difference_is_told(server: Provider) -> None:
         logger_provider=recorded.logger_provider,
     )
     try:
-        asyncio.run(Assistant(server.url, server.url, MANUAL).close())
+        asyncio.run(Assistant(_hosts(server, others), MANUAL).close())
     finally:
         uninstrument()
     figures = Figures(recorded)
@@ -173,9 +219,15 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture(scope="module")
-def exported() -> Iterator[tuple[subprocess.CompletedProcess[str], OtlpReceiver]]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="module")
+def exported(lake: Path) -> Iterator[tuple[subprocess.CompletedProcess[str], OtlpReceiver]]:
+    arguments = ("--fast", "--interactions", "60", "--lake", str(lake))
     with OtlpReceiver() as receiver:
-        ran = _run("--fast", "--interactions", "60", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+        ran = _run(*arguments, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
         yield ran, receiver
 
 
@@ -183,11 +235,23 @@ Exported = tuple[subprocess.CompletedProcess[str], OtlpReceiver]
 
 
 def test_the_demo_prints_its_tables(exported: Exported) -> None:
-    """Models, tenants, features, one trace; clean, within 100 columns."""
+    """Providers, models, tenants, features, one trace; clean, within 100 columns."""
     ran, _ = exported
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""
-    for name in ("Model", "Tenant", "Feature", "Span", "gpt-4o-mini", "initech", "summarise"):
+    for name in (
+        "Provider",
+        "openai",
+        "anthropic",
+        "gcp.gemini",
+        "Model",
+        "Tenant",
+        "Feature",
+        "Span",
+        "gpt-4o-mini",
+        "initech",
+        "summarise",
+    ):
         assert re.search(rf"^ *{name}\b", ran.stdout, re.MULTILINE), f"{name}:\n{ran.stdout}"
     assert max(map(len, ran.stdout.splitlines())) <= 100, ran.stdout
     assert "\x1b" not in ran.stdout
@@ -203,6 +267,19 @@ def test_the_demo_ends_in_the_dashboard(exported: Exported) -> None:
     output = exported[0].stdout
     assert "So does the local lake" in output, output
     assert re.search(r"The dashboard: +http://127\.0\.0\.1:\d+$", output, re.MULTILINE), output
+    assert re.search(r"Providers in it: +http://127\.0\.0\.1:\d+/cost\?by=provider$", output, re.M)
+
+
+def test_the_lake_has_the_providers_side_by_side(exported: Exported, lake: Path) -> None:
+    """As the dashboard's page of costs by provider reads them: three of them with a cost."""
+    with llm_otel.lake.open(lake).connection() as connection:
+        rows = connection.execute(
+            "SELECT provider, sum(cost_usd) FROM calls GROUP BY provider ORDER BY provider"
+        ).fetchall()
+    costs = dict(rows)
+    assert sorted(costs) == ["anthropic", "gcp.gemini", "house", "openai"], exported[0].stdout
+    assert min(costs[name] for name in ("anthropic", "gcp.gemini", "openai")) > 0, costs
+    assert costs["house"] is None
 
 
 def test_the_demo_names_the_model_without_a_price_once(exported: Exported) -> None:
@@ -262,7 +339,7 @@ def test_what_the_sample_recorded_arrives_when_it_is_stopped(tmp_path: Path) -> 
             OTEL_METRIC_EXPORT_INTERVAL="100",
             OTEL_BSP_SCHEDULE_DELAY="3600000",
         ) as started:
-            wait_for(lambda: "gen_ai.request.duration" in receiver.metrics(), "calls")
+            wait_for(lambda: "gen_ai.request.duration" in receiver.metrics(), "calls", 60)
             exported_before = receiver.spans()
             death = started.terminate()
         assert not exported_before

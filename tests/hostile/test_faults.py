@@ -504,7 +504,7 @@ UNGUARDED = {
     "guard.handle": "the guard itself",
     "streams.observe": "a chunk of another kind is looked at by a call",
     "streams.observe_async": "the same",
-    "iterators.gave": "the same",
+    "streams.see": "the same",
     "byte_streams.__del__": "the interpreter may be going down",
     "byte_streams._decoded": "a body that was cut off: nothing to learn from it",
     "read.get": "an object of the program's own class runs its own code",

@@ -21,9 +21,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _INNERMOST = create_key("llm_otel.run")
 _NOTHING = Context()
 
-HIDDEN: Any = object()
-"""In place of an item that is none for the caller of a generator."""
-
 
 class Run:
     """One activation of a context: resumed and suspended in turn, ended once."""
@@ -56,13 +53,8 @@ class Run:
     def returned(self, value: Any) -> None:
         """The decorated function (no generator) gave this value."""
 
-    def gave(self, item: Any) -> Any:
-        """The decorated generator gave this item; returns what its caller gets, `HIDDEN` for
-        nothing."""
-        return item
-
-    def thrown(self, error: BaseException) -> None:
-        """The caller of the decorated generator throws this into it."""
+    def gave(self, item: Any) -> None:
+        """The decorated generator gave this item."""
 
     def end(self, error: BaseException | None) -> None:  # noqa: ARG002
         """It is over. Contexts that other tasks copied from this one may live on: let go of ours,
@@ -201,17 +193,13 @@ def generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     item = step(value)
                 finally:
                     run.suspend()
-                item = run.gave(item)
-                if item is HIDDEN:
-                    step, value = body.send, None
-                    continue
+                run.gave(item)
                 try:
                     step, value = body.send, (yield item)
                 except BaseException as thrown:  # noqa: BLE001 - the body's own, closing included
-                    run.thrown(thrown)
                     step, value = body.throw, thrown
         except StopIteration as stop:
-            run.end(_closing(value))
+            run.end(closing(value))
             return stop.value
         except BaseException as error:
             run.end(error)
@@ -234,35 +222,28 @@ def async_generator(fn: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
                     item = await step(value)
                 finally:
                     run.suspend()
-                if isinstance(value, BaseException) and getattr(body, "ag_frame", body) is None:
-                    # A loop that ends closes each generator: the body was closed before.
-                    raise value
-                item = run.gave(item)
-                if item is HIDDEN:
-                    step, value = body.asend, None
-                    continue
+                run.gave(item)
                 try:
                     step, value = body.asend, (yield item)
                 except BaseException as thrown:
-                    run.thrown(thrown)
                     # A loop that ends closes all generators, the body perhaps first: Python throws
                     # nothing into one that has ended.
                     if getattr(body, "ag_frame", body) is None:
                         raise
                     step, value = body.athrow, thrown
         except StopAsyncIteration:
-            run.end(_closing(value))
+            run.end(closing(value))
         except Exception as error:
             run.end(error)
             raise
         except BaseException as error:
             # A loop that ends cancels who closes the generators that were dropped.
-            run.end(_closing(value) or error)
+            run.end(closing(value) or error)
             raise
 
     return call
 
 
-def _closing(value: Any) -> GeneratorExit | None:
+def closing(value: Any) -> GeneratorExit | None:
     """The `GeneratorExit` that was thrown into a body which came to its end instead."""
     return value if isinstance(value, GeneratorExit) else None

@@ -10,6 +10,7 @@ import binascii
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from zlib import crc32
 
 from llm_otel.base.read import get, json_of
@@ -29,17 +30,34 @@ def is_readable(content_type: str) -> bool:
     return not content_type or "json" in content_type or is_stream(content_type)
 
 
-def objects(data: bytes, content_type: str, skip: Skip | None = None) -> Iterator[Node]:
+def objects(
+    data: bytes,
+    content_type: str,
+    telling: re.Pattern[bytes] | None = None,
+    skip: Skip | None = None,
+) -> Iterator[Node]:
     """The JSON objects in a body that was streamed; what is no JSON object is passed over.
 
     Args:
         data: The body, decompressed; it may be cut off.
         content_type: The header; where it names no known stream, the body is looked at.
+        telling: Of lines and server-sent events only the first ones, the last one, and those in
+            which this finds something: to read JSON takes longer than all else that we do.
         skip: Whether a server-sent event of one line is to be passed over; it is not parsed then.
     """
-    media_type = _media_type(content_type)
-    reader = _READERS.get(media_type, _looked_at)
-    for node in reader(data) if skip is None or media_type != _EVENTS else _events(data, skip):
+    reader = _READERS.get(_media_type(content_type), _looked_at)
+    if skip is not None and reader is _events:
+        reader = partial(_events, skip=skip)
+    separator = _separator(reader, data) if telling is not None else b""
+    if telling is None or not separator:
+        yield from _nodes(reader, data)
+        return
+    for part in _telling_parts(data, separator, telling, lambda part: any(_nodes(reader, part))):
+        yield from _nodes(reader, part)
+
+
+def _nodes(reader: Frames, data: bytes) -> Iterator[Node]:
+    for node in reader(data):
         if type(node) is dict:
             yield node
 
@@ -66,6 +84,50 @@ def without_vectors(data: bytes) -> bytes:
 
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
+
+
+# So many objects are read in any case: the first that names its model may not be the very first.
+_ALWAYS_READ = 2
+
+
+def _separator(reader: Frames, data: bytes) -> bytes:
+    """What stands between two objects; nothing where they are not found that way."""
+    if reader is _lines:
+        return b"\n"
+    if reader is _events:
+        return b"\r\n\r\n" if b"\r\n\r\n" in data else b"\n\n"
+    return b""
+
+
+def _telling_parts(
+    data: bytes,
+    separator: bytes,
+    telling: re.Pattern[bytes],
+    holds_object: Callable[[bytes], bool],
+) -> Iterator[bytes]:
+    """The parts of a body that are worth reading, in order: see `objects`."""
+    at, size = 0, len(separator)
+    for _ in range(_ALWAYS_READ):
+        end = data.find(separator, at)
+        if end < 0:
+            yield data
+            return
+        at = end + size
+    yield data[:at]
+    for match in telling.finditer(data, at):
+        if match.start() >= at:
+            begin = data.rfind(separator, at, match.start())
+            end = data.find(separator, match.end())
+            begin, at = begin + size if begin >= 0 else at, end + size if end >= 0 else len(data)
+            yield data[begin:at]
+    end = len(data)
+    while end > at:
+        begin = data.rfind(separator, at, end - size)
+        begin = begin + size if begin >= 0 else at
+        if holds_object(data[begin:end]):
+            yield data[begin:end]
+            return
+        end = begin
 
 
 def _is_events(data: bytes) -> bool:

@@ -86,6 +86,18 @@ def _node(value: Any) -> object:
     return {key: _plain(data[key]) for key in data if key != "data"} if type(data) is dict else None
 
 
+def _goes_on(chunk: Any) -> bool:
+    """Whether a chunk is one choice that goes on, and nothing besides."""
+    data = read.get(chunk, "_data")
+    if type(data) is not dict or data.get("usage") is not None or "error" in data:
+        return False
+    choices = data.get("choices")
+    if type(choices) is not list or len(choices) != 1:
+        return False
+    choice = choices[0] if type(choices[0]) is dict else read.get(choices[0], "_data")
+    return type(choice) is dict and choice.get("finish_reason") is None
+
+
 def _response(value: Any) -> Response | None:
     """What an exception, or a stream, tells of the response."""
     response = read.get(value, "response") or read.get(value, "_response")
@@ -105,6 +117,7 @@ def _hooks(module: str, shape: Any) -> tuple[Hook, ...]:
             partial(_request, path, names, content),
             answer=_node,
             chunk=_node,
+            goes_on=_goes_on,
             parameters=(content, "model_extras"),
             response=_response,
         )

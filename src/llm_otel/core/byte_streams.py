@@ -58,24 +58,15 @@ class _Tapped(_Watched):
     def __init__(self, inner: Any, call: Call) -> None:
         super().__init__(inner, call)
         self._kept: list[bytes] | None = []
-        self._told = frames.is_readable(_content_type(call.response))
-        self._size = 0
         self._drained = False
         self._error: BaseException | None = None
 
-    def _keep(self, data: bytes) -> None:
-        if self._kept is None:
-            return
+    def _begin(self) -> list[bytes] | None:
+        """Note the first bytes; gives the list of those to keep, None where they tell nothing."""
         call = self._call
         if call.first_chunk_at is None and call.streaming:
             call.first_chunk_at = perf_counter()
-        if not self._told:
-            return
-        self._size += len(data)
-        if self._size <= _MOST_KEPT:
-            self._kept.append(data)
-        else:
-            self._kept.clear()
+        return self._kept if frames.is_readable(_content_type(call.response)) else None
 
     def _closed(self, when: endings.When = finalizers.end) -> None:
         kept, self._kept = self._kept, None
@@ -119,9 +110,18 @@ class _AsyncWatched(_Watched):
 
 class _SyncTapped(_Tapped, _SyncWatched):
     def __iter__(self) -> Iterator[bytes]:
+        pieces, room = None, -1
         try:
             for data in self._inner:
-                self._keep(data)
+                if room < 0:
+                    pieces, room = self._begin(), _MOST_KEPT
+                if pieces is not None:
+                    room -= len(data)
+                    if room >= 0:
+                        pieces.append(data)
+                    else:
+                        pieces.clear()
+                        pieces, room = None, 0
                 yield data
         except GeneratorExit:
             raise
@@ -133,9 +133,18 @@ class _SyncTapped(_Tapped, _SyncWatched):
 
 class _AsyncTapped(_Tapped, _AsyncWatched):
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces, room = None, -1
         try:
             async for data in self._inner:
-                self._keep(data)
+                if room < 0:
+                    pieces, room = self._begin(), _MOST_KEPT
+                if pieces is not None:
+                    room -= len(data)
+                    if room >= 0:
+                        pieces.append(data)
+                    else:
+                        pieces.clear()
+                        pieces, room = None, 0
                 yield data
         except GeneratorExit:
             raise
@@ -246,9 +255,11 @@ def finish_body(call: Call, response: Any) -> None:
 
 def _observe_all(call: Call, body: bytes) -> None:
     observers = call.watch()
-    # Nearly all events are pieces of text, which a fold alone need not have parsed.
-    skip = getattr(call.fold, "skips", None) if len(observers) == 1 else None
-    for chunk in frames.objects(body, _content_type(call.response), skip):
+    # Nearly all chunks are pieces of text, which a fold alone need not have parsed.
+    alone = observers == [call.fold]
+    telling = call.endpoint.protocol.telling if alone else None
+    skip = getattr(call.fold, "skips", None) if alone else None
+    for chunk in frames.objects(body, _content_type(call.response), telling, skip):
         for observer in observers:
             observer.add(chunk)
 

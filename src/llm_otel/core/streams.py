@@ -99,18 +99,28 @@ class Look:
         hides: The stream's usage was asked for by us.
         node: Gives what a protocol reads in a chunk, None for one that tells nothing; by default
             the chunk itself.
+        is_piece: Whether a chunk behind the first only goes on with what came before, so that its
+            node need not be made; asked where nobody but the fold looks at chunks. Of a stream of
+            which something is hidden, of none.
 
     Attributes:
         goes_on: The fold's quick way, once there was a first chunk, where nobody else looks at
             chunks: True for one that needs nothing more.
     """
 
-    __slots__ = ("_adds", "_call", "_hides", "_node", "_quick", "goes_on")
+    __slots__ = ("_adds", "_call", "_hides", "_is_piece", "_node", "_quick", "goes_on")
 
-    def __init__(self, call: Call, hides: bool, node: Node | None = None) -> None:
+    def __init__(
+        self,
+        call: Call,
+        hides: bool,
+        node: Node | None = None,
+        is_piece: Callable[[Any], bool] | None = None,
+    ) -> None:
         self._call = call
         self._hides = hides
         self._node = node
+        self._is_piece = is_piece
         self.goes_on: Callable[[Any], bool] = _never
         self._quick = self.goes_on
         self._adds: tuple[Callable[[Any], object], ...] = ()
@@ -122,26 +132,44 @@ class Look:
         except Exception as exc:  # noqa: BLE001
             guard.handle("watch stream", exc)
 
-    @property
-    def is_quick(self) -> bool:
-        """Whether there was a first chunk, and nobody but the fold looks at chunks."""
-        return self.goes_on is not _never
+    def see(self, chunk: Any) -> None:
+        """Take a chunk in of a stream of which nothing is hidden."""
+        try:
+            if self._is_piece is not None and self.goes_on is not _never and self._is_piece(chunk):
+                return
+            node = chunk if self._node is None else self._node(chunk)
+            try:
+                if self.goes_on(node):
+                    return
+            except Exception:  # noqa: BLE001 - another kind of chunk
+                pass
+            self._add(node)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("read chunk", exc)
+            self._stop()
 
     def take(self, chunk: Any) -> bool:
         """Take a chunk in; True for one that the caller must not see."""
         try:
-            if self._call.first_chunk_at is None:
-                self._call.first_chunk_at = perf_counter()
-                self.goes_on = self._quick
-            node = chunk if self._node is None else self._node(chunk)
-            if node is not None or self._node is None:
-                for add in self._adds:
-                    add(node)
+            self._add(chunk if self._node is None else self._node(chunk))
         except Exception as exc:  # noqa: BLE001
             guard.handle("read chunk", exc)
-            self._adds, self.goes_on = (), _never
+            self._stop()
         try:
             return self._hides and self._call.endpoint.protocol.hide(chunk)
         except Exception as exc:  # noqa: BLE001
             guard.handle("hide usage", exc)
             return False
+
+    def _add(self, node: object) -> None:
+        if self._call.first_chunk_at is None:
+            self._call.first_chunk_at = perf_counter()
+            self.goes_on = self._quick
+        if node is not None:
+            for add in self._adds:
+                add(node)
+
+    def _stop(self) -> None:
+        if self._call.first_chunk_at is None:
+            self._call.first_chunk_at = perf_counter()
+        self._adds, self.goes_on = (), _never

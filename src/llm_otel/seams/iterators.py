@@ -12,143 +12,14 @@ from inspect import isasyncgenfunction
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
 
-from opentelemetry.context import Context, get_current
-
-from llm_otel.base import activation, finalizers, guard
-from llm_otel.base.activation import HIDDEN
-from llm_otel.clients.spec import as_it_is
+from llm_otel.base import finalizers, guard
 from llm_otel.core import begin, endings, runtime
 from llm_otel.core.begin import Funnel
 from llm_otel.core.call import Call
-from llm_otel.core.streams import Look, Node
-from llm_otel.seams import calls, objects
+from llm_otel.core.streams import Node
+from llm_otel.seams import calls, objects, reading
+from llm_otel.seams.reading import HIDDEN, Begin, Reading
 from llm_otel.seams.replacing import caller, is_coroutine_function, weakly
-
-
-class _Reading(activation.Run):
-    """One iteration over chunks.
-
-    Args:
-        call: What to tell; None where nobody is to be told.
-        chunk: Gives the node that a protocol reads in a chunk.
-        context: To be current at the first step, which sends the request; None where it was sent.
-        hides: The stream's usage was asked for by us.
-        goes_on: As in `Hook`.
-    """
-
-    def __init__(
-        self,
-        call: Call | None,
-        chunk: Node,
-        context: Context | None,
-        hides: bool = False,
-        goes_on: Callable[[Any], bool] | None = None,
-    ) -> None:
-        super().__init__(context if context is not None else get_current())
-        self._call = call
-        self._quick = chunk is as_it_is
-        node = None if self._quick else chunk
-        self._look = Look(call, hides, node) if call is not None else None
-        self._hides = hides
-        # What was asked for has to be taken out of each chunk.
-        self._goes_on = None if hides else goes_on
-        self.is_stepping = False
-        self._sends = context is not None
-        self._left_open = False
-        self._thrown: BaseException | None = None
-        if call is not None:
-            call.streaming = True
-            endings.watch(call)
-
-    def resume(self) -> None:
-        self.is_stepping = True
-        # An SDK's iterator may close itself before it raises: who reads will know how it ends.
-        if self._call is not None:
-            self._call.reading = True
-        if self._sends:
-            super().resume()
-
-    def suspend(self) -> None:
-        self.is_stepping = False
-        if self._call is not None:
-            self._call.reading = False
-        if self._sends:
-            self._sends = False
-            if get_current() is self._context:
-                super().suspend()
-            else:
-                # A generator that leaves a span of its SDK current between chunks does so without
-                # us, too. In the end it puts back what was current when it began: our context.
-                self._left_open = True
-
-    def gave(self, item: Any) -> Any:
-        look = self._look
-        if look is None or self._call is None:
-            return item
-        # The fold's quick way is for chunks as the SDK gives them.
-        if self._quick:
-            try:
-                if look.goes_on(item):
-                    return item
-            except Exception:  # noqa: BLE001 - another kind of chunk
-                pass
-        if self._goes_on is not None and look.is_quick:
-            try:
-                if self._goes_on(item):
-                    return item
-            except Exception as exc:  # noqa: BLE001
-                guard.handle("read chunk", exc)
-        if look.take(item):
-            return HIDDEN
-        if self._hides and isinstance(item, (str, bytes)):
-            return _without_usage(item, self._call)
-        return item
-
-    def thrown(self, error: BaseException) -> None:
-        self._thrown = error
-
-    def end(self, error: BaseException | None) -> None:
-        if self._left_open:
-            super().suspend()
-        super().end(error)
-        # A connection that was opened meanwhile keeps the context, and with it this object.
-        call, self._call, self._look = self._call, None, None
-        thrown, self._thrown = self._thrown, None
-        if call is None:
-            return
-        if error is None:
-            endings.end("stream drained", call, call.drained)
-        elif error is thrown:  # as by a loop that ends while a dropped stream is closed
-            endings.leave(call, finalizers.defer)
-        else:
-            endings.fail("stream failed", call, error)
-
-    def left(self, when: endings.When = finalizers.end) -> None:
-        """It was closed or dropped, perhaps before its first step.
-
-        Args:
-            when: `finalizers.defer` in a finaliser.
-        """
-        if self._call is not None:
-            endings.leave(self._call, when)
-
-
-def _without_usage(line: Any, call: Call) -> Any:
-    """A line of text as it would be had nobody asked for usage, `HIDDEN` if it would not be."""
-    try:
-        event = line.encode() if isinstance(line, str) else line
-        stripped = call.endpoint.protocol.hide_in_event(event)
-        if stripped is event:
-            return line
-        if not stripped:
-            return HIDDEN
-        return stripped.decode() if isinstance(line, str) else stripped
-    except Exception as exc:  # noqa: BLE001
-        guard.handle("hide usage", exc)
-        return line
-
-
-Begin = Callable[[], _Reading]
 
 # Of the flags of a class, Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE tell one made by `class`.
 _PYTHON_CLASS = 1 << 9
@@ -170,12 +41,12 @@ def lazy(funnel: Funnel, chunk: Node, original: Any) -> Callable[..., Any]:
         # A client may keep its streams: what is known of these must not keep the client.
         reference = weakly(client)
 
-        def begin_reading() -> _Reading:
+        def begin_reading() -> Reading:
             sender = reference()
             begun = begin.begin(funnel, sender, args, kwargs)
             if begun is None:
-                return _Reading(None, chunk, None)
-            return _Reading(begun.call, chunk, calls.inside(funnel, sender, begun.context))
+                return Reading(None, chunk, None)
+            return Reading(begun.call, chunk, calls.inside(funnel, sender, begun.context))
 
         return iterator if runtime.active() is None else _seen(iterator, begin_reading)
 
@@ -206,10 +77,10 @@ def observe(
         call: What to tell.
         chunk: Gives the node in a chunk.
         hides: The stream's usage was asked for by us: the caller must see nothing of it.
-        goes_on: As in `Hook`.
+        goes_on: Whether a chunk only goes on with what came before, so that no node is made of it.
     """
-    reading = _Reading(call, chunk, None, hides, goes_on)
-    return _seen(iterator, lambda: reading, reading)
+    ready = Reading(call, chunk, None, hides, goes_on)
+    return _seen(iterator, lambda: ready, ready)
 
 
 def is_stream(value: Any) -> bool:
@@ -219,31 +90,31 @@ def is_stream(value: Any) -> bool:
     return hasattr(value, "__aiter__") or hasattr(value, "__iter__")
 
 
-def _seen(iterator: Any, begin_reading: Begin, reading: _Reading | None = None) -> Any:
+def _seen(iterator: Any, begin_reading: Begin, ready: Reading | None = None) -> Any:
     """What goes in the place of an iterator: itself where it is none, or where we fail.
 
     Args:
         iterator: The SDK's.
         begin_reading: Called at the first step.
-        reading: What that gives, if that is there already.
+        ready: What that gives, if that is there already.
     """
     try:
         if isinstance(iterator, (GeneratorType, AsyncGeneratorType)):
-            return _generator(iterator, begin_reading, reading)
+            return _generator(iterator, begin_reading, ready)
         if not is_stream(iterator):
             return iterator
         if type(iterator).__flags__ & _CLASS_FLAGS != _PYTHON_CLASS:  # `map` and the like
-            return _generator(_steps(iterator), begin_reading, reading)
+            return _generator(_steps(iterator), begin_reading, ready)
         try:
-            objects.put(iterator, _methods(iterator), _Stream(begin_reading, reading))
+            objects.put(iterator, _methods(iterator), _Stream(begin_reading, ready))
         except TypeError:  # it can have no weak references, or no subclass
             if hasattr(iterator, "__aiter__"):
                 raise
-            return _generator(_steps(iterator), begin_reading, reading)
+            return _generator(_steps(iterator), begin_reading, ready)
     except Exception as exc:  # noqa: BLE001
         guard.handle("watch stream", exc)
-        if reading is not None:
-            reading.end(None)
+        if ready is not None:
+            ready.end(None)
     return iterator
 
 
@@ -251,36 +122,32 @@ def _steps(iterator: Any) -> Iterator[Any]:
     yield from iterator
 
 
-def _generator(body: Any, begin_reading: Begin, reading: _Reading | None) -> Any:
+def _generator(body: Any, begin_reading: Begin, ready: Reading | None) -> Any:
     is_async = isinstance(body, AsyncGeneratorType)
-    driven = activation.async_generator if is_async else activation.generator
-    seen = driven(lambda: body, lambda *_: begin_reading())()
-    if reading is not None:
+    observer: Any = (reading.async_generator if is_async else reading.generator)(
+        body, begin_reading
+    )
+    if ready is not None:
         # A generator that is dropped before its first step runs nothing.
-        weakref.finalize(seen, reading.left, finalizers.defer).atexit = False
-    return seen
+        weakref.finalize(observer, ready.left, finalizers.defer).atexit = False
+    return observer
 
 
 # ------------------------------------------------------------------ other iterators
 class _Stream:
     """An iterable of an SDK, which has one reading, however often it is iterated over."""
 
-    def __init__(self, begin_reading: Begin, reading: _Reading | None) -> None:
+    def __init__(self, begin_reading: Begin, ready: Reading | None) -> None:
         self._begin: Begin | None = begin_reading
-        self._reading = reading
+        self._reading = ready
 
-    def step(self) -> _Reading:
+    def reading(self) -> Reading:
         """What its next step belongs to."""
         if self._reading is None and self._begin is not None:
             # What begins it holds the request.
             begin_reading, self._begin = self._begin, None
             self._reading = begin_reading()
-        return cast(_Reading, self._reading)
-
-    @property
-    def is_stepping(self) -> bool:
-        """Whether a step is under way, which another one may be a part of."""
-        return self._reading is not None and self._reading.is_stepping
+        return cast(Reading, self._reading)
 
     def left(self, when: endings.When) -> None:
         if self._reading is not None:
@@ -292,7 +159,9 @@ def _iter(original: Any) -> Callable[..., Any]:
 
     def iterate(self: Any) -> Any:
         iterator, stream = original(self), objects.state_of(self)
-        return iterator if stream is None or iterator is self else _seen(iterator, stream.step)
+        if stream is None or iterator is self:
+            return iterator
+        return _seen(iterator, stream.reading)
 
     return iterate
 
@@ -300,21 +169,31 @@ def _iter(original: Any) -> Callable[..., Any]:
 def _next(original: Any) -> Callable[..., Any]:
     def step(self: Any) -> Any:
         stream = objects.state_of(self)
-        if stream is None or stream.is_stepping:
+        if stream is None:
             return original(self)
-        reading = stream.step()
+        of_stream = stream.reading()
+        call = of_stream.call
+        if call is not None and call.reading:  # a part of a step that is under way
+            return original(self)
         item = HIDDEN
         while item is HIDDEN:
             try:
-                reading.resume()
-                try:
+                if call is not None:
+                    call.reading = True
+                if of_stream.sends:
+                    with of_stream.sending():
+                        item = original(self)
+                else:
                     item = original(self)
-                finally:
-                    reading.suspend()
             except BaseException as error:
-                reading.end(None if isinstance(error, StopIteration) else error)
+                of_stream.end(None if isinstance(error, StopIteration) else error)
                 raise
-            item = reading.gave(item)
+            if call is not None:
+                call.reading = False
+                if of_stream.hides:
+                    item = of_stream.shown(item)
+                else:
+                    of_stream.see(item)
         return item
 
     return step
@@ -323,21 +202,31 @@ def _next(original: Any) -> Callable[..., Any]:
 def _anext(original: Any) -> Callable[..., Any]:
     async def step(self: Any) -> Any:
         stream = objects.state_of(self)
-        if stream is None or stream.is_stepping:
+        if stream is None:
             return await original(self)
-        reading = stream.step()
+        of_stream = stream.reading()
+        call = of_stream.call
+        if call is not None and call.reading:  # a part of a step that is under way
+            return await original(self)
         item = HIDDEN
         while item is HIDDEN:
             try:
-                reading.resume()
-                try:
+                if call is not None:
+                    call.reading = True
+                if of_stream.sends:
+                    with of_stream.sending():
+                        item = await original(self)
+                else:
                     item = await original(self)
-                finally:
-                    reading.suspend()
             except BaseException as error:
-                reading.end(None if isinstance(error, StopAsyncIteration) else error)
+                of_stream.end(None if isinstance(error, StopAsyncIteration) else error)
                 raise
-            item = reading.gave(item)
+            if call is not None:
+                call.reading = False
+                if of_stream.hides:
+                    item = of_stream.shown(item)
+                else:
+                    of_stream.see(item)
         return item
 
     return step
@@ -356,5 +245,6 @@ def _methods(iterator: Any) -> objects.Methods:
         methods for methods in _GIVES if any(hasattr(iterator, name) for name, _ in methods)
     )
     if isasyncgenfunction(getattr(type(iterator), "__anext__", None)):
-        gives = (("__anext__", _iter),)  # asked for the next, it gives an iterator itself
+        # What iterating asks for the next gives an iterator itself.
+        gives = (("__anext__", _iter), ("__aiter__", _iter))
     return (*gives, *_CLOSES)

@@ -84,6 +84,8 @@ class Messages(Protocol):
 
     headers = HEADERS
     attributes = _ATTRIBUTES
+    # all events but the pieces of a block
+    telling = re.compile(rb'"type"\s*:\s*"(?:message_|content_block_start|error)|"error"')
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
         """Everything that a whole message tells."""

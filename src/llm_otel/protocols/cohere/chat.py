@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,11 @@ class Cohere(Protocol):
 
     headers = HEADERS
     attributes = _ATTRIBUTES
+    # events that hold no piece of what is said (see `_PIECES`), and errors, which have no type
+    telling = re.compile(
+        rb'"(?:event_)?type"\s*:\s*"(?!text"|text-generation|tool-calls-chunk|citation-|[a-z-]+-delta)'
+        rb'|"message"\s*:\s*"|"error"'
+    )
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
         """Everything that a whole answer tells."""

@@ -26,9 +26,6 @@ _FAILURES = frozenset({"error", "base_resp"})
 
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
-_REASON = b'"finish_reason"'
-_GOES_ON = re.compile(rb'"finish_reason"\s*:\s*null')
-_TELLS = re.compile(rb'"(usage|error|x_groq|executed_tools|grounding_metadata)"\s*:\s*[^n\s]')
 _NOTHING: dict[str, object] = {}
 
 
@@ -37,6 +34,9 @@ class Chat(OpenAI):
 
     asks_for_usage = True
     how_to_ask = 'stream_options={"include_usage": true}'
+    telling = re.compile(
+        rb'"(?:finish_reason|usage|x_groq|executed_tools|grounding_metadata|cost)"\s*:\s*[^n\s]|"error"'
+    )
 
     def read(
         self,
@@ -187,27 +187,21 @@ class Choices:
     def goes_on(self, chunk: Any) -> bool:
         """Nearly every chunk is one choice that goes on, and nothing besides: to be the last is
         enough for it. See `Fold`."""
+        fields = chunk if type(chunk) is dict else chunk.__dict__
         if (
             self.first is None
-            or (fields := chunk.__dict__)["usage"] is not None
+            or fields.get("usage") is not None
             or type(choices := fields["choices"]) is not list
             or len(choices) != 1
-            or choices[0].__dict__["finish_reason"] is not None
         ):
+            return False
+        choice = choices[0]
+        if (choice if type(choice) is dict else choice.__dict__)["finish_reason"] is not None:
             return False
         if self.hides:
             chunk.__pydantic_fields_set__.discard("usage")
         self.last = chunk
         return True
-
-    def skips(self, event: bytes) -> bool:
-        """The same for the bytes of a chunk; see `Fold`. Within a text a quote has a backslash."""
-        return (
-            self.first is not None
-            and event.count(_REASON) == 1
-            and _GOES_ON.search(event) is not None
-            and _TELLS.search(event) is None
-        )
 
     def add(self, chunk: Any) -> None:
         """Take a chunk in."""

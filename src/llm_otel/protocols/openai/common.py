@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,10 @@ class OpenAI(Protocol):
 
     unfinished_is_error = False
     attributes = ATTRIBUTES
+    # of typed events, those that end a response
+    telling = re.compile(
+        rb'"type"\s*:\s*"(?:error|[a-z_.]+\.(?:completed|incomplete|failed|cancelled|done))"|"cost"'
+    )
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
         """Everything that a whole response tells."""
