@@ -227,6 +227,7 @@ WEB = [{"web": {"uri": "https://example.com", "title": "Example"}}]
 MAPS = [{"maps": {"uri": "https://maps.example.com", "title": "Example"}}]
 STORE = [{"retrievedContext": {"uri": "gs://example", "title": "Example"}}]
 SEARCH = types.Tool(google_search=types.GoogleSearch())
+PAGES = types.Tool(url_context=types.UrlContext())
 # Model, tool, grounding -> millionths of a USD beyond the tokens, the cost's status.
 GROUNDED: dict[str, tuple[str, types.Tool, dict[str, Any], float, str | None]] = {
     "Gemini 2.5 bills a prompt": (
@@ -237,6 +238,7 @@ GROUNDED: dict[str, tuple[str, types.Tool, dict[str, Any], float, str | None]] =
     ),
     "pages, and no query": (THREE, SEARCH, {"groundingChunks": WEB}, 14_000, "incomplete"),
     "nothing was searched": (THREE, SEARCH, {}, 0, None),
+    "pages that the prompt names": (FLASH, PAGES, {"groundingChunks": WEB}, 0, None),
     "maps": (
         FLASH, types.Tool(google_maps=types.GoogleMaps()), {"groundingChunks": MAPS}, 0,
         "incomplete",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 from typing import Any
 
 import huggingface_hub
@@ -192,14 +193,33 @@ def test_timeout(instrumented, p, client):
     assert telemetry.span.attributes[semconv.ERROR_CLASS] == "timeout"
 
 
-def test_an_error_in_the_middle_of_a_stream(instrumented, p, client):
+@pytest.mark.parametrize(
+    ("error", "error_class"),
+    [
+        ({"error": "Model is overloaded", "error_type": "overloaded"}, "server"),
+        ({"error": "out of memory", "error_type": "generation"}, "server"),
+        ({"error": "incomplete", "error_type": "incomplete_generation"}, "server"),
+        ({"error": "too long", "error_type": "validation"}, "invalid_request"),
+        ({"error": "Slow down", "http_status_code": 429}, "rate_limit"),
+        ({"error": {"message": "Slow down", "http_status_code": 429}}, "rate_limit"),
+        ({"error": "no"}, "other"),
+    ],
+)
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_error_in_the_middle_of_a_stream(instrumented, p, client, error, error_class, begun):
     """It comes with HTTP 200, and the SDK raises for it."""
     telemetry = instrumented()
-    event = 'data: {"error": "Model is overloaded", "error_type": "overloaded"}\n\n'
-    p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=event))
-    with pytest.raises(Exception, match="overloaded"):
+    piece = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}],
+             "id": "x", "model": MODEL, "created": 1}  # fmt: skip
+    events = [piece, error] if begun else [error]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    p.enqueue(Reply(headers={"content-type": "text/event-stream"}, body=body))
+    with pytest.raises(huggingface_hub.errors.TextGenerationError):
         list(client.chat_completion(MESSAGES, model=MODEL, stream=True))
     assert telemetry.span.status == "ERROR"
+    assert telemetry.span.attributes[semconv.ERROR_CLASS] == error_class
+    reasons = telemetry.span.attributes.get("gen_ai.response.finish_reasons", ("error",))
+    assert reasons == ("error",)
 
 
 def test_cost_by_hand(instrumented, p, client):

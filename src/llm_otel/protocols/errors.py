@@ -26,6 +26,8 @@ _STATUSES: tuple[Path, ...] = (
     ("code",),  # DashScope, SiliconFlow, Zhipu, vLLM's {"object": "error"}
     ("status",),  # iFlow
 )
+# Where an error object has words or HTTP statuses; the last two are TGI's.
+_CODES = ("code", "type", "status", "status_code", "http_code", "error_type", "http_status_code")
 # What a good answer holds.
 _RESULTS = ("choices", "data", "text", "results", "embeddings", "output", "images", "segments")
 _FINE: frozenset[object] = frozenset(
@@ -129,7 +131,7 @@ def _of_error(error: object, dialect: Dialect, best: BodyError = _UNKNOWN) -> Bo
 
 def _of_codes(error: object, dialect: Dialect, best: BodyError) -> BodyError:
     failures = []
-    for key in ("code", "type", "status", "status_code", "http_code"):
+    for key in _CODES:
         value = read.get(error, key)
         if type(value) in (int, str) and value != "":
             failures.append(_of_code(value, dialect))

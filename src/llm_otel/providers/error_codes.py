@@ -54,7 +54,7 @@ _WORDS: Mapping[str, str] = {
         unavailable bad_gateway upstream_error overloaded overloaded_error engine_overloaded
         engine_overloaded_error server_overloaded serveroverloaded model_overloaded
         model_capacity_exhausted capacity capacity_exceeded no_capacity
-        insufficient_system_resource
+        insufficient_system_resource generation incomplete_generation
     """,
     semconv.TIMEOUT: """
         timeout timeout_error modeltimeoutexception request_timeout gateway_timeout
@@ -79,7 +79,7 @@ _WORDS: Mapping[str, str] = {
         responsibleaipolicyviolation guardrail_intervened
     """,
     semconv.INVALID_REQUEST: """
-        request_too_large conflict_error validationexception
+        request_too_large conflict_error validationexception validation
         invalid_prompt invalid_request_error invalidparameter invalid_argument bad_request
         context_length_exceeded data_residency_mismatch empty_image_file failed_to_download_image
         image_file_not_found image_file_too_large image_parse_error image_too_large image_too_small

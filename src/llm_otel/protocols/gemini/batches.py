@@ -9,7 +9,7 @@ from llm_otel.base import read
 from llm_otel.protocols.answer import Answer
 from llm_otel.protocols.gemini.candidates import parsed
 from llm_otel.protocols.gemini.common import Google, error_in
-from llm_otel.protocols.gemini.generate import GenerateContent, bill_searches
+from llm_otel.protocols.gemini.generate import GenerateContent, bill_searches, settle_pages
 from llm_otel.protocols.gemini.usage import summed
 from llm_otel.protocols.spec import Endpoint
 from llm_otel.providers.dialects import PLAIN
@@ -55,6 +55,9 @@ class Batches(Google):
             status=_STATUS.get(state),
         )
         answers = [_ANSWERED.answer(each, endpoint, PLAIN) for each in _responses(body, metadata)]
+        for answer in answers:
+            if answer.usage is not None:
+                settle_pages(answer.usage, answer, frozenset())  # its request is not shown
         used = [each.usage for each in answers if each.usage is not None]
         if used:
             result.model = next((each.model for each in answers if each.model), result.model)

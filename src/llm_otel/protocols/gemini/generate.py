@@ -29,6 +29,14 @@ _BY_PROMPT = re.compile(r"(models/)?gemini-(1|2)[.-]")
 # https://cloud.google.com/vertex-ai/generative-ai/pricing
 _OTHER_SEARCHES = ("enterpriseWebSearch", "enterprise_web_search", "parallelAiSearch")
 _RETRIEVAL = ("retrieval",)
+_URL_CONTEXT = ("urlContext", "url_context")
+_SEARCHES = (
+    "googleSearch", "google_search", "googleSearchRetrieval", "google_search_retrieval",
+    *_OTHER_SEARCHES,
+)  # fmt: skip
+
+# Doubts of an answer: it names pages, and no query.
+_PAGES = frozenset({"pages"})
 
 
 class GenerateContent(Google):
@@ -47,7 +55,9 @@ class GenerateContent(Google):
 
     def complete(self, used: Usage, request: Request, answer: Answer, dialect: Dialect) -> None:  # noqa: ARG002
         """What searches are billed by depends on the model, and on the tool."""
-        bill_searches(used, answer.model or self.model(request), tool_names(request.body))
+        tools = tool_names(request.body)
+        settle_pages(used, answer, tools)
+        bill_searches(used, answer.model or self.model(request), tools)
 
     def fold(self, endpoint: Endpoint, dialect: Dialect) -> Fold:
         """Chunks, of which the last tells the whole usage."""
@@ -96,14 +106,18 @@ def _answer(
         if not used.output_tokens and any(each.says for each in candidates):
             used.partial = True  # content that nobody counted
         for each in candidates:
-            if each.grounding is not None:
-                _add_searches(used, each.grounding)
+            if each.grounding is not None and _add_searches(used, each.grounding):
+                result.doubts = _PAGES
     return result
 
 
 # ------------------------------------------------------------------ grounding
-def _add_searches(used: Usage, grounding: object) -> None:
-    """Count what a candidate was grounded in: searches of the web, of stores, of maps."""
+def _add_searches(used: Usage, grounding: object) -> bool:
+    """Count what a candidate was grounded in: searches of the web, of stores, of maps.
+
+    Returns:
+        Whether it has pages of the web without a query, for which only the request tells the fee.
+    """
     queries = {
         query
         for key in ("webSearchQueries", "imageSearchQueries")
@@ -112,13 +126,30 @@ def _add_searches(used: Usage, grounding: object) -> None:
     }
     chunks = [read.fields(each) for each in read.items(grounding, "groundingChunks")]
     web = any("web" in chunk or "image" in chunk for chunk in chunks)
-    used.web_searches += max(len(queries), int(web))
-    if web and not queries:
-        used.partial = True
+    used.web_searches += len(queries)
     if any("retrievedContext" in chunk for chunk in chunks):
         used.file_searches += 1
     maps = any("maps" in chunk for chunk in chunks)
     if maps or read.get(grounding, "googleMapsWidgetContextToken") is not None:
+        used.partial = True
+    return web and not queries
+
+
+def settle_pages(used: Usage, answer: Answer, tools: frozenset[str]) -> None:
+    """Count the search that pages without a query stand for.
+
+    Pages that the prompt names, which URL context reads, cost their tokens alone:
+    https://ai.google.dev/gemini-api/docs/url-context#token-count
+
+    Args:
+        used: The usage, to which a search may be added.
+        answer: Its doubts tell of such pages.
+        tools: Of the request.
+    """
+    if answer.doubts != _PAGES:
+        return
+    if tools.isdisjoint(_URL_CONTEXT) or not tools.isdisjoint(_SEARCHES):
+        used.web_searches += 1
         used.partial = True
 
 
