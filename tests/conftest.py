@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.util._once import Once
 
 from llm_otel.base import arguments, guard
 from llm_otel.testing import Provider, Telemetry, capture, provider
@@ -49,6 +51,17 @@ def no_hidden_failures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(arguments, "_warned", set())
     yield
     assert not hidden
+
+
+@pytest.fixture(autouse=True)
+def no_provider_left() -> Iterator[None]:
+    """An SDK that sets the process's tracer provider does so for one test: with one there are SDKs
+    that send the ids of their spans, which are chance."""
+    before = trace._TRACER_PROVIDER
+    yield
+    if trace._TRACER_PROVIDER is not before:
+        trace._TRACER_PROVIDER = before
+        trace._TRACER_PROVIDER_SET_ONCE = Once()
 
 
 @pytest.fixture
