@@ -22,6 +22,9 @@ from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
 from llm_otel import semconv
 from llm_otel.testing import RateLimit, Reply, provider
 
+# The SDK leaves sockets to the garbage collector, and so do others before this file.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 HOST = "https://example.services.ai.azure.com/models"
 MODEL = "gpt-4o"
 MESSAGES = [models.SystemMessage("Be short."), models.UserMessage("Hello there")]

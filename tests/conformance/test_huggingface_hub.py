@@ -16,6 +16,9 @@ from huggingface_hub.inference._common import RequestParameters
 from llm_otel import semconv
 from llm_otel.testing import Reply
 
+# The SDK leaves sockets to the garbage collector, and so do others before this file.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 # The library that it sends by: httpx before 2.0, then httpx2.
 HTTP = importlib.import_module(HTTPError.__module__.partition(".")[0])
 MESSAGES = [{"role": "user", "content": "Hello there"}]

@@ -28,6 +28,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Items? '"),
     pytest.mark.filterwarnings("ignore:Pydantic serializer"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    # It leaves sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
 
 table._import_all()
