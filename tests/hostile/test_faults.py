@@ -298,7 +298,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(drained, f"{_CORE}.streams.observe", _WHOLE),
         Row(raw_lines, f"{_CORE}.byte_streams.watch_response", _WHOLE, place=ASYNC),
         Row(chat, processor=True),
-        Row(toy_posted, f"{_CORE}.byte_streams.finish_body", _TOY_WHOLE, place=_TOY),
+        Row(toy_posted, "llm_otel.seams.functions._is_whole", _TOY_WHOLE, place=_TOY),
         Row(toy_opened, f"{_CORE}.byte_streams.watch_response", _TOY_WHOLE, place=_TOY),
     ),
     "failed": (Row(chat, replies=_REFUSED, processor=True),),

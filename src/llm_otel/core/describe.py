@@ -103,8 +103,8 @@ def _usage(
     elif answer.usage is not None:
         attributes[semconv.USAGE_SOURCE] = answer.usage_source
         _usage_attributes(attributes, answer.usage, cache_write)
-        if endpoint.input_only:
-            # the conventions know no output of embeddings, and nobody one of a rerank
+        if endpoint.operation == semconv.EMBEDDINGS:
+            # the conventions know no output of embeddings
             attributes.pop(semconv.USAGE_OUTPUT_TOKENS, None)
     elif bill.usage_unknown:
         attributes[semconv.USAGE_SOURCE] = semconv.USAGE_UNKNOWN
