@@ -80,7 +80,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (*CALLS, *SDK, *COHERE, *OLLAMA),
     ),
     "mistralai-1": (
-        ("mistralai==1.1.0", "voyageai==0.2.1", "pydantic<2.11", "opentelemetry-sdk==1.44.0"),
+        ("mistralai==1.1.0", "voyageai==0.2.1", "pydantic<2.11", "openai"),
         MISTRAL,
     ),
     "openai-2": (("openai==2.0.0", "anthropic==1.0.0", "groq==1.0.0"), CALLS),
