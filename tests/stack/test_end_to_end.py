@@ -49,7 +49,7 @@ import openai
 
 import llm_otel
 from examples import local
-from examples.assistant.app import Assistant, Caller
+from examples.assistant.app import Assistant, Caller, Hosts
 from examples.rag.manual import MANUAL
 from llm_otel.testing import provider
 
@@ -58,8 +58,8 @@ with provider() as failing, provider() as well:
     llm_otel.instrument(
         providers={**local.priced_as(failing.url, "openai"), **local.priced_as(well.url, "azure")}
     )
-    unlucky = Assistant(failing.url, well.url, MANUAL)
-    lucky = Assistant(well.url, well.url, MANUAL)
+    unlucky = Assistant(Hosts(failing.url, well.origin, well.origin, well.url), MANUAL)
+    lucky = Assistant(Hosts(well.url, well.origin, well.origin, well.url), MANUAL)
     for number in itertools.count():
         lucky.support(Caller("globex", "gus", "2"), "How do I descale it?")
         if number % 10 < 7:
