@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,14 +78,16 @@ def _goes_on(line: Any) -> bool:
     """
     return (
         ('"finish_reason":null' in line or '"finish_reason": null' in line)
-        and ('"usage"' not in line or '"usage":null' in line or '"usage": null' in line)
-        and '"usage":{' not in line
-        and '"usage": {' not in line
-        and '"error' not in line
-        and '"x_' not in line
         and '"finish_reason":"' not in line
         and '"finish_reason": "' not in line
+        and '"error' not in line
+        and '"x_' not in line
+        and ('"usage"' not in line or _USAGE.search(line) is None)
     )
+
+
+# Usage that tells something.
+_USAGE = re.compile(r'"usage"\s*:\s*[^n\s]')
 
 
 def _json(text: Any) -> Any:

@@ -151,7 +151,12 @@ class Look:
     def take(self, chunk: Any) -> bool:
         """Take a chunk in; True for one that the caller must not see."""
         try:
-            if self._is_piece is not None and self._is_text_piece(chunk):
+            if (
+                self._is_piece is not None
+                and self.goes_on is not _never
+                and (type(chunk) is str or type(chunk) is bytes)
+                and self._is_piece(chunk)
+            ):
                 return False
             self._add(chunk if self._node is None else self._node(chunk))
         except Exception as exc:  # noqa: BLE001
@@ -162,12 +167,6 @@ class Look:
         except Exception as exc:  # noqa: BLE001
             guard.handle("hide usage", exc)
             return False
-
-    def _is_text_piece(self, chunk: Any) -> bool:
-        is_piece = self._is_piece
-        if is_piece is None or self.goes_on is _never or not isinstance(chunk, (str, bytes)):
-            return False
-        return is_piece(chunk)
 
     def _add(self, node: object) -> None:
         if self._call.first_chunk_at is None:

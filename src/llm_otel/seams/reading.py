@@ -75,14 +75,13 @@ class Reading(activation.Run):
 
     def shown(self, item: Any) -> Any:
         """Take a chunk in; gives what the caller gets of it, `HIDDEN` for nothing."""
-        if self._look is None or self.call is None:
+        is_text = type(item) is str or type(item) is bytes
+        look, call = self._look, self.call
+        if (is_text and not item) or look is None or call is None:  # empty: between two events
             return item
-        is_text = isinstance(item, (str, bytes))
-        if is_text and not item:  # between two events
-            return item
-        if self._look.take(item):
+        if look.take(item):
             return HIDDEN
-        return _without_usage(item, self.call) if is_text else item
+        return _without_usage(item, call) if is_text else item
 
     def end(self, error: BaseException | None) -> None:
         if self._left_open:
@@ -118,13 +117,13 @@ def _unseen(chunk: Any) -> None:
 def _without_usage(line: Any, call: Call) -> Any:
     """A line of text as it would be had nobody asked for usage, `HIDDEN` if it would not be."""
     try:
-        event = line.encode() if isinstance(line, str) else line
+        event = line.encode() if type(line) is str else line
         stripped = call.endpoint.protocol.hide_in_event(event)
         if stripped is event:
             return line
         if not stripped:
             return HIDDEN
-        return stripped.decode() if isinstance(line, str) else stripped
+        return stripped.decode() if type(line) is str else stripped
     except Exception as exc:  # noqa: BLE001
         guard.handle("hide usage", exc)
         return line

@@ -76,10 +76,10 @@ class Cohere(Protocol):
 
     headers = HEADERS
     attributes = _ATTRIBUTES
-    # events that hold no piece of what is said (see `_PIECES`), and errors, which have no type
+    # Events that hold no piece of what is said (see `_PIECES`); an error, which has no type, is the
+    # last. A pattern that begins with letters is found in half of the time.
     telling = re.compile(
-        rb'"(?:event_)?type"\s*:\s*"(?!text"|text-generation|tool-calls-chunk|citation-|[a-z-]+-delta)'
-        rb'|"message"\s*:\s*"|"error"'
+        rb'type"\s*:\s*"(?!text"|text-generation|tool-calls-chunk|citation-|[a-z-]+-delta)'
     )
 
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:

@@ -180,18 +180,12 @@ def bill_searches(used: Usage, model: str | None, tools: frozenset[str]) -> None
 
 
 # ------------------------------------------------------------------ streams
-# Keys of a chunk that tells more than a piece of text. A quote inside a text is escaped.
-_TELLING = tuple(
-    f'"{key}":'
-    for key in ("finishReason", "functionCall", "groundingMetadata", "promptFeedback", "error")
-)
-
-
 class Chunks:
     """Folds the chunks of a stream, each of the shape of an answer.
 
     Each may tell the usage so far, in numbers that may also fall: the last counts. A chunk that
-    comes as text is parsed only where it tells more than a piece of content.
+    comes as text is parsed only where it tells more than a piece of content: a quote inside a text
+    is escaped, so that no text holds a key.
     """
 
     __slots__ = (
@@ -208,25 +202,32 @@ class Chunks:
         self._body: dict[str, object] = {}
         self._candidates: dict[object, Candidate] = {}
 
-    def goes_on(self, chunk: Any) -> bool:  # noqa: ARG002
-        """Never: see `Fold`; `add` is as quick."""
-        return False
+    def goes_on(self, chunk: Any) -> bool:
+        """Whether a chunk is text that holds a piece of content and at most the usage so far; see
+        `Fold`. Written out, as it is asked of every chunk. What blocks a prompt, and an error,
+        have no candidates beside them."""
+        if (
+            type(chunk) is not str
+            or not chunk.startswith('{"candidates"')
+            or '"finishReason":' in chunk
+            or '"functionCall":' in chunk
+            or '"groundingMetadata":' in chunk
+        ):
+            return False
+        if '"usageMetadata":' in chunk:
+            self._usage = chunk
+        elif self._first is None:
+            self._first = chunk
+        self._says = True
+        return True
 
     def add(self, chunk: Any) -> None:
         """Take a chunk in."""
+        if self.goes_on(chunk):
+            return
         if type(chunk) is str:
-            if '"usageMetadata":' in chunk:
-                self._usage = chunk
-            elif self._first is None:
-                self._first = chunk
-            for key in _TELLING:
-                if key in chunk:
-                    break
-            else:
-                self._says = True
-                return
             chunk = parsed(chunk)
-        elif read.get(chunk, "usageMetadata") is not None:
+        if read.get(chunk, "usageMetadata") is not None:
             self._usage = chunk
         elif self._first is None:
             self._first = chunk

@@ -25,7 +25,7 @@ _GOOD = {"stop": "stop", "length": "length", "tool_calls": "tool_call"}
 _FAILURES = frozenset({"error", "base_resp"})
 
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
-_LAST_NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null(\s*\}\s*)\Z')
+_LAST_NULL_USAGE = re.compile(rb'"usage"\s*:\s*null(\s*\}\s*)\Z')
 _ONE_OBJECT = re.compile(rb"data:\s*\{")
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
 _NOTHING: dict[str, object] = {}
@@ -283,12 +283,19 @@ class Choices:
 
 def _without_usage(event: bytes) -> bytes:
     """An event as it would be had nobody asked for usage; empty for one that would not be."""
-    if b'"usage"' not in event:
+    at = event.rfind(b'"usage"')
+    if at < 0:
         return event
     # The last key of an object in one line, as OpenAI and most others send it: nothing to parse.
-    last = _LAST_NULL_USAGE.search(event)
-    if last is not None and _ONE_OBJECT.match(event) and b"\ndata:" not in event:
-        return event[: last.start()] + last[1]
+    last = _LAST_NULL_USAGE.match(event, at)
+    before = event[:at].rstrip()
+    if (
+        last is not None
+        and before.endswith(b",")
+        and _ONE_OBJECT.match(event)
+        and b"\ndata:" not in event
+    ):
+        return before[:-1] + last[1]
     lines = list(_DATA.finditer(event))
     text = lines[0][1] if len(lines) == 1 else b""
     chunk = read.json_of(text)
