@@ -106,7 +106,7 @@ def command(
     figure = options.without_damaged(
         opened, lambda: figures.chart(opened, name, {**filters, **times, **split})
     )
-    text: str = figure.to_json()
+    text = figure.json()
     if into is None:
         output.echo(text)
     else:

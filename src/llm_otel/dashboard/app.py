@@ -1,46 +1,28 @@
-"""The Dash application: callbacks that turn an address into a page, and its tables as CSV."""
+"""The dashboard as a WSGI application: an address is a page, a table of a page, or a file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import flask
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 import llm_otel
 import llm_otel.lake
 from llm_otel.dashboard import failures, pages
-from llm_otel.dashboard.components import empty, shell
-from llm_otel.dashboard.components.plain import plain
+from llm_otel.dashboard.components import document, empty, shell
 from llm_otel.dashboard.components.tables import Table, csv_lines
 from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.guard import protect
 from llm_otel.dashboard.site import Site
-from llm_otel.dashboard.state import State as Address
-from llm_otel.lake.queries import choices
+from llm_otel.lake.queries.choices import Choices
 from llm_otel.lake.reading import without_damaged
 
-_LIVE_MS: Final = 15_000
+_LIVE_S: Final = 15.0
 _TEXT: Final = "text/plain"
-_BUSY: Final[Any] = {"aria-busy": "true"}
-_INDEX: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-{%metas%}
-<title>{%title%}</title>
-<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-{%css%}
-<script src="/assets/theme.js"></script>
-</head>
-<body>
-{%app_entry%}
-<footer>{%config%}{%scripts%}{%renderer%}</footer>
-</body>
-</html>"""
+_DAY_S: Final = 86_400
 
 
 def create_app(
@@ -51,9 +33,9 @@ def create_app(
     price: Callable[..., Any] | None = None,
     clock: Callable[[], datetime] | None = None,
     receiver: Callable[[], str | None] = lambda: None,
-    live_ms: int = _LIVE_MS,
-) -> Dash:
-    """The dashboard over the lake in the folder `lake`; `.server` is its WSGI application.
+    live_s: float = _LIVE_S,
+) -> flask.Flask:
+    """The dashboard over the lake in the folder `lake`.
 
     Args:
         lake: The lake's folder; one that is not there reads as empty.
@@ -63,101 +45,58 @@ def create_app(
         price: As `llm_otel.cost`, for what models would cost; None: that, at list prices.
         clock: The time now, UTC; None: the machine's.
         receiver: Where the lake's receiver takes OTLP over HTTP; None: not known (yet).
-        live_ms: Milliseconds between two readings of a live page.
+        live_s: Seconds between two readings of a live page.
 
     Raises:
         ConfigError: The lake cannot be read.
     """
-    opened = llm_otel.lake.open(lake)
-    application = Dash(
-        "llm_otel.dashboard",
-        title="llm-otel",
-        update_title="",
-        index_string=_INDEX,
-        assets_folder=str(Path(__file__).parent / "assets"),
-        assets_ignore=r"theme\.js",
-        suppress_callback_exceptions=True,
-        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
-        serve_locally=True,
-        enable_mcp=False,
-        # Dash's own health page and log handler are not needed: serve has its own.
-        add_log_handler=False,
+    site = Site(llm_otel.lake.open(lake), price, clock, receiver)
+    application = flask.Flask(
+        "llm_otel.dashboard", static_url_path="/assets", static_folder="assets"
     )
-    site = Site(opened, price, clock, receiver)
-    application.layout = _layout(live_ms)
-    _connect(application, site)
-    _save(application.server, site)
+    application.config["SEND_FILE_MAX_AGE_DEFAULT"] = _DAY_S
+    _save(application, site)
+    _draw(application, site, live_s)
     protect(application, token, hosts)
     return application
 
 
-def _layout(live_ms: int) -> Any:
-    return html.Div(
-        [
-            dcc.Location(id="url", refresh="callback-nav"),
-            dcc.Interval(id="tick", interval=live_ms),
-            html.A("Skip to the content", href="#content", className="skip"),
-            html.Header(id="menu", className="sidebar"),
-            html.Div(
-                [
-                    html.Div(id="header", className="page-header"),
-                    html.Main(id="content", tabIndex="-1", **_BUSY),
-                ],
-                className="page",
-            ),
-        ],
-        className="app",
-    )
+def _draw(application: flask.Flask, site: Site, live_s: float) -> None:
+    @application.get("/", defaults={"path": ""})
+    @application.get("/<path:path>")
+    def draw(path: str) -> flask.Response:
+        """A page, whole: what a browser that is there already needs of it, it takes."""
+        page, context = site.context(f"/{path}", flask.request.query_string.decode())
+        html = document.document(
+            context,
+            page,
+            shell.menu(context, pages.PAGES),
+            shell.header(context, page, _choices(site, context)),
+            _content(site, page, context),
+            live_s,
+        )
+        answer = flask.Response(str(html), 200 if page.path else 404, mimetype="text/html")
+        answer.headers["Cache-Control"] = "no-store"
+        if "HX-Boosted" in flask.request.headers:
+            # A form sends its empty fields, too.
+            answer.headers["HX-Push-Url"] = context.state.href(flask.request.path)
+        return answer
 
 
-def _connect(application: Dash, site: Site) -> None:
-    @application.callback(
-        Output("menu", "children"),
-        Output("header", "children"),
-        Output("tick", "disabled"),
-        Input("url", "pathname"),
-        Input("url", "search"),
-    )
-    def draw_frame(path: str | None, search: str | None) -> tuple[Any, Any, bool]:
-        page, context = site.context(path, search)
-        choices_: choices.Choices | None = None
-        try:
-            choices_ = without_damaged(site.lake, lambda: site.choices(context.now))
-        except Exception as error:  # noqa: BLE001 the page is there without its filters
-            failures.logged("the filters", error)
-        menu = shell.menu(context, pages.PAGES)
-        header = shell.header(context, page, choices_)
-        return plain(menu), plain(header), not context.state.live
+def _choices(site: Site, context: Context) -> Choices | None:
+    try:
+        return without_damaged(site.lake, lambda: site.choices(context.now))
+    except Exception as error:  # noqa: BLE001 the page is there without its filters
+        failures.logged("the filters", error)
+        return None
 
-    @application.callback(
-        Output("content", "children"),
-        Output("content", "aria-busy"),
-        Input("url", "pathname"),
-        Input("url", "search"),
-        Input("tick", "n_intervals"),
-    )
-    def draw_page(path: str | None, search: str | None, _tick: int | None) -> tuple[Any, str]:
-        page, context = site.context(path, search)
-        try:
-            content = site.content(page, context)
-        except Exception as error:  # noqa: BLE001 whatever it was, the page says so
-            why = failures.logged(f"the page {page.title}", error)
-            content = [empty.failed(f"The page {page.title}", why)]
-        return plain(content), "false"
 
-    @application.callback(
-        Output("url", "search"),
-        Input({"type": "field", "name": ALL}, "value"),
-        State("url", "search"),
-        prevent_initial_call=True,
-    )
-    def set_field(_values: list[str | None], search: str | None) -> Any:
-        before = Address.parse(search)
-        after = before
-        for field in ctx.inputs_list[0]:
-            after = after.to(**{field["id"]["name"]: (field.get("value") or "").strip() or None})
-        is_new = ctx.triggered and after.params != before.params
-        return after.href("") if is_new else no_update
+def _content(site: Site, page: Page, context: Context) -> list[Any]:
+    try:
+        return site.content(page, context)
+    except Exception as error:  # noqa: BLE001 whatever it was, the page says so
+        why = failures.logged(f"the page {page.title}", error)
+        return [empty.failed(f"The page {page.title}", why)]
 
 
 def _table(page: Page, context: Context, name: str) -> Table | None:
@@ -165,8 +104,8 @@ def _table(page: Page, context: Context, name: str) -> Table | None:
     return tables[name]() if name in tables else None
 
 
-def _save(server: flask.Flask, site: Site) -> None:
-    @server.get("/csv/<name>")
+def _save(application: flask.Flask, site: Site) -> None:
+    @application.get("/csv/<name>")
     def save_table(name: str) -> flask.Response:
         """One table of the page whose path is in `of`, as CSV."""
         address = flask.request.args

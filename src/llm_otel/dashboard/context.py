@@ -13,11 +13,14 @@ from llm_otel.lake.queries import Filter, Reader
 from llm_otel.lake.reading import Lake
 
 if TYPE_CHECKING:
+    from llm_otel.dashboard.charts import Chart
     from llm_otel.dashboard.components.tables import Table
 
 Component = Any
 # Name -> what makes the table: a table that fails costs no other part of its page.
 Tables: TypeAlias = "Mapping[str, Callable[[], Table]]"
+# Name -> what makes the chart; None where there is nothing to draw.
+Charts: TypeAlias = "Mapping[str, Callable[[], Chart | None]]"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: `load` asks the lake, `tables` makes what can be saved, `show` draws.
+    """A page: `load` asks the lake, `tables` and `charts` make what a program can ask for by its
+    name, `show` puts them on the page.
 
     Attributes:
         path: Its address; what follows it is the `subject`.
@@ -75,6 +79,7 @@ class Page:
     about: str
     load: Callable[[Context], Any]
     tables: Callable[[Context, Any], Tables]
-    show: Callable[[Context, Any, Tables], list[Component]]
+    charts: Callable[[Context, Any], Charts]
+    show: Callable[[Context, Any, Tables, Charts], list[Component]]
     in_menu: bool = True
     needs_calls: bool = True

@@ -110,7 +110,7 @@ def _listening(
     application = create_app(lake, token=token, hosts=hosts, **options)
     try:
         return waitress.create_server(
-            application.server, host=host, port=port, threads=_THREADS, ident="llm-otel"
+            application, host=host, port=port, threads=_THREADS, ident="llm-otel"
         )
     except OSError as error:
         raise ConfigError(

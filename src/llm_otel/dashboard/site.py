@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from dash import dcc
+import htpy as h
 
 import llm_otel
 from llm_otel import formats
@@ -15,7 +15,7 @@ from llm_otel.dashboard import pages
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import notice
 from llm_otel.dashboard.components.tables import table_card
-from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.context import Charts, Context, Page
 from llm_otel.dashboard.failures import DamagedLakeError
 from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.state import State as Address
@@ -92,14 +92,29 @@ class Site:
         Raises:
             ConfigError: It is, and this site is strict.
         """
-        mistakes = context.state.mistakes(context.now)
-        if mistakes and self._strict:
-            raise ConfigError(" ".join(mistakes))
+        mistakes = self._mistakes(context)
         try:
             content = without_damaged(self.lake, lambda: self._content(page, context))
         except DamagedLakeError:
             content = self._content(page, context)
         return [*(notice(each, "warn") for each in (*mistakes, *self._damages())), *content]
+
+    def charts(self, page: Page, context: Context) -> Charts:
+        """The charts of the page by name; none where there are no calls to draw.
+
+        Raises:
+            ConfigError: As of `content`.
+        """
+        self._mistakes(context)
+        if not choices.any_calls(self.lake, context.filter):
+            return {}
+        return page.charts(context, page.load(context))
+
+    def _mistakes(self, context: Context) -> list[str]:
+        mistakes = context.state.mistakes(context.now)
+        if mistakes and self._strict:
+            raise ConfigError(" ".join(mistakes))
+        return mistakes
 
     def _damages(self) -> list[str]:
         """What figures lack."""
@@ -137,7 +152,7 @@ class Site:
                 [
                     f"{formats.count(calls)} {'calls are' if calls > 1 else 'call is'} dated in "
                     "the future, because a sender's clock is ahead. The figures here end now: ",
-                    dcc.Link("show one day more", href=context.here(until=until)),
+                    h.a(href=context.here(until=until))["show one day more"],
                     ", and set that clock.",
                 ],
                 "warn",
@@ -162,4 +177,5 @@ class Site:
                     ),
                 ]
         data = page.load(context)
-        return [early, *page.show(context, data, page.tables(context, data))]
+        tables, charts = page.tables(context, data), page.charts(context, data)
+        return [early, *page.show(context, data, tables, charts)]

@@ -1,4 +1,4 @@
-// What needs no server: the theme, and menus that close as one expects.
+// What needs no server: the theme, menus that close as one expects, and that loading is seen.
 (function () {
   const root = document.documentElement;
 
@@ -31,5 +31,35 @@
     const menu = document.activeElement.closest("details.menu[open]");
     closeMenus(null);
     if (menu) menu.querySelector("summary").focus();
+  });
+
+  // ---------------------------------------------------------------- loading
+  // The live refresh is not waited for: what one reads stays as it is meanwhile.
+  function isLive(event) {
+    return event.detail.ctx.sourceElement.id === "live";
+  }
+
+  function busy(is) {
+    document.getElementById("content").setAttribute("aria-busy", String(is));
+  }
+
+  let waiting = null;
+  let page = document.getElementById("app").dataset.page;
+  document.addEventListener("htmx:before:request", (event) => {
+    if (isLive(event)) return;
+    waiting = event.detail.ctx;
+    busy(true);
+  });
+  document.addEventListener("htmx:finally:request", (event) => {
+    if (event.detail.ctx !== waiting) return;
+    waiting = null;
+    busy(false);
+  });
+  document.addEventListener("htmx:after:swap", (event) => {
+    const current = document.getElementById("app").dataset.page;
+    if (current === page) return;
+    page = current;
+    closeMenus(null);
+    if (event.detail.ctx.push !== undefined || event.detail.ctx.sourceElement !== document.body) scrollTo(0, 0);
   });
 })();

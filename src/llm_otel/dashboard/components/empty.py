@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dash import dcc, html
+import htpy as h
 
 _START: Final = (
     ("Instrument a program", "pip install llm-otel\n\nimport llm_otel\nllm_otel.instrument()"),
@@ -38,14 +38,10 @@ def no_data(receiver: str | None) -> Any:
     Args:
         receiver: Where its receiver takes OTLP over HTTP; None: there is none that is known here.
     """
-    steps = [
-        html.Li([html.H3(title), html.Pre(html.Code(code))], className="step")
-        for title, code in _START
+    steps = [h.li(class_="step")[h.h3[title], h.pre[h.code[code]]] for title, code in _START]
+    return h.section(class_="card empty")[
+        h.h2["No calls yet"], h.p[_where(receiver)], h.ol(class_="steps")[steps]
     ]
-    return html.Section(
-        [html.H2("No calls yet"), html.P(_where(receiver)), html.Ol(steps, className="steps")],
-        className="card empty",
-    )
 
 
 def _where(receiver: str | None) -> str:
@@ -59,35 +55,26 @@ def _where(receiver: str | None) -> str:
 
 def nothing_matches(widen: str, clear: str, filtered: bool) -> Any:
     """There are calls, but not here."""
-    links = [dcc.Link("Look at the last 90 days", href=widen, className="button")]
+    links = [h.a(href=widen, class_="button")["Look at the last 90 days"]]
     if filtered:
-        links.insert(0, dcc.Link("Clear the filters", href=clear, className="button"))
-    return html.Section(
-        [
-            html.H2("No calls match"),
-            html.P("There are calls in the lake, but none in this window with these filters."),
-            html.Div(links, className="row"),
-        ],
-        className="card empty",
-    )
+        links.insert(0, h.a(href=clear, class_="button")["Clear the filters"])
+    return h.section(class_="card empty")[
+        h.h2["No calls match"],
+        h.p["There are calls in the lake, but none in this window with these filters."],
+        h.div(class_="row")[links],
+    ]
 
 
 def hint(name: str) -> Any:
     """A page's own: how to send what it needs."""
     title, sentence, code = HINTS[name]
-    return html.Section(
-        [html.H2(title), html.P(sentence), html.Pre(html.Code(code))], className="card empty"
-    )
+    return h.section(class_="card empty")[h.h2[title], h.p[sentence], h.pre[h.code[code]]]
 
 
 def failed(what: str, why: str) -> Any:
     """A page, or a part of one, could not be drawn."""
-    return html.Section(
-        [
-            html.H2(f"{what} could not be drawn"),
-            html.P(why),
-            html.P("The log of the dashboard says the same.", className="muted"),
-        ],
-        className="card empty",
-        role="alert",
-    )
+    return h.section(class_="card empty", role="alert")[
+        h.h2[f"{what} could not be drawn"],
+        h.p[why],
+        h.p(class_="muted")["The log of the dashboard says the same."],
+    ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dash import dcc, html
+import htpy as h
 
-from llm_otel.dashboard.components.spoken import UNHEARD, chosen, named, spoken
+from llm_otel.dashboard.components.spoken import chosen, spoken
 from llm_otel.dashboard.context import Context
 from llm_otel.dashboard.state import RANGES
 from llm_otel.lake.queries.choices import Choices
@@ -35,15 +35,14 @@ FIELDS: Final = {
 def ranges(context: Context) -> Any:
     """The window: one link each."""
     links = [
-        dcc.Link(
-            [name, chosen(context.state.range == name)],
+        h.a(
             href=context.here(range=name, since=None, until=None),
-            className="segment on" if context.state.range == name else "segment",
+            class_="segment on" if context.state.range == name else "segment",
             title=label,
-        )
+        )[name, chosen(context.state.range == name)]
         for name, (label, _) in RANGES.items()
     ]
-    return html.Nav(links, className="segments", **named("Time window"))
+    return h.nav(class_="segments", aria_label="Time window")[links]
 
 
 def filter_bar(context: Context, choices: Choices) -> Any:
@@ -51,12 +50,9 @@ def filter_bar(context: Context, choices: Choices) -> Any:
     menus = [
         _menu(context, field, label, _values(field, choices)) for field, label in _MENUS.items()
     ]
-    return html.Div(
-        [html.Div([*menus, _more(context)], className="menus"), _chips(context)],
-        className="filters",
-        role="search",
-        **named("Filters"),
-    )
+    return h.div(class_="filters", role="search", aria_label="Filters")[
+        h.div(class_="menus")[[*menus, _more(context)]], _chips(context)
+    ]
 
 
 def _values(field: str, choices: Choices) -> list[str]:
@@ -70,69 +66,65 @@ def _menu(context: Context, field: str, label: str, values: list[str]) -> Any:
     selection = context.state.all(field)
     unlisted = [value for value in selection if value not in values]
     links = [
-        html.Li(
-            dcc.Link(
-                [
-                    html.Span(className="tick", **UNHEARD),
-                    value,
-                    chosen(value in selection),
-                ],
+        h.li[
+            h.a(
                 href=context.state.toggled(field, value).href(context.path),
-                className="option on" if value in selection else "option",
-            )
-        )
+                class_="option on" if value in selection else "option",
+            )[
+                h.span(class_="tick", aria_hidden="true"),
+                value,
+                chosen(value in selection),
+            ]
+        ]
         for value in [*unlisted, *values]
     ]
-    summary: Any = (
-        [label, html.Span(str(len(selection)), className="badge")] if selection else label
-    )
-    return html.Details(
-        [
-            html.Summary(summary, className="button"),
-            html.Ul(links or html.Li("none seen", className="muted"), className="popover"),
-        ],
-        className="menu",
-    )
+    summary: Any = [label, h.span(class_="badge")[str(len(selection))]] if selection else label
+    return h.details(class_="menu")[
+        h.summary(class_="button")[summary],
+        h.ul(class_="popover")[links or h.li(class_="muted")["none seen"]],
+    ]
 
 
 def _more(context: Context) -> Any:
     fields = [field(context, name, *arguments) for name, arguments in FIELDS.items()]
-    return html.Details(
-        [html.Summary("More", className="button"), html.Div(fields, className="popover fields")],
-        className="menu",
-    )
+    return h.details(class_="menu", id="menu-more")[
+        h.summary(class_="button")["More"], h.div(class_="popover fields")[fields]
+    ]
 
 
 def field(context: Context, name: str, label: str, example: str) -> Any:
     """A line to type a parameter of the address into."""
-    line = dcc.Input(
-        id={"type": "field", "name": name},
+    line = h.input(
+        id=f"field-{name}",
+        name=name,
         value=context.state.get(name),
         placeholder=example,
-        debounce=True,
         type="text",
+        autocomplete="off",
     )
-    return html.Label([label, line], className="field")
+    others = context.state.to(**{name: None}).params
+    hidden = [
+        h.input(type="hidden", name=key, value=value)
+        for key, values in others.items()
+        for value in values
+    ]
+    return h.form(action=context.path, hx_trigger="submit, change", class_="field")[
+        h.label(for_=f"field-{name}")[label], line, hidden
+    ]
 
 
 def _chips(context: Context) -> Any:
     names = {**_MENUS, **{name: label for name, (label, _) in FIELDS.items()}}
     chips = [
-        dcc.Link(
-            [
-                spoken("Take out the filter "),
-                f"{label}: {value}",
-                html.Span("×", **UNHEARD),
-            ],
-            href=context.state.toggled(name, value).href(context.path),
-            className="chip",
-        )
+        h.a(href=context.state.toggled(name, value).href(context.path), class_="chip")[
+            spoken("Take out the filter "),
+            f"{label}: {value}",
+            h.span(aria_hidden="true")["×"],
+        ]
         for name, label in names.items()
         for value in context.state.all(name)
     ]
     if not chips:
         return None
     clear = context.state.cleared().to(since=None, until=None).href(context.path)
-    return html.Div(
-        [*chips, dcc.Link("Clear all", href=clear, className="clear")], className="chips"
-    )
+    return h.div(class_="chips")[[*chips, h.a(href=clear, class_="clear")["Clear all"]]]

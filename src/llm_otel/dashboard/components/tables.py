@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from dash import dcc, html
+import htpy as h
 
 from llm_otel import formats
-from llm_otel.dashboard.components.spoken import named
+from llm_otel.dashboard.components.cards import bar, card_head
 
 _BAR_SHADES: Final = 100
 
@@ -83,40 +83,19 @@ def _plain(value: Any) -> Any:
 
 def table_card(table: Table, csv_href: str, extra: Any = None) -> Any:
     """The table in a card, with a link to its CSV; `extra` stands beside the title."""
-    head = html.Div(
-        [
-            html.Div(
-                [
-                    html.H2(table.title),
-                    html.P(table.about, className="muted") if table.about else None,
-                ]
-            ),
-            html.Div(
-                [
-                    extra,
-                    html.A(
-                        "CSV",
-                        href=csv_href,
-                        className="button small",
-                        **named(f"Save {table.title} as CSV"),
-                    ),
-                ],
-                className="row",
-            ),
-        ],
-        className="card-head",
-    )
+    save = h.a(href=csv_href, class_="button small", aria_label=f"Save {table.title} as CSV",
+               download="")["CSV"]  # fmt: skip
+    head = card_head(table.title, table.about, extra, save)
     if not table.rows:
-        return html.Section([head, html.P(table.empty, className="empty-line")], className="card")
+        return h.section(class_="card")[head, h.p(class_="empty-line")[table.empty]]
     # A region that scrolls must be reachable by the keyboard.
-    scroller = html.Div(
-        _table(table),
-        className="table-scroll whole" if table.whole else "table-scroll",
-        tabIndex="0",
+    scroller = h.div(
+        class_="table-scroll whole" if table.whole else "table-scroll",
+        tabindex="0",
         role="region",
-        **named(table.title),
-    )
-    return html.Section([head, scroller], className="card")
+        aria_label=table.title,
+    )[_table(table)]
+    return h.section(class_="card")[head, scroller]
 
 
 def _table(table: Table) -> Any:
@@ -126,17 +105,17 @@ def _table(table: Table) -> Any:
         for column in columns
         if column.bar
     }
-    head = html.Tr(
+    head = h.tr[
         [
-            html.Th(column.name, scope="col", className="num" if column.numeric else "")
+            h.th(scope="col", class_="num" if column.numeric else "")[column.name]
             for column in columns
         ]
-    )
+    ]
     body = [
-        html.Tr([_cell(column, row, greatest.get(column.name)) for column in columns])
+        h.tr[[_cell(column, row, greatest.get(column.name)) for column in columns]]
         for row in table.rows
     ]
-    return html.Table([html.Thead(head), html.Tbody(body)])
+    return h.table[h.thead[head], h.tbody[body]]
 
 
 def _cell(column: Column, row: Any, greatest: float | None) -> Any:
@@ -146,13 +125,13 @@ def _cell(column: Column, row: Any, greatest: float | None) -> Any:
         content = f"≥ {content}"
     address = column.link(row) if column.link is not None else None
     if address is not None and content != formats.NOTHING:
-        content = dcc.Link(content, href=address)
+        content = h.a(href=address)[content]
     tone = column.tone(row) if column.tone is not None else ""
     if tone:
-        content = html.Span(content, className=f"tone {tone}")
+        content = h.span(class_=f"tone {tone}")[content]
     classes = "num" if column.numeric else ""
     if greatest:
         part = round(abs(value or 0) / greatest * _BAR_SHADES)
-        content = [html.Span(content), html.Span(className="cell-bar", style={"width": f"{part}%"})]
+        content = [h.span[content], bar(100 - part, part, "cell-bar")]
         classes += " with-bar"
-    return html.Td(content, className=classes)
+    return h.td(class_=classes)[content]

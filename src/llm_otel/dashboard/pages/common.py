@@ -11,9 +11,9 @@ import duckdb
 from llm_otel import formats, semconv
 from llm_otel.dashboard import failures
 from llm_otel.dashboard.components import empty
-from llm_otel.dashboard.components.cards import notice
+from llm_otel.dashboard.components.cards import chart_card, notice
 from llm_otel.dashboard.components.tables import Column, Table, table_card, word
-from llm_otel.dashboard.context import Context, Tables
+from llm_otel.dashboard.context import Charts, Context, Tables
 from llm_otel.dashboard.failures import DamagedLakeError
 from llm_otel.dashboard.timeline import Timeline, timeline
 from llm_otel.lake.queries.callless import Callless
@@ -74,6 +74,21 @@ def show(context: Context, tables: Tables, name: str, extra: Any = None) -> Any:
         f"The table {name}",
         lambda: table_card(tables[name](), csv_href(context, name), extra),
     )
+
+
+def draw(context: Context, charts: Charts, name: str, extra: Any = None, **look: bool) -> Any:
+    """A chart of the page in its card; nothing where there is nothing to draw."""
+
+    def card() -> Any:
+        chart = charts[name]()
+        return None if chart is None else chart_card(chart, name, extra, **look)
+
+    return part(context, f"The chart {name}", card)
+
+
+def no_charts(_context: Context, _data: object) -> Charts:
+    """Of a page without charts."""
+    return {}
 
 
 def times(context: Context, rows: Sequence[Any], step_s: int | None = None) -> Timeline:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from dash import html
-
 from llm_otel import formats
 from llm_otel.dashboard import charts
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, notice, switch
+from llm_otel.dashboard.charts import Chart
+from llm_otel.dashboard.components.cards import figure_card, figures, notice, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.formats import change
 from llm_otel.lake.queries import cost
@@ -130,14 +129,28 @@ def _link(context: Context, by: str, row: Split) -> str:
     return context.here(**{by: row.name or NONE})
 
 
-def _show(context: Context, data: Costs, tables: Tables) -> list[Any]:
+def _plots(context: Context, data: Costs) -> Charts:
+    return {"cost": lambda: _spendings(context, data)}
+
+
+def _spendings(context: Context, data: Costs) -> Chart:
+    line = common.times(context, data.spendings, cost.PERIODS[_per(context)])
+    total = sum(row.cost_usd or 0 for row in data.splits)
+    return Chart(
+        f"Cost by {_label(_by(context)).lower()}",
+        charts.stacked_by(line, data.spendings, "cost_usd", "usd", cost.OTHERS),
+        f"{formats.cost(total, sum(row.unpriced for row in data.splits))} in all",
+        line.about,
+    )
+
+
+def _show(context: Context, data: Costs, tables: Tables, plots: Charts) -> list[Any]:
     by, per = _by(context), _per(context)
     options = {**_LABELS, **{f"{cost.TAG}{key}": f"#{key}" for key in data.tag_keys}}
     splits = {name: (context.here(by=key), key == by) for key, name in options.items()}
     periods = {_PERIODS[key]: (context.here(per=key), key == per) for key in cost.PERIODS}
     total = sum(row.cost_usd or 0 for row in data.splits)
     unpriced = sum(row.unpriced for row in data.splits)
-    line = common.times(context, data.spendings, cost.PERIODS[per])
     return [
         common.unknown_choice(context, "per", cost.PERIODS),
         None if by.startswith(cost.TAG) else common.unknown_choice(context, "by", _LABELS),
@@ -148,20 +161,12 @@ def _show(context: Context, data: Costs, tables: Tables) -> list[Any]:
         common.part(
             context, "The figures", lambda: figures(_cards(context, data, total, unpriced))
         ),
-        common.part(
+        common.draw(
             context,
-            "The chart",
-            lambda: chart_card(
-                f"Cost by {_label(by).lower()}",
-                charts.stacked_by(line, data.spendings, "cost_usd", "usd", cost.OTHERS),
-                f"{formats.cost(total, unpriced)} in all",
-                about=line.about,
-                extra=html.Div(
-                    [switch("Split by", splits), switch("Sum by", periods)], className="row"
-                ),
-                name="cost-by",
-                tall=True,
-            ),
+            plots,
+            "cost",
+            [switch("Split by", splits), switch("Sum by", periods)],
+            tall=True,
         ),
         common.show(context, tables, "costs"),
         common.show(context, tables, "unpriced") if data.unpriced else None,
@@ -230,4 +235,4 @@ def _unpriced_notice(data: Costs, unpriced: int) -> Any:
     )
 
 
-PAGE = Page("/cost", "Cost", "Where the money goes", _read, _tables, _show)
+PAGE = Page("/cost", "Cost", "Where the money goes", _read, _tables, _plots, _show)

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from llm_otel import formats
 from llm_otel.dashboard import charts
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
+from llm_otel.dashboard.charts import Chart
+from llm_otel.dashboard.components.cards import figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.timeline import Timeline
@@ -72,14 +73,19 @@ def _models(context: Context, data: Overview) -> Table:
     )
 
 
-def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
-    def card(title: str, draw: Callable[[Overview, Timeline], Any]) -> Any:
-        return common.part(
-            context,
-            title,
-            lambda: draw(data.windows(), common.times(context, data.windows().points)),
-        )
+def _plots(context: Context, data: _Data) -> Charts:
+    def over_time(draw: Callable[[Overview, Timeline], Chart]) -> Callable[[], Chart]:
+        return lambda: draw(data.windows(), common.times(context, data.windows().points))
 
+    return {
+        "requests": over_time(_requests),
+        "percentiles": lambda: _latency(context, data.windows()),
+        "tokens": over_time(_tokens),
+        "costs": over_time(_cost),
+    }
+
+
+def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[Any]:
     return [
         common.part(
             context,
@@ -93,18 +99,15 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
         ),
         figures(
             [
-                card("Figures of the window", _cards),
+                common.part(
+                    context,
+                    "Figures of the window",
+                    lambda: _cards(data.windows(), common.times(context, data.windows().points)),
+                ),
                 common.part(context, "Today and the month", lambda: _bill(data.bill())),
             ]
         ),
-        grid(
-            [
-                card("Requests", _requests),
-                card("Latency", lambda data, _: _latency(context, data)),
-                card("Tokens", _tokens),
-                card("Cost", _cost),
-            ]
-        ),
+        grid([common.draw(context, plots, name) for name in plots]),
         common.show(context, tables, "models"),
     ]
 
@@ -177,7 +180,7 @@ def _bill(bill: Bill) -> list[Any]:
     ]
 
 
-def _requests(data: Overview, line: Timeline) -> Any:
+def _requests(data: Overview, line: Timeline) -> Chart:
     points = data.points
     series = {
         "answered": line.sums(points, lambda p: max(p.requests - p.errors - p.unanswered, 0)),
@@ -188,32 +191,34 @@ def _requests(data: Overview, line: Timeline) -> Any:
     colours = {"answered": charts.PALETTE[0], "failed": charts.BAD, _UNANSWERED: charts.REST}
     figure = charts.bars(line, nonzero, "count", [colours[name] for name in nonzero])
     says = f"{formats.count(data.now.requests)}, of which {_failures(data.now)}"
-    return chart_card("Requests", figure, says, about=line.about)
+    return Chart("Requests", figure, says, line.about)
 
 
-def _latency(context: Context, data: Overview) -> Any:
+def _latency(context: Context, data: Overview) -> Chart:
     points = data.latency_points
     line = common.times(context, points)
     series = {
         name: line.values(points, attrgetter(name.lower())) for name in ("P50", "P90", "P95", "P99")
     }
     says = f"median {formats.seconds(data.latency.p50)}, P99 {formats.seconds(data.latency.p99)}"
-    return chart_card("Latency", charts.lines(line, series, "s"), says, about=line.about_points)
+    return Chart("Latency", charts.lines(line, series, "s"), says, line.about_points)
 
 
-def _tokens(data: Overview, line: Timeline) -> Any:
+def _tokens(data: Overview, line: Timeline) -> Chart:
     series = {
         "in": line.sums(data.points, lambda p: p.input_tokens),
         "out": line.sums(data.points, lambda p: p.output_tokens),
     }
     says = f"{formats.count(data.now.input_tokens)} in, {formats.count(data.now.output_tokens)} out"
-    return chart_card("Tokens", charts.bars(line, series, "count"), says, about=line.about)
+    return Chart("Tokens", charts.bars(line, series, "count"), says, line.about)
 
 
-def _cost(data: Overview, line: Timeline) -> Any:
+def _cost(data: Overview, line: Timeline) -> Chart:
     costs = line.sums(data.points, lambda p: p.cost_usd)
     says = f"{formats.cost(data.now.cost_usd, data.now.unpriced)} in all"
-    return chart_card("Cost", charts.bars(line, {"cost": costs}, "usd"), says, about=line.about)
+    return Chart("Cost", charts.bars(line, {"cost": costs}, "usd"), says, line.about)
 
 
-PAGE = Page("/", "Overview", "How much, how well, how fast, for how much", _Data, _tables, _show)
+PAGE = Page(
+    "/", "Overview", "How much, how well, how fast, for how much", _Data, _tables, _plots, _show
+)

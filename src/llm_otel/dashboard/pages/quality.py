@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dash import dcc, html
+import htpy as h
 
 from llm_otel import escaping, formats
 from llm_otel.dashboard import charts
+from llm_otel.dashboard.charts import Chart
 from llm_otel.dashboard.components import empty
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, flat, grid, switch
+from llm_otel.dashboard.components.cards import figure_card, figures, flat, grid, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.timeline import Timeline, stretch
@@ -148,11 +149,38 @@ def _tone(line: Line) -> str:
     return "good" if "better" in _verdict(line) else ""
 
 
-def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
+def _plots(context: Context, data: _Data) -> Charts:
+    def spread() -> Chart | None:
+        if not data.scores().summaries:
+            return None
+        says = "shares of scores by value"
+        return Chart(
+            "Distribution", _distribution(data.scores()), says, "How the scores are spread"
+        )
+
+    def drift() -> Chart | None:
+        scores = data.scores()
+        if not scores.drift:
+            return None
+        evaluation = scores.drift[0].evaluation
+        return Chart(
+            "Drift",
+            _drift(common.times(context, scores.drift, scores.drift_s), scores),
+            f"mean of {evaluation} by model over time",
+            f"Mean {evaluation} of {stretch(scores.drift_s)} by model, with its 95 % interval "
+            f"from {_LEAST_SCORES} scores on",
+        )
+
+    return {"scores": spread, "drift": drift}
+
+
+def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[Any]:
     return flat(
         [
             common.unknown_choice(context, "by", quality.VARIANTS),
-            common.part(context, "The scores", lambda: _scores(context, data.scores(), tables)),
+            common.part(
+                context, "The scores", lambda: _scores(context, data.scores(), tables, plots)
+            ),
             common.part(
                 context,
                 "The comparison",
@@ -162,7 +190,7 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
     )
 
 
-def _scores(context: Context, scores: Quality, tables: Tables) -> list[Any]:
+def _scores(context: Context, scores: Quality, tables: Tables, plots: Charts) -> list[Any]:
     if not scores.summaries:
         return [empty.hint("scores")]
     evaluation = scores.drift[0].evaluation if scores.drift else ""
@@ -178,28 +206,8 @@ def _scores(context: Context, scores: Quality, tables: Tables) -> list[Any]:
         ),
         grid(
             [
-                common.part(
-                    context,
-                    "The distribution",
-                    lambda: chart_card(
-                        "Distribution",
-                        _distribution(scores),
-                        "shares of scores by value",
-                        about="How the scores are spread",
-                    ),
-                ),
-                common.part(
-                    context,
-                    "The drift",
-                    lambda: chart_card(
-                        "Drift",
-                        _drift(common.times(context, scores.drift, scores.drift_s), scores),
-                        f"mean of {evaluation} by model over time",
-                        about=f"Mean {evaluation} of {stretch(scores.drift_s)} by model, with its "
-                        f"95 % interval from {_LEAST_SCORES} scores on",
-                        extra=switch("Evaluation", evaluations),
-                    ),
-                ),
+                common.draw(context, plots, "scores"),
+                common.draw(context, plots, "drift", switch("Evaluation", evaluations)),
             ]
         ),
         common.show(context, tables, "scores"),
@@ -217,14 +225,15 @@ def _card(row: Summary, scores: Quality) -> Any:
     )
 
 
-def _distribution(scores: Quality) -> Any:
+def _distribution(scores: Quality) -> charts.Figure:
     figure = charts.figure("share")
     sums = {row.evaluation: row.scores for row in scores.summaries}
     for number, (name, size) in enumerate(sums.items()):
         bins = {round(b.low, 2): b.scores / size for b in scores.bins if b.evaluation == name}
         edges = [n / 20 for n in range(21)]
         shares = [bins.get(edge, 0) for edge in edges[:-1]]
-        figure.add_scatter(
+        figure.add(
+            "scatter",
             x=edges,
             y=[*shares, shares[-1]],
             name=escaping.plotly(name),
@@ -236,11 +245,11 @@ def _distribution(scores: Quality) -> Any:
             },
             hovertemplate="%{y:.1%}",
         )
-    figure.update_xaxes(range=[0, 1], tickformat=".1f")
+    figure.axis("x", range=[0, 1], tickformat=".1f")
     return figure
 
 
-def _drift(line: Timeline, scores: Quality) -> Any:
+def _drift(line: Timeline, scores: Quality) -> charts.Figure:
     sizes: dict[str, int] = {}
     for row in scores.drift:
         sizes[row.model or NONE] = sizes.get(row.model or NONE, 0) + row.scores
@@ -266,7 +275,7 @@ def _drift(line: Timeline, scores: Quality) -> Any:
             )
     means = [row.mean for row in scores.drift]
     space = max((max(means, default=0) - min(means, default=0)) * 0.1, 0.02)
-    figure.update_yaxes(rangemode="normal", range=[min(means) - space, max(means) + space])
+    figure.axis("y", rangemode="normal", range=[min(means) - space, max(means) + space])
     return figure
 
 
@@ -277,28 +286,20 @@ def _sides(context: Context, sides: _Sides) -> Any:
         for kind in quality.VARIANTS
     }
     menus = [
-        html.Details(
-            [
-                html.Summary(f"{side.upper()}: {name}", className="button small"),
-                html.Ul(
-                    [
-                        html.Li(
-                            dcc.Link(
-                                choice.name,
-                                href=context.here(**{side: choice.name}),
-                                className="option",
-                            )
-                        )
-                        for choice in sides.choices
-                    ],
-                    className="popover end",
-                ),
+        h.details(class_="menu")[
+            h.summary(class_="button small")[f"{side.upper()}: {name}"],
+            h.ul(class_="popover end")[
+                [
+                    h.li[
+                        h.a(href=context.here(**{side: choice.name}), class_="option")[choice.name]
+                    ]
+                    for choice in sides.choices
+                ]
             ],
-            className="menu",
-        )
+        ]
         for side, name in zip("ab", sides.names or ())
     ]
-    return html.Div([switch("Compare", kinds), *menus], className="row")
+    return h.div(class_="row")[[switch("Compare", kinds), *menus]]
 
 
-PAGE = Page("/quality", "Quality", "How good the answers are", _Data, _tables, _show)
+PAGE = Page("/quality", "Quality", "How good the answers are", _Data, _tables, _plots, _show)

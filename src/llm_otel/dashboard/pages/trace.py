@@ -7,13 +7,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from dash import dcc, html
+import htpy as h
 
 from llm_otel import formats, semconv
-from llm_otel.dashboard.components.cards import figure_card, figures
-from llm_otel.dashboard.components.spoken import UNHEARD, named
+from llm_otel.dashboard.components.cards import bar, figure_card, figures
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import traces
 from llm_otel.lake.queries.traces import Nested, Span
@@ -85,36 +84,29 @@ def _said(content: str, nested: Nested) -> str | None:
     return "\n\n".join(f"{role}: {text}" for role, text in messages) or None
 
 
-def _show(context: Context, data: list[Nested], _tables: Tables) -> list[Any]:
-    back = dcc.Link("← All traces", href=context.there("/traces"), className="button small")
+def _show(context: Context, data: list[Nested], _tables: Tables, _charts: Charts) -> list[Any]:
+    back = h.a(href=context.there("/traces"), class_="button small")["← All traces"]
     if not data:
-        text = html.P(
+        text = h.p[
             f"No span of the trace {context.subject} is in the lake. It may be older than "
             "what is kept, or still on its way."
-        )
-        return [back, html.Section([html.H2("No such trace"), text], className="card empty")]
+        ]
+        return [back, h.section(class_="card empty")[h.h2["No such trace"], text]]
     length = max(n.offset_s + (n.span.duration_s or 0) for n in data) or 1e-9
     return [
-        html.Div([back, html.Code(context.subject, className="muted")], className="row"),
+        h.div(class_="row")[back, h.code(class_="muted")[context.subject]],
         figures(_cards(data, length)),
-        html.Section(
-            [
-                html.Div(
-                    [
-                        html.Div([html.H2("Waterfall"), _scale(length)], className="scale-head"),
-                        html.A(
-                            "CSV",
-                            href=common.csv_href(context, "spans"),
-                            className="button small",
-                            **named("Save the spans as CSV"),
-                        ),
-                    ],
-                    className="card-head",
-                ),
-                html.Ol([_row(n, length) for n in data], className="waterfall"),
+        h.section(class_="card")[
+            h.div(class_="card-head")[
+                h.div(class_="scale-head")[h.h2["Waterfall"], _scale(length)],
+                h.a(
+                    href=common.csv_href(context, "spans"),
+                    class_="button small",
+                    aria_label="Save the spans as CSV",
+                )["CSV"],
             ],
-            className="card",
-        ),
+            h.ol(class_="waterfall")[[_row(n, length) for n in data]],
+        ],
         _about(context, data[0].span),
     ]
 
@@ -145,7 +137,7 @@ def _cards(data: list[Nested], length: float) -> list[Any]:
 
 
 def _scale(length: float) -> Any:
-    return html.P(f"0 to {formats.seconds(length)}; open a span to read it", className="muted")
+    return h.p(class_="muted")[f"0 to {formats.seconds(length)}; open a span to read it"]
 
 
 def _row(nested: Nested, length: float) -> Any:
@@ -154,33 +146,22 @@ def _row(nested: Nested, length: float) -> Any:
     start = nested.offset_s / length * 100
     width = max((span.duration_s or 0) / length * 100, 0.4)
     columns = [
-        html.Span(
-            [
-                html.Span(className=f"dot {kind}", **UNHEARD),
-                span.name,
-                html.Span("failed", className="tone bad") if span.status == "error" else None,
-                html.Span(f"cost {span.cost_status}", className="tone warn")
-                if span.cost_status and span.cost_usd is not None
-                else None,
-                html.Span(nested.fault.value, className="tone warn") if nested.fault else None,
-                html.Span("counts below", className="tone") if span.repeats else None,
-            ],
-            className="span-name",
-            style={"paddingInlineStart": f"{min(nested.depth, _DEEPEST) * 18}px"},
-        ),
-        html.Span(
-            html.Span(
-                className=f"bar {kind}",
-                style={"left": f"{start:.2f}%", "width": f"{min(width, 100 - start):.2f}%"},
-            ),
-            className="track",
-            **UNHEARD,
-        ),
-        html.Span(formats.seconds(span.duration_s), className="num"),
-        html.Span(_tokens(span), className="num muted"),
-        html.Span(_cost(span), className="num"),
+        h.span(class_=f"span-name depth-{min(nested.depth, _DEEPEST)}")[
+            h.span(class_=f"dot {kind}", aria_hidden="true"),
+            span.name,
+            h.span(class_="tone bad")["failed"] if span.status == "error" else None,
+            h.span(class_="tone warn")[f"cost {span.cost_status}"]
+            if span.cost_status and span.cost_usd is not None
+            else None,
+            h.span(class_="tone warn")[nested.fault.value] if nested.fault else None,
+            h.span(class_="tone")["counts below"] if span.repeats else None,
+        ],
+        bar(start, min(width, 100 - start), kind),
+        h.span(class_="num")[formats.seconds(span.duration_s)],
+        h.span(class_="num muted")[_tokens(span)],
+        h.span(class_="num")[_cost(span)],
     ]
-    return html.Li(html.Details([html.Summary(columns, className="span-row"), _detail(span)]))
+    return h.li[h.details[h.summary(class_="span-row")[columns], _detail(span)]]
 
 
 def _tokens(span: Span) -> str:
@@ -193,7 +174,7 @@ def _cost(span: Span) -> Any:
     """The cost of a call, or why it is not known."""
     status = span.cost_status
     if span.cost_usd is None:
-        return html.Span(status, className="tone warn") if status else ""
+        return h.span(class_="tone warn")[status] if status else ""
     sign = "" if status is None else "≥ " if status in common.LEAST else "≈ "
     return f"{sign}{formats.money(span.cost_usd)}"
 
@@ -212,26 +193,24 @@ def _detail(span: Span) -> Any:
         "Service": span.service_name,
         "Span": span.span_id,
     }
-    items = [
-        html.Div([html.Dt(name), html.Dd(str(value))]) for name, value in facts.items() if value
-    ]
-    parts: list[Any] = [html.Dl(items, className="facts")]
+    items = [h.div[h.dt[name], h.dd[str(value)]] for name, value in facts.items() if value]
+    parts: list[Any] = [h.dl(class_="facts")[items]]
     talks = [(title, traces.messages(getattr(span, name))) for title, name in _CONTENT]
     parts += [_talk(title, messages) for title, messages in talks if messages]
     if span.model is not None and not any(messages for _, messages in talks):
-        parts.append(html.P(_NO_CONTENT, className="muted"))
+        parts.append(h.p(class_="muted")[_NO_CONTENT])
     for title, text in (("Attributes", span.attributes), ("Events", span.events)):
         if text and text not in ("{}", "[]"):
-            parts += [html.H3(title), html.Pre(html.Code(_pretty(text)), tabIndex="0")]
-    return html.Div(parts, className="span-detail")
+            parts += [h.h3[title], h.pre(tabindex="0")[h.code[_pretty(text)]]]
+    return h.div(class_="span-detail")[parts]
 
 
 def _talk(title: str, messages: list[tuple[str, str]]) -> Any:
     items = [
-        html.Li([html.Span(role, className="role"), html.P(text)], className=f"message {role}")
+        h.li(class_=f"message {role}")[h.span(class_="role")[role], h.p[text]]
         for role, text in messages
     ]
-    return html.Div([html.H3(title), html.Ul(items, className="messages")])
+    return h.div[h.h3[title], h.ul(class_="messages")[items]]
 
 
 def _pretty(text: str) -> str:
@@ -243,12 +222,10 @@ def _pretty(text: str) -> str:
 
 def _about(context: Context, root: Span) -> Any:
     links = [
-        html.Div(
-            [
-                html.Dt(label),
-                html.Dd(dcc.Link(value, href=context.there("/traces", **{name: value}))),
-            ]
-        )
+        h.div[
+            h.dt[label],
+            h.dd[h.a(href=context.there("/traces", **{name: value}))[value]],
+        ]
         for label, name, value in (
             ("Tenant", "tenant_id", root.tenant_id),
             ("Feature", "feature", root.feature),
@@ -259,9 +236,7 @@ def _about(context: Context, root: Span) -> Any:
     ]
     if not links:
         return None
-    return html.Section(
-        [html.H2("More like this"), html.Dl(links, className="facts")], className="card"
-    )
+    return h.section(class_="card")[h.h2["More like this"], h.dl(class_="facts")[links]]
 
 
 PAGE = Page(
@@ -270,6 +245,7 @@ PAGE = Page(
     "One request from end to end",
     _read,
     _tables,
+    common.no_charts,
     _show,
     in_menu=False,
     needs_calls=False,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dash import html
+import htpy as h
 
 from llm_otel import formats
 from llm_otel.dashboard.components.cards import switch
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import traces
@@ -96,19 +96,16 @@ def _title(context: Context, size: int) -> str:
     return f"{size} {what}" if size < _SHOWN else f"The first {_SHOWN} {what}"
 
 
-def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
+def _show(context: Context, data: _Data, tables: Tables, _charts: Charts) -> list[Any]:
     order = context.state.choice("sort", traces.ORDERS)
     sorts = {label: (context.here(sort=key), key == order) for key, label in _LABELS.items()}
     return [
         common.unknown_choice(context, "sort", traces.ORDERS),
-        html.Div(
-            [
-                switch("Sort by", sorts),
-                _least(context, "Least cost of a call", "cost", _COSTS),
-                _least(context, "Least duration of a call", "seconds", _TIMES),
-            ],
-            className="row controls",
-        ),
+        h.div(class_="row controls")[
+            switch("Sort by", sorts),
+            _least(context, "Least cost of a call", "cost", _COSTS),
+            _least(context, "Least duration of a call", "seconds", _TIMES),
+        ],
         common.show(context, tables, "traces"),
         common.part(
             context,
@@ -129,4 +126,6 @@ def _least(context: Context, label: str, name: str, options: dict[str, str]) -> 
     )
 
 
-PAGE = Page("/traces", "Traces", "One request from end to end", _read, _tables, _show)
+PAGE = Page(
+    "/traces", "Traces", "One request from end to end", _read, _tables, common.no_charts, _show
+)
