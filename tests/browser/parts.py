@@ -50,7 +50,7 @@ class View:
         """Wait until the content is there, with every chart in it."""
         self.page.wait_for_selector("main[aria-busy=false] .card", timeout=_PATIENCE_S * 1000)
         drawn = (
-            "[...document.querySelectorAll('main .dash-graph')]"
+            "[...document.querySelectorAll('main .plot')]"
             ".every(graph => graph.querySelector('.main-svg'))"
         )
         # Not wait_for_function: it evaluates text inside the page, which the page forbids.
