@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Final
 
 import flask
+import htpy as h
 
 import llm_otel
 import llm_otel.lake
-from llm_otel.dashboard import failures, pages
-from llm_otel.dashboard.components import document, empty, shell
+from llm_otel.dashboard import failures, language, pages
+from llm_otel.dashboard.components import document, empty, filters, shell
 from llm_otel.dashboard.components.tables import Table, csv_lines
 from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.guard import protect
@@ -56,6 +57,7 @@ def create_app(
     )
     application.config["SEND_FILE_MAX_AGE_DEFAULT"] = _DAY_S
     _save(application, site)
+    _search(application, site)
     _draw(application, site, live_s)
     protect(application, token, hosts)
     return application
@@ -81,6 +83,34 @@ def _draw(application: flask.Flask, site: Site, live_s: float) -> None:
             # A form sends its empty fields, too.
             answer.headers["HX-Push-Url"] = context.state.href(flask.request.path)
         return answer
+
+
+def _search(application: flask.Flask, site: Site) -> None:
+    @application.get("/search")
+    def search() -> Any:
+        """From what was typed on the page `of` to the address that it asks for."""
+        path, _, query = flask.request.args.get("of", "/").partition("?")
+        line = flask.request.args.get("q", "")
+        page, context = site.context(path, query)
+        asked = language.search(line, context.state.to(q=None), context.now)
+        if asked.trace is not None:
+            return flask.redirect(asked.state.shared().href(f"/traces/{asked.trace}"), 303)
+        # Words are looked for where there is something to read.
+        stays = page.in_menu and not asked.looks
+        address = asked.state if stays else asked.state.shared()
+        if asked.mistakes:
+            address = address.to(q=line)
+        return flask.redirect(address.href(page.path if stays else "/traces"), 303)
+
+    @application.get("/complete")
+    def complete() -> flask.Response:
+        """How what is typed may go on."""
+        line = flask.request.args.get("q", "")
+        _, context = site.context("/", "")
+        seen = _choices(site, context)
+        values, scores = ({}, ()) if seen is None else (filters.values(seen), seen.evaluation)
+        options = [h.option(value=each) for each in language.completions(line, values, scores)]
+        return flask.Response(str(h.fragment[options]), mimetype="text/html")
 
 
 def _choices(site: Site, context: Context) -> Choices | None:

@@ -25,7 +25,7 @@ _DOT: Final = 7
 # Up to so many calls, each is a line of the grid.
 FEW: Final = 5
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
-_AXIS: Final = {"showgrid": False, "zeroline": False, "fixedrange": True, "automargin": True}
+_AXIS: Final = {"showgrid": False, "zeroline": False, "automargin": True, "fixedrange": True}
 
 # How a unit is written on an axis and in a hover box (d3-format).
 FORMATS: Final = {
@@ -94,12 +94,18 @@ class Chart:
     Attributes:
         says: What it shows in words, for those who do not see it.
         about: A line under the title.
+        to: The address of what is behind it, as of the traces.
+        by: The parameter of that address that a series' name is a value of.
+        step_s: Seconds of a stretch, where a click on one leads to its window.
     """
 
     title: str
     figure: Figure
     says: str
     about: str = ""
+    to: str = ""
+    by: str = ""
+    step_s: int | None = None
 
 
 def figure(unit: str = "count", *, legend: bool = True, stacked: bool = False) -> Figure:
@@ -115,6 +121,7 @@ def figure(unit: str = "count", *, legend: bool = True, stacked: bool = False) -
             "font": {"family": _FONT, "size": 12},
             "colorway": list(PALETTE),
             "hovermode": "x unified",
+            "dragmode": "zoom",
             "barmode": "stack" if stacked else "group",
             "bargap": 0.25,
             "showlegend": legend,
@@ -203,7 +210,8 @@ def _frame(chart: Figure, line: Timeline, unit: str, top: float) -> None:
     if line.starts:
         end = line.starts[-1] + timedelta(seconds=line.step_s)
         chart.axis("x", range=[min(line.since, line.starts[0]), max(line.until, end)])
-    chart.axis("x", type="date")
+    # To draw over a part of it is to look at that part.
+    chart.axis("x", type="date", fixedrange=False)
     if unit == "count" and top <= FEW:
         # There is no half of a call.
         chart.axis("y", dtick=1)

@@ -11,7 +11,7 @@ import htpy as h
 
 import llm_otel
 from llm_otel import formats
-from llm_otel.dashboard import pages
+from llm_otel.dashboard import language, pages
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import notice
 from llm_otel.dashboard.components.tables import table_card
@@ -112,6 +112,9 @@ class Site:
 
     def _mistakes(self, context: Context) -> list[str]:
         mistakes = context.state.mistakes(context.now)
+        line = context.state.get("q")
+        if line:
+            mistakes += language.search(line, context.state, context.now).mistakes
         if mistakes and self._strict:
             raise ConfigError(" ".join(mistakes))
         return mistakes

@@ -10,6 +10,7 @@ import htpy as h
 from llm_otel import formats
 from llm_otel.dashboard.charts import Chart
 from llm_otel.dashboard.components.spoken import chosen
+from llm_otel.dashboard.components.times import zoned
 
 _SPARK_WIDTH: Final = 120
 _SPARK_HEIGHT: Final = 32
@@ -107,6 +108,9 @@ def chart_card(
         id=f"chart-{name}",
         class_="plot tall" if tall else "plot",
         data_figure=chart.figure.json(),
+        data_to=chart.to or None,
+        data_by=chart.by or None,
+        data_step=chart.step_s,
         hx_morph_skip_children="",
     )
     return h.section(class_="card wide" if wide else "card")[
@@ -118,7 +122,7 @@ def chart_card(
 def card_head(title: str, about: str = "", *beside: Any) -> Any:
     """The head of a card: its title, a line about it, and what stands on the other side."""
     return h.div(class_="card-head")[
-        h.div[h.h2[title], h.p(class_="muted")[about] if about else None],
+        h.div[h.h2[title], h.p(class_="muted")[zoned(about)] if about else None],
         h.div(class_="row")[beside] if any(beside) else None,
     ]
 

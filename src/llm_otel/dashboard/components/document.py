@@ -51,7 +51,7 @@ def document(
             h.link(rel="stylesheet", href=_asset("style.css")),
             # Plotly adds its rules to this one instead of writing a style sheet into the page.
             h.link(rel="stylesheet", href=_asset("plotly.css"), id="plotly.js-style-global"),
-            h.script(src=_asset("theme.js")),
+            h.script(src=_asset("early.js")),
             [
                 h.script(src=_asset(name), defer=True)
                 for name in ("htmx.min.js", "plotly-basic.min.js", "charts.js", "app.js")

@@ -7,7 +7,7 @@ from typing import Any
 
 import htpy as h
 
-from llm_otel.dashboard.components.filters import filter_bar, ranges
+from llm_otel.dashboard.components.filters import filter_bar, ranges, search_line
 from llm_otel.dashboard.components.spoken import spoken
 from llm_otel.dashboard.context import Context, Page
 from llm_otel.lake.queries.choices import Choices
@@ -50,6 +50,9 @@ def header(context: Context, page: Page, choices: Choices | None) -> list[Any]:
             "Live" if live else "Paused",
             spoken(": pause the refresh" if live else ": refresh again"),
         ],
+        h.button(id="zone", class_="button", title="UTC or local time", aria_label="Times in UTC")[
+            "UTC"
+        ],
         h.button(
             id="theme",
             class_="button",
@@ -62,5 +65,5 @@ def header(context: Context, page: Page, choices: Choices | None) -> list[Any]:
             h.div[h.h1[page.title], h.p(class_="muted")[page.about]],
             h.div(class_="row tools")[tools if page.in_menu else tools[1:]],
         ],
-        filter_bar(context, choices) if choices is not None and page.in_menu else None,
+        filter_bar(context, choices) if page.in_menu else search_line(context),
     ]

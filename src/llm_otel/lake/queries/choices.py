@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,7 +11,6 @@ from llm_otel.lake.queries.filters import HOUR, Filter
 from llm_otel.lake.queries.reader import Connects, Reader
 from llm_otel.lake.queries.usage import One
 
-_CHOOSABLE: Final = ("service", "provider", "model", "feature", "tenant_id")
 _MOST: Final = 200
 _LATEST: Final = """
     SELECT max(time) AS time
@@ -34,11 +33,14 @@ _VALUES: Final = """
         list_sort(list_distinct(list(provider))) AS provider,
         list_sort(list_distinct(list(model))) AS model,
         list_sort(list_distinct(list(feature))) AS feature,
-        list_sort(list_distinct(list(tenant_id))) AS tenant_id
+        list_sort(list_distinct(list(tenant_id))) AS tenant_id,
+        list_sort(list_distinct(list(environment))) AS environment,
+        (SELECT list_sort(list_distinct(list(evaluation))) FROM {scores}) AS evaluation
     FROM (
-        SELECT DISTINCT service_name, provider, model, feature, tenant_id FROM {calls} UNION
-        SELECT DISTINCT service_name, provider, model, feature, tenant_id FROM {metrics_hourly}
-        WHERE list_contains($metrics, metric)
+        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment
+        FROM {calls} UNION
+        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment
+        FROM {metrics_hourly} WHERE list_contains($metrics, metric)
     )
 """
 
@@ -52,6 +54,8 @@ class Choices:
     model: list[str]
     feature: list[str]
     tenant_id: list[str]
+    environment: list[str]
+    evaluation: list[str]
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class _Latest:
 def choices(lake: Connects, since: datetime, until: datetime) -> Choices:
     """What the calls and the metrics of a window say; a program may send one of them alone."""
     answer = Reader(lake, Filter(since, until), timedelta()).one(_VALUES, Choices, metrics=_METRICS)
-    return Choices(*((getattr(answer, name) or [])[:_MOST] for name in _CHOOSABLE))
+    return Choices(*((each or [])[:_MOST] for each in astuple(answer)))
 
 
 def latest(lake: Connects) -> datetime | None:
