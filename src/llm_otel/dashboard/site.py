@@ -14,6 +14,7 @@ from llm_otel import formats
 from llm_otel.dashboard import language, pages
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import notice
+from llm_otel.dashboard.components.snippets import SNIPPETS
 from llm_otel.dashboard.components.tables import table_card
 from llm_otel.dashboard.context import Charts, Context, Page
 from llm_otel.dashboard.failures import DamagedLakeError
@@ -130,15 +131,22 @@ class Site:
             "`llm-otel lake repair` sets them aside."
         ]
 
-    def _callless(self, context: Context) -> Any:
-        """What is stored all the same, and why it is no call."""
+    def _empty(self, context: Context) -> list[Any]:
+        """No call is in the lake: how to send one; and what is stored all the same, and why it is
+        none."""
+        sdk = context.state.choice("sdk", SNIPPETS)
+        start = empty.no_data(
+            context.receiver, sdk, {name: context.here(sdk=name) for name in SNIPPETS}
+        )
 
-        def card() -> Any:
+        def others() -> Any:
             rows = callless(context.reader())
+            if not rows:
+                return None
             href = "/csv/callless?of=/traces"
-            return table_card(common.callless_table(rows), href) if rows else None
+            return [empty.no_calls(rows), table_card(common.callless_table(rows), href)]
 
-        return common.part(context, "The spans without a call", card)
+        return [common.part(context, "The spans without a call", others), start]
 
     def _ahead(self, context: Context, latest: datetime) -> Any:
         """How many calls the figures lack because they are dated in the future."""
@@ -168,7 +176,7 @@ class Site:
         if page.needs_calls:
             latest = choices.latest(self.lake)
             if latest is None:
-                return [empty.no_data(context.receiver), self._callless(context)]
+                return self._empty(context)
             early = self._ahead(context, latest)
             if not choices.any_calls(self.lake, context.filter):
                 return [
