@@ -28,6 +28,7 @@ from llm_otel.lake.queries.callless import callless
 from llm_otel.lake.reading import Lake, without_damaged
 
 _CHOICES_FOR_S: Final = 30.0
+_CHOICES_RARELY: Final = 200
 _CHOICES_REACH: Final = timedelta(days=90)
 
 
@@ -36,7 +37,8 @@ def _utc_now() -> datetime:
 
 
 class Site:
-    """Answers addresses; what the filters can be set to is remembered for half a minute.
+    """Answers addresses; what the filters can be set to is remembered for half a minute, or for
+    as long as it took to ask a few hundred times.
 
     Args:
         lake: An open lake.
@@ -61,7 +63,7 @@ class Site:
         self._receiver = receiver
         self._strict = strict
         self._choices: choices.Choices | None = None
-        self._chosen_at = 0.0
+        self._choices_until = 0.0
 
     def context(self, path: str | None, search: str | None) -> tuple[Page, Context]:
         """The page of an address, and what it is asked."""
@@ -81,9 +83,12 @@ class Site:
 
     def choices(self, now: datetime) -> choices.Choices:
         """What the filters can be set to."""
-        if self._choices is None or time.monotonic() - self._chosen_at > _CHOICES_FOR_S:
+        began = time.monotonic()
+        if self._choices is None or began > self._choices_until:
             self._choices = choices.choices(self.lake, now - _CHOICES_REACH, now)
-            self._chosen_at = time.monotonic()
+            end = time.monotonic()
+            # A large lake takes long to ask, and its names change no faster.
+            self._choices_until = end + max(_CHOICES_FOR_S, (end - began) * _CHOICES_RARELY)
         return self._choices
 
     def content(self, page: Page, context: Context) -> list[Any]:
@@ -174,7 +179,7 @@ class Site:
     def _content(self, page: Page, context: Context) -> list[Any]:
         early = None
         if page.needs_calls:
-            latest = choices.latest(self.lake)
+            latest = choices.latest(self.lake, context.now)
             if latest is None:
                 return self._empty(context)
             early = self._ahead(context, latest)

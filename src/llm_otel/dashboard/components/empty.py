@@ -105,6 +105,10 @@ def hint(name: str) -> Any:
     return h.section(class_="card empty")[h.h2[title], h.p[sentence], h.pre[h.code[code]]]
 
 
+# Only what could not be drawn has it.
+FAILED: Final = 'role="alert"'
+
+
 def failed(what: str, why: str) -> Any:
     """A page, or a part of one, could not be drawn."""
     return h.section(class_="card empty", role="alert")[
