@@ -7,6 +7,7 @@ from typing import Final
 from llm_otel.dashboard.context import Page
 from llm_otel.dashboard.pages import (
     cost,
+    errors,
     latency,
     missing,
     optimise,
@@ -21,6 +22,7 @@ from llm_otel.dashboard.pages import (
 PAGES: Final = (
     overview.PAGE,
     cost.PAGE,
+    errors.PAGE,
     latency.PAGE,
     traces.PAGE,
     sessions.PAGE,
