@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from llm_otel.digest.drivers import FACTORS, Use, add_up, changes, decompose
+from llm_otel.lake.queries.drivers import FACTORS, Use, add_up, changes, decompose
 
 
 def test_one_factor_gets_the_whole_change() -> None:

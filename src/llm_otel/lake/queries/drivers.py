@@ -4,6 +4,9 @@ Additive log-mean Divisia decomposition (LMDI-I; Ang, "The LMDI approach to deco
 a practical guide", Energy Policy 33, 2005): the cost of a cell is calls x tokens per call x price
 per token, and of its change each factor x gets L(c1, c0) ln(x1 / x0), where
 L(a, b) = (a - b) / (ln a - ln b). The parts add up to the change exactly.
+
+With the growth of all cells' calls together, a cell's calls are that growth and its share of the
+calls: `mix`, which is what a shift to more expensive models, tenants or features costs.
 """
 
 from __future__ import annotations
@@ -17,6 +20,12 @@ from typing import Final, Generic, TypeVar
 Key = TypeVar("Key")
 
 FACTORS: Final = ("calls", "tokens per call", "price per token")
+CAUSES: Final = (*FACTORS, "mix", "new", "gone")
+_PHRASES: Final = {
+    "new": "what was not there before",
+    "gone": "what is there no more",
+    "mix": "another mix",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,8 @@ class Change(Generic[Key]):
     Attributes:
         key: Of what.
         before, after: USD.
-        causes: USD of the change by each of `FACTORS`, and by `new` and `gone`; they add up to it.
+        causes: USD of the change by each of `FACTORS`, by `mix` where it is asked for, and by `new`
+            and `gone`; they add up to it.
     """
 
     key: Key
@@ -55,11 +65,18 @@ class Change(Generic[Key]):
         return self.after - self.before
 
 
-def decompose(before: Use | None, after: Use | None) -> dict[str, float]:
+def decompose(
+    before: Use | None, after: Use | None, growth: float | None = None
+) -> dict[str, float]:
     """USD of a cell's change by its causes.
 
     A cell that was not there is `new`, one that is no more is `gone`; where a factor cannot be
     told (free calls, calls without tokens) the whole change goes to `calls`.
+
+    Args:
+        before, after: The cell in both periods.
+        growth: So many times as many calls as before there are in all cells that this one is
+            compared with; then its `calls` are this growth, and the rest is `mix`.
     """
     old, new = (before.cost if before else 0.0), (after.cost if after else 0.0)
     change = new - old
@@ -69,14 +86,41 @@ def decompose(before: Use | None, after: Use | None) -> dict[str, float]:
         return {"gone": change}
     if min(before.cost, before.tokens, after.cost, after.tokens) <= 0:
         return {"calls": change}
-    growth = log(new / old)
-    weight = change / growth if growth else old
+    rise = log(new / old)
+    weight = change / rise if rise else old
     ratios = (
         after.calls / before.calls,
         (after.tokens / after.calls) / (before.tokens / before.calls),
         (after.cost / after.tokens) / (before.cost / before.tokens),
     )
-    return {name: weight * log(ratio) for name, ratio in zip(FACTORS, ratios)}
+    causes = {name: weight * log(ratio) for name, ratio in zip(FACTORS, ratios)}
+    if growth is not None:
+        causes["mix"] = causes["calls"] - weight * log(growth)
+        causes["calls"] = weight * log(growth)
+    return causes
+
+
+def explained(before: Mapping[Key, Use], after: Mapping[Key, Use]) -> dict[str, float]:
+    """USD of the change of all cells together by its causes, `mix` among them.
+
+    Args:
+        before, after: The cells of both periods.
+    """
+    stayed = [key for key in before if key in after and before[key].calls and after[key].calls]
+    calls = [sum(period[key].calls for key in stayed) for period in (before, after)]
+    growth = calls[1] / calls[0] if stayed else None
+    return add_up(
+        decompose(before.get(key), after.get(key), growth) for key in {**before, **after}
+    )
+
+
+def phrase(cause: str, up: bool) -> str:
+    """A cause in words; `up`: it made the cost higher."""
+    if cause in _PHRASES:
+        return _PHRASES[cause]
+    if cause == "calls":
+        return "more calls" if up else "fewer calls"
+    return f"{'higher' if up else 'lower'} {cause}"
 
 
 def changes(
@@ -96,7 +140,10 @@ def changes(
             group,
             sum(before[key].cost for key in keys if key in before),
             sum(after[key].cost for key in keys if key in after),
-            add_up(decompose(before.get(key), after.get(key)) for key in keys),
+            explained(
+                {key: before[key] for key in keys if key in before},
+                {key: after[key] for key in keys if key in after},
+            ),
         )
         for group, keys in groups.items()
     ]
