@@ -24,8 +24,8 @@ from llm_otel.digest.quality import Quality, read_errors, read_p95, read_quality
 from llm_otel.lake.queries.drivers import changes, explained
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
+from llm_otel.monthly_budgets import Budgets
 from llm_otel.projected_month import month_of
-from llm_otel.stack.config import Budgets
 
 PERIODS: Final = {"day": 1, "week": 7}
 

@@ -52,28 +52,9 @@ def _read(context: Context) -> Costs:
 
 
 def _tables(context: Context, data: Costs) -> Tables:
-    total = sum(row.cost_usd or 0 for row in data.splits)
-    by = _by(context)
-
-    def share(row: Split) -> float | None:
-        return row.cost_usd / total if total and row.cost_usd is not None else None
-
     return {
-        "costs": lambda: Table(
-            f"Cost by {_label(by).lower()}",
-            (
-                word(_label(by), lambda r: r.name or NONE, link=lambda r: _link(context, by, r)),
-                common.cost_column(bar=True),
-                Column("Share", share, formats.share),
-                Column("Change", _change, formats.signed, tone=_tone),
-                Column("Requests", lambda r: r.requests, formats.count),
-                Column("Tokens", lambda r: r.tokens, formats.count),
-                Column("Per call", _per_call, formats.money, least=lambda r: r.unpriced),
-                common.unpriced_column(),
-            ),
-            data.splits[:_LISTED],
-            about="Change is against the window of the same length before.",
-        ),
+        "costs": lambda: _costs(context, data.costs),
+        "budgets": lambda: _budgets(context, data.month()),
         "unpriced": lambda: Table(
             "Calls whose cost is unknown or incomplete",
             (
@@ -89,7 +70,7 @@ def _tables(context: Context, data: Costs) -> Tables:
                 Column("Calls", lambda r: r.calls, formats.count),
                 Column("Tokens", lambda r: r.tokens, formats.count),
             ),
-            data.unpriced,
+            data.costs.unpriced,
             about="Unpriced and unknown is not zero: the true cost is higher than the sums above. "
             "Give models without a price one in `prices:`.",
         ),
@@ -101,9 +82,42 @@ def _tables(context: Context, data: Costs) -> Tables:
                 Column("Samples", lambda r: r.samples, formats.count),
                 word("Why", lambda _: WHY),
             ),
-            data.uncounted,
+            data.costs.uncounted,
         ),
     }
+
+
+def _costs(context: Context, data: Costs, month: Months | None) -> Table:
+    total = sum(row.cost_usd or 0 for row in data.splits)
+    by = _by(context)
+    moves = {change.key: change for change in data.moves.by("name")} if data.moves.causes() else {}
+    months = month.by(by) if month is not None and by in months_query.DIMENSIONS else {}
+
+    def share(row: Split) -> float | None:
+        return row.cost_usd / total if total and row.cost_usd is not None else None
+
+    def paced(row: Split) -> float | None:
+        found = months.get(row.name or NONE)
+        return found.projection.usd if found else None
+
+    return Table(
+        f"Cost by {_label(by).lower()}",
+        (
+            word(_label(by), lambda r: r.name or NONE, link=lambda r: _link(context, by, r)),
+            replace(common.cost_column(bar=True), link=lambda r: _traces(context, by, r)),
+            Column("Share", share, formats.share),
+            Column("Change", _change, formats.signed, tone=_tone),
+            word("Mostly by", lambda r: _why(moves.get(r.name or NONE))),
+            Column("Month at this pace", paced, formats.money, least=lambda r: r.unpriced),
+            Column("Requests", lambda r: r.requests, formats.count),
+            Column("Tokens", lambda r: r.tokens, formats.count),
+            Column("Per call", _per_call, formats.money, least=lambda r: r.unpriced),
+            common.unpriced_column(),
+        ),
+        data.splits[:_LISTED],
+        about="A name looks into it, its cost opens the traces behind it. "
+        "Change is against the window of the same length before.",
+    )
 
 
 def _label(by: str) -> str:

@@ -109,9 +109,7 @@ def explained(before: Mapping[Key, Use], after: Mapping[Key, Use]) -> dict[str, 
     stayed = [key for key in before if key in after and before[key].calls and after[key].calls]
     calls = [sum(period[key].calls for key in stayed) for period in (before, after)]
     growth = calls[1] / calls[0] if stayed else None
-    return add_up(
-        decompose(before.get(key), after.get(key), growth) for key in {**before, **after}
-    )
+    return add_up(decompose(before.get(key), after.get(key), growth) for key in {**before, **after})
 
 
 def phrase(cause: str, up: bool) -> str:
