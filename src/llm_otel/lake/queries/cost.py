@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from llm_otel.lake.queries import marks, usage
-from llm_otel.lake.queries.drivers import Change, Use, changes, explained
+from llm_otel.lake.queries.drivers import Change, Names, Use, changes, explained
 from llm_otel.lake.queries.filters import NONE
 from llm_otel.lake.queries.reader import Reader
 from llm_otel.lake.queries.uncounted import Uncounted, uncounted
@@ -30,7 +30,6 @@ _TOP: Final = 8
 OTHERS: Final = "all others"
 # A cell's place in these.
 CELL: Final = ("name", "tenant_id", "feature", "model")
-Key: TypeAlias = "tuple[str, str, str, str]"
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,14 @@ class _Cell:
     cost: float
 
     @property
-    def key(self) -> Key:
+    def key(self) -> Names:
         return (self.name or NONE, self.tenant_id or NONE, self.feature or NONE, self.model or NONE)
 
 
 class Moves:
     """What moved the cost against the window before."""
 
-    def __init__(self, before: Mapping[Key, Use], after: Mapping[Key, Use]) -> None:
+    def __init__(self, before: Mapping[Names, Use], after: Mapping[Names, Use]) -> None:
         self._before, self._after = before, after
 
     def causes(self) -> dict[str, float]:
@@ -217,6 +216,6 @@ def costs(reader: Reader, by: str, period: str) -> Costs:
     )
 
 
-def _uses(reader: Reader, split: str) -> dict[Key, Use]:
+def _uses(reader: Reader, split: str) -> dict[Names, Use]:
     cells = reader.rows(_CELLS.replace("{split}", split), _Cell)
     return {cell.key: Use(cell.calls, cell.tokens, cell.cost) for cell in cells}

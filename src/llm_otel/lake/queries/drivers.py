@@ -15,16 +15,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import log
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 Key = TypeVar("Key")
+Names: TypeAlias = "tuple[str, ...]"
 
 FACTORS: Final = ("calls", "tokens per call", "price per token")
 CAUSES: Final = (*FACTORS, "mix", "new", "gone")
 _PHRASES: Final = {
-    "new": "what was not there before",
-    "gone": "what is there no more",
-    "mix": "another mix",
+    "new": "what is new",
+    "gone": "what ended",
+    "mix": "a different mix",
 }
 
 
@@ -100,16 +101,33 @@ def decompose(
     return causes
 
 
-def explained(before: Mapping[Key, Use], after: Mapping[Key, Use]) -> dict[str, float]:
+def explained(before: Mapping[Names, Use], after: Mapping[Names, Use]) -> dict[str, float]:
     """USD of the change of all cells together by its causes, `mix` among them.
 
+    A cell is `new` or `gone` where one of its names is; known names that come together for the
+    first time, or do not any more, are another `mix`.
+
     Args:
-        before, after: The cells of both periods.
+        before, after: The cells of both periods, by their names: of a model, a tenant, ….
     """
-    stayed = [key for key in before if key in after and before[key].calls and after[key].calls]
-    calls = [sum(period[key].calls for key in stayed) for period in (before, after)]
-    growth = calls[1] / calls[0] if stayed else None
-    return add_up(decompose(before.get(key), after.get(key), growth) for key in {**before, **after})
+    names = [[set(column) for column in zip(*period)] for period in (before, after)]
+
+    def stays(key: Names) -> bool:
+        return all(
+            len(columns) == len(key) and all(name in column for name, column in zip(key, columns))
+            for columns in names
+        )
+
+    staying = {key for key in {**before, **after} if stays(key)}
+    calls = [sum(p[key].calls for key in staying if key in p) for p in (before, after)]
+    growth = calls[1] / calls[0] if all(calls) else None
+    parts = []
+    for key in {**before, **after}:
+        causes = decompose(before.get(key), after.get(key), growth)
+        if key in staying and causes.keys() & {"new", "gone"}:
+            causes = {"mix": sum(causes.values())}
+        parts.append(causes)
+    return add_up(parts)
 
 
 def phrase(cause: str, up: bool) -> str:
@@ -122,7 +140,7 @@ def phrase(cause: str, up: bool) -> str:
 
 
 def changes(
-    before: Mapping[Key, Use], after: Mapping[Key, Use], by: Callable[[Key], str]
+    before: Mapping[Names, Use], after: Mapping[Names, Use], by: Callable[[Names], str]
 ) -> list[Change[str]]:
     """The changes of groups of cells, the largest first.
 
@@ -130,7 +148,7 @@ def changes(
         before, after: The cells of both periods.
         by: The group of a cell: its model, its tenant, ….
     """
-    groups: dict[str, list[Key]] = defaultdict(list)
+    groups: dict[str, list[Names]] = defaultdict(list)
     for key in {**before, **after}:
         groups[by(key)].append(key)
     group_changes = [
