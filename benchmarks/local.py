@@ -66,6 +66,8 @@ def fill(path: Path, calls: int, days: int) -> None:
 
 def measure(path: Path, name: str) -> None:
     """Read one page in this process and print its figures as JSON."""
+    import htpy as h
+
     import llm_otel
     import llm_otel.lake
     from llm_otel.dashboard import pages
@@ -84,8 +86,9 @@ def measure(path: Path, name: str) -> None:
         page, subject = pages.find(place)
         began, worked = time.perf_counter(), time.process_time()
         context = Context(lake, state, now, llm_otel.cost, page.path, subject, strict=True)
-        data = page.read(context)
-        page.show(context, data, page.tables(context, data))
+        data = page.load(context)
+        tables, charts = page.tables(context, data), page.charts(context, data)
+        str(h.div[page.show(context, data, tables, charts)])
         took.append(time.perf_counter() - began)
         used.append(time.process_time() - worked)
     figures = {

@@ -136,3 +136,8 @@ def text(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(each) for each in value if each is not None) or NOTHING
     return NOTHING if value is None or value == "" else str(value)
+
+
+def plural(number: int, word: str) -> str:
+    """A number with its noun: 1 call, 2 calls."""
+    return f"{count(number)} {word}" if number == 1 else f"{count(number)} {word}s"

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import flask
 import htpy as h
+from markupsafe import Markup
 
 import llm_otel
 import llm_otel.lake
@@ -17,6 +18,7 @@ from llm_otel.dashboard.components import document, empty, filters, shell
 from llm_otel.dashboard.components.tables import Table, csv_lines
 from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.guard import protect
+from llm_otel.dashboard.keeping import Kept
 from llm_otel.dashboard.site import Site
 from llm_otel.lake.queries.choices import Choices
 from llm_otel.lake.reading import without_damaged
@@ -67,6 +69,8 @@ def create_app(
 
 
 def _draw(application: flask.Flask, site: Site, live_s: float) -> None:
+    kept = Kept()
+
     @application.get("/", defaults={"path": ""})
     @application.get("/<path:path>")
     def draw(path: str) -> flask.Response:
@@ -77,7 +81,7 @@ def _draw(application: flask.Flask, site: Site, live_s: float) -> None:
             page,
             shell.menu(context, pages.PAGES),
             shell.header(context, page, _choices(site, context)),
-            _content(site, page, context),
+            _content(site, page, context, kept),
             live_s,
         )
         answer = flask.Response(str(html), 200 if page.path else 404, mimetype="text/html")
@@ -124,9 +128,18 @@ def _choices(site: Site, context: Context) -> Choices | None:
         return None
 
 
-def _content(site: Site, page: Page, context: Context) -> list[Any]:
+def _content(site: Site, page: Page, context: Context, kept: Kept) -> Any:
+    """What the page shows. A live page of a lake to which nothing came is read once a minute."""
     try:
-        return site.content(page, context)
+        now = context.now.replace(second=0, microsecond=0)
+        address = (page.path, context.subject, context.state.href(""), context.receiver)
+        return Markup(  # noqa: S704 made by htpy, which escapes
+            kept.get(
+                (now, site.lake.version(), site.lake.damaged(), *address),
+                lambda: str(h.fragment[site.content(page, context)]),
+                lambda text: empty.FAILED not in text,
+            )
+        )
     except Exception as error:  # noqa: BLE001 whatever it was, the page says so
         why = failures.logged(f"the page {page.title}", error)
         return [empty.failed(f"The page {page.title}", why)]

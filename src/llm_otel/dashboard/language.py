@@ -27,6 +27,8 @@ _TERM: Final = re.compile(
     r"""|(?P<limit>[A-Za-z_][\w.:/-]*\s*(?:<=|>=|<|>|=)\s*-?[\d.][\w.-]*)"""
     r"""|"(?P<phrase>[^"]+)"|(?P<word>\S+)"""
 )
+# A word that begins so is meant to compare.
+_COMPARISON: Final = re.compile(rf"({'|'.join(NUMBERS)}|{re.escape(SCORE)}.*)[<>=]")
 _MOST_SHOWN: Final = 12
 
 
@@ -67,7 +69,9 @@ def search(line: str, before: State, now: datetime) -> Search:
         return Search(before, line.strip().lower())
     for term in _TERM.finditer(line):
         phrase = term["phrase"] or term["word"]
-        if phrase is not None:
+        if term["word"] and _COMPARISON.match(phrase):
+            mistakes.append(_wrong(phrase))
+        elif phrase is not None:
             state, looks = _with(state, "text", phrase), True
         elif term["limit"] is not None:
             comparison = re.sub(r"\s", "", term["limit"])
@@ -79,7 +83,7 @@ def search(line: str, before: State, now: datetime) -> Search:
             name, value = term["name"], term["quoted"] or term["value"] or ""
             changed = _named(state, name, value, now, unwanted=bool(term["not"]))
             if changed is None:
-                mistakes.append(_wrong(f"{name}:{value}"))
+                mistakes.append(_wrong(term[0]))
             else:
                 state = changed
     return Search(state, None, looks, mistakes)

@@ -14,6 +14,7 @@ from llm_otel import formats
 from llm_otel.dashboard import language, pages
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import notice
+from llm_otel.dashboard.components.snippets import SNIPPETS
 from llm_otel.dashboard.components.tables import table_card
 from llm_otel.dashboard.context import Charts, Context, Page
 from llm_otel.dashboard.failures import DamagedLakeError
@@ -28,6 +29,7 @@ from llm_otel.lake.reading import Lake, without_damaged
 from llm_otel.monthly_budgets import NO_BUDGETS, Budgets
 
 _CHOICES_FOR_S: Final = 30.0
+_CHOICES_RARELY: Final = 200
 _CHOICES_REACH: Final = timedelta(days=90)
 
 
@@ -36,7 +38,8 @@ def _utc_now() -> datetime:
 
 
 class Site:
-    """Answers addresses; what the filters can be set to is remembered for half a minute.
+    """Answers addresses; what the filters can be set to is remembered for half a minute, or for
+    as long as it took to ask a few hundred times.
 
     Args:
         lake: An open lake.
@@ -64,7 +67,7 @@ class Site:
         self._strict = strict
         self._budgets = budgets
         self._choices: choices.Choices | None = None
-        self._chosen_at = 0.0
+        self._choices_until = 0.0
 
     def context(self, path: str | None, search: str | None) -> tuple[Page, Context]:
         """The page of an address, and what it is asked."""
@@ -85,9 +88,12 @@ class Site:
 
     def choices(self, now: datetime) -> choices.Choices:
         """What the filters can be set to."""
-        if self._choices is None or time.monotonic() - self._chosen_at > _CHOICES_FOR_S:
+        began = time.monotonic()
+        if self._choices is None or began > self._choices_until:
             self._choices = choices.choices(self.lake, now - _CHOICES_REACH, now)
-            self._chosen_at = time.monotonic()
+            end = time.monotonic()
+            # A large lake takes long to ask, and its names change no faster.
+            self._choices_until = end + max(_CHOICES_FOR_S, (end - began) * _CHOICES_RARELY)
         return self._choices
 
     def content(self, page: Page, context: Context) -> list[Any]:
@@ -135,15 +141,22 @@ class Site:
             "`llm-otel lake repair` sets them aside."
         ]
 
-    def _callless(self, context: Context) -> Any:
-        """What is stored all the same, and why it is no call."""
+    def _empty(self, context: Context) -> list[Any]:
+        """No call is in the lake: how to send one; and what is stored all the same, and why it is
+        none."""
+        sdk = context.state.choice("sdk", SNIPPETS)
+        start = empty.no_data(
+            context.receiver, sdk, {name: context.here(sdk=name) for name in SNIPPETS}
+        )
 
-        def card() -> Any:
+        def others() -> Any:
             rows = callless(context.reader())
+            if not rows:
+                return None
             href = "/csv/callless?of=/traces"
-            return table_card(common.callless_table(rows), href) if rows else None
+            return [empty.no_calls(rows), table_card(common.callless_table(rows), href)]
 
-        return common.part(context, "The spans without a call", card)
+        return [common.part(context, "The spans without a call", others), start]
 
     def _ahead(self, context: Context, latest: datetime) -> Any:
         """How many calls the figures lack because they are dated in the future."""
@@ -171,9 +184,9 @@ class Site:
     def _content(self, page: Page, context: Context) -> list[Any]:
         early = None
         if page.needs_calls:
-            latest = choices.latest(self.lake)
+            latest = choices.latest(self.lake, context.now)
             if latest is None:
-                return [empty.no_data(context.receiver), self._callless(context)]
+                return self._empty(context)
             early = self._ahead(context, latest)
             if not choices.any_calls(self.lake, context.filter):
                 return [

@@ -119,10 +119,25 @@
     form.reset();
   }
 
+  // ---------------------------------------------------------------- copying
+  // The clipboard is there on this machine and by HTTPS; elsewhere, the text is marked.
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch (error) {
+      getSelection().selectAllChildren(source);
+      button.textContent = "Marked";
+    }
+  }
+
   // ---------------------------------------------------------------- what the reader does
   document.addEventListener("click", (event) => {
     if (event.target.closest("#theme")) changeTheme();
     if (event.target.closest("#zone")) changeZone();
+    const copier = event.target.closest("[data-copy]");
+    if (copier) copy(copier);
     closeMenus(event.target.closest("details.menu"));
   });
   document.addEventListener("input", (event) => {

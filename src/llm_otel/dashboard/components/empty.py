@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import htpy as h
 
-_START: Final = (
-    ("Instrument a program", "pip install llm-otel\n\nimport llm_otel\nllm_otel.instrument()"),
-    ("Or look around with made-up history", "llm-otel demo --history 30d"),
-)
+from llm_otel import formats
+from llm_otel.dashboard.components.cards import notice, switch
+from llm_otel.dashboard.components.snippets import SNIPPETS, program
+from llm_otel.lake.queries.callless import Callless
+
 # Where instrument() looks by itself.
 _USUAL: Final = "http://127.0.0.1:4318"
 # Which page lacks what -> title, sentence, code.
@@ -32,15 +34,47 @@ HINTS: Final = {
 }
 
 
-def no_data(receiver: str | None) -> Any:
+def no_data(receiver: str | None, sdk: str, addresses: Mapping[str, str]) -> Any:
     """The lake is empty.
 
     Args:
         receiver: Where its receiver takes OTLP over HTTP; None: there is none that is known here.
+        sdk: A key of `SNIPPETS`: whose first call is shown.
+        addresses: This page with each of them.
     """
-    steps = [h.li(class_="step")[h.h3[title], h.pre[h.code[code]]] for title, code in _START]
+    install = f"pip install {SNIPPETS[sdk][0]}"
+    steps = [
+        h.li(class_="step")[h.h3["Install"], _code("install", install)],
+        h.li(class_="step")[
+            h.h3["Make a first call"],
+            switch("SDK", {name: (addresses[name], name == sdk) for name in SNIPPETS}),
+            _code("first-call", program(sdk)),
+        ],
+        h.li(class_="step")[
+            h.h3["Or look around with made-up history"],
+            _code("made-up", "llm-otel demo --history 30d"),
+        ],
+    ]
     return h.section(class_="card empty")[
         h.h2["No calls yet"], h.p[_where(receiver)], h.ol(class_="steps")[steps]
+    ]
+
+
+def no_calls(rows: Sequence[Callless]) -> Any:
+    """Spans came, and none of them is a call: why."""
+    spans = sum(row.spans for row in rows)
+    return notice(
+        f"{formats.plural(spans, 'span')} came, and none of them is a model call. The table says "
+        "why, by the instrumentation that sent them.",
+        "warn",
+    )
+
+
+def _code(name: str, text: str) -> Any:
+    """Code with a button that copies it: `assets/app.js` does."""
+    return h.div(class_="code")[
+        h.pre(tabindex="0")[h.code(id=f"code-{name}")[text]],
+        h.button(class_="button small copy", type="button", data_copy=f"code-{name}")["Copy"],
     ]
 
 
@@ -69,6 +103,10 @@ def hint(name: str) -> Any:
     """A page's own: how to send what it needs."""
     title, sentence, code = HINTS[name]
     return h.section(class_="card empty")[h.h2[title], h.p[sentence], h.pre[h.code[code]]]
+
+
+# Only what could not be drawn has it.
+FAILED: Final = 'role="alert"'
 
 
 def failed(what: str, why: str) -> Any:

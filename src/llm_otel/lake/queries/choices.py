@@ -12,6 +12,8 @@ from llm_otel.lake.queries.reader import Connects, Reader
 from llm_otel.lake.queries.usage import One
 
 _MOST: Final = 200
+# Where the newest is looked for first: few files.
+_RECENT: Final = timedelta(days=2)
 _LATEST: Final = """
     SELECT max(time) AS time
     FROM (
@@ -69,10 +71,14 @@ def choices(lake: Connects, since: datetime, until: datetime) -> Choices:
     return Choices(*((each or [])[:_MOST] for each in astuple(answer)))
 
 
-def latest(lake: Connects) -> datetime | None:
+def latest(lake: Connects, now: datetime) -> datetime | None:
     """When the newest call began, or the hour of the newest metric; None in an empty lake."""
-    reader = Reader(lake, Filter(datetime.min, datetime.max), timedelta())
-    return reader.one(_LATEST, _Latest, metrics=_METRICS).time
+    for since in (now - _RECENT, datetime.min):
+        reader = Reader(lake, Filter(since, datetime.max), timedelta())
+        time = reader.one(_LATEST, _Latest, metrics=_METRICS).time
+        if time is not None:
+            return time
+    return None
 
 
 def any_calls(lake: Connects, selection: Filter) -> bool:
