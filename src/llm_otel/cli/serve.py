@@ -108,6 +108,7 @@ def command(
     """
     from llm_otel.lake.maintenance import Retention
     from llm_otel.serve import Places, serve
+    from llm_otel.stack.config import Config
 
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine("%(asctime)s %(message)s"))
@@ -122,6 +123,7 @@ def command(
         token or None,
         trusted,
         names,
+        Config.load(config).budgets,
     )
     retention = Retention(keep_days, None if keep_gb is None else int(keep_gb * _GB))
     to = options.all_targets(targets, targets_file)

@@ -22,6 +22,7 @@ from llm_otel.dashboard.keeping import Kept
 from llm_otel.dashboard.site import Site
 from llm_otel.lake.queries.choices import Choices
 from llm_otel.lake.reading import without_damaged
+from llm_otel.monthly_budgets import NO_BUDGETS, Budgets
 
 _LIVE_S: Final = 15.0
 _TEXT: Final = "text/plain"
@@ -37,6 +38,7 @@ def create_app(
     clock: Callable[[], datetime] | None = None,
     receiver: Callable[[], str | None] = lambda: None,
     live_s: float = _LIVE_S,
+    budgets: Budgets = NO_BUDGETS,
 ) -> flask.Flask:
     """The dashboard over the lake in the folder `lake`.
 
@@ -49,11 +51,12 @@ def create_app(
         clock: The time now, UTC; None: the machine's.
         receiver: Where the lake's receiver takes OTLP over HTTP; None: not known (yet).
         live_s: Seconds between two readings of a live page.
+        budgets: What may be spent in a month.
 
     Raises:
         ConfigError: The lake cannot be read.
     """
-    site = Site(llm_otel.lake.open(lake), price, clock, receiver)
+    site = Site(llm_otel.lake.open(lake), price, clock, receiver, budgets=budgets)
     application = flask.Flask(
         "llm_otel.dashboard", static_url_path="/assets", static_folder="assets"
     )

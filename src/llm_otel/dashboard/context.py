@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from llm_otel.dashboard.state import State
 from llm_otel.lake.queries import Filter, Reader
 from llm_otel.lake.reading import Lake
+from llm_otel.monthly_budgets import NO_BUDGETS, Budgets
 
 if TYPE_CHECKING:
     from llm_otel.dashboard.charts import Chart
@@ -33,6 +34,7 @@ class Context:
         subject: What follows it.
         receiver: Where the lake's receiver takes OTLP over HTTP; None where that is not known.
         strict: Whether a part that fails is raised, as for a program, and not drawn as a failure.
+        budgets: What may be spent in a month.
     """
 
     lake: Lake
@@ -43,6 +45,7 @@ class Context:
     subject: str = ""
     receiver: str | None = None
     strict: bool = False
+    budgets: Budgets = NO_BUDGETS
 
     @cached_property
     def filter(self) -> Filter:

@@ -26,6 +26,7 @@ from llm_otel.lake.queries import choices
 from llm_otel.lake.queries.ahead import USUAL, ahead
 from llm_otel.lake.queries.callless import callless
 from llm_otel.lake.reading import Lake, without_damaged
+from llm_otel.monthly_budgets import NO_BUDGETS, Budgets
 
 _CHOICES_FOR_S: Final = 30.0
 _CHOICES_RARELY: Final = 200
@@ -46,6 +47,7 @@ class Site:
         clock: The time now, UTC; None: the machine's.
         receiver: Where the lake's receiver takes OTLP over HTTP; None: not known (yet).
         strict: Whether a part of a page that fails is raised, and not drawn as a failure.
+        budgets: What may be spent in a month.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Site:
         receiver: Callable[[], str | None] = lambda: None,
         *,
         strict: bool = False,
+        budgets: Budgets = NO_BUDGETS,
     ) -> None:
         self.lake = lake
         self._price = price or llm_otel.cost
         self._clock = clock or _utc_now
         self._receiver = receiver
         self._strict = strict
+        self._budgets = budgets
         self._choices: choices.Choices | None = None
         self._choices_until = 0.0
 
@@ -79,6 +83,7 @@ class Site:
             subject,
             self._receiver(),
             self._strict,
+            self._budgets,
         )
 
     def choices(self, now: datetime) -> choices.Choices:

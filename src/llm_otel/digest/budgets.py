@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from llm_otel.digest.daily_usage import Cells
 from llm_otel.digest.model import BudgetUse, Period
+from llm_otel.monthly_budgets import ANY, Budgets
 from llm_otel.projected_month import Projection
-from llm_otel.stack.config import ANY, Budgets
 
 
 def uses(cells: Cells, of: Period, limits: Budgets) -> Iterator[BudgetUse]:

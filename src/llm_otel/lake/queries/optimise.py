@@ -209,3 +209,28 @@ def caching_saves(prefix: Prefix, price: Price) -> float | None:
     if full is None or cached is None:
         return None
     return max(0.0, float(full.total - cached.total))
+
+
+@dataclass(frozen=True)
+class Savings:
+    """What the page of savings adds up to.
+
+    Attributes:
+        failed_usd: What calls cost that failed.
+        caching_usd: What caching repeated prefixes would save at least.
+        bloated: How many prompts read much and write little.
+    """
+
+    failed_usd: float
+    caching_usd: float
+    bloated: int
+
+
+def savings(reader: Reader, price: Price) -> Savings:
+    """Read all of it, and add it up."""
+    found = optimise(reader)
+    return Savings(
+        sum(row.cost_usd for row in found.wasted if row.status != "ok"),
+        sum(caching_saves(row, price) or 0 for row in found.prefixes),
+        len(found.bloated),
+    )
