@@ -10,8 +10,8 @@ from llm_otel.dashboard.pages import (
     errors,
     latency,
     missing,
+    now,
     optimise,
-    overview,
     quality,
     roi,
     sessions,
@@ -20,7 +20,7 @@ from llm_otel.dashboard.pages import (
 )
 
 PAGES: Final = (
-    overview.PAGE,
+    now.PAGE,
     cost.PAGE,
     errors.PAGE,
     latency.PAGE,
