@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import htpy as h
+
 from llm_otel import escaping, formats
 from llm_otel.dashboard import charts
 from llm_otel.dashboard.charts import Chart
 from llm_otel.dashboard.components import comparison, empty
-from llm_otel.dashboard.components.cards import figure_card, figures, flat, grid, switch
+from llm_otel.dashboard.components.cards import figure_card, figures, flat, grid, notice, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
@@ -96,6 +98,12 @@ def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[
     return flat(
         [
             common.unknown_choice(context, "by", VARIANTS),
+            notice(
+                [
+                    "Rate answers yourself, one after the other, with the keyboard: ",
+                    h.a(href=context.there("/label"))["open the queue of unrated traces"],
+                ]
+            ),
             common.part(
                 context, "The scores", lambda: _scores(context, data.scores(), tables, plots)
             ),
