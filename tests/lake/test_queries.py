@@ -15,6 +15,7 @@ from llm_otel.lake.queries import (
     Filter,
     Reader,
     choices,
+    comparison,
     cost,
     latency,
     optimise,
@@ -212,8 +213,8 @@ def test_a_score_is_of_the_call_of_its_own_trace(tmp_path: Path) -> None:
         for n, row in enumerate(calls)
     ]  # fmt: skip
     reader = Reader(_by_hand(tmp_path, calls=calls, scores=scores), WEEK)
-    quality.choices(reader, "prompt")
-    found = quality.compare(reader, "prompt", "p0@", "p1@")
+    a, b = sorted(comparison.choices(reader, "prompt"), key=lambda choice: choice.name)
+    found = comparison.compare(reader, "prompt", a, b)
     assert found is not None
     (line,) = [line for line in found.lines if line.what == "Score: good"]
     assert line.a is not None
@@ -337,9 +338,11 @@ def test_users_and_sessions_are_counted_once(lake: Lake) -> None:
 def test_the_better_prompt_is_found(lake: Lake) -> None:
     """The new version scores higher, and the interval of the difference excludes zero."""
     reader = Reader(lake, WEEK)
-    names = {choice.name for choice in quality.choices(reader, "prompt")}
-    assert {"support-answer@3", "support-answer@4"} <= names
-    found = quality.compare(reader, "prompt", "support-answer@3", "support-answer@4")
+    choices = comparison.choices(reader, "prompt")
+    assert comparison.usual_pair(choices) == ("support-answer@3", "support-answer@4")
+    by_name = {choice.name: choice for choice in choices}
+    a, b = by_name["support-answer@3"], by_name["support-answer@4"]
+    found = comparison.compare(reader, "prompt", a, b)
     assert found is not None
     lines = {line.what: line for line in found.lines}
     better = lines["Score: relevance"].difference

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import flask
@@ -17,8 +18,10 @@ from llm_otel.dashboard import failures, language, pages
 from llm_otel.dashboard.components import alerts, document, empty, filters, shell
 from llm_otel.dashboard.components.tables import Table, csv_lines
 from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.feedback import Feedback
 from llm_otel.dashboard.guard import protect
 from llm_otel.dashboard.keeping import Kept
+from llm_otel.dashboard.rating import take_ratings
 from llm_otel.dashboard.site import Site
 from llm_otel.lake.queries.choices import Choices
 from llm_otel.lake.reading import without_damaged
@@ -66,6 +69,8 @@ def create_app(
     _save(application, site)
     _search(application, site)
     _alerts(application, site, alertmanager)
+    feedback = Feedback(Path(lake), receiver, token)
+    take_ratings(application, feedback, lambda: site.context("/", "")[1].now)
     _draw(application, site, live_s)
     protect(application, token, hosts)
     return application

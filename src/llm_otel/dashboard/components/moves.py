@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import htpy as h
@@ -67,7 +67,7 @@ def moves_card(context: Context, moves: Moves, before: float, after: float) -> A
         )
     )
     lists = [
-        _names(context, name, label, moves.by(name), cause)
+        _names(context, name, label, moves, cause)
         for name, label in DIMENSIONS.items()
         if len(context.state.all(name)) != 1
     ]
@@ -156,31 +156,31 @@ def _causes(context: Context, causes: Mapping[str, float], cause: str) -> Any:
     return h.ul(class_="move-rows", aria_label="Causes")[rows]
 
 
-def _names(
-    context: Context, dimension: str, label: str, changes: Sequence[Change[str]], cause: str
-) -> Any:
-    def amount(change: Change[str]) -> float:
-        return change.causes.get(cause, 0.0) if cause else change.amount
-
-    ordered = sorted(changes, key=lambda change: -abs(amount(change)))[:_LISTED]
-    moved = [change for change in ordered if amount(change)]
+def _names(context: Context, dimension: str, label: str, moves: Moves, cause: str) -> Any:
+    changes = {change.key: change for change in moves.by(dimension)}
+    amounts = (
+        moves.by_cause(dimension, cause)
+        if cause
+        else {name: change.amount for name, change in changes.items()}
+    )
+    moved = [(name, usd) for name, usd in amounts.items() if usd][:_LISTED]
     if not moved:
         return None
-    greatest = max(abs(amount(change)) for change in moved)
+    greatest = abs(moved[0][1])
     rows = [
         _row(
-            h.a(href=deeper(context, dimension, change.key))[change.key],
-            amount(change),
+            h.a(href=deeper(context, dimension, name))[name],
+            usd,
             greatest,
             [
-                "" if cause else f"{why(change)} · ",
+                "" if cause else f"{why(changes[name])} · ",
                 h.a(
-                    href=context.there("/traces", sort="cost", **{dimension: change.key}),
-                    aria_label=f"Traces of {change.key}, the most expensive first",
+                    href=context.there("/traces", sort="cost", **{dimension: name}),
+                    aria_label=f"Traces of {name}, the most expensive first",
                 )["traces"],
             ],
         )
-        for change in moved
+        for name, usd in moved
     ]
     return h.div[h.h3[f"By {label.lower()}"], h.ul(class_="move-rows", aria_label=label)[rows]]
 

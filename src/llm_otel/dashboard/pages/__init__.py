@@ -8,6 +8,7 @@ from llm_otel.dashboard.context import Page
 from llm_otel.dashboard.pages import (
     cost,
     errors,
+    label,
     latency,
     missing,
     now,
@@ -29,6 +30,7 @@ PAGES: Final = (
     quality.PAGE,
     optimise.PAGE,
     roi.PAGE,
+    label.PAGE,
     trace.PAGE,
 )
 
@@ -37,7 +39,7 @@ def find(path: str) -> tuple[Page, str]:
     """The page of an address, and what of the address follows the page's path."""
     plain = "/" + path.strip("/")
     for page in PAGES:
-        if plain == page.path and page.in_menu:
+        if plain == page.path and page is not trace.PAGE:
             return page, ""
     head, _, rest = plain.rpartition("/")
     if rest and head == trace.PAGE.path.rstrip("/"):

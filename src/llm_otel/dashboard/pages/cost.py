@@ -19,7 +19,7 @@ from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
 from llm_otel.formats import change
-from llm_otel.lake.queries import cost, months, optimise
+from llm_otel.lake.queries import Reader, cost, months, optimise
 from llm_otel.lake.queries.cost import Costs, Split
 from llm_otel.lake.queries.drivers import CAUSES
 from llm_otel.lake.queries.filters import NONE, Filter
@@ -39,6 +39,7 @@ _DAY_S: Final = 86_400
 _MOST_BARS: Final = 2_500
 _PERIODS: Final = {"hour": "Hourly", "day": "Daily", "week": "Weekly"}
 _LISTED: Final = 100
+_WEEK: Final = timedelta(days=7)
 
 
 def _by(context: Context) -> str:
@@ -63,13 +64,21 @@ class _Data:
         self.costs = Lazy(lambda: cost.costs(context.reader(), by, _per(context)))
         self.months = Lazy(lambda: Months(context.lake, context.filter, context.now))
         self.budgets = Lazy(lambda: _budget_uses(context))
-        self.savings = Lazy(lambda: optimise.savings(context.reader(), context.price))
+        self.savings = Lazy(lambda: _find_savings(context))
+
+
+def _find_savings(context: Context) -> optimise.Savings:
+    """Of the last seven days of the window at most: a longer look finds the same things."""
+    window = context.filter
+    recent = window.over(max(window.since, window.until - _WEEK), window.until)
+    return optimise.savings(Reader(context.lake, recent, timedelta()), context.price)
 
 
 def _budget_uses(context: Context) -> list[BudgetUse]:
     """A budget is of all that its tenant or feature spends, whatever else the page asks for."""
     everything = Filter(context.filter.since, context.filter.until)
-    uses = Months(context.lake, everything, context.now).budgets(context.budgets)
+    months_ = Months(context.lake, everything, context.now, attributed=True)
+    uses = months_.budgets(context.budgets)
     asked = {"tenant_id": context.filter.tenant_id, "feature": context.filter.feature}
     return [use for use in uses if not asked.get(use.scope) or use.key in asked[use.scope]]
 
@@ -127,17 +136,13 @@ def _costs(context: Context, data: _Data) -> Table:
         month = paces.get(row.name or NONE)
         return month.projection.usd if month else None
 
-    def lacking(row: Split) -> int:
-        month = paces.get(row.name or NONE)
-        return month.unpriced if month else 0
-
     columns = [
         word(_label(by), lambda r: r.name or NONE, link=lambda r: _deeper(context, by, r)),
         replace(common.cost_column(bar=True), link=lambda r: _traces(context, by, r)),
         Column("Share", share, formats.share),
         Column("Change", _change, formats.signed, tone=_tone),
         word("Mostly by", mostly),
-        Column("Projected month", projected, formats.money, least=lacking),
+        Column("Projected month", projected, formats.money, least=lambda r: r.unpriced),
         Column("Requests", lambda r: r.requests, formats.count),
         Column("Tokens", lambda r: r.tokens, formats.count),
         Column("Per call", _per_call, formats.money, least=lambda r: r.unpriced),
@@ -262,21 +267,22 @@ def _no_budgets() -> Any:
 
 
 def _savings(context: Context, savings: optimise.Savings) -> Any:
+    prompts = f"{formats.number_of(savings.bloated, 'prompt')} that read ten times what they write"
     parts = [
         f"{formats.money(usd)} {what}"
         for usd, what in (
             (savings.failed_usd, "went into calls that failed"),
-            (savings.caching_usd, "or more would be saved by caching repeated prefixes"),
+            (savings.bloated_usd, f"into {prompts}"),
+            (savings.caching_usd, "at least is what caching repeated prefixes would save"),
         )
         if usd
     ]
-    if savings.bloated:
-        plural = "prompts read" if savings.bloated > 1 else "prompt reads"
-        parts.append(f"{savings.bloated} {plural} more than ten tokens for one written")
     if not parts:
         return None
+    days = min(context.filter.length, _WEEK)
+    span = "In the last 7 days" if days == _WEEK else "In this window"
     link = h.a(href=context.there("/optimise"))["See what can be saved"]
-    return notice([f"{'; '.join(parts)}. ", link])
+    return notice([f"{span}: {'; '.join(parts)}. ", link])
 
 
 def _cards(context: Context, data: _Data, total: float, unpriced: int) -> list[Any]:
@@ -335,7 +341,7 @@ def _pace(context: Context, data: Costs, total: float, unpriced: int) -> Any:
     return figure_card(
         "Per day",
         formats.cost(total / days if days > 0 else None, unpriced),
-        note=f"mean of the {days:.3g} days with calls",
+        note="mean of one day" if days == 1 else f"mean of the {days:.3g} days with calls",
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from llm_otel.lake.queries import marks, usage
-from llm_otel.lake.queries.drivers import Change, Names, Use, changes, explained
+from llm_otel.lake.queries.drivers import Change, Names, Use, changes, explained, parts
 from llm_otel.lake.queries.filters import NONE
 from llm_otel.lake.queries.reader import Reader
 from llm_otel.lake.queries.uncounted import Uncounted, uncounted
@@ -90,6 +91,13 @@ class Moves:
     def causes(self) -> dict[str, float]:
         """USD of the whole change by cause; nothing where there was nothing before."""
         return explained(self._before, self._after) if self._before and self._after else {}
+
+    def by_cause(self, dimension: str, cause: str) -> dict[str, float]:
+        """What each name adds to one of the `causes`, USD, the largest first; as of `by`."""
+        place, sums = CELL.index(dimension), defaultdict[str, float](float)
+        for key, causes in parts(self._before, self._after).items():
+            sums[key[place]] += causes.get(cause, 0.0)
+        return dict(sorted(sums.items(), key=lambda each: -abs(each[1])))
 
     def by(self, dimension: str) -> list[Change[str]]:
         """The changes by what the costs are split by (`name`), by `tenant_id`, `feature` or

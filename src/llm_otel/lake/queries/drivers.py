@@ -102,7 +102,12 @@ def decompose(
 
 
 def explained(before: Mapping[Names, Use], after: Mapping[Names, Use]) -> dict[str, float]:
-    """USD of the change of all cells together by its causes, `mix` among them.
+    """USD of the change of all cells together by its causes, as `parts` has them."""
+    return add_up(parts(before, after).values())
+
+
+def parts(before: Mapping[Names, Use], after: Mapping[Names, Use]) -> dict[Names, dict[str, float]]:
+    """What each cell adds to the change of all together, USD by cause, `mix` among them.
 
     A cell is `new` or `gone` where one of its names is; known names that come together for the
     first time, or do not any more, are another `mix`.
@@ -121,13 +126,13 @@ def explained(before: Mapping[Names, Use], after: Mapping[Names, Use]) -> dict[s
     staying = {key for key in {**before, **after} if stays(key)}
     calls = [sum(p[key].calls for key in staying if key in p) for p in (before, after)]
     growth = calls[1] / calls[0] if all(calls) else None
-    parts = []
+    causes_by_cell = {}
     for key in {**before, **after}:
         causes = decompose(before.get(key), after.get(key), growth)
         if key in staying and causes.keys() & {"new", "gone"}:
             causes = {"mix": sum(causes.values())}
-        parts.append(causes)
-    return add_up(parts)
+        causes_by_cell[key] = causes
+    return causes_by_cell
 
 
 def phrase(cause: str, up: bool) -> str:

@@ -86,9 +86,18 @@ class BudgetUse:
 
 
 class Months:
-    """The month of `now` of the calls that a filter lets through, whatever its window is."""
+    """The month of `now` of the calls that a filter lets through, whatever its window is.
 
-    def __init__(self, lake: Connects, selection: Filter, now: datetime) -> None:
+    Args:
+        lake: Where to read.
+        selection: Which calls count.
+        now: UTC, without a zone.
+        attributed: Whether `unpriced` is wanted by tenant or feature, which takes longer.
+    """
+
+    def __init__(
+        self, lake: Connects, selection: Filter, now: datetime, *, attributed: bool = False
+    ) -> None:
         self._now = now
         midnight = datetime.combine(now.date(), time())
         # By the hour only where a part of a day is asked about, as of `overview.bill`.
@@ -99,7 +108,7 @@ class Months:
         self._spent: list[_Spent] = []
         for since, until, bucket_s in windows:
             reader = Reader(lake, selection.over(since, until), timedelta())
-            usage.keep_window(reader, bucket_s=bucket_s, attributed=True)
+            usage.keep_window(reader, bucket_s=bucket_s, attributed=attributed)
             self._spent += reader.rows(_SPENT, _Spent)
 
     def total(self) -> Month | None:
