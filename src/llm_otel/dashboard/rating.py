@@ -12,6 +12,7 @@ import flask
 
 from llm_otel import semconv
 from llm_otel.dashboard.feedback import BEST, WORST, Feedback, Rating
+from llm_otel.dashboard.pages.trace import PAGE as TRACE
 from llm_otel.dashboard.state import State
 from llm_otel.errors import ConfigError
 
@@ -21,6 +22,7 @@ _TEXT: Final = "text/plain"
 # Of these the queue remembers that they are rated until the lake shows it.
 _REMEMBERED: Final = 20
 _LONGEST: Final = 256
+_LONGEST_NOTE: Final = 500
 
 
 def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[], datetime]) -> None:
@@ -40,6 +42,9 @@ def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[],
             feedback.store(rating)
         except ConfigError as error:
             return _refused(f"{error}", 503)
+        if form.get("back", "").startswith(TRACE.path):
+            address = back.to(rated="1").href(f"{TRACE.path}{rating.trace_id}")
+            return flask.redirect(f"{address}#feedback", 303)
         done = (*back.all("done"), rating.trace_id)[-_REMEMBERED:]
         return flask.redirect(back.to(done=done).href("/label"), 303)
 
@@ -78,4 +83,5 @@ def _rating(form: Any, now: datetime) -> Rating:
         name: form.get(name, "")[:_LONGEST] or None
         for name in ("service", "model", "feature", "tenant_id")
     }
-    return Rating(now, evaluation, int(value), trace_id, span_id or None, **about)
+    note = form.get("note", "").strip()[:_LONGEST_NOTE] or None
+    return Rating(now, evaluation, int(value), trace_id, span_id or None, **about, note=note)
