@@ -243,12 +243,10 @@ class Span:
     repeats: bool
 
 
+# What is read of a span only where it is opened.
+_TEXTS: Final = ("attributes", "events", "input_messages", "output_messages", "system_instructions")
 _SPANS: Final = """
-    SELECT s.* REPLACE (
-            coalesce(s.input_messages, m.input_messages) AS input_messages,
-            coalesce(s.output_messages, m.output_messages) AS output_messages,
-            coalesce(s.system_instructions, m.system_instructions) AS system_instructions
-        ), c.input_tokens, c.output_tokens, c.cache_read_tokens,
+    SELECT s.* REPLACE ({texts}), c.input_tokens, c.output_tokens, c.cache_read_tokens,
         c.cache_write_tokens, c.reasoning_tokens, c.cost_usd, c.cost_status,
         c.first_chunk_s, c.retries,
         c.trace_id IS NULL AND coalesce(list_contains($calls, s.operation), false) AS repeats
@@ -257,12 +255,21 @@ _SPANS: Final = """
         SELECT * REPLACE ({status} AS cost_status) FROM calls
         WHERE trace_id = $trace AND time BETWEEN $a AND $b
     ) c USING (span_id)
+    {messages}
+    ORDER BY s.time, s.parent_span_id IS NOT NULL
+""".replace("{status}", marks.STATUS)
+_WITH_TEXTS: Final = """
+    coalesce(s.input_messages, m.input_messages) AS input_messages,
+    coalesce(s.output_messages, m.output_messages) AS output_messages,
+    coalesce(s.system_instructions, m.system_instructions) AS system_instructions
+"""
+_WITHOUT_TEXTS: Final = ", ".join(f"NULL AS {name}" for name in _TEXTS)
+_MESSAGES: Final = """
     LEFT JOIN (
         SELECT * FROM messages WHERE trace_id = $trace AND time BETWEEN $a AND $b
         QUALIFY row_number() OVER (PARTITION BY span_id ORDER BY time DESC, event_id) = 1
     ) m USING (span_id)
-    ORDER BY s.time, s.parent_span_id IS NOT NULL
-""".replace("{status}", marks.STATUS)
+"""
 _WHEN: Final = """
     SELECT trace_id, min(time) AS time FROM calls WHERE trace_id = $trace GROUP BY trace_id
     UNION ALL
@@ -272,8 +279,17 @@ _AROUND: Final = timedelta(hours=12)
 _ALWAYS: Final = datetime(1970, 1, 1), datetime(2200, 1, 1)
 
 
-def trace(lake: Connects, trace_id: str, near: datetime | None = None) -> list[Span]:
-    """The spans of a trace, oldest first; without `near`, a time in it, all days are read."""
+def trace(
+    lake: Connects, trace_id: str, near: datetime | None = None, *, texts: bool = True
+) -> list[Span]:
+    """The spans of a trace, oldest first.
+
+    Args:
+        lake: An open lake.
+        trace_id: 32 hex digits.
+        near: A time in it; without, all days are read.
+        texts: Whether attributes, events and messages are read, too.
+    """
     if near is None:
         reader = Reader(lake, Filter(*_ALWAYS), timedelta())
         rows = reader.rows(_WHEN, _Picked, trace=trace_id)
@@ -283,7 +299,8 @@ def trace(lake: Connects, trace_id: str, near: datetime | None = None) -> list[S
     window = near - _AROUND, near + _AROUND
     reader = Reader(lake, Filter(*window), timedelta())
     bound = {"trace": trace_id, "a": window[0], "b": window[1], "calls": sorted(CALLS)}
-    return reader.rows(_SPANS, Span, **bound)
+    text = _SPANS.replace("{texts}", _WITH_TEXTS if texts else _WITHOUT_TEXTS)
+    return reader.rows(text.replace("{messages}", _MESSAGES if texts else ""), Span, **bound)
 
 
 class Parent(Enum):
