@@ -39,7 +39,8 @@ def waterfall(spans: Sequence[Nested], length: float, href: Address) -> list[Any
     Args:
         spans: As `traces.nested` orders them.
         length: Seconds of the trace.
-        href: Gives the address of a part of the page about a span: its details, or what is `/below`.
+        href: Gives the address of a part of the page about a span: its details, or the rows
+            `/below` it.
     """
     places = _open_places(spans, range(len(spans)))
     folded = len(spans) - len(places)

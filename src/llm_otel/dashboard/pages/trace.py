@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 import htpy as h
 
@@ -200,13 +201,12 @@ def _feedback(context: Context, data: _Data) -> Any:
     hidden = [
         h.input(type="hidden", name=name, value=each) for name, each in fields.items() if each
     ]
-    thumbs = [
-        h.button(class_="button", type="submit", name="value", value=str(value))[text]
-        for value, text in ((BEST, "👍 good"), (WORST, "👎 bad"))
-    ]
-    numbers = [
-        h.button(class_="button", type="submit", name="value", value=str(value))[str(value)]
-        for value in range(WORST + 1, BEST)
+    words = {WORST: f"{WORST} bad", BEST: f"{BEST} good"}
+    values = [
+        h.button(class_="button", type="submit", name="value", value=str(value))[
+            words.get(value, str(value))
+        ]
+        for value in range(WORST, BEST + 1)
     ]
     kept = bool(context.state.get("rated"))
     return h.section(class_="card feedback", id="feedback")[
@@ -219,8 +219,7 @@ def _feedback(context: Context, data: _Data) -> Any:
         else None,
         h.form(action="/rate", method="post", class_="row")[
             hidden,
-            thumbs,
-            numbers,
+            values,
             h.input(type="text", name="note", maxlength="500", placeholder="Why (optional)",
                     aria_label="Why, optional"),
         ],
@@ -248,7 +247,7 @@ def _about(context: Context, root: Span) -> Any:
         if value
     ]
     if root.session_id:
-        address = context.there(f"/sessions/{root.session_id}")
+        address = context.there(f"/sessions/{quote(root.session_id, safe='')}")
         links.append(h.div[h.dt["Conversation"], h.dd[h.a(href=address)[root.session_id]]])
     if not links:
         return None
