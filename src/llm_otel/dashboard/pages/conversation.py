@@ -116,7 +116,9 @@ def _turn(context: Context, turn: Turn, captured: bool) -> Any:
         h.div(class_="message user")[
             h.span(class_="role")["user"], h.p[turn.said.asked] if turn.said.asked else missing
         ],
-        h.p(class_="tools muted")["used ", ", ".join(turn.tools)] if turn.tools else None,
+        h.p(class_="tools muted")["used ", ", ".join(_tool(name) for name in turn.tools)]
+        if turn.tools
+        else None,
         h.div(class_="message assistant")[
             h.span(class_="role")["assistant"],
             h.p[turn.said.said] if turn.said.said else missing,
@@ -126,6 +128,10 @@ def _turn(context: Context, turn: Turn, captured: bool) -> Any:
             [[fact, " · "] for fact in facts], h.a(href=address)["trace"]
         ],
     ]
+
+
+def _tool(span: str) -> str:
+    return span.removeprefix("execute_tool ")
 
 
 def _who(context: Context, data: list[Turn]) -> Any:

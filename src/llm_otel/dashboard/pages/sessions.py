@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from llm_otel import formats
 from llm_otel.dashboard import charts
@@ -55,7 +54,7 @@ def _tables(context: Context, data: Activity) -> Tables:
                 word(
                     "Session",
                     lambda r: r.name,
-                    link=lambda r: context.there(f"/sessions/{quote(r.name, safe='')}"),
+                    link=lambda r: common.conversation(context, r.name),
                 ),
                 word("User", lambda r: r.user),
                 tenant,

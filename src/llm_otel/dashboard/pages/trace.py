@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
 
 import htpy as h
 
@@ -247,7 +246,7 @@ def _about(context: Context, root: Span) -> Any:
         if value
     ]
     if root.session_id:
-        address = context.there(f"/sessions/{quote(root.session_id, safe='')}")
+        address = common.conversation(context, root.session_id)
         links.append(h.div[h.dt["Conversation"], h.dd[h.a(href=address)[root.session_id]]])
     if not links:
         return None

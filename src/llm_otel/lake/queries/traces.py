@@ -21,6 +21,8 @@ FIGURES: Final = {
     "cost": "cost_usd",
     "latency": "duration_s",
     "tokens": "(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))",
+    "input": "coalesce(input_tokens, 0)",
+    "output": "coalesce(output_tokens, 0)",
 }
 ORDERS: Final = {**_TIMES, **FIGURES}
 # The times of the calls are at most so far from their trace's other spans for the list.
@@ -47,11 +49,11 @@ _GREATEST: Final = """
     SELECT trace_id, time, 1 AS calls, cost_usd, coalesce({unpriced}, false)::INTEGER AS unpriced,
         coalesce(input_tokens, 0) AS input_tokens,
         coalesce(output_tokens, 0) AS output_tokens, duration_s, [model] AS models, feature,
-        tenant_id, "user", session_id, status, name
+        tenant_id, "user", session_id, status, error_type, name
     FROM {calls}
     WHERE {figure} >= $cut AND ($cost_from IS NULL OR cost_usd >= $cost_from)
         AND ($seconds_from IS NULL OR duration_s >= $seconds_from)
-    ORDER BY {figure} DESC LIMIT $reach
+    ORDER BY {figure} DESC, span_id LIMIT $reach OFFSET $skip
 """.replace("{unpriced}", marks.UNPRICED)
 _LISTED: Final = """
     SELECT trace_id, min(time) AS time, count(*) AS calls, sum(cost_usd) AS cost_usd,
@@ -66,7 +68,7 @@ _LISTED: Final = """
         any_value(session_id) AS session_id,
         CASE WHEN bool_or(status = 'error') THEN 'error'
             WHEN bool_or(status = 'cancelled') THEN 'cancelled' ELSE 'ok' END AS status,
-        NULL AS name
+        any_value(error_type) FILTER (status <> 'ok') AS error_type, NULL AS name
     FROM calls WHERE trace_id IN (SELECT unnest($ids)) AND {near} GROUP BY trace_id
 """.replace("{unpriced}", marks.UNPRICED)
 _ROOTS: Final = """
@@ -94,6 +96,7 @@ class TraceRow:
     user: str | None
     session_id: str | None
     status: str
+    error_type: str | None
     name: str | None
 
 
@@ -117,6 +120,7 @@ def traces(
     limit: int = 50,
     cost_from: float | None = None,
     seconds_from: float | None = None,
+    skip: int = 0,
 ) -> list[TraceRow]:
     """The first traces in `order` that the filter lets through; by cost, latency or tokens: the
     first calls.
@@ -126,21 +130,23 @@ def traces(
         order: A key of `ORDERS`.
         limit: At most so many traces.
         cost_from, seconds_from: Only traces with a call that costs or takes at least this.
+        skip: Without so many of the first.
     """
     least = {"cost_from": cost_from, "seconds_from": seconds_from}
     if order in FIGURES:
-        return _greatest(reader, FIGURES[order], limit, least)
+        return _greatest(reader, FIGURES[order], limit, least, skip)
     text = _PICKED.replace("{order}", _TIMES[order])
     picked: list[_Picked] = []
     for first, last in _ends(reader.filter, order):
-        bounds = {"first": first, "last": last, "reach": limit * _CALLS_A_TRACE}
+        reach = (skip + limit) * _CALLS_A_TRACE
+        bounds = {"first": first, "last": last, "reach": reach}
         picked = reader.rows(text, _Picked, **bounds, **least)
-        if len(picked) == limit * _CALLS_A_TRACE:
+        if len(picked) == reach:
             break
-    times: dict[str, datetime] = {}
+    every: dict[str, datetime] = {}
     for row in picked:
-        if row.trace_id in times or len(times) < limit:
-            times.setdefault(row.trace_id, row.time)
+        every.setdefault(row.trace_id, row.time)
+    times = dict([*every.items()][skip : skip + limit])
     if not times:
         return []
     ids, near = list(times), _near(times.values())
@@ -152,13 +158,13 @@ def traces(
 
 
 def _greatest(
-    reader: Reader, figure: str, limit: int, least: dict[str, float | None]
+    reader: Reader, figure: str, limit: int, least: dict[str, float | None], skip: int
 ) -> list[TraceRow]:
-    cut = reader.one(_CUT.replace("{figure}", figure), _Cut, reach=limit, least=0, **least)
+    cut = reader.one(_CUT.replace("{figure}", figure), _Cut, reach=skip + limit, least=0, **least)
     if cut.figure is None:
         return []
     text = _GREATEST.replace("{figure}", figure)
-    return reader.rows(text, TraceRow, reach=limit, cut=cut.figure, **least)
+    return reader.rows(text, TraceRow, reach=limit, skip=skip, cut=cut.figure, **least)
 
 
 @dataclass(frozen=True)
