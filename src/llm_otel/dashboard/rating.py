@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -15,12 +16,15 @@ from llm_otel.dashboard.feedback import BEST, WORST, Feedback, Rating
 from llm_otel.dashboard.state import State
 from llm_otel.errors import ConfigError
 
+_logger = logging.getLogger("llm_otel.dashboard")
+
 _TRACE: Final = re.compile(r"[0-9a-f]{32}")
 _SPAN: Final = re.compile(r"[0-9a-f]{16}")
 _TEXT: Final = "text/plain"
 # Of these the queue remembers that they are rated until the lake shows it.
 _REMEMBERED: Final = 20
 _LONGEST: Final = 256
+_LARGEST_FORM: Final = 64 << 10
 
 
 def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[], datetime]) -> None:
@@ -28,10 +32,11 @@ def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[],
 
     @application.post("/rate")
     def rate() -> Any:
+        flask.request.max_content_length = _LARGEST_FORM
         if not _is_own(flask.request):
             return _refused("A rating is taken from the dashboard's own pages alone.", 403)
         form = flask.request.form
-        back = State.parse(form.get("back", "").partition("?")[2])
+        back = State.parse(form.get("back", "").partition("?")[2]).to(failed=None)
         try:
             rating = _rating(form, now())
         except ValueError as error:
@@ -39,7 +44,8 @@ def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[],
         try:
             feedback.store(rating)
         except ConfigError as error:
-            return _refused(f"{error}", 503)
+            _logger.warning("%s", error)
+            return flask.redirect(back.to(failed="1").href("/label"), 303)
         done = (*back.all("done"), rating.trace_id)[-_REMEMBERED:]
         return flask.redirect(back.to(done=done).href("/label"), 303)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import htpy as h
 
 from llm_otel import formats, semconv
-from llm_otel.dashboard.components.cards import card_head
+from llm_otel.dashboard.components.cards import card_head, notice
 from llm_otel.dashboard.components.times import moment
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.feedback import BEST, WORST
@@ -27,6 +27,10 @@ _WORDS: Final = {1: "bad", 2: "poor", 3: "fair", 4: "good", 5: "excellent"}
 _NO_CONTENT: Final = (
     "The messages of this call were not captured. "
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT does that; see the page on privacy."
+)
+
+_NOT_STORED: Final = (
+    "The last rating was not stored; the log of the dashboard says why. Rate it again."
 )
 
 
@@ -66,9 +70,11 @@ def _no_tables(_context: Context, _data: _Data) -> Tables:
 
 
 def _show(context: Context, data: _Data, _tables: Tables, _plots: Charts) -> list[Any]:
+    failure = notice(_NOT_STORED, "warn") if context.state.get("failed") else None
     if data.answer is None:
-        return [_end(context, data)]
-    return [_controls(context, data, data.answer), _answer(context, data.answer, data.span)]
+        return [failure, _end(context, data)]
+    controls = _controls(context, data, data.answer)
+    return [failure, controls, _answer(context, data.answer, data.span)]
 
 
 def _end(context: Context, data: _Data) -> Any:
@@ -98,8 +104,8 @@ def _controls(context: Context, data: _Data, answer: Answer) -> Any:
         ),
         h.div(class_="row")[
             [_rate(context, answer, value) for value in range(WORST, BEST + 1)],
-            _rate(context, answer, WORST, "👎 down", "d"),
-            _rate(context, answer, BEST, "👍 up", "u"),
+            _rate(context, answer, WORST, "Thumbs down", "d"),
+            _rate(context, answer, BEST, "Thumbs up", "u"),
             h.a(
                 href=context.here(place=previous),
                 class_="button",
@@ -117,7 +123,7 @@ def _controls(context: Context, data: _Data, answer: Answer) -> Any:
 def _rate(context: Context, answer: Answer, value: int, text: str = "", key: str = "") -> Any:
     """A button in a form of its own, which needs no script."""
     fields = {
-        "back": context.here(),
+        "back": context.here(failed=None),
         "evaluation": _evaluation(context),
         "value": str(value),
         "trace_id": answer.trace_id,
