@@ -147,7 +147,7 @@ def test_a_service_with_metrics_alone_can_be_chosen(tmp_path: Path) -> None:
     )
     found = choices.choices(lake, WEEK.since, WEEK.until)
     assert (found.service, found.model, found.tenant_id) == (["meter"], ["m2"], ["acme"])
-    assert choices.latest(lake) == metric["hour"]
+    assert choices.latest(lake, WEEK.until) == metric["hour"]
     assert choices.any_calls(lake, Filter(WEEK.since, WEEK.until, service=("meter",)))
     assert not choices.any_calls(lake, Filter(WEEK.since, WEEK.until, service=("aged",)))
     asked = Filter(WEEK.since, WEEK.until, service=("meter",), user=("ada",))
@@ -406,4 +406,4 @@ def test_an_empty_lake_answers_nothing(tmp_path: Path) -> None:
     assert quality.quality(reader).summaries == []
     assert optimise.optimise(reader).bloated == []
     assert roi.roi(reader).now.outcomes == 0
-    assert choices.latest(lake) is None
+    assert choices.latest(lake, WEEK.until) is None

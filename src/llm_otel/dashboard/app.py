@@ -15,7 +15,7 @@ from markupsafe import Markup
 import llm_otel
 import llm_otel.lake
 from llm_otel.dashboard import failures, language, pages
-from llm_otel.dashboard.components import document, empty, filters, shell
+from llm_otel.dashboard.components import alerts, document, empty, filters, shell
 from llm_otel.dashboard.components.tables import Table, csv_lines
 from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.feedback import Feedback
@@ -42,6 +42,7 @@ def create_app(
     receiver: Callable[[], str | None] = lambda: None,
     live_s: float = _LIVE_S,
     budgets: Budgets = NO_BUDGETS,
+    alertmanager: str | None = None,
 ) -> flask.Flask:
     """The dashboard over the lake in the folder `lake`.
 
@@ -55,6 +56,7 @@ def create_app(
         receiver: Where the lake's receiver takes OTLP over HTTP; None: not known (yet).
         live_s: Seconds between two readings of a live page.
         budgets: What may be spent in a month.
+        alertmanager: The URL of the Alertmanager that knows what is firing; None: none is asked.
 
     Raises:
         ConfigError: The lake cannot be read.
@@ -66,6 +68,7 @@ def create_app(
     application.config["SEND_FILE_MAX_AGE_DEFAULT"] = _DAY_S
     _save(application, site)
     _search(application, site)
+    _alerts(application, site, alertmanager)
     feedback = Feedback(Path(lake), receiver, token)
     take_ratings(application, feedback, lambda: site.context("/", "")[1].now)
     _draw(application, site, live_s)
@@ -123,6 +126,16 @@ def _search(application: flask.Flask, site: Site) -> None:
         values, scores = ({}, ()) if seen is None else (filters.values(seen), seen.evaluation)
         options = [h.option(value=each) for each in language.completions(line, values, scores)]
         return flask.Response(str(h.fragment[options]), mimetype="text/html")
+
+
+def _alerts(application: flask.Flask, site: Site, url: str | None) -> None:
+    @application.get("/alerts")
+    def show_alerts() -> flask.Response:
+        """What is firing, for the card that asks."""
+        _, context = site.context("/", "")
+        return flask.Response(
+            str(h.fragment[alerts.alerts(url, context.now)]), mimetype="text/html"
+        )
 
 
 def _choices(site: Site, context: Context) -> Choices | None:

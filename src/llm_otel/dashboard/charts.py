@@ -18,6 +18,7 @@ PALETTE: Final = (
 REST: Final = "#8b95a5"
 GOOD: Final = "#17b890"
 BAD: Final = "#e5484d"
+WARN: Final = "#f0a020"
 # Of its stretch; the rest is the gap to the next bar.
 _BAR_WIDTH: Final = 0.8
 _HATCH: Final = {"shape": "/", "fillmode": "replace", "size": 6, "solidity": 0.4}
@@ -192,9 +193,16 @@ def stacked_by(
         sums[name] = sums.get(name, 0) + amount
         amounts[(row.time, name)] = amount
     names = sorted(sums, key=lambda name: (name == rest, -sums[name]))
-    colours = [REST if name == rest else PALETTE[n % len(PALETTE)] for n, name in enumerate(names)]
     series = {name: [amounts.get((x, name), 0) for x in line.starts] for name in names}
-    return bars(line, series, unit, colours or PALETTE)
+    return bars(line, series, unit, colours(names, rest))
+
+
+def colours(names: Sequence[str], rest: str) -> Sequence[str]:
+    """A colour for each series; that of `rest` is grey."""
+    return [
+        REST if name == rest else PALETTE[number % len(PALETTE)]
+        for number, name in enumerate(names)
+    ] or PALETTE
 
 
 def _dots(ys: Sequence[Any]) -> list[int]:

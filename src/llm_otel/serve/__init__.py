@@ -54,6 +54,7 @@ class Places:
             container whose ports are published on loopback.
         names: What dashboard and receiver are called beside localhost, as by a proxy.
         budgets: What may be spent in a month, for the dashboard.
+        alertmanager: URL of the Alertmanager that the dashboard asks what is firing.
     """
 
     host: str = "127.0.0.1"
@@ -64,6 +65,7 @@ class Places:
     trusted: bool = False
     names: tuple[str, ...] = ()
     budgets: Budgets = NO_BUDGETS
+    alertmanager: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,12 @@ class _Dashboard:
             text=True,
         )
         # By its standard input: arguments and variables can be read by others.
-        options = {"token": places.token, "trusted": places.trusted, "names": places.names}
+        options = {
+            "token": places.token,
+            "trusted": places.trusted,
+            "names": places.names,
+            "alertmanager": places.alertmanager,
+        }
         budgets = places.budgets
         limits = {
             "total": budgets.total,

@@ -1,10 +1,10 @@
 """The dashboard as a process of its own: `python -m llm_otel.serve.dashboard LAKE HOST PORT`.
 
-Its first line on standard input is JSON with who may look, `token`, `trusted` and `names` of
-`llm_otel.dashboard.server.run`, and the `budgets`; its first line on standard output is the
-address, once it answers. A later line of standard input is JSON with the address of the lake's
-receiver. It ends when its standard input does: with the process that started it, however that
-ended.
+Its first line on standard input is JSON: who may look (`token`, `trusted` and `names` of
+`llm_otel.dashboard.server.run`), the `budgets` and the `alertmanager`; its first line on standard
+output is the address, once it answers. A later line of standard input is JSON with the address of
+the lake's receiver. It ends when its standard input does: with the process that started it, however
+that ended.
 """
 
 from __future__ import annotations

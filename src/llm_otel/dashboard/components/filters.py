@@ -23,6 +23,7 @@ _MENUS: Final = {
     "provider": "Provider",
     "environment": "Environment",
     "status": "Status",
+    "error_type": "Error",
 }
 _STATUSES: Final = ("ok", "error", "cancelled")
 _OPTIONAL: Final = frozenset({"feature", "tenant_id", "environment"})

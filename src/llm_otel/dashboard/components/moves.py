@@ -97,13 +97,54 @@ def _plain(cause: str) -> str:
     return {"mix": "the mix", "new": "what is new", "gone": "what is gone"}.get(cause, cause)
 
 
+def brief_moves_card(context: Context, moves: Moves, before: float, after: float) -> Any:
+    """The causes of the change, and who moved it most; the cost page has all of it.
+
+    Args:
+        context: The request.
+        moves: The changes.
+        before, after: USD of both windows.
+    """
+    more = h.a(href=context.there("/cost"), class_="button small")["All of it"]
+    causes = moves.causes()
+    if not causes:
+        return h.section(class_="card")[
+            card_head("What moved the cost, and why", "", more),
+            h.p(class_="empty-line")["There were no costs in the window before to compare with."],
+        ]
+    leaders = {
+        label: changes[0]
+        for name, label in DIMENSIONS.items()
+        if (changes := moves.by(name)) and changes[0].amount
+    }
+    greatest = max((abs(change.amount) for change in leaders.values()), default=1.0)
+    names = {label: name for name, label in DIMENSIONS.items()}
+    rows = [
+        _row(
+            h.a(href=deeper(context, names[label], change.key))[change.key],
+            change.amount,
+            greatest,
+            f"{label.lower()}, {why(change)}",
+        )
+        for label, change in leaders.items()
+    ]
+    about = f"{formats.money(after)} after {formats.money(before)}: {signed(after - before)}"
+    return h.section(class_="card moves")[
+        card_head("What moved the cost, and why", about, more),
+        _causes(context, causes, ""),
+        h.div(class_="move-lists")[h.div[h.h3["Who most"], h.ul(class_="move-rows")[rows]]],
+    ]
+
+
 def _causes(context: Context, causes: Mapping[str, float], cause: str) -> Any:
     greatest = max(map(abs, causes.values())) or 1.0
     ordered = sorted(causes, key=lambda name: -abs(causes[name]))
     rows = [
         _row(
             h.a(
-                href=context.here(cause=None if name == cause else name),
+                href=context.here(cause=None if name == cause else name)
+                if context.path == "/cost"
+                else context.there("/cost", cause=name),
                 class_="cause on" if name == cause else "cause",
             )[phrase(name, causes[name] > 0).capitalize(), chosen(name == cause)],
             causes[name],

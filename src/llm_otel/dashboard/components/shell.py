@@ -37,7 +37,7 @@ def menu(context: Context, pages: Sequence[Page]) -> Any:
 
 
 def _slug(page: Page) -> str:
-    return page.path.strip("/") or "overview"
+    return page.path.strip("/") or "now"
 
 
 def header(context: Context, page: Page, choices: Choices | None) -> list[Any]:

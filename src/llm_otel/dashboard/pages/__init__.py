@@ -7,11 +7,12 @@ from typing import Final
 from llm_otel.dashboard.context import Page
 from llm_otel.dashboard.pages import (
     cost,
+    errors,
     label,
     latency,
     missing,
+    now,
     optimise,
-    overview,
     quality,
     roi,
     sessions,
@@ -20,8 +21,9 @@ from llm_otel.dashboard.pages import (
 )
 
 PAGES: Final = (
-    overview.PAGE,
+    now.PAGE,
     cost.PAGE,
+    errors.PAGE,
     latency.PAGE,
     traces.PAGE,
     sessions.PAGE,

@@ -37,11 +37,12 @@ _VALUES: Final = """
         list_sort(list_distinct(list(feature))) AS feature,
         list_sort(list_distinct(list(tenant_id))) AS tenant_id,
         list_sort(list_distinct(list(environment))) AS environment,
-        (SELECT list_sort(list_distinct(list(evaluation))) FROM {scores}) AS evaluation
+        (SELECT list_sort(list_distinct(list(evaluation))) FROM {scores}) AS evaluation,
+        list_sort(list_distinct(list(error_type))) AS error_type
     FROM (
-        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment
+        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment, error_type
         FROM {calls} UNION
-        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment
+        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment, error_type
         FROM {metrics_hourly} WHERE list_contains($metrics, metric)
     )
 """
@@ -58,6 +59,7 @@ class Choices:
     tenant_id: list[str]
     environment: list[str]
     evaluation: list[str]
+    error_type: list[str]
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,10 @@ _CELLS: Final = """
         coalesce(sum(tokens), 0)::DOUBLE AS tokens, coalesce(sum(cost_usd), 0) AS cost
     FROM {split} GROUP BY ALL HAVING calls > 0 OR cost > 0
 """
+_MOVED: Final = """
+    SELECT NULL AS name, tenant_id, feature, model, requests, cost_usd,
+        coalesce(input_tokens, 0) + coalesce(output_tokens, 0) AS tokens FROM {usage}
+"""
 _UNPRICED: Final = """
     SELECT model, provider, {status} AS status, sum(cost_usd) AS cost_usd,
         count(*) AS calls,
@@ -222,6 +226,13 @@ def costs(reader: Reader, by: str, period: str) -> Costs:
         uncounted(reader) if metered else [],
         [row.key for row in reader.rows(_TAG_KEYS, _Key)],
     )
+
+
+def moves(reader: Reader) -> Moves:
+    """What moved the cost; after `usage.keep_usage`."""
+    for before in ("", "_before"):
+        reader.keep(f"moved{before}", _MOVED.replace("{usage}", f"usage{before}"))
+    return Moves(_uses(reader, "moved_before"), _uses(reader, "moved"))
 
 
 def _uses(reader: Reader, split: str) -> dict[Names, Use]:

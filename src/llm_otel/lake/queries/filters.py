@@ -25,6 +25,7 @@ COLUMNS: Final = MappingProxyType(
         "session": "session_id",
         "status": "status",
         "environment": "environment",
+        "error_type": "error_type",
     }
 )
 # What can be compared with a number: name -> expression over a call.
@@ -43,7 +44,7 @@ NUMBERS: Final = MappingProxyType(
 SCORE: Final = "score."
 OPERATORS: Final = ("<=", ">=", "<", ">", "=")
 # What the metrics cannot be asked for: those are never labels of a metric.
-ONLY_ON_CALLS: Final = ("user", "session", "status", "tags", "limits", "texts")
+ONLY_ON_CALLS: Final = ("user", "session", "status", "error_type", "tags", "limits", "texts")
 # Before a value: rows that have it do not count.
 NOT: Final = "!"
 # In a value: any letters.
@@ -104,6 +105,7 @@ class Filter:
     status: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     environment: tuple[str, ...] = ()
+    error_type: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     texts: tuple[str, ...] = ()
 
