@@ -88,6 +88,23 @@ def test_the_queue_begins_with_what_can_be_read(tmp_path: Path) -> None:
     assert "were not captured" in text(content(site, done))
 
 
+def test_what_is_rated_later_is_rated(tmp_path: Path) -> None:
+    """A window that ended before its answers were rated does not ask for them again."""
+    _fill(tmp_path)
+    late = _NOW + timedelta(days=2)
+    with Writer(tmp_path) as writer:
+        writer.append(
+            scores=[_ids(n) | {"time": late, "evaluation": "human", "score": 1.0, "event_id": n}
+                    for n in (1, 3)]
+        )  # fmt: skip
+    site = Site(llm_otel.lake.open(tmp_path), clock=lambda: late.replace(tzinfo=timezone.utc))
+    until = _NOW.isoformat()
+    page = text(
+        content(site, f"/label?since={(_NOW - timedelta(hours=2)).isoformat()}&until={until}")
+    )
+    assert "chat 2" in page, page
+
+
 def test_without_a_receiver_the_dashboard_writes_itself(tmp_path: Path) -> None:
     """And the next answer is shown."""
     _fill(tmp_path)
@@ -96,7 +113,7 @@ def test_without_a_receiver_the_dashboard_writes_itself(tmp_path: Path) -> None:
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"/label?range=24h&done={_ids(1)['trace_id']}"
     assert _scores(tmp_path) == [_ROW]
-    assert "1 rated in this window" in browser.get("/label?range=24h").text
+    assert "1 rated since this window began" in browser.get("/label?range=24h").text
 
 
 def test_a_rating_that_is_not_stored_is_named(tmp_path: Path) -> None:

@@ -53,11 +53,11 @@ def _place(context: Context) -> int:
 
 
 def _read(context: Context) -> _Data:
-    evaluation, reader = _evaluation(context), context.reader()
+    evaluation, window = _evaluation(context), context.filter
     answer = unrated.unrated(
-        context.lake, reader, evaluation, context.state.all("done"), _place(context)
+        context.lake, window, context.now, evaluation, context.state.all("done"), _place(context)
     )
-    rated = unrated.rated(reader, evaluation)
+    rated = unrated.rated(context.lake, window, context.now, evaluation)
     if answer is None:
         return _Data(None, None, rated)
     spans = traces.trace(context.lake, answer.trace_id, answer.time)
@@ -85,8 +85,8 @@ def _end(context: Context, data: _Data) -> Any:
     return h.section(class_="card empty")[
         h.h2["Nothing is left to rate" if not place else "That was the last one"],
         h.p[
-            f"{formats.number_of(data.rated, 'trace')} of this window "
-            f"{'has' if data.rated == 1 else 'have'} a rating named {_evaluation(context)}. "
+            f"{formats.number_of(data.rated, 'trace')} got a rating named {_evaluation(context)} "
+            "since this window began. "
             "A longer window may have more to rate."
         ],
         h.div(class_="row")[links],
@@ -99,8 +99,8 @@ def _controls(context: Context, data: _Data, answer: Answer) -> Any:
     return h.section(class_="card rating")[
         card_head(
             f"How good is this answer? ({_evaluation(context)})",
-            f"{formats.count(data.rated)} rated in this window. Keys: 1 to 5 or u (thumbs up) and "
-            "d (thumbs down) rate, j or → passes by, k or ← goes back.",
+            f"{formats.count(data.rated)} rated since this window began. Keys: 1 to 5 or u (thumbs "
+            "up) and d (thumbs down) rate, j or → passes by, k or ← goes back.",
         ),
         h.div(class_="row")[
             [_rate(context, answer, value) for value in range(WORST, BEST + 1)],
