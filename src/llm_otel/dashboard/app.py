@@ -21,6 +21,7 @@ from llm_otel.dashboard.context import Context, Page
 from llm_otel.dashboard.feedback import Feedback
 from llm_otel.dashboard.guard import protect
 from llm_otel.dashboard.keeping import Kept
+from llm_otel.dashboard.pages import trace
 from llm_otel.dashboard.rating import take_ratings
 from llm_otel.dashboard.site import Site
 from llm_otel.lake.queries.choices import Choices
@@ -71,6 +72,7 @@ def create_app(
     _alerts(application, site, alertmanager)
     feedback = Feedback(Path(lake), receiver, token)
     take_ratings(application, feedback, lambda: site.context("/", "")[1].now)
+    _spans(application, site)
     _draw(application, site, live_s)
     protect(application, token, hosts)
     return application
@@ -136,6 +138,21 @@ def _alerts(application: flask.Flask, site: Site, url: str | None) -> None:
         return flask.Response(
             str(h.fragment[alerts.alerts(url, context.now)]), mimetype="text/html"
         )
+
+
+def _spans(application: flask.Flask, site: Site) -> None:
+    @application.get("/traces/<trace_id>/spans/<span_id>")
+    def show_span(trace_id: str, span_id: str) -> flask.Response:
+        """What one span says, for the row that asks when it is opened."""
+        _, context = site.context(f"/traces/{trace_id}", flask.request.query_string.decode())
+        try:
+            found = without_damaged(site.lake, lambda: trace.detail(context, span_id))
+        except Exception as error:  # noqa: BLE001 as on the page
+            why = failures.logged(f"the span {span_id}", error)
+            found = h.p(class_="tone bad")[f"The span could not be read: {why}"]
+        if found is None:
+            found = h.p(class_="muted")["This span is not in the lake any more."]
+        return flask.Response(str(h.fragment[found]), mimetype="text/html")
 
 
 def _choices(site: Site, context: Context) -> Choices | None:

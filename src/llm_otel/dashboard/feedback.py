@@ -20,6 +20,10 @@ _PATIENCE_S: Final = 10.0
 _SCOPE: Final = "llm_otel.dashboard"
 # A rating of one to five, as a score from 0 to 1.
 WORST, BEST = 1, 5
+# What a page says then.
+NOT_STORED: Final = (
+    "The last rating was not stored; the log of the dashboard says why. Rate it again."
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Rating:
         value: From `WORST` to `BEST`.
         trace_id, span_id: The answer's; 32 and 16 hex digits.
         service, model, feature, tenant_id: The call's; None where it does not say.
+        note: Why, in the person's words.
     """
 
     time: datetime
@@ -43,6 +48,7 @@ class Rating:
     model: str | None = None
     feature: str | None = None
     tenant_id: str | None = None
+    note: str | None = None
 
     @property
     def score(self) -> float:
@@ -120,6 +126,7 @@ def _logs(rating: Rating) -> dict[str, Any]:
                 semconv.EVALUATION_RAW_VALUE: float(rating.value),
                 semconv.EVALUATION_SCALE_WORST: float(WORST),
                 semconv.EVALUATION_SCALE_BEST: float(BEST),
+                semconv.EVALUATION_EXPLANATION: rating.note,
                 semconv.MODEL: rating.model,
                 semconv.FEATURE: rating.feature,
                 semconv.TENANT_ID: rating.tenant_id,
@@ -147,6 +154,7 @@ def _row(rating: Rating) -> dict[str, Any]:
         "model": rating.model,
         "feature": rating.feature,
         "tenant_id": rating.tenant_id,
+        "explanation": rating.note,
         "attributes": json.dumps(others),
         "event_id": random.getrandbits(63),
     }

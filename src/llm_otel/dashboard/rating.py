@@ -13,6 +13,7 @@ import flask
 
 from llm_otel import semconv
 from llm_otel.dashboard.feedback import BEST, WORST, Feedback, Rating
+from llm_otel.dashboard.pages.trace import PAGE as TRACE
 from llm_otel.dashboard.state import State
 from llm_otel.errors import ConfigError
 
@@ -25,6 +26,7 @@ _TEXT: Final = "text/plain"
 _REMEMBERED: Final = 20
 _LONGEST: Final = 256
 _LARGEST_FORM: Final = 64 << 10
+_LONGEST_NOTE: Final = 500
 
 
 def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[], datetime]) -> None:
@@ -36,7 +38,7 @@ def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[],
         if not _is_own(flask.request):
             return _refused("A rating is taken from the dashboard's own pages alone.", 403)
         form = flask.request.form
-        back = State.parse(form.get("back", "").partition("?")[2]).to(failed=None)
+        back = State.parse(form.get("back", "").partition("?")[2]).to(failed=None, rated=None)
         try:
             rating = _rating(form, now())
         except ValueError as error:
@@ -45,9 +47,18 @@ def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[],
             feedback.store(rating)
         except ConfigError as error:
             _logger.warning("%s", error)
-            return flask.redirect(back.to(failed="1").href("/label"), 303)
+            return _to(form, rating, back.to(failed="1"))
+        if form.get("back", "").startswith(TRACE.path):
+            return _to(form, rating, back.to(rated="1"))
         done = (*back.all("done"), rating.trace_id)[-_REMEMBERED:]
-        return flask.redirect(back.to(done=done).href("/label"), 303)
+        return _to(form, rating, back.to(done=done))
+
+
+def _to(form: Any, rating: Rating, state: State) -> Any:
+    """Back to the trace, or to the queue of those that are not rated yet."""
+    if form.get("back", "").startswith(TRACE.path):
+        return flask.redirect(f"{state.href(TRACE.path + rating.trace_id)}#feedback", 303)
+    return flask.redirect(state.href("/label"), 303)
 
 
 def _refused(why: str, status: int) -> flask.Response:
@@ -84,4 +95,5 @@ def _rating(form: Any, now: datetime) -> Rating:
         name: form.get(name, "")[:_LONGEST] or None
         for name in ("service", "model", "feature", "tenant_id")
     }
-    return Rating(now, evaluation, int(value), trace_id, span_id or None, **about)
+    note = form.get("note", "").strip()[:_LONGEST_NOTE] or None
+    return Rating(now, evaluation, int(value), trace_id, span_id or None, **about, note=note)

@@ -26,7 +26,7 @@ def figure_card(
     *,
     change: float | None = None,
     good: int = 0,
-    note: str = "",
+    note: Any = "",
     spark: Sequence[float | None] = (),
 ) -> Any:
     """One figure; `change` is against the period before, `good` the way that is good: -1, 0, 1."""

@@ -54,7 +54,14 @@ def document(
             h.script(src=_asset("early.js")),
             [
                 h.script(src=_asset(name), defer=True)
-                for name in ("htmx.min.js", "plotly-basic.min.js", "charts.js", "app.js", "keys.js")
+                for name in (
+                    "htmx.min.js",
+                    "plotly-basic.min.js",
+                    "charts.js",
+                    "app.js",
+                    "keys.js",
+                    "trace.js",
+                )
             ],
         ],
         h.body(

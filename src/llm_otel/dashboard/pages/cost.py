@@ -33,6 +33,8 @@ _LABELS: Final = {
     "user": "User",
     "provider": "Provider",
     "service": "Service",
+    "release": "Release",
+    "agent": "Agent",
 }
 _DAY_S: Final = 86_400
 # More hours than these are drawn as days, more days as weeks.

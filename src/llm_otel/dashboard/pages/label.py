@@ -11,7 +11,7 @@ from llm_otel import formats, semconv
 from llm_otel.dashboard.components.cards import card_head, notice
 from llm_otel.dashboard.components.times import moment
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
-from llm_otel.dashboard.feedback import BEST, WORST
+from llm_otel.dashboard.feedback import BEST, NOT_STORED, WORST
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import traces, unrated
 from llm_otel.lake.queries.traces import Span
@@ -27,10 +27,6 @@ _WORDS: Final = {1: "bad", 2: "poor", 3: "fair", 4: "good", 5: "excellent"}
 _NO_CONTENT: Final = (
     "The messages of this call were not captured. "
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT does that; see the page on privacy."
-)
-
-_NOT_STORED: Final = (
-    "The last rating was not stored; the log of the dashboard says why. Rate it again."
 )
 
 
@@ -70,7 +66,7 @@ def _no_tables(_context: Context, _data: _Data) -> Tables:
 
 
 def _show(context: Context, data: _Data, _tables: Tables, _plots: Charts) -> list[Any]:
-    failure = notice(_NOT_STORED, "warn") if context.state.get("failed") else None
+    failure = notice(NOT_STORED, "warn") if context.state.get("failed") else None
     if data.answer is None:
         return [failure, _end(context, data)]
     controls = _controls(context, data, data.answer)

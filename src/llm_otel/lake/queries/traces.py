@@ -234,6 +234,8 @@ class Span:
     input_tokens: int | None
     output_tokens: int | None
     cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
     cost_usd: float | None
     cost_status: str | None
     first_chunk_s: float | None
@@ -246,7 +248,8 @@ _SPANS: Final = """
             coalesce(s.input_messages, m.input_messages) AS input_messages,
             coalesce(s.output_messages, m.output_messages) AS output_messages,
             coalesce(s.system_instructions, m.system_instructions) AS system_instructions
-        ), c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cost_usd, c.cost_status,
+        ), c.input_tokens, c.output_tokens, c.cache_read_tokens,
+        c.cache_write_tokens, c.reasoning_tokens, c.cost_usd, c.cost_status,
         c.first_chunk_s, c.retries,
         c.trace_id IS NULL AND coalesce(list_contains($calls, s.operation), false) AS repeats
     FROM (SELECT * FROM spans WHERE trace_id = $trace AND time BETWEEN $a AND $b) s
@@ -327,6 +330,55 @@ def nested(spans: list[Span]) -> list[Nested]:
         if by_id[span.span_id] is span:
             todo += [(child, depth + 1) for child in reversed(below.get(span.span_id, []))]
     return placed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A score or an outcome of a trace: what was judged, the verdict, whom it is about."""
+
+    time: datetime
+    span_id: str | None
+    what: str | None
+    score: float | None
+    label: str | None
+    success: bool | None
+    value_usd: float | None
+    explanation: str | None
+
+
+_VERDICTS: Final = """
+    SELECT time, span_id, evaluation AS what, score, label, NULL::BOOLEAN AS success,
+        NULL::DOUBLE AS value_usd, explanation
+    FROM scores WHERE trace_id = $trace AND time >= $since
+    UNION ALL
+    SELECT time, span_id, kind, NULL, NULL, success, value_usd, NULL
+    FROM outcomes WHERE trace_id = $trace AND time >= $since
+    ORDER BY time
+"""
+
+
+def verdicts(lake: Connects, trace_id: str, began: datetime) -> list[Verdict]:
+    """Scores and outcomes of a trace, which may come long after it."""
+    reader = Reader(lake, Filter(began, _ALWAYS[1]), timedelta())
+    return reader.rows(_VERDICTS, Verdict, trace=trace_id, since=began)
+
+
+@dataclass(frozen=True)
+class _Beside:
+    older: str | None
+    newer: str | None
+
+
+_BESIDE: Final = """
+    SELECT arg_max(trace_id, time) FILTER (time < $began) AS older,
+        arg_min(trace_id, time) FILTER (time > $ended) AS newer
+    FROM {calls} WHERE trace_id <> $trace
+"""
+
+
+def beside(reader: Reader, trace_id: str, began: datetime, ended: datetime) -> _Beside:
+    """The traces just before and after one, of those that the filter lets through."""
+    return reader.one(_BESIDE, _Beside, trace=trace_id, began=began, ended=ended)
 
 
 def _roots(spans: list[Span], by_id: dict[str, Span]) -> dict[int, Parent | None]:
