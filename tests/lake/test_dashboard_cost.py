@@ -145,6 +145,29 @@ def test_a_budget_is_of_all_that_a_tenant_spends(opens: Opens) -> None:
     assert "tenant acme" not in text(content(site, "/cost?range=7d&tenant_id=zeta"))
 
 
+def test_calls_without_a_tenant_are_no_tenant(opens: Opens) -> None:
+    """The budget of each tenant is not theirs."""
+    rows = [*calls(_YESTERDAY, 3, tenant_id=None), *calls(_YESTERDAY, 1, "zeta")]
+    found = text(content(opens(rows, Budgets(None, {"*": 100})), "/cost?range=7d"))
+    assert "tenant zeta" in found
+    assert "tenant none" not in found
+
+
+@pytest.mark.parametrize("by", ["release", "agent"])
+def test_costs_by_release_and_agent(opens: Opens, by: str) -> None:
+    """A name narrows the page to it, and its cost leads to its traces."""
+    rows = [
+        *calls(_DAY_BEFORE, 2, **{by: "one"}),
+        *calls(_YESTERDAY, 3, **{by: "one"}),
+        *calls(_YESTERDAY, 1, "zeta", **{by: "two"}),
+    ]
+    site = opens(rows)
+    there = links(content(site, f"/cost?range=yesterday&by={by}"))
+    assert there["one"] == f"/cost?range=yesterday&{by}=one&by=tenant_id"
+    assert there["$3.00"] == f"/traces?range=yesterday&sort=cost&{by}=one"
+    assert "$3.00 after $2.00 in the window before" in text(content(site, there["one"]))
+
+
 def test_without_budgets_the_page_says_how_to_set_one(opens: Opens) -> None:
     """A file's section, as an example."""
     found = text(content(opens(calls(_YESTERDAY, 1)), "/cost?range=7d"))
