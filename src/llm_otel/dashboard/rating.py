@@ -50,8 +50,8 @@ def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[],
             return _to(form, rating, back.to(failed="1"))
         if form.get("back", "").startswith(TRACE.path):
             return _to(form, rating, back.to(rated="1"))
-        done = (*back.all("done"), rating.trace_id)[-_REMEMBERED:]
-        return _to(form, rating, back.to(done=done))
+        traces = (*back.all("done"), rating.trace_id)[-_REMEMBERED:]
+        return _to(form, rating, back.to(done=traces))
 
 
 def _to(form: Any, rating: Rating, state: State) -> Any:

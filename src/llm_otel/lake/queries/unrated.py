@@ -20,7 +20,7 @@ _UNRATED: Final = """
     SELECT time, trace_id, span_id, response_id, service_name, model, feature, tenant_id
     FROM {calls}
     WHERE time < $until AND status = 'ok' AND operation <> 'embeddings' AND trace_id IS NOT NULL
-        AND (prefix_hash IS NOT NULL) = $captured AND NOT list_contains($done, trace_id)
+        AND (prefix_hash IS NOT NULL) = $captured AND NOT list_contains($skip, trace_id)
         AND trace_id NOT IN (SELECT trace_id FROM scores
             WHERE evaluation = $evaluation AND trace_id IS NOT NULL)
     ORDER BY time DESC, span_id LIMIT $read
@@ -55,7 +55,7 @@ def unrated(
     selection: Filter,
     now: datetime,
     evaluation: str,
-    done: Sequence[str],
+    skip: Sequence[str],
     place: int,
 ) -> Answer | None:
     """The answer at a place in the queue: those whose messages were captured first, then newest.
@@ -64,14 +64,14 @@ def unrated(
         lake, selection: Where to read, and which calls count.
         now: UTC, without a zone. Ratings count that came after the window, too.
         evaluation: The name that ratings have.
-        done: Traces that are rated, though the lake may not have it yet.
+        skip: Traces that are rated, though the lake may not have it yet.
         place: How many to pass by.
 
     Returns:
         None: so many there are not.
     """
-    bound = {"evaluation": evaluation, "done": list(done), "read": _READ}
-    passed = 0
+    bound = {"evaluation": evaluation, "skip": list(skip), "read": _READ}
+    before = 0
     for captured in (True, False):
         answers: dict[str, Answer] = {}
         for reach in (*(each for each in _REACHES if each < selection.length), selection.length):
@@ -81,9 +81,9 @@ def unrated(
                 _UNRATED, Answer, captured=captured, until=selection.until, **bound
             ):
                 answers.setdefault(row.trace_id, row)
-            if len(answers) > place - passed:
-                return [*answers.values()][place - passed]
-        passed += len(answers)
+            if len(answers) > place - before:
+                return [*answers.values()][place - before]
+        before += len(answers)
     return None
 
 
