@@ -20,6 +20,10 @@ _PATIENCE_S: Final = 10.0
 _SCOPE: Final = "llm_otel.dashboard"
 # A rating of one to five, as a score from 0 to 1.
 WORST, BEST = 1, 5
+# What a page says then.
+NOT_STORED: Final = (
+    "The last rating was not stored; the log of the dashboard says why. Rate it again."
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -16,12 +17,15 @@ from llm_otel.dashboard.pages.trace import PAGE as TRACE
 from llm_otel.dashboard.state import State
 from llm_otel.errors import ConfigError
 
+_logger = logging.getLogger("llm_otel.dashboard")
+
 _TRACE: Final = re.compile(r"[0-9a-f]{32}")
 _SPAN: Final = re.compile(r"[0-9a-f]{16}")
 _TEXT: Final = "text/plain"
 # Of these the queue remembers that they are rated until the lake shows it.
 _REMEMBERED: Final = 20
 _LONGEST: Final = 256
+_LARGEST_FORM: Final = 64 << 10
 _LONGEST_NOTE: Final = 500
 
 
@@ -30,10 +34,11 @@ def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[],
 
     @application.post("/rate")
     def rate() -> Any:
+        flask.request.max_content_length = _LARGEST_FORM
         if not _is_own(flask.request):
             return _refused("A rating is taken from the dashboard's own pages alone.", 403)
         form = flask.request.form
-        back = State.parse(form.get("back", "").partition("?")[2])
+        back = State.parse(form.get("back", "").partition("?")[2]).to(failed=None, rated=None)
         try:
             rating = _rating(form, now())
         except ValueError as error:
@@ -41,12 +46,19 @@ def take_ratings(application: flask.Flask, feedback: Feedback, now: Callable[[],
         try:
             feedback.store(rating)
         except ConfigError as error:
-            return _refused(f"{error}", 503)
+            _logger.warning("%s", error)
+            return _to(form, rating, back.to(failed="1"))
         if form.get("back", "").startswith(TRACE.path):
-            address = back.to(rated="1").href(f"{TRACE.path}{rating.trace_id}")
-            return flask.redirect(f"{address}#feedback", 303)
-        done = (*back.all("done"), rating.trace_id)[-_REMEMBERED:]
-        return flask.redirect(back.to(done=done).href("/label"), 303)
+            return _to(form, rating, back.to(rated="1"))
+        traces = (*back.all("done"), rating.trace_id)[-_REMEMBERED:]
+        return _to(form, rating, back.to(done=traces))
+
+
+def _to(form: Any, rating: Rating, state: State) -> Any:
+    """Back to the trace, or to the queue of those that are not rated yet."""
+    if form.get("back", "").startswith(TRACE.path):
+        return flask.redirect(f"{state.href(TRACE.path + rating.trace_id)}#feedback", 303)
+    return flask.redirect(state.href("/label"), 303)
 
 
 def _refused(why: str, status: int) -> flask.Response:

@@ -40,6 +40,8 @@ _TIMES: Final = {"since": "From", "until": "To"}
 _CHIPS: Final = {
     **_MENUS,
     **{name: label for name, (label, _) in _FIELDS.items()},
+    "release": "Release",
+    "agent": "Agent",
     "text": "Words",
     **_TIMES,
 }

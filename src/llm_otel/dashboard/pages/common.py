@@ -19,8 +19,8 @@ from llm_otel.dashboard.timeline import Timeline, timeline
 from llm_otel.lake.queries.callless import Callless
 
 FROM_SPANS: Final = (
-    "Figures from the calls alone: metrics know no users, sessions, tags or parts of an hour. "
-    "If a service samples its spans, they are less than the whole."
+    "Figures from the calls alone: metrics know no users, sessions, tags, releases, agents or "
+    "parts of an hour. If a service samples its spans, they are less than the whole."
 )
 
 # The statuses of a cost that is higher than what is known of it.

@@ -33,6 +33,8 @@ _LABELS: Final = {
     "user": "User",
     "provider": "Provider",
     "service": "Service",
+    "release": "Release",
+    "agent": "Agent",
 }
 _DAY_S: Final = 86_400
 # More hours than these are drawn as days, more days as weeks.
@@ -79,8 +81,8 @@ def _budget_uses(context: Context) -> list[BudgetUse]:
     everything = Filter(context.filter.since, context.filter.until)
     months_ = Months(context.lake, everything, context.now, attributed=True)
     uses = months_.budgets(context.budgets)
-    asked = {"tenant_id": context.filter.tenant_id, "feature": context.filter.feature}
-    return [use for use in uses if not asked.get(use.scope) or use.key in asked[use.scope]]
+    keys = {"tenant_id": context.filter.tenant_id, "feature": context.filter.feature}
+    return [use for use in uses if not keys.get(use.scope) or use.key in keys[use.scope]]
 
 
 def _tables(context: Context, data: _Data) -> Tables:

@@ -8,10 +8,10 @@ from typing import Any, Final
 import htpy as h
 
 from llm_otel import formats, semconv
-from llm_otel.dashboard.components.cards import card_head
+from llm_otel.dashboard.components.cards import card_head, notice
 from llm_otel.dashboard.components.times import moment
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
-from llm_otel.dashboard.feedback import BEST, WORST
+from llm_otel.dashboard.feedback import BEST, NOT_STORED, WORST
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import traces, unrated
 from llm_otel.lake.queries.traces import Span
@@ -49,11 +49,11 @@ def _place(context: Context) -> int:
 
 
 def _read(context: Context) -> _Data:
-    evaluation, reader = _evaluation(context), context.reader()
+    evaluation, window = _evaluation(context), context.filter
     answer = unrated.unrated(
-        context.lake, reader, evaluation, context.state.all("done"), _place(context)
+        context.lake, window, context.now, evaluation, context.state.all("done"), _place(context)
     )
-    rated = unrated.rated(reader, evaluation)
+    rated = unrated.rated(context.lake, window, context.now, evaluation)
     if answer is None:
         return _Data(None, None, rated)
     spans = traces.trace(context.lake, answer.trace_id, answer.time)
@@ -66,9 +66,11 @@ def _no_tables(_context: Context, _data: _Data) -> Tables:
 
 
 def _show(context: Context, data: _Data, _tables: Tables, _plots: Charts) -> list[Any]:
+    failure = notice(NOT_STORED, "warn") if context.state.get("failed") else None
     if data.answer is None:
-        return [_end(context, data)]
-    return [_controls(context, data, data.answer), _answer(context, data.answer, data.span)]
+        return [failure, _end(context, data)]
+    controls = _controls(context, data, data.answer)
+    return [failure, controls, _answer(context, data.answer, data.span)]
 
 
 def _end(context: Context, data: _Data) -> Any:
@@ -79,8 +81,8 @@ def _end(context: Context, data: _Data) -> Any:
     return h.section(class_="card empty")[
         h.h2["Nothing is left to rate" if not place else "That was the last one"],
         h.p[
-            f"{formats.number_of(data.rated, 'trace')} of this window "
-            f"{'has' if data.rated == 1 else 'have'} a rating named {_evaluation(context)}. "
+            f"{formats.number_of(data.rated, 'trace')} got a rating named {_evaluation(context)} "
+            "since this window began. "
             "A longer window may have more to rate."
         ],
         h.div(class_="row")[links],
@@ -93,13 +95,13 @@ def _controls(context: Context, data: _Data, answer: Answer) -> Any:
     return h.section(class_="card rating")[
         card_head(
             f"How good is this answer? ({_evaluation(context)})",
-            f"{formats.count(data.rated)} rated in this window. Keys: 1 to 5 or u (thumbs up) and "
-            "d (thumbs down) rate, j or → passes by, k or ← goes back.",
+            f"{formats.count(data.rated)} rated since this window began. Keys: 1 to 5 or u (thumbs "
+            "up) and d (thumbs down) rate, j or → passes by, k or ← goes back.",
         ),
         h.div(class_="row")[
             [_rate(context, answer, value) for value in range(WORST, BEST + 1)],
-            _rate(context, answer, WORST, "👎 down", "d"),
-            _rate(context, answer, BEST, "👍 up", "u"),
+            _rate(context, answer, WORST, "Thumbs down", "d"),
+            _rate(context, answer, BEST, "Thumbs up", "u"),
             h.a(
                 href=context.here(place=previous),
                 class_="button",
@@ -117,7 +119,7 @@ def _controls(context: Context, data: _Data, answer: Answer) -> Any:
 def _rate(context: Context, answer: Answer, value: int, text: str = "", key: str = "") -> Any:
     """A button in a form of its own, which needs no script."""
     fields = {
-        "back": context.here(),
+        "back": context.here(failed=None),
         "evaluation": _evaluation(context),
         "value": str(value),
         "trace_id": answer.trace_id,

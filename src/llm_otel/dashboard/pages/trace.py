@@ -17,7 +17,7 @@ from llm_otel.dashboard.components.times import moment
 from llm_otel.dashboard.components.waterfall import Address, rows_below, waterfall
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
-from llm_otel.dashboard.feedback import BEST, WORST
+from llm_otel.dashboard.feedback import BEST, NOT_STORED, WORST
 from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.state import State
 from llm_otel.lake.queries import traces
@@ -216,6 +216,7 @@ def _feedback(context: Context, data: _Data) -> Any:
         h.p(class_="tone good", role="status")["Your rating is stored; it is here in a moment."]
         if kept
         else None,
+        h.p(class_="tone bad", role="alert")[NOT_STORED] if context.state.get("failed") else None,
         h.form(action="/rate", method="post", class_="row")[
             hidden,
             values,

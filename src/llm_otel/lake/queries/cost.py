@@ -22,6 +22,8 @@ DIMENSIONS: Final = {
     "user": '"user"',
     "provider": "provider",
     "service": "service_name",
+    "release": "release",
+    "agent": "agent",
 }
 _METERED: Final = frozenset({"model", "tenant_id", "feature", "provider", "service"})
 _ATTRIBUTED: Final = frozenset({"tenant_id", "feature"})

@@ -25,6 +25,8 @@ COLUMNS: Final = MappingProxyType(
         "session": "session_id",
         "status": "status",
         "environment": "environment",
+        "release": "release",
+        "agent": "agent",
         "error_type": "error_type",
     }
 )
@@ -44,7 +46,9 @@ NUMBERS: Final = MappingProxyType(
 SCORE: Final = "score."
 OPERATORS: Final = ("<=", ">=", "<", ">", "=")
 # What the metrics cannot be asked for: those are never labels of a metric.
-ONLY_ON_CALLS: Final = ("user", "session", "status", "error_type", "tags", "limits", "texts")
+ONLY_ON_CALLS: Final = (
+    "user", "session", "status", "error_type", "release", "agent", "tags", "limits", "texts",
+)  # fmt: skip
 # Before a value: rows that have it do not count.
 NOT: Final = "!"
 # In a value: any letters.
@@ -105,6 +109,8 @@ class Filter:
     status: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     environment: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+    agent: tuple[str, ...] = ()
     error_type: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     texts: tuple[str, ...] = ()

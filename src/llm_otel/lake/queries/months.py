@@ -138,7 +138,7 @@ class Months:
                 continue
             months = self.by(scope)
             for key in {**months, **dict.fromkeys(each for each in budgets if each != ANY)}:
-                limit = budgets.get(key, budgets.get(ANY))
+                limit = budgets.get(key, None if key == NONE else budgets.get(ANY))
                 if limit:
                     yield self._use(scope, key, limit, months.get(key))
 

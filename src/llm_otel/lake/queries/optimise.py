@@ -245,6 +245,6 @@ _SAVINGS: Final = """
 
 def savings(reader: Reader, price: Price) -> Savings:
     """Add up what `optimise` lists."""
-    found = reader.one(_SAVINGS, Savings, bloated=BLOATED, least=_LEAST_CALLS)
+    sums = reader.one(_SAVINGS, Savings, bloated=BLOATED, least=_LEAST_CALLS)
     prefixes = reader.rows(_PREFIXES, Prefix, least=_LEAST_CALLS)
-    return replace(found, caching_usd=sum(caching_saves(row, price) or 0 for row in prefixes))
+    return replace(sums, caching_usd=sum(caching_saves(row, price) or 0 for row in prefixes))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
 
 # The newest are most often enough: only where they are not, older calls are read.
@@ -18,14 +19,15 @@ _READ: Final = 500
 _UNRATED: Final = """
     SELECT time, trace_id, span_id, response_id, service_name, model, feature, tenant_id
     FROM {calls}
-    WHERE status = 'ok' AND operation <> 'embeddings' AND trace_id IS NOT NULL
-        AND (prefix_hash IS NOT NULL) = $captured AND NOT list_contains($done, trace_id)
+    WHERE time < $until AND status = 'ok' AND operation <> 'embeddings' AND trace_id IS NOT NULL
+        AND (prefix_hash IS NOT NULL) = $captured AND NOT list_contains($skip, trace_id)
         AND trace_id NOT IN (SELECT trace_id FROM scores
             WHERE evaluation = $evaluation AND trace_id IS NOT NULL)
     ORDER BY time DESC, span_id LIMIT $read
 """
 _RATED: Final = """
-    SELECT count(DISTINCT trace_id)::BIGINT AS rated FROM {scores} WHERE evaluation = $evaluation
+    SELECT count(DISTINCT trace_id)::BIGINT AS rated FROM scores
+    WHERE evaluation = $evaluation AND time >= $since
 """
 
 
@@ -49,36 +51,47 @@ class _Rated:
 
 
 def unrated(
-    lake: Connects, reader: Reader, evaluation: str, done: Sequence[str], place: int
+    lake: Connects,
+    selection: Filter,
+    now: datetime,
+    evaluation: str,
+    skip: Sequence[str],
+    place: int,
 ) -> Answer | None:
     """The answer at a place in the queue: those whose messages were captured first, then newest.
 
     Args:
-        lake, reader: Where to read, and which calls count.
+        lake, selection: Where to read, and which calls count.
+        now: UTC, without a zone. Ratings count that came after the window, too.
         evaluation: The name that ratings have.
-        done: Traces that are rated, though the lake may not have it yet.
+        skip: Traces that are rated, though the lake may not have it yet.
         place: How many to pass by.
 
     Returns:
         None: so many there are not.
     """
-    bound = {"evaluation": evaluation, "done": list(done), "read": _READ}
-    whole, passed = reader.filter, 0
+    bound = {"evaluation": evaluation, "skip": list(skip), "read": _READ}
+    before = 0
     for captured in (True, False):
         answers: dict[str, Answer] = {}
-        for reach in (*(each for each in _REACHES if each < whole.length), whole.length):
-            window = whole.over(whole.until - reach, whole.until)
-            # Who rates, rates later: scores of any time after the call count.
-            near = reader if reach == whole.length else Reader(lake, window, timedelta())
+        for reach in (*(each for each in _REACHES if each < selection.length), selection.length):
+            reader = _until_now(lake, selection, selection.until - reach, now)
             answers = {}
-            for row in near.rows(_UNRATED, Answer, captured=captured, **bound):
+            for row in reader.rows(
+                _UNRATED, Answer, captured=captured, until=selection.until, **bound
+            ):
                 answers.setdefault(row.trace_id, row)
-            if len(answers) > place - passed:
-                return [*answers.values()][place - passed]
-        passed += len(answers)
+            if len(answers) > place - before:
+                return [*answers.values()][place - before]
+        before += len(answers)
     return None
 
 
-def rated(reader: Reader, evaluation: str) -> int:
-    """How many traces of the window have a rating."""
-    return reader.one(_RATED, _Rated, evaluation=evaluation).rated
+def rated(lake: Connects, selection: Filter, now: datetime, evaluation: str) -> int:
+    """How many traces have a rating that was given since the window began."""
+    reader = _until_now(lake, selection, selection.since, now)
+    return reader.one(_RATED, _Rated, evaluation=evaluation, since=selection.since).rated
+
+
+def _until_now(lake: Connects, selection: Filter, since: datetime, now: datetime) -> Reader:
+    return Reader(lake, selection.over(since, max(selection.until, now)), timedelta())
