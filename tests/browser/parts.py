@@ -16,7 +16,9 @@ from llm_otel.lake.writer import Writer
 NOW = datetime(2026, 11, 20, 15, 30, tzinfo=timezone.utc)
 # A deadline, not a measure: other tests may have the machine.
 _PATIENCE_S = 120
-PAGES = ("/", "/cost", "/latency", "/traces", "/sessions", "/quality", "/optimise", "/roi")
+PAGES = (
+    "/", "/cost", "/errors", "/latency", "/traces", "/sessions", "/quality", "/optimise", "/roi",
+)  # fmt: skip
 
 
 def fill(path: Path, days: int, calls_per_day: int, **options: Any) -> Path:

@@ -99,6 +99,7 @@ def test_a_trace_has_a_waterfall(
     assert "→" in row.inner_text()
     assert "$" in row.inner_text()
     row.click()
+    page.wait_for_selector("details[open] .messages")
     said = page.locator("details[open] .messages").all_inner_texts()
     assert any("user" in each for each in said), said
 

@@ -49,14 +49,22 @@ class _Pieces(HTMLParser):
         self.texts: list[str] = []
         self.links: dict[str, str] = {}
         self._href: str | None = None
+        # The zone of a time is a word of its sentence.
+        self._goes_on = 0
         self.feed(str(h.div[list(parts)]))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if ("class", "zone") in attrs:
+            self._goes_on = 2
         if tag == "a":
             self._href = dict(attrs).get("href")
 
     def handle_data(self, data: str) -> None:
-        self.texts.append(data)
+        if self._goes_on and self.texts:
+            self._goes_on -= 1
+            self.texts[-1] += data
+        else:
+            self.texts.append(data)
         if self._href is not None:
             self.links[data] = self._href
             self._href = None

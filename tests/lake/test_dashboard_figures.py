@@ -19,7 +19,17 @@ from llm_otel.lake.queries import Filter
 from llm_otel.lake.writer import Writer
 
 NOW = datetime(2026, 11, 20, 15, 30)
-_PAGES = ("/", "/cost", "/latency", "/traces", "/sessions", "/quality", "/optimise", "/roi")
+_PAGES = (
+    "/",
+    "/cost",
+    "/errors",
+    "/latency",
+    "/traces",
+    "/sessions",
+    "/quality",
+    "/optimise",
+    "/roi",
+)
 
 
 def call(number: int, ago: timedelta = timedelta(hours=1), **fields: Any) -> dict[str, Any]:
@@ -208,7 +218,7 @@ def test_every_call_of_a_window_is_in_its_charts(opens: Opens, window: str) -> N
         return sum(y or 0 for trace in data if trace.name in names for y in trace.y)
 
     assert drawn("/", "requests", "answered") == size
-    assert drawn("/", "costs", "cost") == size
+    assert drawn("/", "costs", "now") == size
     assert drawn("/cost", "cost", "gpt-5") == size
     assert drawn("/roi", "value", "value") == size
     points = charts(site, f"/latency?range={window}")["over-time"].data[0].y
@@ -251,7 +261,7 @@ def test_a_first_call_is_drawn_on_axes_that_it_does_not_shrink(opens: Opens) -> 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("since=yesterday", "From 'yesterday' is no date and was ignored"),
+        ("since=soon", "From 'soon' is no date and was ignored"),
         ("until=2026-13-01", "To '2026-13-01' is no date and was ignored"),
         ("since=0001-01-01", "From '0001-01-01' is no date and was ignored"),
         ("since=2026-11-20&until=2026-11-18", "To is not after From and was ignored"),
@@ -270,9 +280,9 @@ def test_a_table_of_a_wrong_address_is_not_saved(opens: Opens, tmp_path: Path) -
     """A file does not say what it was not filtered by, so there is none."""
     opens(calls=[call(0)])
     browser = create_app(tmp_path).test_client()
-    answer = browser.get("/csv/costs?of=/cost&since=yesterday")
+    answer = browser.get("/csv/costs?of=/cost&since=soon")
     assert (answer.status_code, answer.text.count("\n")) == (400, 1)
-    assert answer.text.startswith("From 'yesterday' is no date")
+    assert answer.text.startswith("From 'soon' is no date")
     assert browser.get("/csv/costs?of=/cost&since=2026-11-01").status_code == 200
 
 

@@ -298,10 +298,14 @@ def test_traces_come_in_their_order(lake: Lake, order: str) -> None:
         "cost": lambda row: -row.cost_usd,
         "latency": lambda row: -row.duration_s,
         "tokens": lambda row: -(row.input_tokens + row.output_tokens),
+        "input": lambda row: -row.input_tokens,
+        "output": lambda row: -row.output_tokens,
     }
     assert len(found) == 20
     if order not in ("newest", "oldest"):
         assert found == sorted(found, key=keys[order])
+    pages = [traces.traces(Reader(lake, WEEK), order, limit=10, skip=skip) for skip in (0, 10)]
+    assert [row.trace_id for page in pages for row in page] == [row.trace_id for row in found]
     dear = traces.traces(Reader(lake, WEEK), order, limit=20, cost_from=0.02)
     assert all((row.cost_usd or 0) >= 0.02 for row in dear)
 

@@ -138,6 +138,7 @@
     if (event.target.closest("#zone")) changeZone();
     const copier = event.target.closest("[data-copy]");
     if (copier) copy(copier);
+    if (!event.target.isConnected) return; // it took itself away, in a menu
     closeMenus(event.target.closest("details.menu"));
   });
   document.addEventListener("input", (event) => {
