@@ -85,7 +85,7 @@ def test_a_span_is_stored_and_shown(tmp_path: Path) -> None:
     with serving(tmp_path / "lake") as served:
         send(served.http)
         status, page = get(served.dashboard)
-        assert (status, "<title>llm-otel</title>" in page) == (200, True), page
+        assert (status, "· llm-otel</title>" in page) == (200, True), page
         assert "everything that was acknowledged is stored" in served.stop()
     (row,) = llm_otel.lake.open(tmp_path / "lake").sql(
         "SELECT service_name, model, input_tokens, cost_usd FROM calls"

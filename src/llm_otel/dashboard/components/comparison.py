@@ -10,6 +10,7 @@ import htpy as h
 from llm_otel import formats
 from llm_otel.dashboard.components.cards import card_head, flat, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
+from llm_otel.dashboard.components.times import zoned
 from llm_otel.dashboard.context import Context
 from llm_otel.lake.queries import Reader, comparison
 from llm_otel.lake.queries.comparison import SCORE, Choice, Comparison, Judged, Line
@@ -217,7 +218,20 @@ def verdict_card(context: Context, pair: Sides) -> Any:
     return h.section(class_="card verdict")[
         card_head("Which is better", "", _menus(context, pair)),
         h.p(class_="verdict-words")[summary(pair)],
+        _recent(pair),
         h.details(class_="method")[h.summary["How this is computed"], h.p(class_="muted")[_METHOD]],
+    ]
+
+
+def _recent(pair: Sides) -> Any:
+    since = pair.comparison.scored_since if pair.comparison else None
+    if since is None:
+        return None
+    return h.p(class_="muted")[
+        zoned(
+            f"Scores from {formats.when(since)} UTC on: to look up the prompt of each score of this "
+            "window takes too long. The other figures are of the whole window."
+        )
     ]
 
 
