@@ -229,8 +229,8 @@ def _recent(pair: Sides) -> Any:
         return None
     return h.p(class_="muted")[
         zoned(
-            f"Scores from {formats.when(since)} UTC on: to look up the prompt of each score of this "
-            "window takes too long. The other figures are of the whole window."
+            f"Scores from {formats.when(since)} UTC on: looking up the prompt of every score in "
+            "this window takes too long. The other figures are of the whole window."
         )
     ]
 
