@@ -144,15 +144,27 @@ def _spans(application: flask.Flask, site: Site) -> None:
     @application.get("/traces/<trace_id>/spans/<span_id>")
     def show_span(trace_id: str, span_id: str) -> flask.Response:
         """What one span says, for the row that asks when it is opened."""
-        _, context = site.context(f"/traces/{trace_id}", flask.request.query_string.decode())
-        try:
-            found = without_damaged(site.lake, lambda: trace.detail(context, span_id))
-        except Exception as error:  # noqa: BLE001 as on the page
-            why = failures.logged(f"the span {span_id}", error)
-            found = h.p(class_="tone bad")[f"The span could not be read: {why}"]
-        if found is None:
-            found = h.p(class_="muted")["This span is not in the lake any more."]
-        return flask.Response(str(h.fragment[found]), mimetype="text/html")
+        return _part(site, trace_id, span_id, trace.detail)
+
+    @application.get("/traces/<trace_id>/spans/<span_id>/below")
+    def show_below(trace_id: str, span_id: str) -> flask.Response:
+        """The rows below one span, for the row that asks when it is unfolded."""
+        return _part(site, trace_id, span_id, trace.below)
+
+
+def _part(
+    site: Site, trace_id: str, span_id: str, make: Callable[[Context, str], Any]
+) -> flask.Response:
+    """A part of the page of a trace, about one span."""
+    _, context = site.context(f"/traces/{trace_id}", flask.request.query_string.decode())
+    try:
+        found = without_damaged(site.lake, lambda: make(context, span_id))
+    except Exception as error:  # noqa: BLE001 as on the page
+        why = failures.logged(f"the span {span_id}", error)
+        found = h.p(class_="tone bad")[f"The span could not be read: {why}"]
+    if found is None:
+        found = h.p(class_="muted")["This span is not in the lake any more."]
+    return flask.Response(str(h.fragment[found]), mimetype="text/html")
 
 
 def _choices(site: Site, context: Context) -> Choices | None:

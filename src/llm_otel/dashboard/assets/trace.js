@@ -6,6 +6,15 @@
     return row.querySelector(".fold:not(.none)");
   }
 
+  // Rows that are not here yet, put behind theirs.
+  async function load(row) {
+    const button = folder(row);
+    const { load: address } = button.dataset;
+    button.removeAttribute("data-load");
+    button.setAttribute("aria-expanded", "true");
+    await htmx.ajax("GET", address, { source: row, target: row, swap: "afterend", push: "false" });
+  }
+
   // Shows or hides what is below a row; what was folded further below stays so.
   function fold(row, open) {
     folder(row).setAttribute("aria-expanded", String(open));
@@ -25,8 +34,6 @@
       folder(row)?.setAttribute("aria-expanded", String(open));
       row.hidden = !open && depth(row) > 0;
     }
-    const words = document.getElementById("folded");
-    if (words) words.hidden = open;
   }
 
   function show(row) {
@@ -51,7 +58,8 @@
     const button = event.target.closest(".fold:not(.none)");
     if (button) {
       event.preventDefault(); // the row itself stays as it is
-      fold(button.closest("li"), button.getAttribute("aria-expanded") !== "true");
+      if (button.dataset.load) load(button.closest("li"));
+      else fold(button.closest("li"), button.getAttribute("aria-expanded") !== "true");
     }
     const all = event.target.closest("[data-fold-all]");
     if (all) foldAll(all.dataset.foldAll === "open");

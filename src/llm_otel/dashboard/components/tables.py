@@ -13,6 +13,7 @@ import htpy as h
 
 from llm_otel import formats
 from llm_otel.dashboard.components.cards import bar, card_head
+from llm_otel.dashboard.components.times import moment, zoned
 
 _BAR_SHADES: Final = 100
 
@@ -25,7 +26,9 @@ class Column:
     column that is not `on_page` is in the CSV alone.
 
     `numeric` aligns it on the right; `bar` draws its share of the greatest behind it; `tone` names
-    a colour for a value: good, bad, warn or nothing.
+    a colour for a value: good, bad, warn or nothing. `sort` is the address of the page sorted by
+    it, and how it is sorted now: `ascending`, `descending` or nothing; `title` is all of a value
+    that is shown in part; `clip` cuts what is long off.
     """
 
     name: str
@@ -37,6 +40,9 @@ class Column:
     tone: Callable[[Any], str] | None = None
     least: Callable[[Any], Any] | None = None
     on_page: bool = True
+    sort: tuple[str, str] | None = None
+    title: Callable[[Any], str | None] | None = None
+    clip: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,7 @@ def _table(table: Table) -> Any:
         for column in columns
         if column.bar
     }
-    head = h.tr[
-        [
-            h.th(scope="col", class_="num" if column.numeric else "")[column.name]
-            for column in columns
-        ]
-    ]
+    head = h.tr[[_head(column) for column in columns]]
     body = [
         h.tr[[_cell(column, row, greatest.get(column.name)) for column in columns]]
         for row in table.rows
@@ -118,9 +119,23 @@ def _table(table: Table) -> Any:
     return h.table[h.thead[head], h.tbody[body]]
 
 
+def _head(column: Column) -> Any:
+    name = zoned(column.name)
+    classes = "num" if column.numeric else ""
+    if column.sort is None:
+        return h.th(scope="col", class_=classes)[name]
+    address, now = column.sort
+    sign = {"ascending": " ↑", "descending": " ↓"}.get(now, "")
+    return h.th(scope="col", class_=classes, aria_sort=now or None)[
+        h.a(href=address, class_="sort")[name, h.span(aria_hidden="true")[sign]]
+    ]
+
+
 def _cell(column: Column, row: Any, greatest: float | None) -> Any:
     value = column.value(row)
     content: Any = column.write(value)
+    if isinstance(value, datetime):
+        content = moment(value, content)
     if value is not None and column.least is not None and column.least(row):
         content = f"≥ {content}"
     address = column.link(row) if column.link is not None else None
@@ -129,9 +144,10 @@ def _cell(column: Column, row: Any, greatest: float | None) -> Any:
     tone = column.tone(row) if column.tone is not None else ""
     if tone:
         content = h.span(class_=f"tone {tone}")[content]
-    classes = "num" if column.numeric else ""
+    classes = "num" if column.numeric else "clip" if column.clip else ""
     if greatest:
         part = round(abs(value or 0) / greatest * _BAR_SHADES)
         content = [h.span[content], bar(100 - part, part, "cell-bar")]
         classes += " with-bar"
-    return h.td(class_=classes)[content]
+    title = column.title(row) if column.title is not None else None
+    return h.td(class_=classes, title=title)[content]

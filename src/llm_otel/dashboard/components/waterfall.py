@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import htpy as h
@@ -24,6 +24,8 @@ KINDS: Final = {
     "create_agent": "agent",
     "invoke_workflow": "flow",
 }
+Address = Callable[[str, str], str]
+
 # Deeper spans stand no further to the right: their names would leave the page.
 _DEEPEST: Final = 20
 # Of a larger trace, spans below those near its root are folded away at first.
@@ -31,60 +33,90 @@ _OPEN: Final = 500
 _TICKS: Final = 5
 
 
-def waterfall(spans: Sequence[Nested], length: float, href: str) -> list[Any]:
+def waterfall(spans: Sequence[Nested], length: float, href: Address) -> list[Any]:
     """The axis and the rows.
 
     Args:
         spans: As `traces.nested` orders them.
         length: Seconds of the trace.
-        href: Where the details of a span come from: its id is put behind.
+        href: Gives the address of a part of the page about a span: its details, or the rows
+            `/below` it.
     """
-    below = paths.children(spans)
-    own, critical = paths.self_times(spans, below), paths.critical(spans, below)
-    deepest = _deepest_open(spans)
-    folded = sum(nested.depth > deepest for nested in spans)
-    rows = [
-        _row(
-            nested,
-            length,
-            own[place],
-            href,
-            parent=bool(below[place]),
-            critical=place in critical,
-            folds=bool(below[place]) and nested.depth == deepest,
-            hidden=nested.depth > deepest,
-        )
-        for place, nested in enumerate(spans)
-    ]
+    places = _open_places(spans, range(len(spans)))
+    folded = len(spans) - len(places)
     return [
-        _tools(folded, any(below)),
+        _tools(folded, any(nested.depth for nested in spans)),
         h.div(class_="axis", aria_hidden="true")[_axis(length)],
-        h.ol(class_="waterfall")[rows],
+        h.ol(class_="waterfall")[_rows(spans, places, length, href)],
     ]
 
 
-def _deepest_open(spans: Sequence[Nested]) -> int:
-    """The depth down to which all spans are shown at first."""
-    if len(spans) <= _OPEN:
-        return max((nested.depth for nested in spans), default=0)
+def rows_below(spans: Sequence[Nested], span_id: str, length: float, href: Address) -> Any:
+    """The rows right below a span, and as many of those below them as go with these.
+
+    Args:
+        spans, length, href: As of `waterfall`.
+        span_id: The span's.
+    """
+    place = next((n for n, nested in enumerate(spans) if nested.span.span_id == span_id), None)
+    if place is None:
+        return None
+    end = place + 1
+    while end < len(spans) and spans[end].depth > spans[place].depth:
+        end += 1
+    below = range(place + 1, end)
+    shown = _open_places(spans, below)
+    more = len([n for n in below if spans[n].depth == spans[place].depth + 1]) - len(
+        [n for n in shown if spans[n].depth == spans[place].depth + 1]
+    )
+    rest = f"{formats.plural(more, 'span')} more: save the spans as CSV to see all of them."
+    return [
+        _rows(spans, shown, length, href),
+        h.li(data_depth=spans[place].depth + 1, class_="muted rest")[rest] if more else None,
+    ]
+
+
+def _open_places(spans: Sequence[Nested], places: Sequence[int]) -> list[int]:
+    """The places of the rows that are shown at first: level by level, as many as fit."""
     by_depth: dict[int, int] = {}
-    for nested in spans:
-        by_depth[nested.depth] = by_depth.get(nested.depth, 0) + 1
-    shown, deepest = 0, 0
+    for place in places:
+        by_depth[spans[place].depth] = by_depth.get(spans[place].depth, 0) + 1
+    shown, deepest = 0, min(by_depth, default=0)
     for depth in sorted(by_depth):
         shown += by_depth[depth]
         if shown > _OPEN:
             break
         deepest = depth
-    return deepest
+    return [place for place in places if spans[place].depth <= deepest][: 2 * _OPEN]
+
+
+def _rows(
+    spans: Sequence[Nested], places: Sequence[int], length: float, href: Address
+) -> list[Any]:
+    below = paths.children(spans)
+    own, critical = paths.self_times(spans, below), paths.critical(spans, below)
+    shown = set(places)
+    return [
+        _row(
+            spans[place],
+            length,
+            own[place],
+            href,
+            parent=bool(below[place]),
+            critical=place in critical,
+            loads=bool(below[place]) and below[place][0] not in shown,
+        )
+        for place in places
+    ]
 
 
 def _tools(folded: int, nested: bool) -> Any:
     if not nested:
         return None
-    words = f"{formats.plural(folded, 'span')} folded away below those shown. " if folded else ""
+    if folded:
+        words = f"{formats.plural(folded, 'span')} are folded away below those shown: unfold a row."
+        return h.p(class_="muted fold-tools")[words]
     return h.p(class_="row fold-tools")[
-        h.span(class_="muted", id="folded")[words] if words else None,
         h.button(class_="button small", type="button", data_fold_all="open")["Unfold all"],
         h.button(class_="button small", type="button", data_fold_all="fold")["Fold all"],
     ]
@@ -104,12 +136,11 @@ def _row(
     nested: Nested,
     length: float,
     own: float,
-    href: str,
+    href: Address,
     *,
     parent: bool,
     critical: bool,
-    folds: bool,
-    hidden: bool,
+    loads: bool,
 ) -> Any:
     span = nested.span
     kind = KINDS.get(span.operation or "", "other")
@@ -119,7 +150,8 @@ def _row(
         h.button(
             class_="fold",
             type="button",
-            aria_expanded="false" if folds else "true",
+            aria_expanded="false" if loads else "true",
+            data_load=href(span.span_id, "/below") if loads else None,
             aria_label=f"Fold or unfold what is below {span.name}",
         )
         if parent
@@ -140,7 +172,7 @@ def _row(
     ]
     detail = h.details(
         {
-            "hx-get": f"{href}{span.span_id}",
+            "hx-get": href(span.span_id, ""),
             "hx-trigger": "toggle once",
             "hx-target": "find .span-detail",
             "hx-swap": "innerHTML",
@@ -148,7 +180,7 @@ def _row(
             "hx-push-url": "false",
         }
     )[h.summary(class_="span-row")[columns], h.div(class_="span-detail")]
-    return h.li(id=f"span-{span.span_id}", data_depth=nested.depth, hidden=hidden)[detail]
+    return h.li(id=f"span-{span.span_id}", data_depth=nested.depth)[detail]
 
 
 def _marks(nested: Nested) -> list[Any]:

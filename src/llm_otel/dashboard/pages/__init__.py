@@ -6,6 +6,7 @@ from typing import Final
 
 from llm_otel.dashboard.context import Page
 from llm_otel.dashboard.pages import (
+    conversation,
     cost,
     errors,
     label,
@@ -32,6 +33,7 @@ PAGES: Final = (
     roi.PAGE,
     label.PAGE,
     trace.PAGE,
+    conversation.PAGE,
 )
 
 
@@ -41,7 +43,10 @@ def find(path: str) -> tuple[Page, str]:
     for page in PAGES:
         if plain == page.path and page is not trace.PAGE:
             return page, ""
-    head, _, rest = plain.rpartition("/")
-    if rest and head == trace.PAGE.path.rstrip("/"):
-        return trace.PAGE, rest
+    for page in PAGES:
+        if not page.in_menu and plain.startswith(page.path) and plain != page.path:
+            subject = plain.removeprefix(page.path)
+            # A session's id may have a slash in it, a trace's has none.
+            if page is not trace.PAGE or "/" not in subject:
+                return page, subject
     return missing.PAGE, plain

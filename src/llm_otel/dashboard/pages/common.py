@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import duckdb
 
@@ -27,9 +27,16 @@ FROM_SPANS: Final = (
 LEAST: Final = frozenset({semconv.COST_INCOMPLETE, semconv.COST_UNPRICED, semconv.USAGE_UNKNOWN})
 
 
-def cost_column(*, bar: bool = False) -> Column:
+def cost_column(*, bar: bool = False, sort: tuple[str, str] | None = None) -> Column:
     """The cost of a row, marked where the true one is higher."""
-    return Column("Cost", lambda r: r.cost_usd, formats.money, bar=bar, least=lambda r: r.unpriced)
+    return Column(
+        "Cost",
+        lambda r: r.cost_usd,
+        formats.money,
+        bar=bar,
+        least=lambda r: r.unpriced,
+        sort=sort,
+    )
 
 
 def unpriced_column(*, on_page: bool = True) -> Column:
@@ -41,6 +48,11 @@ def unpriced_column(*, on_page: bool = True) -> Column:
         tone=lambda r: "warn" if r.unpriced else "",
         on_page=on_page,
     )
+
+
+def conversation(context: Context, session: str | None) -> str | None:
+    """The address of a session; None where there is none."""
+    return context.there(f"/sessions/{quote(session, safe='')}") if session else None
 
 
 def csv_href(context: Context, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Sessions & users: who uses it, how often, at what cost."""
+"""Conversations: sessions and their users; who uses it, how often, at what cost."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _tables(context: Context, data: Activity) -> Tables:
                 word(
                     "Session",
                     lambda r: r.name,
-                    link=lambda r: context.there("/traces", session=r.name),
+                    link=lambda r: common.conversation(context, r.name),
                 ),
                 word("User", lambda r: r.user),
                 tenant,
@@ -159,5 +159,11 @@ def _mean(all_of: float, parts: int) -> float | None:
 
 
 PAGE = Page(
-    "/sessions", "Sessions & users", "Who uses it, and how much", _read, _tables, _plots, _show
+    "/sessions",
+    "Conversations",
+    "Sessions and users: who uses it, and how much",
+    _read,
+    _tables,
+    _plots,
+    _show,
 )

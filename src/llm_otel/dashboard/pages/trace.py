@@ -14,11 +14,12 @@ from llm_otel.dashboard.components.cards import card_head, figure_card, figures
 from llm_otel.dashboard.components.span_detail import CONTENT, span_detail, verdict_line
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.components.times import moment
-from llm_otel.dashboard.components.waterfall import waterfall
+from llm_otel.dashboard.components.waterfall import Address, rows_below, waterfall
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.feedback import BEST, NOT_STORED, WORST
 from llm_otel.dashboard.pages import common
+from llm_otel.dashboard.state import State
 from llm_otel.lake.queries import traces
 from llm_otel.lake.queries.traces import Nested, Span, Verdict
 
@@ -29,7 +30,8 @@ class _Data:
     """What the page shows; each is read when it is first shown."""
 
     def __init__(self, context: Context) -> None:
-        self.spans = traces.nested(traces.trace(context.lake, context.subject, _near(context)))
+        self.whole = Lazy(lambda: traces.nested(_spans(context, texts=True)))
+        self.spans = traces.nested(_spans(context, texts=False))
         began = min((nested.span.time for nested in self.spans), default=context.now)
         self.verdicts = Lazy(lambda: traces.verdicts(context.lake, context.subject, began))
         self.beside = Lazy(
@@ -42,6 +44,10 @@ class _Data:
         )
 
 
+def _spans(context: Context, *, texts: bool) -> list[Span]:
+    return traces.trace(context.lake, context.subject, _near(context), texts=texts)
+
+
 def _near(context: Context) -> datetime | None:
     try:
         return datetime.fromisoformat(context.state.get("at")).replace(tzinfo=None)
@@ -51,12 +57,27 @@ def _near(context: Context) -> datetime | None:
 
 def detail(context: Context, span_id: str) -> Any:
     """What one span of the trace says; None where there is no such span."""
-    spans = traces.trace(context.lake, context.subject, _near(context))
-    span = next((each for each in spans if each.span_id == span_id), None)
+    span = next((each for each in _spans(context, texts=True) if each.span_id == span_id), None)
     if span is None:
         return None
     verdicts = traces.verdicts(context.lake, context.subject, span.time)
     return span_detail(span, [each for each in verdicts if each.span_id == span_id], context.price)
+
+
+def below(context: Context, span_id: str) -> Any:
+    """The rows below one span of the trace."""
+    spans = traces.nested(_spans(context, texts=False))
+    return rows_below(spans, span_id, _length(spans), _href(context))
+
+
+def _length(spans: list[Nested]) -> float:
+    return max((n.offset_s + (n.span.duration_s or 0) for n in spans), default=0) or 1e-9
+
+
+def _href(context: Context) -> Address:
+    """Addresses of the parts of this page; they name the trace's time, so that one day is read."""
+    at = State().to(at=context.state.get("at"))
+    return lambda span_id, part: at.href(f"/traces/{context.subject}/spans/{span_id}{part}")
 
 
 def _tables(_context: Context, data: _Data) -> Tables:
@@ -78,7 +99,7 @@ def _tables(_context: Context, data: _Data) -> Tables:
                 word("Span id", lambda n: n.span.span_id),
                 *(word(title, partial(_messages, name)) for title, name in CONTENT),
             ),
-            data.spans,
+            data.whole(),
         )
     }
 
@@ -98,8 +119,7 @@ def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> li
             "what is kept, or still on its way."
         )
         return [back, h.section(class_="card empty")[h.h2["No such trace"], h.p[text]]]
-    length = max(n.offset_s + (n.span.duration_s or 0) for n in spans) or 1e-9
-    href = f"/traces/{context.subject}/spans/"
+    length = _length(spans)
     save = h.a(
         href=common.csv_href(context, "spans"),
         class_="button small",
@@ -116,7 +136,7 @@ def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> li
         ],
         figures(_cards(spans, length)),
         h.section(class_="card")[
-            card_head("Waterfall", about, save), waterfall(spans, length, href)
+            card_head("Waterfall", about, save), waterfall(spans, length, _href(context))
         ],
         common.part(context, "What people think", lambda: _feedback(context, data)),
         common.part(context, "Who called whom", lambda: agent_graph(spans)),
@@ -180,13 +200,12 @@ def _feedback(context: Context, data: _Data) -> Any:
     hidden = [
         h.input(type="hidden", name=name, value=each) for name, each in fields.items() if each
     ]
-    thumbs = [
-        h.button(class_="button", type="submit", name="value", value=str(value))[text]
-        for value, text in ((BEST, "👍 good"), (WORST, "👎 bad"))
-    ]
-    numbers = [
-        h.button(class_="button", type="submit", name="value", value=str(value))[str(value)]
-        for value in range(WORST + 1, BEST)
+    words = {WORST: f"{WORST} bad", BEST: f"{BEST} good"}
+    values = [
+        h.button(class_="button", type="submit", name="value", value=str(value))[
+            words.get(value, str(value))
+        ]
+        for value in range(WORST, BEST + 1)
     ]
     kept = bool(context.state.get("rated"))
     return h.section(class_="card feedback", id="feedback")[
@@ -200,8 +219,7 @@ def _feedback(context: Context, data: _Data) -> Any:
         h.p(class_="tone bad", role="alert")[NOT_STORED] if context.state.get("failed") else None,
         h.form(action="/rate", method="post", class_="row")[
             hidden,
-            thumbs,
-            numbers,
+            values,
             h.input(type="text", name="note", maxlength="500", placeholder="Why (optional)",
                     aria_label="Why, optional"),
         ],
@@ -229,7 +247,7 @@ def _about(context: Context, root: Span) -> Any:
         if value
     ]
     if root.session_id:
-        address = context.there(f"/sessions/{root.session_id}")
+        address = common.conversation(context, root.session_id)
         links.append(h.div[h.dt["Conversation"], h.dd[h.a(href=address)[root.session_id]]])
     if not links:
         return None
