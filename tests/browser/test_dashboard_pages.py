@@ -49,11 +49,13 @@ def test_a_page_one_level_deeper_is_as_good(
     view: Callable[..., View], dashboard: str, path: str
 ) -> None:
     """No serious accessibility fault in either theme, and nothing wider than a telephone."""
-    page = view(dashboard, color_scheme="light", reduced_motion="reduce").open(path)
+    seen = view(dashboard, color_scheme="light", reduced_motion="reduce")
+    page = seen.open(path)
     _hold_accessible(page)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     _hold_accessible(page)
     page.set_viewport_size({"width": 390, "height": 800})
+    page = seen.open(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

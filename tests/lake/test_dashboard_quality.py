@@ -141,7 +141,9 @@ def test_the_worst_answers_of_both_are_one_click_away(opens: Opens) -> None:
     assert worst.count("\n0.680\n") == 4, worst
     assert worst.index("0.680") < worst.index("0.690")
     there = links(page)
-    assert there["All"] == "/traces?range=7d&model=y&sort=score&evaluation=relevance"
+    low = there["All as low as these"]
+    assert low == "/traces?range=7d&model=y&where=score.relevance%3C%3D0.700000", low
+    assert "12 traces" in text(content(site, low)), "each of these scores, and no other"
     traces = {href for href in there.values() if href.startswith("/traces/")}
     assert len(traces) == 20, traces
 

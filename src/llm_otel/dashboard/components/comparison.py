@@ -118,14 +118,16 @@ def worst_table(context: Context, pair: Sides, side: int) -> Table:
     )
 
 
-def all_worst(context: Context, pair: Sides, side: int) -> Any:
-    """A link to all of them in the list of traces; scores name no prompt, so not of prompts."""
-    if by(context) != "model" or pair.names is None or not pair.evaluation:
+def worst_traces(context: Context, pair: Sides, side: int) -> Any:
+    """A link to the list of traces with scores as low as those of the table; a prompt is nothing
+    that the list can be asked for."""
+    name = pair.names[side] if pair.names else ""
+    scores = [row.score for row in pair.worst if row.name == name]
+    if by(context) != "model" or not scores:
         return None
-    href = context.there(
-        "/traces", model=pair.names[side], sort="score", evaluation=pair.evaluation
-    )
-    return h.a(href=href, class_="button small")["All"]
+    limit = f"score.{pair.evaluation}<={max(scores):.6f}"
+    href = context.there("/traces", model=name, where=(*context.state.all("where"), limit))
+    return h.a(href=href, class_="button small")["All as low as these"]
 
 
 def interval_words(interval: Interval | None, unit: str, *, signed: bool = False) -> str:
