@@ -42,6 +42,23 @@ def test_a_page_shows_what_it_is_for(view: Callable[..., View], dashboard: str, 
     _hold_accessible(page)
 
 
+@pytest.mark.parametrize(
+    "path", ["/label?range=7d", "/cost?range=7d&tenant_id=acme&cause=mix", "/quality?by=prompt"]
+)
+def test_a_page_one_level_deeper_is_as_good(
+    view: Callable[..., View], dashboard: str, path: str
+) -> None:
+    """No serious accessibility fault in either theme, and nothing wider than a telephone."""
+    seen = view(dashboard, color_scheme="light", reduced_motion="reduce")
+    page = seen.open(path)
+    _hold_accessible(page)
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    _hold_accessible(page)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page = seen.open(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_an_empty_lake_says_what_to_do(view: Callable[..., View], empty_dashboard: str) -> None:
     """Without a single call each page tells how to send one."""
     seen = view(empty_dashboard)

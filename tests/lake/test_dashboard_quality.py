@@ -117,6 +117,21 @@ def test_scores_of_prompts_are_of_the_whole_window(opens: Opens) -> None:
     assert "B (answer@2) is better: relevance +0.300." in found
 
 
+def test_scores_that_are_left_out_are_named(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of very many calls only the last week's scores are looked up, and the page says so."""
+    monkeypatch.setattr("llm_otel.lake.queries.comparison._MOST_LOOKED_UP", 70)
+    site = opens(
+        scored(20, 0.5, days=20, **_prompt("answer", "1")),
+        scored(20, 0.7, days=2, **_prompt("answer", "1")),
+        scored(40, 0.8, days=1, **_prompt("answer", "2")),
+    )
+    found = text(content(site, "/quality?range=30d&by=prompt"))
+    assert "B (answer@2) is better: relevance +0.100." in found
+    assert "Scores from 13 Nov 12:00:00 " in found
+    shorter = text(content(site, "/quality?range=7d&by=prompt"))
+    assert "Scores from" not in shorter, "all of this window's count"
+
+
 def test_the_worst_answers_of_both_are_one_click_away(opens: Opens) -> None:
     """Lowest first, ten of each, and a link to all."""
     site = opens(scored(30, 0.8, model="x"), scored(20, 0.7, model="y"))
@@ -126,7 +141,9 @@ def test_the_worst_answers_of_both_are_one_click_away(opens: Opens) -> None:
     assert worst.count("\n0.680\n") == 4, worst
     assert worst.index("0.680") < worst.index("0.690")
     there = links(page)
-    assert there["All"] == "/traces?range=7d&model=y&sort=score&evaluation=relevance"
+    low = there["All as low as these"]
+    assert low == "/traces?range=7d&model=y&where=score.relevance%3C%3D0.700000", low
+    assert "12 traces" in text(content(site, low)), "each of these scores, and no other"
     traces = {href for href in there.values() if href.startswith("/traces/")}
     assert len(traces) == 20, traces
 

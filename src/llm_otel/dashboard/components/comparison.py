@@ -10,6 +10,7 @@ import htpy as h
 from llm_otel import formats
 from llm_otel.dashboard.components.cards import card_head, flat, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
+from llm_otel.dashboard.components.times import zoned
 from llm_otel.dashboard.context import Context
 from llm_otel.lake.queries import Reader, comparison
 from llm_otel.lake.queries.comparison import SCORE, Choice, Comparison, Judged, Line
@@ -117,14 +118,16 @@ def worst_table(context: Context, pair: Sides, side: int) -> Table:
     )
 
 
-def all_worst(context: Context, pair: Sides, side: int) -> Any:
-    """A link to all of them in the list of traces; scores name no prompt, so not of prompts."""
-    if by(context) != "model" or pair.names is None or not pair.evaluation:
+def worst_traces(context: Context, pair: Sides, side: int) -> Any:
+    """A link to the list of traces with scores as low as those of the table; a prompt is nothing
+    that the list can be asked for."""
+    name = pair.names[side] if pair.names else ""
+    scores = [row.score for row in pair.worst if row.name == name]
+    if by(context) != "model" or not scores:
         return None
-    href = context.there(
-        "/traces", model=pair.names[side], sort="score", evaluation=pair.evaluation
-    )
-    return h.a(href=href, class_="button small")["All"]
+    limit = f"score.{pair.evaluation}<={max(scores):.6f}"
+    href = context.there("/traces", model=name, where=(*context.state.all("where"), limit))
+    return h.a(href=href, class_="button small")["All as low as these"]
 
 
 def interval_words(interval: Interval | None, unit: str, *, signed: bool = False) -> str:
@@ -217,7 +220,20 @@ def verdict_card(context: Context, pair: Sides) -> Any:
     return h.section(class_="card verdict")[
         card_head("Which is better", "", _menus(context, pair)),
         h.p(class_="verdict-words")[summary(pair)],
+        _recent(pair),
         h.details(class_="method")[h.summary["How this is computed"], h.p(class_="muted")[_METHOD]],
+    ]
+
+
+def _recent(pair: Sides) -> Any:
+    since = pair.comparison.scored_since if pair.comparison else None
+    if since is None:
+        return None
+    return h.p(class_="muted")[
+        zoned(
+            f"Scores from {formats.when(since)} UTC on: looking up the prompt of every score in "
+            "this window takes too long. The other figures are of the whole window."
+        )
     ]
 
 

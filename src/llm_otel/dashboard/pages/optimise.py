@@ -154,7 +154,8 @@ def _what_if(week: _Week) -> Table:
         week.models,
         "No chats with a price in the last 7 days.",
         f"All priced chats, {formats.money(week.usd)} in truth, on one model: the same "
-        "tokens, cached as they were. Tokenizers differ by 10 to 20 %, and so do answers.",
+        "tokens, cached as they were. Tokenizers differ by 10 to 20 %. Whether the answers are as "
+        "good, this does not say: try the model, score it, and compare both under Quality.",
     )
 
 
@@ -249,7 +250,7 @@ def _cheapest(week: _Week) -> Any:
     return figure_card(
         "Cheapest model",
         formats.signed(difference),
-        note=cheapest.model if cheapest else "no price known",
+        note=f"{cheapest.model}, if its answers are as good" if cheapest else "no price known",
     )
 
 

@@ -119,7 +119,7 @@ def _compared(context: Context, sides: comparison.Sides, tables: Tables) -> list
     if sides.names is None:
         return [comparison.verdict_card(context, sides)]
     worst = [
-        common.show(context, tables, name, comparison.all_worst(context, sides, side))
+        common.show(context, tables, name, comparison.worst_traces(context, sides, side))
         for side, name in enumerate(("worst-a", "worst-b"))
     ]
     return [

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from llm_otel.lake.queries import statistics
+from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Reader
 from llm_otel.lake.queries.statistics import Interval
 
 # The name of a comparison's line of scores begins so.
 SCORE: Final = "Score: "
 _LATELY: Final = timedelta(days=1)
+_RECENT: Final = timedelta(days=7)
+_MOST_LOOKED_UP: Final = 1_000_000
 _WORST_LISTED: Final = 10
 # What two groups of calls can differ by -> the columns that name it, and the name of them.
 VARIANTS: Final = {
@@ -77,9 +80,10 @@ _JUDGED_MODELS: Final = """
 _JUDGED_PROMPTS: Final = """
     SELECT {name} AS name, s.* EXCLUDE (span_id)
     FROM (SELECT evaluation, score, time, trace_id, span_id, explanation, feature, tenant_id
-        FROM {scores} WHERE score IS NOT NULL) s
+        FROM {scores} WHERE score IS NOT NULL AND time >= $recent) s
     JOIN (SELECT trace_id, span_id, prompt_name, prompt_version FROM {calls}
-        WHERE prompt_name IN ($base_a, $base_b) AND {name} IN ($a, $b)) USING (trace_id, span_id)
+        WHERE prompt_name IN ($base_a, $base_b) AND {name} IN ($a, $b) AND time >= $recent)
+        USING (trace_id, span_id)
 """
 _SCORED: Final = """
     SELECT name, evaluation, count(*) AS scores, avg(score) AS mean,
@@ -173,12 +177,20 @@ class Judged:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two groups of calls side by side; `evaluations`: what scored both, the most used first."""
+    """Two groups of calls side by side.
+
+    Attributes:
+        a, b: The groups.
+        lines: The figures, scores first.
+        evaluations: What scored both, the most used first.
+        scored_since: From when on scores count, where that is not the whole window.
+    """
 
     a: Group
     b: Group
     lines: list[Line]
     evaluations: tuple[str, ...]
+    scored_since: datetime | None
 
 
 def choices(reader: Reader, by: str) -> list[Choice]:
@@ -226,7 +238,9 @@ def compare(reader: Reader, by: str, a: Choice, b: Choice) -> Comparison | None:
     if a.name not in groups or b.name not in groups:
         return None
     text = _JUDGED_PROMPTS if by == "prompt" else _JUDGED_MODELS
-    reader.keep("judged", text.replace("{name}", name), base_a=a.base, base_b=b.base, **names)
+    recent = _scored_since(reader.filter, groups) if by == "prompt" else reader.filter.since
+    bases = {"base_a": a.base, "base_b": b.base, "recent": recent}
+    reader.keep("judged", text.replace("{name}", name), **bases, **names)
     scored = reader.rows(_SCORED, Scored)
     one, two = groups[a.name], groups[b.name]
     lines = [
@@ -246,7 +260,14 @@ def compare(reader: Reader, by: str, a: Choice, b: Choice) -> Comparison | None:
             scores.append(_means(f"{SCORE}{evaluation}", "score", samples, better=1))
             counts[evaluation] = sum(size for _, _, size in samples)
     evaluations = tuple(sorted(counts, key=lambda name: -counts[name]))
-    return Comparison(one, two, [*scores, *lines], evaluations)
+    since = recent if recent > reader.filter.since else None
+    return Comparison(one, two, [*scores, *lines], evaluations, since)
+
+
+def _scored_since(window: Filter, groups: Mapping[str, Group]) -> datetime:
+    """From when on each score's call is looked up: of very many calls that takes long."""
+    many = sum(group.calls for group in groups.values()) > _MOST_LOOKED_UP
+    return max(window.since, window.until - _RECENT) if many else window.since
 
 
 def worst(reader: Reader, evaluation: str, b: str) -> list[Judged]:
