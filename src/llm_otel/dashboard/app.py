@@ -49,7 +49,7 @@ def create_app(
 
     Args:
         lake: The lake's folder; one that is not there reads as empty.
-        token: What a browser must show once (`?token=`); None: no questions asked.
+        token: What a browser must show once (`?token=`); None: no questions target.
         hosts: Host names that requests may be for; none: any. Keeps other sites' pages from
             reading a local dashboard by a name that they point at it.
         price: As `llm_otel.cost`, for what models would cost; None: that, at list prices.
@@ -57,7 +57,7 @@ def create_app(
         receiver: Where the lake's receiver takes OTLP over HTTP; None: not known (yet).
         live_s: Seconds between two readings of a live page.
         budgets: What may be spent in a month.
-        alertmanager: The URL of the Alertmanager that knows what is firing; None: none is asked.
+        alertmanager: The URL of the Alertmanager that knows what is firing; None: none is target.
 
     Raises:
         ConfigError: The lake cannot be read.
@@ -79,7 +79,7 @@ def create_app(
 
 
 def _draw(application: flask.Flask, site: Site, live_s: float) -> None:
-    kept = Kept()
+    memory = Kept()
 
     @application.get("/", defaults={"path": ""})
     @application.get("/<path:path>")
@@ -91,7 +91,7 @@ def _draw(application: flask.Flask, site: Site, live_s: float) -> None:
             page,
             shell.menu(context, pages.PAGES),
             shell.header(context, page, _choices(site, context)),
-            _content(site, page, context, kept),
+            _content(site, page, context, memory),
             live_s,
         )
         answer = flask.Response(str(html), 200 if page.path else 404, mimetype="text/html")
@@ -109,13 +109,13 @@ def _search(application: flask.Flask, site: Site) -> None:
         path, _, query = flask.request.args.get("of", "/").partition("?")
         line = flask.request.args.get("q", "")
         page, context = site.context(path, query)
-        asked = language.search(line, context.state.to(q=None), context.now)
-        if asked.trace is not None:
-            return flask.redirect(asked.state.shared().href(f"/traces/{asked.trace}"), 303)
+        target = language.search(line, context.state.to(q=None), context.now)
+        if target.trace is not None:
+            return flask.redirect(target.state.shared().href(f"/traces/{target.trace}"), 303)
         # Words are looked for where there is something to read.
-        stays = page.in_menu and not asked.looks
-        address = asked.state if stays else asked.state.shared()
-        if asked.mistakes:
+        stays = page.in_menu and not target.looks
+        address = target.state if stays else target.state.shared()
+        if target.mistakes:
             address = address.to(q=line)
         return flask.redirect(address.href(page.path if stays else "/traces"), 303)
 
@@ -124,10 +124,12 @@ def _search(application: flask.Flask, site: Site) -> None:
         """How what is typed may go on."""
         line = flask.request.args.get("q", "")
         _, context = site.context("/", "")
-        seen = _choices(site, context)
-        values, scores = ({}, ()) if seen is None else (filters.values(seen), seen.evaluation)
-        options = [h.option(value=each) for each in language.completions(line, values, scores)]
-        return flask.Response(str(h.fragment[options]), mimetype="text/html")
+        options = _choices(site, context)
+        values = filters.values(options) if options else {}
+        scores = options.evaluation if options else ()
+        lines = language.completions(line, values, scores)
+        html = str(h.fragment[[h.option(value=each) for each in lines]])
+        return flask.Response(html, mimetype="text/html")
 
 
 def _alerts(application: flask.Flask, site: Site, url: str | None) -> None:
@@ -158,13 +160,13 @@ def _part(
     """A part of the page of a trace, about one span."""
     _, context = site.context(f"/traces/{trace_id}", flask.request.query_string.decode())
     try:
-        found = without_damaged(site.lake, lambda: make(context, span_id))
+        part = without_damaged(site.lake, lambda: make(context, span_id))
     except Exception as error:  # noqa: BLE001 as on the page
         why = failures.logged(f"the span {span_id}", error)
-        found = h.p(class_="tone bad")[f"The span could not be read: {why}"]
-    if found is None:
-        found = h.p(class_="muted")["This span is not in the lake any more."]
-    return flask.Response(str(h.fragment[found]), mimetype="text/html")
+        part = h.p(class_="tone bad")[f"The span could not be read: {why}"]
+    if part is None:
+        part = h.p(class_="muted")["This span is not in the lake any more."]
+    return flask.Response(str(h.fragment[part]), mimetype="text/html")
 
 
 def _choices(site: Site, context: Context) -> Choices | None:
@@ -175,13 +177,13 @@ def _choices(site: Site, context: Context) -> Choices | None:
         return None
 
 
-def _content(site: Site, page: Page, context: Context, kept: Kept) -> Any:
+def _content(site: Site, page: Page, context: Context, memory: Kept) -> Any:
     """What the page shows. A live page of a lake to which nothing came is read once a minute."""
     try:
         now = context.now.replace(second=0, microsecond=0)
         address = (page.path, context.subject, context.state.href(""), context.receiver)
         return Markup(  # noqa: S704 made by htpy, which escapes
-            kept.get(
+            memory.get(
                 (now, site.lake.version(), site.lake.damaged(), *address),
                 lambda: str(h.fragment[site.content(page, context)]),
                 lambda text: empty.FAILED not in text,

@@ -52,7 +52,7 @@ def chart(
     site = Site(lake, clock=clock, strict=True)
     page, context = site.context(_PAGES[name], State(parameters).href(""))
     draw = site.charts(page, context).get(name)
-    drawn = draw() if draw is not None else None
-    if drawn is None:
+    plot = draw() if draw is not None else None
+    if plot is None:
         raise ConfigError(f"the chart {name} has nothing to draw in this window with these filters")
-    return drawn.figure
+    return plot.figure

@@ -81,11 +81,11 @@ def search(line: str, before: State, now: datetime) -> Search:
                 state = _with(state, "where", comparison)
         else:
             name, value = term["name"], term["quoted"] or term["value"] or ""
-            changed = _named(state, name, value, now, unwanted=bool(term["not"]))
-            if changed is None:
+            further = _named(state, name, value, now, unwanted=bool(term["not"]))
+            if further is None:
                 mistakes.append(_wrong(term[0]))
             else:
-                state = changed
+                state = further
     return Search(state, None, looks, mistakes)
 
 

@@ -136,14 +136,7 @@ class Lake:
         """A number that stays the same as long as the same files are read: what was read of the
         lake before is still true then."""
         with self._lock:
-            files = self._files()
-        return hash(
-            tuple(
-                (name, day, tuple(paths))
-                for name, days in files.items()
-                for day, paths in days.items()
-            )
-        )
+            return hash(repr(self._files()))
 
     def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.

@@ -60,12 +60,12 @@ def alerts(url: str | None, now: datetime) -> Any:
             " shows here what is firing.",
         ]  # fmt: skip
     try:
-        found = firing(url)
+        active = firing(url)
     except AlertsError as error:
         return h.p(class_="tone warn")[f"Not known: {error}."]
-    if not found:
+    if not active:
         return h.p(class_="tone good")["Nothing is firing."]
-    return h.ul(class_="alerts")[[_line(alert, now) for alert in found]]
+    return h.ul(class_="alerts")[[_line(alert, now) for alert in active]]
 
 
 def _line(alert: Alert, now: datetime) -> Any:

@@ -111,8 +111,8 @@ def filter_bar(context: Context, choices: Choices | None) -> Any:
 
 
 def _options(name: str, choices: Choices) -> list[str]:
-    seen = list(values(choices)[name])
-    return [*seen, NONE] if name in _OPTIONAL else seen
+    options = list(values(choices)[name])
+    return [*options, NONE] if name in _OPTIONAL else options
 
 
 def _menu(context: Context, name: str, label: str, options: list[str]) -> Any:

@@ -39,8 +39,8 @@ SNIPPETS: Final = {
     ),
     "Mistral": (
         "llm-otel mistralai",
-        "import os\nfrom mistralai.client import Mistral\n\n"
-        'answer = Mistral(api_key=os.environ["MISTRAL_API_KEY"]).chat.complete(\n'
+        "from mistralai.client import Mistral\n\n"
+        'answer = Mistral(api_key="YOUR_KEY").chat.complete(\n'
         '    model="mistral-small-latest",\n'
         '    messages=[{"role": "user", "content": "Say hello."}],\n'
         ")\nprint(answer.choices[0].message.content)",

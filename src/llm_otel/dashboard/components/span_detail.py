@@ -10,8 +10,9 @@ import htpy as h
 
 from llm_otel import formats, semconv
 from llm_otel.dashboard.components.times import moment
-from llm_otel.lake.queries import traces
-from llm_otel.lake.queries.traces import Span, Verdict
+from llm_otel.lake.queries import dialogue
+from llm_otel.lake.queries.around import Verdict
+from llm_otel.lake.queries.traces import Span
 
 CONTENT: Final = (
     ("Instructions", "system_instructions"),
@@ -34,7 +35,7 @@ _NO_MESSAGE: Final = (
 
 
 def span_detail(span: Span, verdicts: Sequence[Verdict], price: Callable[..., Any]) -> Any:
-    """The facts, the tokens by class, what was said, and all attributes.
+    """The facts, the tokens by class, what was plain, and all attributes.
 
     Args:
         span: Of a trace.
@@ -59,7 +60,7 @@ def span_detail(span: Span, verdicts: Sequence[Verdict], price: Callable[..., An
     parts: list[Any] = [h.dl(class_="facts")[items], _classes(span, price)]
     if verdicts:
         parts.append(h.ul(class_="verdicts")[[h.li[verdict_line(each)] for each in verdicts]])
-    talks = [(title, traces.messages(getattr(span, name))) for title, name in CONTENT]
+    talks = [(title, dialogue.messages(getattr(span, name))) for title, name in CONTENT]
     parts += [talk(title, messages) for title, messages in talks if messages]
     if span.model is not None and not any(messages for _, messages in talks):
         parts.append(
@@ -79,18 +80,18 @@ def _classes(span: Span, price: Callable[..., Any]) -> Any:
     """Tokens by class, and what each cost at list prices where there are any."""
     if span.input_tokens is None and span.output_tokens is None:
         return None
-    cached, written = span.cache_read_tokens or 0, span.cache_write_tokens or 0
+    cached, writes = span.cache_read_tokens or 0, span.cache_write_tokens or 0
     reasoning = span.reasoning_tokens or 0
-    fresh = max((span.input_tokens or 0) - cached - written, 0)
-    said = max((span.output_tokens or 0) - reasoning, 0)
+    fresh = max((span.input_tokens or 0) - cached - writes, 0)
+    plain = max((span.output_tokens or 0) - reasoning, 0)
     classes = {
         "fresh": (fresh, {"input_tokens": fresh}),
         "cached": (cached, {"input_tokens": cached, "cache_read_tokens": cached}),
         "written to the cache": (
-            written, {"input_tokens": written, "cache_write_tokens": written}
+            writes, {"input_tokens": writes, "cache_write_tokens": writes}
         ),
         "reasoning": (reasoning, {"output_tokens": reasoning}),
-        "output": (said, {"output_tokens": said}),
+        "output": (plain, {"output_tokens": plain}),
     }  # fmt: skip
     rows = [
         h.tr[

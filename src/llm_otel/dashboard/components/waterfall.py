@@ -9,7 +9,7 @@ import htpy as h
 
 from llm_otel import formats
 from llm_otel.dashboard.components.cards import bar
-from llm_otel.dashboard.pages import common
+from llm_otel.dashboard.costs import LEAST
 from llm_otel.lake.queries import paths
 from llm_otel.lake.queries.traces import Nested, Span
 
@@ -65,13 +65,13 @@ def rows_below(spans: Sequence[Nested], span_id: str, length: float, href: Addre
     while end < len(spans) and spans[end].depth > spans[place].depth:
         end += 1
     below = range(place + 1, end)
-    shown = _open_places(spans, below)
+    rows = _open_places(spans, below)
     more = len([n for n in below if spans[n].depth == spans[place].depth + 1]) - len(
-        [n for n in shown if spans[n].depth == spans[place].depth + 1]
+        [n for n in rows if spans[n].depth == spans[place].depth + 1]
     )
     rest = f"{formats.plural(more, 'span')} more: save the spans as CSV to see all of them."
     return [
-        _rows(spans, shown, length, href),
+        _rows(spans, rows, length, href),
         h.li(data_depth=spans[place].depth + 1, class_="muted rest")[rest] if more else None,
     ]
 
@@ -81,10 +81,10 @@ def _open_places(spans: Sequence[Nested], places: Sequence[int]) -> list[int]:
     by_depth: dict[int, int] = {}
     for place in places:
         by_depth[spans[place].depth] = by_depth.get(spans[place].depth, 0) + 1
-    shown, deepest = 0, min(by_depth, default=0)
+    size, deepest = 0, min(by_depth, default=0)
     for depth in sorted(by_depth):
-        shown += by_depth[depth]
-        if shown > _OPEN:
+        size += by_depth[depth]
+        if size > _OPEN:
             break
         deepest = depth
     return [place for place in places if spans[place].depth <= deepest][: 2 * _OPEN]
@@ -95,7 +95,7 @@ def _rows(
 ) -> list[Any]:
     below = paths.children(spans)
     own, critical = paths.self_times(spans, below), paths.critical(spans, below)
-    shown = set(places)
+    visible = set(places)
     return [
         _row(
             spans[place],
@@ -104,7 +104,7 @@ def _rows(
             href,
             parent=bool(below[place]),
             critical=place in critical,
-            loads=bool(below[place]) and below[place][0] not in shown,
+            loads=bool(below[place]) and below[place][0] not in visible,
         )
         for place in places
     ]
@@ -208,5 +208,5 @@ def _cost(span: Span) -> Any:
     status = span.cost_status
     if span.cost_usd is None:
         return h.span(class_="tone warn")[status] if status else ""
-    sign = "" if status is None else "≥ " if status in common.LEAST else "≈ "
+    sign = "" if status is None else "≥ " if status in LEAST else "≈ "
     return f"{sign}{formats.money(span.cost_usd)}"

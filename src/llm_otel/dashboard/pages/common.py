@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import duckdb
 
-from llm_otel import formats, semconv
+from llm_otel import formats
 from llm_otel.dashboard import failures
 from llm_otel.dashboard.components import empty
 from llm_otel.dashboard.components.cards import chart_card, notice
@@ -22,9 +22,6 @@ FROM_SPANS: Final = (
     "Figures from the calls alone: metrics know no users, sessions, tags, releases, agents or "
     "parts of an hour. If a service samples its spans, they are less than the whole."
 )
-
-# The statuses of a cost that is higher than what is known of it.
-LEAST: Final = frozenset({semconv.COST_INCOMPLETE, semconv.COST_UNPRICED, semconv.USAGE_UNKNOWN})
 
 
 def cost_column(*, bar: bool = False, sort: tuple[str, str] | None = None) -> Column:

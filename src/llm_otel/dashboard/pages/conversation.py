@@ -33,8 +33,8 @@ def _tables(_context: Context, data: list[Turn]) -> Tables:
             "Turns",
             (
                 word("Time (UTC)", lambda t: t.sums.time, write=formats.when),
-                word("Asked", lambda t: t.said.asked),
-                word("Answered", lambda t: t.said.said),
+                word("Asked", lambda t: t.texts.question),
+                word("Answered", lambda t: t.texts.answer),
                 word("Tools", lambda t: t.tools),
                 word("Error", lambda t: t.sums.error_type),
                 Column("Duration", lambda t: t.sums.duration_s, formats.seconds),
@@ -63,7 +63,7 @@ def _show(context: Context, data: list[Turn], _tables: Tables, _charts: Charts) 
             head,
             h.section(class_="card empty")[h.h2["No such conversation"], h.p[text], longer],
         ]
-    captured = any(turn.said.asked or turn.said.said for turn in data)
+    captured = any(turn.texts.question or turn.texts.answer for turn in data)
     return [
         head,
         figures(_cards(data)),
@@ -111,17 +111,18 @@ def _turn(context: Context, turn: Turn, captured: bool) -> Any:
         f"{formats.count(sums.tokens)} tokens",
         *(f"{name} {formats.score(score)}" for name, score in turn.scores.items()),
     ]
-    missing = h.p(class_="muted")["not captured"] if captured else None
+    blank = h.p(class_="muted")["not captured"] if captured else None
     return h.li(class_="turn")[
         h.div(class_="message user")[
-            h.span(class_="role")["user"], h.p[turn.said.asked] if turn.said.asked else missing
+            h.span(class_="role")["user"],
+            h.p[turn.texts.question] if turn.texts.question else blank,
         ],
         h.p(class_="tools muted")["used ", ", ".join(_tool(name) for name in turn.tools)]
         if turn.tools
         else None,
         h.div(class_="message assistant")[
             h.span(class_="role")["assistant"],
-            h.p[turn.said.said] if turn.said.said else missing,
+            h.p[turn.texts.answer] if turn.texts.answer else blank,
             h.span(class_="tone bad")[sums.error_type or "failed"] if sums.failed else None,
         ],
         h.p(class_="facts-line muted")[

@@ -16,6 +16,7 @@ from llm_otel.dashboard.components.cards import figure_card, figures, flat, noti
 from llm_otel.dashboard.components.moves import deeper, moves_card, why
 from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
+from llm_otel.dashboard.costs import LEAST
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
 from llm_otel.formats import change
@@ -99,7 +100,7 @@ def _tables(context: Context, data: _Data) -> Tables:
                     "Known cost",
                     lambda r: r.cost_usd,
                     formats.money,
-                    least=lambda r: r.status in common.LEAST,
+                    least=lambda r: r.status in LEAST,
                 ),
                 Column("Calls", lambda r: r.calls, formats.count),
                 Column("Tokens", lambda r: r.tokens, formats.count),
@@ -350,7 +351,7 @@ def _pace(context: Context, data: Costs, total: float, unpriced: int) -> Any:
 def _unpriced_notice(data: Costs, unpriced: int) -> Any:
     if not unpriced:
         return None
-    names = dict.fromkeys(str(row.model) for row in data.unpriced if row.status in common.LEAST)
+    names = dict.fromkeys(str(row.model) for row in data.unpriced if row.status in LEAST)
     models = f" ({', '.join([*names][:3])})" if names else ""
     return notice(
         f"The cost of {formats.count(unpriced)} calls is unknown or incomplete{models}: "

@@ -13,7 +13,7 @@ from llm_otel.dashboard.components.times import moment
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.feedback import BEST, NOT_STORED, WORST
 from llm_otel.dashboard.pages import common
-from llm_otel.lake.queries import traces, unrated
+from llm_otel.lake.queries import dialogue, traces, unrated
 from llm_otel.lake.queries.traces import Span
 from llm_otel.lake.queries.unrated import Answer
 
@@ -148,7 +148,7 @@ def _answer(context: Context, answer: Answer, span: Span | None) -> Any:
         "Cost": formats.money(span.cost_usd) if span else None,
     }
     items = [h.div[h.dt[name], h.dd[value]] for name, value in facts.items() if value]
-    talks = [(title, traces.messages(getattr(span, name))) for title, name in _CONTENT if span]
+    talks = [(title, dialogue.messages(getattr(span, name))) for title, name in _CONTENT if span]
     return h.section(class_="card")[
         card_head(
             span.name if span else answer.trace_id,

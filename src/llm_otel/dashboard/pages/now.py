@@ -210,22 +210,22 @@ def _bill(bill: Bill) -> list[Any]:
     ]
 
 
-def _interactions(found: Interactions) -> Any:
-    failed = found.failed / found.traces if found.traces else None
-    sign = "≈ " if found.roughly else ""
+def _interactions(counts: Interactions) -> Any:
+    failed = counts.failed / counts.traces if counts.traces else None
+    sign = "≈ " if counts.roughly else ""
     return figure_card(
         "Interactions",
-        f"{sign}{formats.count(found.traces)}",
+        f"{sign}{formats.count(counts.traces)}",
         note=f"traces; {formats.share(failed)} had a call that was not answered",
     )
 
 
-def _worth(found: Worth) -> list[Any]:
+def _worth(counts: Worth) -> list[Any]:
     rate, before = (
         successes / outcomes if outcomes else None
         for successes, outcomes in (
-            (found.successes, found.outcomes),
-            (found.successes_before, found.outcomes_before),
+            (counts.successes, counts.outcomes),
+            (counts.successes_before, counts.outcomes_before),
         )
     )
     return [
@@ -234,17 +234,17 @@ def _worth(found: Worth) -> list[Any]:
             formats.share(rate),
             change=change(rate, before),
             good=1,
-            note=formats.plural(found.outcomes, "outcome")
-            if found.outcomes
+            note=formats.plural(counts.outcomes, "outcome")
+            if counts.outcomes
             else "no outcomes told",
         ),
         figure_card(
-            f"Score: {found.evaluation}" if found.evaluation else "Scores",
-            formats.score(found.mean),
-            change=change(found.mean, found.mean_before),
+            f"Score: {counts.evaluation}" if counts.evaluation else "Scores",
+            formats.score(counts.mean),
+            change=change(counts.mean, counts.mean_before),
             good=1,
-            note=f"mean of {formats.plural(found.scores, 'score')}"
-            if found.scores
+            note=f"mean of {formats.plural(counts.scores, 'score')}"
+            if counts.scores
             else "no scores in this window",
         ),
     ]

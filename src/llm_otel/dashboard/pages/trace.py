@@ -16,12 +16,14 @@ from llm_otel.dashboard.components.tables import Column, Table, word
 from llm_otel.dashboard.components.times import moment
 from llm_otel.dashboard.components.waterfall import Address, rows_below, waterfall
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
+from llm_otel.dashboard.costs import LEAST
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.feedback import BEST, NOT_STORED, WORST
 from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.state import State
-from llm_otel.lake.queries import traces
-from llm_otel.lake.queries.traces import Nested, Span, Verdict
+from llm_otel.lake.queries import around, dialogue, traces
+from llm_otel.lake.queries.around import Verdict
+from llm_otel.lake.queries.traces import Nested, Span
 
 _PERSONAL: Final = "human"
 
@@ -33,9 +35,9 @@ class _Data:
         self.whole = Lazy(lambda: traces.nested(_spans(context, texts=True)))
         self.spans = traces.nested(_spans(context, texts=False))
         began = min((nested.span.time for nested in self.spans), default=context.now)
-        self.verdicts = Lazy(lambda: traces.verdicts(context.lake, context.subject, began))
+        self.verdicts = Lazy(lambda: around.verdicts(context.lake, context.subject, began))
         self.beside = Lazy(
-            lambda: traces.beside(
+            lambda: around.beside(
                 context.reader(),
                 context.subject,
                 began,
@@ -60,7 +62,7 @@ def detail(context: Context, span_id: str) -> Any:
     span = next((each for each in _spans(context, texts=True) if each.span_id == span_id), None)
     if span is None:
         return None
-    verdicts = traces.verdicts(context.lake, context.subject, span.time)
+    verdicts = around.verdicts(context.lake, context.subject, span.time)
     return span_detail(span, [each for each in verdicts if each.span_id == span_id], context.price)
 
 
@@ -106,7 +108,7 @@ def _tables(_context: Context, data: _Data) -> Tables:
 
 def _messages(content: str, nested: Nested) -> str | None:
     """Messages as text, one paragraph each; None where nothing was captured."""
-    messages = traces.messages(getattr(nested.span, content))
+    messages = dialogue.messages(getattr(nested.span, content))
     return "\n\n".join(f"{role}: {text}" for role, text in messages) or None
 
 
@@ -146,10 +148,10 @@ def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> li
 
 def _beside(context: Context, data: _Data) -> list[Any]:
     """Links to the traces before and after it, of those that the filters let through."""
-    found = data.beside()
+    neighbours = data.beside()
     return [
         h.a(href=context.there(f"/traces/{trace}"), class_="button small")[text]
-        for trace, text in ((found.older, "‹ Older"), (found.newer, "Newer ›"))
+        for trace, text in ((neighbours.older, "‹ Older"), (neighbours.newer, "Newer ›"))
         if trace
     ]
 
@@ -157,7 +159,7 @@ def _beside(context: Context, data: _Data) -> list[Any]:
 def _cards(data: list[Nested], length: float) -> list[Any]:
     spans = [n.span for n in data]
     costs = [s.cost_usd for s in spans if s.cost_usd is not None]
-    unpriced = sum(s.cost_status in common.LEAST for s in spans)
+    unpriced = sum(s.cost_status in LEAST for s in spans)
     note = f"of {formats.plural(len(costs), 'priced call')}"
     failed = sum(s.status == "error" for s in spans)
     tokens_in = sum(s.input_tokens or 0 for s in spans)
@@ -207,14 +209,14 @@ def _feedback(context: Context, data: _Data) -> Any:
         ]
         for value in range(WORST, BEST + 1)
     ]
-    kept = bool(context.state.get("rated"))
+    is_rated = bool(context.state.get("rated"))
     return h.section(class_="card feedback", id="feedback")[
         card_head("Scores and outcomes"),
         h.ul(class_="verdicts")[lines]
         if lines
         else h.p(class_="muted")["Nobody has judged this trace yet."],
         h.p(class_="tone good", role="status")["Your rating is stored; it is here in a moment."]
-        if kept
+        if is_rated
         else None,
         h.p(class_="tone bad", role="alert")[NOT_STORED] if context.state.get("failed") else None,
         h.form(action="/rate", method="post", class_="row")[

@@ -18,7 +18,7 @@ from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import Reader, overview, previews, traces
 from llm_otel.lake.queries.callless import Callless, callless
 from llm_otel.lake.queries.overview import Interactions
-from llm_otel.lake.queries.previews import Said
+from llm_otel.lake.queries.previews import NOTHING, Exchange
 from llm_otel.lake.queries.traces import TraceRow
 
 _COSTS: Final = {"": "Any cost", "0.01": "≥ $0.01", "0.1": "≥ $0.10", "1": "≥ $1"}
@@ -53,7 +53,7 @@ class _Data:
     """What the page shows; all but the first is read when it is drawn."""
 
     traces: list[TraceRow]
-    said: Lazy[dict[str, Said]]
+    texts: Lazy[dict[str, Exchange]]
     scores: Lazy[dict[str, dict[str, float]]]
     total: Lazy[Interactions]
     callless: Lazy[list[Callless]]
@@ -80,7 +80,7 @@ def _read(context: Context) -> _Data:
 
     return _Data(
         rows,
-        Lazy(lambda: previews.said(reader(), times)),
+        Lazy(lambda: previews.exchanges(reader(), times)),
         Lazy(lambda: previews.scored(reader(), times)),
         Lazy(lambda: overview.interactions(context.reader())),
         Lazy(lambda: callless(context.reader())),
@@ -98,18 +98,15 @@ def _list(context: Context, data: _Data) -> Table:
     def of_trace(row: TraceRow) -> str:
         return context.there(f"/traces/{row.trace_id}", at=row.time.isoformat(timespec="seconds"))
 
-    def here(name: str, value: Callable[[TraceRow], str | None]) -> Callable[[TraceRow], str]:
-        return lambda row: context.here(page=None, **{name: value(row)})
-
     def asked(row: TraceRow) -> str | None:
-        return data.said().get(row.trace_id, Said(None, None)).asked
+        return data.texts().get(row.trace_id, NOTHING).question
 
     def answered(row: TraceRow) -> str | None:
-        return data.said().get(row.trace_id, Said(None, None)).said
+        return data.texts().get(row.trace_id, NOTHING).answer
 
     def scores(row: TraceRow) -> str | None:
-        found = data.scores().get(row.trace_id, {})
-        return ", ".join(f"{name} {formats.score(score)}" for name, score in found.items()) or None
+        values = data.scores().get(row.trace_id, {})
+        return ", ".join(f"{name} {formats.score(score)}" for name, score in values.items()) or None
 
     def status(row: TraceRow) -> str:
         return row.error_type or row.status
@@ -128,25 +125,25 @@ def _list(context: Context, data: _Data) -> Table:
         "output": word("Output", answered, write=_short, title=answered, clip=True),
         "scores": word("Scores", scores),
         "models": word("Models", lambda r: r.models, clip=True),
-        "feature": word("Feature", lambda r: r.feature, link=here("feature", lambda r: r.feature)),
+        "feature": word("Feature", lambda r: r.feature, link=_here(context, "feature", lambda r: r.feature)),
         "tenant": word("Tenant", lambda r: r.tenant_id,
-                       link=here("tenant_id", lambda r: r.tenant_id)),
-        "user": word("User", lambda r: r.user, link=here("user", lambda r: r.user)),
+                       link=_here(context, "tenant_id", lambda r: r.tenant_id)),
+        "user": word("User", lambda r: r.user, link=_here(context, "user", lambda r: r.user)),
         "session": word("Conversation", lambda r: r.session_id,
                         link=lambda r: common.conversation(context, r.session_id)),
     }  # fmt: skip
     # A CSV has them all.
-    shown = _chosen(context)
+    visible = _chosen(context)
     if not context.state.all("column"):
-        empty = {"input": not data.said(), "output": not data.said(), "scores": not data.scores()}
-        shown -= {name for name, is_empty in empty.items() if is_empty}
+        empty = {"input": not data.texts(), "output": not data.texts(), "scores": not data.scores()}
+        visible -= {name for name, is_empty in empty.items() if is_empty}
     return Table(
         _title(context, data),
         (
             word("Time (UTC)", lambda r: r.time, write=formats.when, link=of_trace,
                  sort=_sort(context, "newest", "oldest")),
             word("Trace", lambda r: r.name or r.trace_id[:12], link=of_trace),
-            *(_on_page(column, name in shown) for name, column in columns.items()),
+            *(_on_page(column, name in visible) for name, column in columns.items()),
             word("Trace id", lambda r: r.trace_id, on_page=False),
             common.unpriced_column(on_page=False),
         ),
@@ -157,8 +154,14 @@ def _list(context: Context, data: _Data) -> Table:
     )  # fmt: skip
 
 
-def _on_page(column: Column, shown: bool) -> Column:
-    return column if shown else replace(column, on_page=False)
+def _here(
+    context: Context, name: str, value: Callable[[TraceRow], str | None]
+) -> Callable[[TraceRow], str]:
+    return lambda row: context.here(page=None, **{name: value(row)})
+
+
+def _on_page(column: Column, visible: bool) -> Column:
+    return column if visible else replace(column, on_page=False)
 
 
 def _short(text: str | None) -> str:
@@ -211,16 +214,16 @@ def _show(context: Context, data: _Data, tables: Tables, _charts: Charts) -> lis
 
 def _columns(context: Context) -> Any:
     """A menu of the columns; it stays open while one chooses."""
-    shown = _chosen(context)
+    visible = _chosen(context)
 
     def address(name: str) -> str:
-        names = tuple(n for n in _COLUMNS if (n in shown) != (n == name))
+        names = tuple(n for n in _COLUMNS if (n in visible) != (n == name))
         return context.here(column=names or (_NO_COLUMN,))
 
     lines = [
         h.li(class_="choice")[
-            h.a(href=address(name), class_="option on" if name in shown else "option")[
-                h.span(class_="tick", aria_hidden="true"), label, chosen(name in shown)
+            h.a(href=address(name), class_="option on" if name in visible else "option")[
+                h.span(class_="tick", aria_hidden="true"), label, chosen(name in visible)
             ]
         ]
         for name, (label, _) in _COLUMNS.items()

@@ -189,18 +189,18 @@ def failures(reader: Reader, by: str) -> Failures:
     keep_failures(reader)
     slo = {"slo": list(semconv.SLO_ERROR_CLASSES)}
     column = DIMENSIONS[by]
-    seen = {row.name: row for row in reader.rows(_SEEN.replace("{by}", column), _Seen)}
+    times = {row.name: row for row in reader.rows(_SEEN.replace("{by}", column), _Seen)}
     rows = [
-        _row(row, seen.get(row.name))
+        _row(row, times.get(row.name))
         for row in reader.rows(_LISTED.replace("{by}", column), _Listed, **slo)
     ]
     kinds = {row.kind: row.calls for row in reader.rows(_SUMS, Kind, **slo)}
     return Failures(kinds, over_time(reader), rows)
 
 
-def _row(row: _Listed, seen: _Seen | None) -> Failure:
-    of_calls = (None, None, None, 0, []) if seen is None else (
-        seen.first_seen, seen.last_seen, seen.cost_usd, seen.unpriced,
-        list(zip(seen.examples, seen.times)),
+def _row(row: _Listed, times: _Seen | None) -> Failure:
+    of_calls = (None, None, None, 0, []) if times is None else (
+        times.first_seen, times.last_seen, times.cost_usd, times.unpriced,
+        list(zip(times.examples, times.times)),
     )  # fmt: skip
     return Failure(row.name, row.calls, row.kind, row.most, *of_calls)

@@ -239,14 +239,14 @@ def _compared(bound: dict[str, Any], limit: Limit, name: str, prefix: str) -> st
 
 def _one_of(bound: dict[str, Any], column: str, values: tuple[str, ...], prefix: str) -> str:
     """A condition on `column`; the names are ours, the values are bound."""
-    wanted = [value for value in values if not value.startswith(NOT)]
-    unwanted = [value.removeprefix(NOT) for value in values if value.startswith(NOT)]
+    positive = [value for value in values if not value.startswith(NOT)]
+    negative = [value.removeprefix(NOT) for value in values if value.startswith(NOT)]
     parts = []
-    if wanted:
-        parts.append(_is_one_of(bound, column, wanted, prefix))
-    if unwanted:
+    if positive:
+        parts.append(_is_one_of(bound, column, positive, prefix))
+    if negative:
         # What a row does not say is unlike any value.
-        some = _is_one_of(bound, column, unwanted, f"{prefix}_not")
+        some = _is_one_of(bound, column, negative, f"{prefix}_not")
         parts.append(f"NOT coalesce({some}, false)")
     return f"({' AND '.join(parts)})"
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from llm_otel.lake.queries import marks, traces
+from llm_otel.lake.queries import dialogue, marks
 from llm_otel.lake.queries.reader import Reader
 
 _NEAR: Final = timedelta(hours=1)
 _MOST_TURNS: Final = 200
 
 # What was said first and last; of the spans, and of events that came apart from them.
-_SAID: Final = """
-    SELECT trace_id, arg_min(input_messages, time) AS asked, arg_max(output_messages, time) AS said
+_TEXTS: Final = """
+    SELECT trace_id, arg_min(input_messages, time) AS question,
+        arg_max(output_messages, time) AS answer
     FROM (
         SELECT trace_id, time, input_messages, output_messages FROM spans
         WHERE trace_id IN (SELECT unnest($ids)) AND time BETWEEN $first AND $last
@@ -49,19 +50,22 @@ _TOOLS: Final = """
 
 
 @dataclass(frozen=True)
-class Said:
+class Exchange:
     """What was asked first in a trace, and what was answered last; None where nothing was
     captured."""
 
-    asked: str | None
-    said: str | None
+    question: str | None
+    answer: str | None
+
+
+NOTHING: Final = Exchange(None, None)
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Exchange:
     trace_id: str
-    asked: str | None
-    said: str | None
+    question: str | None
+    answer: str | None
 
 
 @dataclass(frozen=True)
@@ -100,30 +104,30 @@ class Turn:
 
     Attributes:
         sums: Its calls.
-        said: What was asked and answered, if it was captured.
+        texts: What was asked and answered, if it was captured.
         tools: The names of the tools that were used, in order.
         scores: Evaluation → mean score.
     """
 
     sums: Call
-    said: Said
+    texts: Exchange
     tools: list[str]
     scores: dict[str, float]
 
 
-def said(reader: Reader, times: dict[str, datetime]) -> dict[str, Said]:
+def exchanges(reader: Reader, times: dict[str, datetime]) -> dict[str, Exchange]:
     """What was said in traces.
 
     Args:
         reader: Of a window around them.
         times: A time in each, by its id.
     """
-    rows = reader.rows(_SAID, _Said, **_bounds(times)) if times else []
-    return {row.trace_id: Said(_last(row.asked, "user"), _last(row.said)) for row in rows}
+    rows = reader.rows(_TEXTS, _Exchange, **_bounds(times)) if times else []
+    return {row.trace_id: Exchange(_last(row.question, "user"), _last(row.answer)) for row in rows}
 
 
 def scored(reader: Reader, times: dict[str, datetime]) -> dict[str, dict[str, float]]:
-    """The mean scores of traces by evaluation; arguments as of `said`."""
+    """The mean scores of traces by evaluation; arguments as of `exchanges`."""
     scores: dict[str, dict[str, float]] = {}
     bounds = _bounds(times)
     bounds.pop("last", None)
@@ -138,12 +142,12 @@ def turns(reader: Reader) -> list[Turn]:
     times = {row.trace_id: row.time for row in calls}
     if not times:
         return []
-    words, scores = said(reader, times), scored(reader, times)
+    words, scores = exchanges(reader, times), scored(reader, times)
     tools = {row.trace_id: row.names for row in reader.rows(_TOOLS, _Tools, **_bounds(times))}
     return [
         Turn(
             row,
-            words.get(row.trace_id, Said(None, None)),
+            words.get(row.trace_id, NOTHING),
             tools.get(row.trace_id, []),
             scores.get(row.trace_id, {}),
         )
@@ -163,6 +167,6 @@ def _bounds(times: dict[str, datetime]) -> dict[str, object]:
 
 def _last(text: str | None, role: str = "") -> str | None:
     """The text of the last message; of that role where there is one."""
-    messages: Sequence[tuple[str, str]] = traces.messages(text)
+    messages: Sequence[tuple[str, str]] = dialogue.messages(text)
     of_role = [message for message in messages if message[0] == role] or messages
     return of_role[-1][1].strip() or None if of_role else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -355,55 +354,6 @@ def nested(spans: list[Span]) -> list[Nested]:
     return placed
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A score or an outcome of a trace: what was judged, the verdict, whom it is about."""
-
-    time: datetime
-    span_id: str | None
-    what: str | None
-    score: float | None
-    label: str | None
-    success: bool | None
-    value_usd: float | None
-    explanation: str | None
-
-
-_VERDICTS: Final = """
-    SELECT time, span_id, evaluation AS what, score, label, NULL::BOOLEAN AS success,
-        NULL::DOUBLE AS value_usd, explanation
-    FROM scores WHERE trace_id = $trace AND time >= $since
-    UNION ALL
-    SELECT time, span_id, kind, NULL, NULL, success, value_usd, NULL
-    FROM outcomes WHERE trace_id = $trace AND time >= $since
-    ORDER BY time
-"""
-
-
-def verdicts(lake: Connects, trace_id: str, began: datetime) -> list[Verdict]:
-    """Scores and outcomes of a trace, which may come long after it."""
-    reader = Reader(lake, Filter(began, _ALWAYS[1]), timedelta())
-    return reader.rows(_VERDICTS, Verdict, trace=trace_id, since=began)
-
-
-@dataclass(frozen=True)
-class _Beside:
-    older: str | None
-    newer: str | None
-
-
-_BESIDE: Final = """
-    SELECT arg_max(trace_id, time) FILTER (time < $began) AS older,
-        arg_min(trace_id, time) FILTER (time > $ended) AS newer
-    FROM {calls} WHERE trace_id <> $trace
-"""
-
-
-def beside(reader: Reader, trace_id: str, began: datetime, ended: datetime) -> _Beside:
-    """The traces just before and after one, of those that the filter lets through."""
-    return reader.one(_BESIDE, _Beside, trace=trace_id, began=began, ended=ended)
-
-
 def _roots(spans: list[Span], by_id: dict[str, Span]) -> dict[int, Parent | None]:
     """The spans that stand at the root, by their identity, with what is wrong with their parent."""
     roots: dict[int, Parent | None] = {}
@@ -425,33 +375,3 @@ def _roots(spans: list[Span], by_id: dict[str, Span]) -> dict[int, Parent | None
                 roots[id(min(circle, key=lambda member: member.time))] = Parent.CIRCLE
         settled |= path.keys()
     return roots
-
-
-def messages(text: str | None) -> list[tuple[str, str]]:
-    """(role, text) of captured messages; what is no text is shown as JSON."""
-    if not text:
-        return []
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return [("message", text)]
-    items = document if isinstance(document, list) else [document]
-    return [_message(item) for item in items]
-
-
-def _message(item: Any) -> tuple[str, str]:
-    if not isinstance(item, dict):
-        return "message", item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
-    parts = item.get("parts", [item])
-    return str(item.get("role", "system")), "\n".join(_part(part) for part in parts)
-
-
-def _part(part: Any) -> str:
-    if isinstance(part, dict) and isinstance(part.get("content"), str):
-        return str(part["content"])
-    if isinstance(part, dict) and part.get("type") == "tool_call":
-        arguments = json.dumps(part.get("arguments"), ensure_ascii=False)
-        return f"{part.get('name', 'tool')}({arguments})"
-    if isinstance(part, dict) and part.get("type") == "tool_call_response":
-        return json.dumps(part.get("result", part.get("response")), ensure_ascii=False)
-    return part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
