@@ -63,7 +63,7 @@ def header(context: Context, page: Page, choices: Choices | None) -> list[Any]:
     return [
         h.div(class_="heading")[
             h.div[h.h1[page.title], h.p(class_="muted")[page.about]],
-            h.div(class_="row tools")[tools if page.in_menu else tools[1:]],
+            h.div(class_="row tools")[tools if page.in_menu else tools[2:]],
         ],
         filter_bar(context, choices) if page.in_menu else search_line(context),
     ]
