@@ -55,7 +55,7 @@ def _panel(
         f"grid-row:{grid['y'] - top + 1}/span {grid['h']}"
     )
     about = html.escape(panel["description"], quote=True)
-    title = f'<h2>{html.escape(panel["title"])}<i title="{about}">i</i></h2>'
+    title = f'<h2>{html.escape(view.title(panel["title"]))}<i title="{about}">i</i></h2>'
     body = _body(panel, api, view, figures)
     return f'<section id="panel-{panel["id"]}" style="{place}">{title}{body}</section>'
 
@@ -79,11 +79,16 @@ def _body(panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str,
     return f'<div class="scroll rest">{kind(panel, answers)}</div>'
 
 
+def _chosen(variable: dict[str, Any]) -> str:
+    text = variable["current"]["text"]
+    return html.escape(text if isinstance(text, str) else ", ".join(text))
+
+
 def _document(dashboard: dict[str, Any], body: str, figures: dict[str, Any]) -> str:
     variables = "".join(
-        f"<span><b>{html.escape(each['label'])}</b>All</span>"
+        f"<span><b>{html.escape(each['label'])}</b>{_chosen(each)}</span>"
         for each in dashboard["templating"]["list"]
-        if each["type"] == "query" and not each["hide"]
+        if not each["hide"]
     )
     title = html.escape(dashboard["title"])
     style, script = ((HERE / f"page.{kind}").read_text() for kind in ("css", "js"))

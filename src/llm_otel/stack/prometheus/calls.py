@@ -12,7 +12,7 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import recording, usual
 from llm_otel.stack.prometheus.alert import Alert, Condition
-from llm_otel.stack.prometheus.promql import SERVICE, matcher, observed, total
+from llm_otel.stack.prometheus.promql import SOURCE, matcher, observed, total
 
 _WHO: Final = "{service_name}: {model} at {provider}"
 _LLM: Final = "llm"
@@ -58,7 +58,7 @@ def _no_money(_: Config, limits: Limits) -> Condition:
     # By provider: the models of one account run dry together.
     selected = matcher(semconv.ERROR_TYPE_LABEL, (semconv.INSUFFICIENT_FUNDS,))
     errors = f"{recording.errors(str(limits.window))}{{{selected}}}"
-    return Condition(total((SERVICE, semconv.PROVIDER), errors))
+    return Condition(total((*SOURCE, semconv.PROVIDER), errors))
 
 
 def _headroom(_: Config, limits: Limits) -> Condition:
@@ -78,7 +78,7 @@ def _stuck(_: Config, limits: Limits) -> Condition:
 
 
 def _traffic(_: Config, limits: Limits) -> Condition:
-    now = observed(semconv.REQUEST_DURATION, "1h", (SERVICE,))
+    now = observed(semconv.REQUEST_DURATION, "1h", SOURCE)
     then = f"min_over_time({usual.SERVICE_REQUESTS}[2h] offset 167h)"
     return Condition(f"(\n{now}\n)\n/ ({then} > 0)", (f"{then} >= {limits.minimum:g}",))
 

@@ -11,7 +11,7 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import budgets, recording, usual
 from llm_otel.stack.prometheus.alert import Alert, Condition
-from llm_otel.stack.prometheus.promql import SERVICE, grown, observed
+from llm_otel.stack.prometheus.promql import BY_SOURCE, SOURCE, grown, observed
 
 _COST: Final = "cost"
 # Of everything, or of one tenant or feature.
@@ -36,7 +36,7 @@ def _daily(_: Config, limits: Limits) -> Condition:
 
 def _hourly(_: Config, limits: Limits) -> Condition:
     series = usual.SERVICE_COST
-    hour = grown(semconv.COST, "1h", (SERVICE,))
+    hour = grown(semconv.COST, "1h", SOURCE)
     # The most expensive hour, not the mean: a nightly job is no spike.
     return Condition(
         f"{hour}\n/ (max_over_time({series}[7d] offset 1h) > 0)",
@@ -45,7 +45,7 @@ def _hourly(_: Config, limits: Limits) -> Condition:
 
 
 def _tokens(_: Config, limits: Limits) -> Condition:
-    hour = grown(semconv.TOKENS_CONSUMED, "1h", (SERVICE,))
+    hour = grown(semconv.TOKENS_CONSUMED, "1h", SOURCE)
     return Condition(
         f"{hour}\n/ ({usual.USUAL_TOKENS} > 0)",
         (f"{hour} >= {limits.minimum:g}", _has_history(usual.SERVICE_TOKENS, limits.history)),
@@ -75,7 +75,7 @@ def _usage_unknown(_: Config, limits: Limits) -> Condition:
 
 
 def _prices_age(_: Config, __: Limits) -> Condition:
-    return Condition(f"max by ({SERVICE}) ({semconv.PRICES_AGE.prometheus})")
+    return Condition(f"max by ({BY_SOURCE}) ({semconv.PRICES_AGE.prometheus})")
 
 
 ALERTS: Final[Sequence[Alert]] = (

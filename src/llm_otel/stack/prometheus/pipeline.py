@@ -11,7 +11,7 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import recording
 from llm_otel.stack.prometheus.alert import Alert, Condition
-from llm_otel.stack.prometheus.promql import SERVICE, grown, total, union
+from llm_otel.stack.prometheus.promql import BY_SOURCE, SOURCE, grown, total, union
 
 _TELEMETRY: Final = "telemetry"
 COLLECTOR_JOB: Final = "otel-collector"
@@ -56,14 +56,14 @@ def _silent(_: Config, limits: Limits) -> Condition:
 
 def _counted(metric: semconv.Metric, *by: str) -> Callable[[Config, Limits], Condition]:
     def condition(_: Config, limits: Limits) -> Condition:
-        return Condition(grown(metric, str(limits.window), (SERVICE, *by)))
+        return Condition(grown(metric, str(limits.window), (*SOURCE, *by)))
 
     return condition
 
 
 def _overflow(_: Config, limits: Limits) -> Condition:
-    folded = grown(semconv.LABELS_OVERFLOWED, str(limits.window), (SERVICE, semconv.LABEL))
-    by_sdk = f'count by ({SERVICE}) ({{__name__=~"gen_ai_.*",otel_metric_overflow="true"}})'
+    folded = grown(semconv.LABELS_OVERFLOWED, str(limits.window), (*SOURCE, semconv.LABEL))
+    by_sdk = f'count by ({BY_SOURCE}) ({{__name__=~"gen_ai_.*",otel_metric_overflow="true"}})'
     return Condition(f"{folded}\nor\n{union(semconv.LABEL, {'the SDK': by_sdk})}")
 
 
