@@ -423,7 +423,28 @@ def uncounted() -> Iterator[Case]:
     yield Case("of last week", "LLMPricesOld", {age: gauge((7 * 86400, 120))}, {"110m": []})
 
 
-CASES = [case for part in (daily, spike, tokens, budgets, uncounted) for case in part()]
+def environments() -> Iterator[Case]:
+    def spent(name: str, *amounts: float) -> dict[str, str]:
+        cost = series(semconv.COST, **CALL, token_type="input", deployment_environment_name=name)
+        return {cost: counter(*((each / 48, 48) for each in amounts), start=0)}
+
+    yield day(
+        "staging costs twice its usual day, which production's is large enough to hide",
+        {
+            f"{14 * 24 + 3}h": [
+                at(s, "2.1×", deployment_environment_name="staging") for s in (WARN, PAGE)
+            ]
+        },
+        series={
+            **spent("production", *(2400 for _ in range(17))),
+            **spent("staging", *(24 for _ in range(13)), 48, 60, 24, 24),
+        },
+    )
+
+
+CASES = [
+    case for part in (daily, spike, tokens, budgets, uncounted, environments) for case in part()
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -65,8 +65,10 @@ def lines(panel: dict[str, Any], answers: Sequence[list[Series]]) -> list[Line]:
     return result
 
 
-def graph(panel: dict[str, Any], series: Sequence[Line], view: View) -> dict[str, Any]:
-    """A graph: Plotly's `data` and `layout`."""
+def graph(
+    panel: dict[str, Any], series: Sequence[Line], view: View, marks: Sequence[float] = ()
+) -> dict[str, Any]:
+    """A graph: Plotly's `data` and `layout`; annotations are `marks` in time."""
     defaults = panel["fieldConfig"]["defaults"]
     steps = [step for step in defaults["thresholds"]["steps"] if step["value"] is not None]
     dashed = steps if defaults["custom"]["thresholdsStyle"]["mode"] != "off" else []
@@ -77,7 +79,10 @@ def graph(panel: dict[str, Any], series: Sequence[Line], view: View) -> dict[str
     layout = {
         "barmode": "relative",
         "bargap": 0.15,
-        "shapes": [_threshold(step["value"], step["color"]) for step in dashed],
+        "shapes": [
+            *(_threshold(step["value"], step["color"]) for step in dashed),
+            *map(_mark, marks),
+        ],
         "xaxis": {
             "range": [view.start * 1000, view.end * 1000],
             "tickformat": "%H:%M" if view.seconds <= 86400 else "%b %d",
@@ -144,6 +149,11 @@ def _with_gaps(
 def _threshold(value: float, shade: str) -> dict[str, Any]:
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value,
             "line": {"color": colour(shade), "width": 1.2, "dash": "8px,6px"}}  # fmt: skip
+
+
+def _mark(at: float) -> dict[str, Any]:
+    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at * 1000, "x1": at * 1000,
+            "line": {"color": colour("blue"), "width": 1, "dash": "2px,3px"}}  # fmt: skip
 
 
 def _axis(defaults: dict[str, Any], series: Sequence[Line], bounds: list[float]) -> dict[str, Any]:

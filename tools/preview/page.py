@@ -29,13 +29,14 @@ def render(dashboard: dict[str, Any], api: Prometheus, view: View, *, unfolded: 
         Failed: A query was refused.
     """
     figures: dict[str, Any] = {}
+    marks = api.marks(dashboard, view)
     parts, loose = [], []
     for panel in dashboard["panels"]:
         if panel["type"] != "row":
-            loose.append(_panel(panel, api, view, figures, 0))
+            loose.append(_panel(panel, api, view, figures, marks, 0))
             continue
         top = panel["gridPos"]["y"] + 1
-        inside = "".join(_panel(each, api, view, figures, top) for each in panel["panels"])
+        inside = "".join(_panel(each, api, view, figures, marks, top) for each in panel["panels"])
         is_open = " open" if unfolded else ""
         parts.append(
             f"<details{is_open}><summary>{html.escape(panel['title'])}</summary>"
@@ -47,7 +48,12 @@ def render(dashboard: dict[str, Any], api: Prometheus, view: View, *, unfolded: 
 
 
 def _panel(
-    panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str, Any], top: int
+    panel: dict[str, Any],
+    api: Prometheus,
+    view: View,
+    figures: dict[str, Any],
+    marks: list[float],
+    top: int,
 ) -> str:
     grid = panel["gridPos"]
     place = (
@@ -56,11 +62,13 @@ def _panel(
     )
     about = html.escape(panel["description"], quote=True)
     title = f'<h2>{html.escape(view.title(panel["title"]))}<i title="{about}">i</i></h2>'
-    body = _body(panel, api, view, figures)
+    body = _body(panel, api, view, figures, marks)
     return f'<section id="panel-{panel["id"]}" style="{place}">{title}{body}</section>'
 
 
-def _body(panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str, Any]) -> str:
+def _body(
+    panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str, Any], marks: list[float]
+) -> str:
     if panel["datasource"]["type"] == "tempo":
         query = html.escape(view.query(panel["targets"][0]["query"], 60))
         return f'<div class="traces">Tempo lists here the traces of<code>{query}</code></div>'
@@ -70,7 +78,7 @@ def _body(panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str,
         if not lines:
             return f'<div class="stat none">{panel["fieldConfig"]["defaults"]["noValue"]}</div>'
         name = f"plot-{panel['id']}"
-        figures[name] = charts.graph(panel, lines, view)
+        figures[name] = charts.graph(panel, lines, view, marks)
         legend = charts.legend(panel, lines)
         return f'<div class="plot" id="{name}"></div><div class="scroll legend">{legend}</div>'
     if panel["type"] == "stat":
