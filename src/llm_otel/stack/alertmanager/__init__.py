@@ -28,6 +28,7 @@ _WHERE: Final = tuple(
 _LABELS: Final = ("alertname", "severity", "component", *_WHERE)
 _ANNOTATIONS: Final = (
     "summary",
+    "resolved",
     "description",
     "value",
     "threshold",

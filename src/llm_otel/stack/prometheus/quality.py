@@ -60,7 +60,7 @@ ALERTS: Final[Sequence[Alert]] = (
             minimum_unit="outcomes",
             for_="10m",
         ),
-        summary="{service_name}: {value} of {kind} with {feature} succeed",
+        summary="{service_name}: {value} of {kind} with {feature} [succeed|succeeded]",
         description="The share of successful outcomes in {window}, of at least {minimum}.",
         condition=_success,
         below=True,
@@ -81,7 +81,7 @@ ALERTS: Final[Sequence[Alert]] = (
             for_="30m",
             keep_firing_for="30m",
         ),
-        summary="{service_name}: {evaluation} of {model} is {value} below its mean",
+        summary="{service_name}: {evaluation} of {model} [is|was] {value} below its mean",
         description=(
             "The mean of the last {window} against that of the 7 days before, with at least"
             " {minimum} in each."
