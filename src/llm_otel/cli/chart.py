@@ -13,8 +13,10 @@ from llm_otel.cli import options, output
 NAMES = (
     "requests",
     "percentiles",
+    "p95-by-model",
     "tokens",
     "cost",
+    "errors",
     "durations",
     "users",
     "sessions",

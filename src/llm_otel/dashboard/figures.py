@@ -16,8 +16,10 @@ from llm_otel.lake.reading import Lake
 _PAGES: Final = {
     "requests": "/",
     "percentiles": "/",
+    "p95-by-model": "/",
     "tokens": "/",
     "cost": "/cost",
+    "errors": "/errors",
     "durations": "/latency",
     "users": "/sessions",
     "sessions": "/sessions",
