@@ -97,6 +97,7 @@ class Chart:
         about: A line under the title.
         to: The address of what is behind it, as of the traces.
         by: The parameter of that address that a series' name is a value of.
+        rest: The series whose name is none, as it is of all others.
         step_s: Seconds of a stretch, where a click on one leads to its window.
     """
 
@@ -106,6 +107,7 @@ class Chart:
     about: str = ""
     to: str = ""
     by: str = ""
+    rest: str = ""
     step_s: int | None = None
 
 

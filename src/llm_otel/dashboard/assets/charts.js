@@ -56,7 +56,7 @@
   }
 
   function follow(plot, point) {
-    const { to, by, step } = plot.dataset;
+    const { to, by, rest, step } = plot.dataset;
     const own = point.data.meta?.hrefs?.[point.pointIndex];
     if (own) return go(own);
     if (!to) return;
@@ -66,7 +66,8 @@
       const end = new Date(new Date(`${since}Z`).getTime() + Number(step) * 1000);
       Object.assign(changes, { since, until: end.toISOString().slice(0, 16) });
     }
-    if (by) changes[by] = text(point.data.name);
+    const name = text(point.data.name);
+    if (by && name !== rest) changes[by] = name;
     go(address(to, changes));
   }
 

@@ -110,6 +110,7 @@ def chart_card(
         data_figure=chart.figure.json(),
         data_to=chart.to or None,
         data_by=chart.by or None,
+        data_rest=chart.rest or None,
         data_step=chart.step_s,
         hx_morph_skip_children="",
     )

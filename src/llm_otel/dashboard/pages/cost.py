@@ -23,7 +23,7 @@ from llm_otel.formats import change
 from llm_otel.lake.queries import Reader, cost, months, optimise
 from llm_otel.lake.queries.cost import Costs, Split
 from llm_otel.lake.queries.drivers import CAUSES
-from llm_otel.lake.queries.filters import NONE, Filter
+from llm_otel.lake.queries.filters import COLUMNS, NONE, Filter
 from llm_otel.lake.queries.months import BudgetUse, Months
 from llm_otel.lake.queries.uncounted import WHY
 
@@ -200,13 +200,17 @@ def _plots(context: Context, data: _Data) -> Charts:
 
 
 def _spendings(context: Context, data: Costs) -> Chart:
-    line = common.times(context, data.spendings, cost.PERIODS[_per(context)])
+    line, by = common.times(context, data.spendings, cost.PERIODS[_per(context)]), _by(context)
     total = sum(row.cost_usd or 0 for row in data.splits)
     return Chart(
-        f"Cost by {_label(_by(context)).lower()}",
+        f"Cost by {_label(by).lower()}",
         charts.stacked_by(line, data.spendings, "cost_usd", "usd", cost.OTHERS),
         f"{formats.cost(total, sum(row.unpriced for row in data.splits))} in all",
         line.about,
+        to=context.there("/traces", sort="cost"),
+        by=by if by in COLUMNS else "",
+        rest=cost.OTHERS,
+        step_s=line.step_s,
     )
 
 

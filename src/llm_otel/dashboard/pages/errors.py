@@ -127,6 +127,7 @@ def over_time(context: Context, data: Failures) -> Chart:
         line.about,
         to=context.there("/traces"),
         by="error_type",
+        rest=OTHERS,
         step_s=line.step_s,
     )
 

@@ -31,8 +31,11 @@ def _tables(context: Context, data: Latency) -> Tables:
     def of_model(row: NamedPercentiles) -> str:
         return context.here(model=row.name)
 
+    def of_span(row: NamedPercentiles) -> str:
+        return context.there("/traces", text=row.name, sort="latency")
+
     return {
-        "spans": lambda: _percentiles("By span name", "Span", data.spans),
+        "spans": lambda: _percentiles("By span name", "Span", data.spans, of_span),
         "models": lambda: _percentiles("By model", "Model", data.models, of_model),
         "first-chunk": lambda: _percentiles(
             "Time to first chunk",
@@ -78,11 +81,13 @@ def _plots(context: Context, data: Latency) -> Charts:
     def over_time() -> Chart:
         line = common.times(context, data.points)
         about = f"Percentiles of all calls. {line.about_points}"
-        return Chart("Over time", charts.lines(line, _series(data, line), "s"), says, about)
+        figure = charts.lines(line, _series(data, line), "s")
+        to = context.there("/traces", sort="latency")
+        return Chart("Over time", figure, says, about, to=to, step_s=line.step_s)
 
     return {
         "durations": lambda: Chart(
-            "Distribution", _distribution(data), says, "Calls by how long they took"
+            "Distribution", _distribution(context, data), says, "Calls by how long they took"
         ),
         "over-time": over_time,
     }
@@ -123,7 +128,7 @@ def _cards(data: Latency, line: Timeline, series: dict[str, list[float | None]])
     ]
 
 
-def _distribution(data: Latency) -> charts.Figure:
+def _distribution(context: Context, data: Latency) -> charts.Figure:
     figure = charts.figure("count", legend=False)
     figure.add(
         "bar",
@@ -133,6 +138,7 @@ def _distribution(data: Latency) -> charts.Figure:
         customdata=[f"{formats.seconds(b.low)} to {formats.seconds(b.high)}" for b in data.bins],
         marker={"color": charts.PALETTE[0], "line": {"width": 0}},
         hovertemplate="%{customdata}: %{y:,.0f}<extra></extra>",
+        meta={"hrefs": [_between(context, b.low, b.high) for b in data.bins]},
     )
     ticks = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
     figure.layout["hovermode"] = "closest"
@@ -159,6 +165,12 @@ def _distribution(data: Latency) -> charts.Figure:
         if value is not None:
             figure.mark("x", math.log10(value), name.upper(), charts.REST)
     return figure
+
+
+def _between(context: Context, low: float, high: float) -> str:
+    """The traces with a call that took so long, the slowest first."""
+    limits = (*context.state.all("where"), f"duration>={low:.6g}", f"duration<{high:.6g}")
+    return context.there("/traces", where=limits, sort="latency")
 
 
 def _tick(value: float) -> str:
