@@ -96,6 +96,7 @@ def run_sample(stack: Whole, folder: Path) -> None:
         **os.environ,
         "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp,
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=staging",
         "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
     }
     command = [sys.executable, "-m", "examples.assistant", "--interactions", str(INTERACTIONS)]
@@ -232,7 +233,8 @@ def test_variables_have_values(filled: Prometheus, name: str) -> None:
     found = result(filled, f"group by ({name}) (last_over_time({selector}[1h]))")
     values = {each["metric"][name] for each in found}
     expected = {"service_name": "assistant", "provider": "openai", "model": "gpt-4o",
-                "feature": "support", "tenant_id": "acme"}  # fmt: skip
+                "feature": "support", "tenant_id": "acme",
+                "deployment_environment_name": "staging"}  # fmt: skip
     assert expected[name] in values, values
     assert not values & {"", ALL}
 
