@@ -10,7 +10,7 @@ import flask
 
 from llm_otel.listening import host_name
 
-_COOKIE: Final = "llm_otel_token"
+COOKIE: Final = "llm_otel_token"
 _DAYS_30: Final = 30 * 86_400
 _REFUSED: Final = (
     "This dashboard asks for a token. Open it once with ?token=… as `llm-otel serve` printed it."
@@ -37,7 +37,7 @@ def protect(application: flask.Flask, token: str | None, hosts: frozenset[str]) 
     def admit() -> Any:
         if hosts and host_name(flask.request.host) not in hosts:
             return flask.Response("This name is not one that the dashboard answers to.", 421)
-        if token is None or _is_token(token, flask.request.cookies.get(_COOKIE)):
+        if token is None or _is_token(token, flask.request.cookies.get(COOKIE)):
             return None
         credential = flask.request.args.get("token")
         if not _is_token(token, credential):
@@ -45,7 +45,7 @@ def protect(application: flask.Flask, token: str | None, hosts: frozenset[str]) 
         # The token leaves the address: it would stay in the history and in what is copied.
         parameters = [(k, v) for k, v in flask.request.args.items(multi=True) if k != "token"]
         answer = flask.redirect(_address(parameters))
-        answer.set_cookie(_COOKIE, token, max_age=_DAYS_30, httponly=True, samesite="Strict")
+        answer.set_cookie(COOKIE, token, max_age=_DAYS_30, httponly=True, samesite="Strict")
         return answer
 
     @application.after_request
