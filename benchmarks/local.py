@@ -34,14 +34,15 @@ SLOWEST_S = 1.0
 MOST_MIB = 2048
 # What is read: name -> (path, search beyond the window).
 PAGES = {
-    "Overview": ("/", ""),
+    "Now": ("/", ""),
     "Cost by model": ("/cost", "by=model"),
     "Cost by user": ("/cost", "by=user"),
     "Cost by tag": ("/cost", "by=tag:channel"),
+    "Errors": ("/errors", ""),
     "Latency": ("/latency", ""),
     "Traces, newest": ("/traces", ""),
     "Traces, most expensive": ("/traces", "sort=cost"),
-    "Sessions & users": ("/sessions", ""),
+    "Conversations": ("/sessions", ""),
     "Quality, two models": ("/quality", ""),
     "Quality, two prompts": ("/quality", "by=prompt"),
     "Optimise": ("/optimise", ""),

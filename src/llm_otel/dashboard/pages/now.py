@@ -37,7 +37,7 @@ class _Data:
 
     def __init__(self, context: Context) -> None:
         self.windows = Lazy(lambda: overview.overview(context.reader()))
-        self.failures = Lazy(lambda: failures.failures(context.reader(), "error_type"))
+        self.failures = Lazy(lambda: failures.sums(context.reader()))
         self.week_before = Lazy(lambda: overview.week_before(context.lake, context.filter))
         self.interactions = Lazy(lambda: overview.interactions(context.reader()))
         self.worth = Lazy(lambda: overview.worth(context.reader()))

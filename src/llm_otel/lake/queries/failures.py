@@ -7,7 +7,7 @@ calls, which may be sampled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -179,6 +179,14 @@ def over_time(reader: Reader) -> list[Point]:
     return reader.rows(_OVER_TIME, Point, drawn=classes, slo=list(semconv.SLO_ERROR_CLASSES))
 
 
+def sums(reader: Reader) -> Failures:
+    """Kinds and points alone, which take a part of the time."""
+    keep_failures(reader)
+    slo = list(semconv.SLO_ERROR_CLASSES)
+    kinds = {row.kind: row.calls for row in reader.rows(_SUMS, Kind, slo=slo)}
+    return Failures(kinds, over_time(reader), [])
+
+
 def failures(reader: Reader, by: str) -> Failures:
     """Read all of it.
 
@@ -186,7 +194,7 @@ def failures(reader: Reader, by: str) -> Failures:
         reader: Of the window.
         by: A key of `DIMENSIONS`.
     """
-    keep_failures(reader)
+    all_of = sums(reader)
     slo = {"slo": list(semconv.SLO_ERROR_CLASSES)}
     column = DIMENSIONS[by]
     times = {row.name: row for row in reader.rows(_SEEN.replace("{by}", column), _Seen)}
@@ -194,8 +202,7 @@ def failures(reader: Reader, by: str) -> Failures:
         _row(row, times.get(row.name))
         for row in reader.rows(_LISTED.replace("{by}", column), _Listed, **slo)
     ]
-    kinds = {row.kind: row.calls for row in reader.rows(_SUMS, Kind, **slo)}
-    return Failures(kinds, over_time(reader), rows)
+    return replace(all_of, rows=rows)
 
 
 def _row(row: _Listed, times: _Seen | None) -> Failure:
