@@ -56,4 +56,5 @@ def test_the_page_turns_live_by_what_it_shows(view: Callable[..., View], tmp_pat
         assert done.returncode == 0, done.stderr
         # Nobody touches the page: the refresh finds the call.
         page.wait_for_selector("td:has-text('gpt-5-mini')", timeout=_PATIENCE_MS)
+        page.goto("about:blank")  # nothing is asked of a server that has ended
         served.stop()

@@ -242,3 +242,4 @@ def test_the_refresh_closes_nothing(view: Callable[..., View], small_lake: Path)
                 pass
         assert page.locator("#meanings[open]").count() == 1
         assert page.evaluate("scrollY") > 300
+        page.goto("about:blank")  # nothing is asked of a server that has ended
