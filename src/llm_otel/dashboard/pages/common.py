@@ -55,11 +55,7 @@ def conversation(context: Context, session: str | None) -> str | None:
 def csv_href(context: Context, name: str) -> str:
     """Where the table is saved from, with the same question."""
     pairs = [(key, value) for key, values in context.state.params.items() for value in values]
-    return f"/csv/{name}?{urlencode([*pairs, ('of', _address(context))])}"
-
-
-def _address(context: Context) -> str:
-    return f"{context.path.rstrip('/')}/{context.subject}" if context.subject else context.path
+    return f"/csv/{name}?{urlencode([*pairs, ('of', context.address)])}"
 
 
 def part(context: Context, title: str, draw: Callable[[], Any]) -> Any:

@@ -124,7 +124,7 @@ def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[
         ),
         grid(
             [
-                alerts_card("/alerts"),
+                alerts_card("/alerts", context.state.live),
                 common.part(context, "What moved", lambda: _moves(context, data.windows())),
             ]
         ),

@@ -53,6 +53,7 @@ class _Data:
     """What the page shows; all but the first is read when it is drawn."""
 
     traces: list[TraceRow]
+    more: bool
     texts: Lazy[dict[str, Exchange]]
     scores: Lazy[dict[str, dict[str, float]]]
     total: Lazy[Interactions]
@@ -68,11 +69,12 @@ def _read(context: Context) -> _Data:
     rows = traces.traces(
         context.reader(),
         state.choice("sort", traces.ORDERS),
-        _SHOWN,
+        _SHOWN + 1,
         state.number("cost"),
         state.number("seconds"),
         (_page(context) - 1) * _SHOWN,
     )
+    more, rows = len(rows) > _SHOWN, rows[:_SHOWN]
     times = {row.trace_id: row.time for row in rows}
 
     def reader() -> Reader:
@@ -80,6 +82,7 @@ def _read(context: Context) -> _Data:
 
     return _Data(
         rows,
+        more,
         Lazy(lambda: previews.exchanges(reader(), times)),
         Lazy(lambda: previews.scored(reader(), times)),
         Lazy(lambda: overview.interactions(context.reader())),
@@ -96,7 +99,8 @@ def _tables(context: Context, data: _Data) -> Tables:
 
 def _list(context: Context, data: _Data) -> Table:
     def of_trace(row: TraceRow) -> str:
-        return context.there(f"/traces/{row.trace_id}", at=row.time.isoformat(timespec="seconds"))
+        at = row.time.isoformat(timespec="seconds")
+        return context.state.to(at=at).href(f"/traces/{row.trace_id}")
 
     def asked(row: TraceRow) -> str | None:
         return data.texts().get(row.trace_id, NOTHING).question
@@ -204,7 +208,7 @@ def _show(context: Context, data: _Data, tables: Tables, _charts: Charts) -> lis
             _least(context, "Least duration of a call", "seconds", _TIMES),
         ],
         common.show(context, tables, "traces", _columns(context)),
-        _pages(context, len(data.traces)),
+        _pages(context, data.more),
         common.part(
             context,
             "The spans without a call",
@@ -234,16 +238,16 @@ def _columns(context: Context) -> Any:
     ]
 
 
-def _pages(context: Context, size: int) -> Any:
+def _pages(context: Context, more: bool) -> Any:
     page = _page(context)
-    if page == 1 and size < _SHOWN:
+    if page == 1 and not more:
         return None
     earlier = h.a(href=context.here(page=str(page - 1) if page > 2 else None), class_="button")
     later = h.a(href=context.here(page=str(page + 1)), class_="button")
     return h.nav(class_="row", aria_label="Pages of the list")[
         earlier["‹ Before"] if page > 1 else None,
         h.span(class_="muted")[f"Page {page}"],
-        later["Next ›"] if size == _SHOWN and page < _LAST_PAGE else None,
+        later["Next ›"] if more and page < _LAST_PAGE else None,
     ]
 
 

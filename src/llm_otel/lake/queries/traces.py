@@ -134,18 +134,7 @@ def traces(
     least = {"cost_from": cost_from, "seconds_from": seconds_from}
     if order in FIGURES:
         return _greatest(reader, FIGURES[order], limit, least, skip)
-    text = _PICKED.replace("{order}", _TIMES[order])
-    picked: list[_Picked] = []
-    for first, last in _ends(reader.filter, order):
-        reach = (skip + limit) * _CALLS_A_TRACE
-        bounds = {"first": first, "last": last, "reach": reach}
-        picked = reader.rows(text, _Picked, **bounds, **least)
-        if len(picked) == reach:
-            break
-    every: dict[str, datetime] = {}
-    for row in picked:
-        every.setdefault(row.trace_id, row.time)
-    times = dict([*every.items()][skip : skip + limit])
+    times = dict([*_first(reader, order, skip + limit, least).items()][skip : skip + limit])
     if not times:
         return []
     ids, near = list(times), _near(times.values())
@@ -154,6 +143,28 @@ def traces(
     roots = {row.trace_id: row for row in root_rows}
     rows = {row.trace_id: _with_root(row, roots.get(row.trace_id)) for row in summaries}
     return [rows[trace] for trace in ids if trace in rows]
+
+
+def _first(
+    reader: Reader, order: str, size: int, least: dict[str, float | None]
+) -> dict[str, datetime]:
+    """The times of the first traces, in their order; at least `size` of them where there are."""
+    text = _PICKED.replace("{order}", _TIMES[order])
+    times: dict[str, datetime] = {}
+    for first, last in _ends(reader.filter, order):
+        reach = size * _CALLS_A_TRACE
+        while True:
+            bounds = {"first": first, "last": last, "reach": reach}
+            calls = reader.rows(text, _Picked, **bounds, **least)
+            times = {}
+            for call in calls:
+                times.setdefault(call.trace_id, call.time)
+            if len(times) >= size or len(calls) < reach:
+                break
+            reach *= _CALLS_A_TRACE  # traces of many calls
+        if len(times) >= size:
+            break
+    return times
 
 
 def _greatest(
