@@ -179,9 +179,8 @@ def test_errors_come_before_a_cheaper_day(tmp_path: Path) -> None:
         ]
     found = told(tmp_path, calls=rows)
     assert found.anomalies[0].name == "error share", [each.name for each in found.anomalies]
-    assert (
-        digest.render(found, "markdown").split("\n")[2].startswith("Error share on Friday, 20 Nov")
-    )
+    text = digest.render(found, "markdown")
+    assert text.split("\n")[2].startswith("Error share on Friday, 20 Nov"), text
 
 
 def test_a_cause_of_nothing_is_left_out(tmp_path: Path) -> None:

@@ -92,12 +92,15 @@ def before(of: Period) -> str:
 
 def headline(digest: Digest) -> str:
     """The worst that was unusual, then the cost, how it moved, and most of why."""
-    worst = f"{_capital(finding(digest.anomalies[0]))}. " if digest.anomalies else ""
-    return f"{worst}{cost_sentence(digest)}"
+    return " ".join(filter(None, (worst(digest), cost_sentence(digest))))
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def worst(digest: Digest) -> str:
+    """The first anomaly as a sentence; empty where nothing was unusual."""
+    if not digest.anomalies:
+        return ""
+    sentence = finding(digest.anomalies[0])
+    return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
 def cost_sentence(digest: Digest) -> str:

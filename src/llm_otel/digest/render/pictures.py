@@ -139,15 +139,17 @@ def _causes(digest: Digest, theme: _Theme) -> Figure:
     for n, amount in enumerate(amounts):
         axes.annotate(
             sentences.signed_usd(amount),
-            (amount, n),
-            (4 if amount >= 0 else -4, 0),
+            # Right of the bar, or of the line: on the left are the names.
+            (max(amount, 0.0), n),
+            (4, 0),
             textcoords="offset points",
             va="center",
-            ha="left" if amount >= 0 else "right",
+            ha="left",
             fontsize=_TEXT,
             color=theme.ink,
         )
-    axes.margins(x=0.42)
+    low, high = min(0.0, *amounts), max(0.0, *amounts)
+    axes.set_xlim(low, high + 0.45 * (high - low))
     return figure
 
 
