@@ -260,6 +260,12 @@ def _backends() -> tuple[Panel, ...]:
             nothing="No failures",
             pin=panels.STORAGE,
         ),
+        *_memory(),
+    )
+
+
+def _memory() -> tuple[Panel, ...]:
+    return (
         graph(
             "Series in memory",
             "Series in Prometheus' memory. A jump is a label that has begun to vary. Dashed where "

@@ -137,8 +137,8 @@ def _describes(alert: Alert) -> bool:
 
 def _since(alert: Alert) -> str:
     """When it began, and when it ended where it is over."""
-    begun, ended = _moment(alert.starts_at), _moment(alert.ends_at)
-    return f"Fired {begun} to {ended} UTC" if ended else f"Since {begun} UTC"
+    start, end = _moment(alert.starts_at), _moment(alert.ends_at)
+    return f"Fired {start} to {end} UTC" if end else f"Since {start} UTC"
 
 
 def _moment(text: str) -> str:

@@ -42,9 +42,11 @@ class Money(NamedTuple):
     def template(self, factor: str, before: str, after: str, otherwise: str) -> str:
         """A template of the amount between two texts, or of another text where there is none."""
         matchers = ",".join(f"{label}=%q" for label in self.by)
-        chosen = f"{{{matchers}}}"
+        selector = f"{{{matchers}}}"
         query = (
-            self.expr.replace("{labels}", chosen) if "{labels}" in self.expr else self.expr + chosen
+            self.expr.replace("{labels}", selector)
+            if "{labels}" in self.expr
+            else self.expr + selector
         )
         arguments = " ".join(f"$labels.{label}" for label in self.by)
         if self.is_unit:
