@@ -6,6 +6,7 @@ hourly ones too, so that their series are there within seconds.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -96,6 +97,7 @@ def run_sample(stack: Whole, folder: Path) -> None:
         **os.environ,
         "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp,
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=staging",
         "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
     }
     command = [sys.executable, "-m", "examples.assistant", "--interactions", str(INTERACTIONS)]
@@ -115,9 +117,13 @@ def now(dashboard: Json, **variables: str) -> View:
 
 
 def answer(api: Prometheus, each: Target, view: View) -> list[dict[str, Any]]:
-    """What a query finds at the end of the time range."""
-    query = view.query(each.expr, view.step(each.panel))
-    return list(api.get("query", query=query, time=view.end)["result"])
+    """What a query finds at the end of the time range.
+
+    What is among the top follows from the points of a graph, which are full steps: the next one.
+    """
+    step = view.step(each.panel)
+    end = math.ceil(view.end / step) * step if "@ end()" in each.expr else view.end
+    return list(api.get("query", query=view.query(each.expr, step), time=end)["result"])
 
 
 @pytest.mark.parametrize("uid", BY_UID)
@@ -232,7 +238,8 @@ def test_variables_have_values(filled: Prometheus, name: str) -> None:
     found = result(filled, f"group by ({name}) (last_over_time({selector}[1h]))")
     values = {each["metric"][name] for each in found}
     expected = {"service_name": "assistant", "provider": "openai", "model": "gpt-4o",
-                "feature": "support", "tenant_id": "acme"}  # fmt: skip
+                "feature": "support", "tenant_id": "acme",
+                "deployment_environment_name": "staging"}  # fmt: skip
     assert expected[name] in values, values
     assert not values & {"", ALL}
 
