@@ -434,6 +434,22 @@ def test_a_guardrail_that_intervened(told, client, p):
     assert attributes["llm_otel.cost.status"] == "incomplete"
 
 
+def test_a_count_that_a_guardrail_took_out(told, client, p):
+    """The headers tell the tokens where a guardrail has left one number out of the body."""
+    body = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "{Account Number}"}]}},
+        "stopReason": "end_turn", "usage": {"inputTokens": 12},
+        "amazon-bedrock-guardrailAction": "INTERVENED",
+    }  # fmt: skip
+    counts = {
+        "x-amzn-bedrock-input-token-count": "12",
+        "x-amzn-bedrock-output-token-count": "51",
+    }
+    p.enqueue(Reply(headers={**aws.HEADERS, **counts}, body=body))
+    client.invoke_model(modelId="us.amazon.nova-lite-v1:0", body="{}")["body"].read()
+    assert _told(told)[1] == (12, 51)
+
+
 # ------------------------------------------------------------------ reading
 def _by_two(body: Any) -> bytes:
     data = body.read(30)

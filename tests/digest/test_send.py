@@ -24,12 +24,12 @@ from digest import lakes
 
 from llm_otel.digest import period
 from llm_otel.digest.anomalies import Anomaly
-from llm_otel.digest.drivers import Change
 from llm_otel.digest.model import Digest, Figure, Finding
 from llm_otel.digest.render import html, pictures
 from llm_otel.digest.render import json as digest_json
 from llm_otel.digest.send import check, send
 from llm_otel.errors import ConfigError
+from llm_otel.lake.queries.drivers import Change
 
 # Apprise imports what the standard library will drop in Python 3.13.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

@@ -6,7 +6,6 @@ hourly ones too, so that their series are there within seconds.
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
@@ -117,13 +116,9 @@ def now(dashboard: Json, **variables: str) -> View:
 
 
 def answer(api: Prometheus, each: Target, view: View) -> list[dict[str, Any]]:
-    """What a query finds at the end of the time range.
-
-    What is among the top follows from the points of a graph, which are full steps: the next one.
-    """
-    step = view.step(each.panel)
-    end = math.ceil(view.end / step) * step if "@ end()" in each.expr else view.end
-    return list(api.get("query", query=view.query(each.expr, step), time=end)["result"])
+    """What a query finds at the end of the time range."""
+    query = view.query(each.expr, view.step(each.panel))
+    return list(api.get("query", query=query, time=view.end)["result"])
 
 
 @pytest.mark.parametrize("uid", BY_UID)

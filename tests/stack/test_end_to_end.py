@@ -28,7 +28,6 @@ from stack.whole import Whole, whole
 from llm_otel import semconv
 from llm_otel.stack import grafana, panels
 from llm_otel.stack.config import Config
-from llm_otel.stack.grafana.board import CHOICES
 from llm_otel.stack.notifications.messages import Alert, Message
 from llm_otel.stack.panels import VARIABLES
 from llm_otel.stack.prometheus.alerts import ALERTS, of_panel
@@ -214,7 +213,7 @@ def _substituted(promql: str, chosen: dict[str, str]) -> str:
     """A panel's query as Grafana sends it; a variable that the link leaves alone is at All."""
     values = {name: chosen.get(f"var-{name}", ".*") for name in VARIABLES}
     values |= {"__rate_interval": "10s", "__interval": "5s", "__range": "120s"}
-    values |= {name: options[first] for name, (_, options, first) in CHOICES.items()}
+    values |= {"percentile": "0.95", "topk": "10"}
     return re.sub(r"\$(\w+)|\$\{(\w+)\}", lambda found: values[found[1] or found[2]], promql)
 
 

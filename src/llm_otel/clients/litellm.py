@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from llm_otel import semconv
 from llm_otel.clients.spec import Arguments, ClientSpec, Hook, Override, named
 from llm_otel.protocols.anthropic import ANTHROPIC
-from llm_otel.protocols.bedrock import BEDROCK
+from llm_otel.protocols.bedrock import BEDROCK, over_http
 from llm_otel.protocols.cohere import COHERE
 from llm_otel.protocols.gemini import GEMINI
 from llm_otel.protocols.huggingface import HUGGINGFACE
@@ -77,6 +77,9 @@ class _Protocols(Paths):
 _PROTOCOLS = _Protocols()
 _PROVIDERS = {end: each.provider for each in (*_OWN, *_COMMON) for end in each.table.values()}
 
+# In URLs of Bedrock.
+_BEDROCKS = ("/model/", "bedrock-agent-runtime.")
+
 _NOTHING: dict[str, object] = {}
 
 _POST = ("url", "data", "json")
@@ -95,6 +98,9 @@ def _request(
     if type(url) is not str:
         return None
     address = url.partition("://")[2]
+    body: Mapping[str, object] | None = None
+    if any(mark in url for mark in _BEDROCKS):
+        address, body = over_http(address, _sent(arguments)) or (address, None)
     endpoint = _PROTOCOLS.match(method, address)
     # What is for others (logs, files, tokens) is not parsed.
     if endpoint is None:
@@ -103,7 +109,7 @@ def _request(
     return Request(
         method,
         address,
-        _body(arguments),
+        _body(arguments) if body is None else body,
         streaming=arguments.get("stream") is True,
         # Bytes are signed, and must stay as they are: their stream is not asked for its usage.
         chunk=bytes if signed else None,
@@ -124,6 +130,17 @@ def _body(arguments: Mapping[str, Any]) -> Mapping[str, object]:
         if type(body) is dict:
             return body
     return _NOTHING
+
+
+def _sent(arguments: Mapping[str, Any]) -> str | bytes:
+    """The body of a request as it goes over the wire; empty for none that is JSON."""
+    for name in ("json", "data", "content"):
+        body = arguments.get(name)
+        if isinstance(body, (str, bytes)):
+            return body
+        if type(body) is dict:
+            return json.dumps(body)
+    return b""
 
 
 def _ask(

@@ -144,6 +144,15 @@ class Protocol:
         """Everything that a whole response tells: a dict, or the SDK's own object."""
         return Answer()
 
+    def node(self, document: object, response: Any) -> object:  # noqa: ARG002
+        """What `answer` reads of a whole HTTP response.
+
+        Args:
+            document: The JSON of its body.
+            response: The response, of which headers may tell what the body does not.
+        """
+        return document
+
     def answer_of_failure(self, exc: BaseException) -> object | None:  # noqa: ARG002
         """The whole response that an exception of the SDK carries, if it does."""
         return None

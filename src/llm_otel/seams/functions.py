@@ -243,7 +243,7 @@ def _returned(call: Call, response: Any, body: bytes) -> None:
     if node is None and (not body or frames.is_readable(kind) or "html" in kind):
         call.refused(response.status_code, None)
     else:
-        call.returned(node)
+        call.returned(call.endpoint.protocol.node(node, response))
 
 
 # ------------------------------------------------------------------ shapes

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from llm_otel import escaping
 from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
+from llm_otel.lake.queries import drivers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,7 +133,7 @@ def _causes(digest: Digest, theme: _Theme) -> Figure:
     amounts = [amount for _, amount in ordered]
     colors = [theme.up if amount > 0 else theme.down for amount in amounts]
     axes.barh(range(len(ordered)), amounts, 0.62, color=colors)
-    axes.set_yticks(range(len(ordered)), [sentences.cause(name, a > 0) for name, a in ordered])
+    axes.set_yticks(range(len(ordered)), [drivers.phrase(name, a > 0) for name, a in ordered])
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.axvline(0, color=theme.faint, linewidth=1)

@@ -5,9 +5,13 @@ The URLs are ours: boto knows operations, and InvokeModel has a body by the fami
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
 
 from llm_otel import semconv
+from llm_otel.base import read
 from llm_otel.protocols.anthropic.completions import Completions
 from llm_otel.protocols.anthropic.messages import USAGE as ANTHROPIC_USAGE
 from llm_otel.protocols.anthropic.messages import Messages
@@ -21,15 +25,15 @@ from llm_otel.protocols.openai.usage import USAGE as OPENAI_USAGE
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Endpoint, Protocol, UsageMap
 
-# Operations of boto whose requests are seen -> how the path of such a request ends. CountTokens,
-# ApplyGuardrail and the lists ask no model.
+# Operations of boto whose requests are seen -> how the path of such a request ends, as nobody
+# else's does. CountTokens, ApplyGuardrail and the lists ask no model.
 _ENDS: Mapping[str, str] = {
     "Converse": "converse",
     "ConverseStream": "converse-stream",
     "InvokeModel": "invoke",
     "InvokeModelWithResponseStream": "invoke",
     "StartAsyncInvoke": "async-invoke",
-    "Rerank": "rerank",
+    "Rerank": "ranks",
 }
 STREAMS = frozenset({"ConverseStream", "InvokeModelWithResponseStream"})
 
@@ -48,6 +52,35 @@ def path(operation: str, parameters: Mapping[str, object]) -> str | None:
     if not isinstance(model_id, str):
         return None
     return f"/model/{family(model_id, parameters.get('body'))}/invoke"
+
+
+# What InvokeModel sends to over HTTP, whatever stands in front of it.
+_INVOKED = re.compile(r"(?P<front>.*)/model/(?P<id>[^/]+)/invoke(?:-with-response-stream)?")
+# Rerank has no model in its path, which is that of others' reranks.
+_RERANK = re.compile(r"(?P<front>bedrock-agent-runtime\.[^/]+)/rerank")
+
+
+def over_http(address: str, body: str | bytes) -> tuple[str, Mapping[str, Any]] | None:
+    """The path by which `BEDROCK` finds a request over HTTP that is none of boto's, and what boto
+    would have been given; None where both are as `BEDROCK` has them.
+
+    Args:
+        address: Its URL without the scheme.
+        body: As it is sent.
+    """
+    address = address.partition("?")[0]
+    invoked = _INVOKED.fullmatch(address)
+    if invoked is not None:
+        parameters = {"modelId": unquote(invoked["id"]), "body": body}
+        return f"{invoked['front']}{path('InvokeModel', parameters)}", parameters
+    ranked = _RERANK.fullmatch(address)
+    if ranked is not None:
+        return f"{ranked['front']}{path('Rerank', {})}", read.fields(read.json_of(_encoded(body)))
+    return None
+
+
+def _encoded(body: str | bytes) -> bytes:
+    return body.encode("utf-8", "replace") if isinstance(body, str) else body
 
 
 _CONVERSE = Endpoint(semconv.CHAT, Converse(), converse.USAGE, in_tokens=True)
@@ -105,6 +138,6 @@ BEDROCK = Paths(
         "post /model/{id}/converse-stream": _CONVERSE,
         **{f"post /model/{name}/invoke": endpoint for name, endpoint in _FAMILIES.items()},
         "post /model/{id}/async-invoke": Endpoint(semconv.GENERATE_CONTENT, Started()),
-        "post /model/{id}/rerank": Endpoint(semconv.RERANK, Rerank(), input_only=True),
+        "post /model/{id}/ranks": Endpoint(semconv.RERANK, Rerank(), input_only=True),
     }
 )

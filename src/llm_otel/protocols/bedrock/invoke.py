@@ -1,6 +1,6 @@
 """InvokeModel: bodies of the models' own, read as the shape that they have.
 
-What boto gives holds the body as bytes, to which the parameters and the headers are added here.
+What boto gives holds the body as bytes, beside the headers. Over HTTP the body is read already.
 """
 
 from __future__ import annotations
@@ -80,18 +80,25 @@ class Invoked(Bedrock):
         fields = read.fields(document)
         return fields if self.shape is None else self.shape.as_answer(fields)
 
+    def node(self, document: object, response: Any) -> object:
+        """What boto would give."""
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return {"body": document, "ResponseMetadata": {"HTTPHeaders": headers}}
+
     def answer(self, node: object, endpoint: Endpoint, dialect: Dialect) -> Answer:
         """Everything that a whole answer tells."""
-        data = read.get(node, "body")
+        data = _body_of(node)
         document, result = None, Answer()
         if endpoint.input_only and isinstance(data, bytes) and len(data) > _MOST_VECTORS:
             result.usage = _usage_of_headers(node)
         if result.usage is None:
-            document = read.json_of(data)
+            document = _document(data)
         if read.is_node(document):
             result = self.inner.answer(self.as_read(document), endpoint, dialect)
-        if result.usage is None:
-            result.usage = _usage_of_headers(node)
+        used = result.usage
+        # A guardrail that takes numbers out of an answer may take the count of its tokens, too.
+        if used is None or not (used.output_tokens or endpoint.input_only):
+            result.usage = _usage_of_headers(node) or used
         result.service_tier = tier(node) or result.service_tier
         guard(result, document)
         return result
@@ -106,12 +113,22 @@ class Invoked(Bedrock):
 
     def response_content(self, response: object) -> list[Message]:
         """What the body says."""
-        return self.inner.response_content(self.as_read(read.json_of(read.get(response, "body"))))
+        return self.inner.response_content(self.as_read(_document(_body_of(response))))
 
     def accumulator(self) -> Accumulator | None:
         """What the chunks say."""
         inner = self.inner.accumulator()
         return None if inner is None else _Accumulator(self, inner)
+
+
+def _body_of(node: object) -> object:
+    """The body in what boto gives; a body that came without headers is itself."""
+    body = read.get(node, "body")
+    return node if body is None else body
+
+
+def _document(body: object) -> object:
+    return read.json_of(body) if isinstance(body, bytes) else body
 
 
 def _usage_of_headers(node: object) -> Usage | None:

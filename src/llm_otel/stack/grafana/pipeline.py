@@ -213,13 +213,14 @@ def _each(*queries: tuple[str, str, str]) -> list[Query]:
     ]
 
 
-def _backends() -> tuple[Panel, ...]:
-    def counts(title: str, about: str, *queries: tuple[str, str, str], **more: Any) -> Panel:
-        return graph(title, about, *_each(*queries), unit="short", style="bars",
-                     interval="5m", **more)  # fmt: skip
+def _counts(title: str, about: str, *queries: tuple[str, str, str], **more: Any) -> Panel:
+    return graph(title, about, *_each(*queries), unit="short", style="bars",
+                 interval="5m", **more)  # fmt: skip
 
+
+def _backends() -> tuple[Panel, ...]:
     return (
-        counts(
+        _counts(
             "Rules that failed or came late",
             "Evaluations in five minutes. A rule that fails is an alert that cannot fire.",
             ("prometheus_rule_evaluation_failures_total", "rule_group", "failed {{rule_group}}"),
@@ -227,7 +228,7 @@ def _backends() -> tuple[Panel, ...]:
             nothing="No failures",
             pin=panels.RULES,
         ),
-        counts(
+        _counts(
             "Notifications",
             "What Alertmanager sent and failed to send in five minutes, and what Prometheus could "
             "not give to it. What is dropped is never sent.",
@@ -250,7 +251,7 @@ def _backends() -> tuple[Panel, ...]:
             nothing="No target",
             pin=panels.TARGETS,
         ),
-        counts(
+        _counts(
             "Storage",
             "Failures in five minutes to write or compact what is stored, and what was refused.",
             *(

@@ -239,7 +239,9 @@ def others(expr: str) -> str:
 
 
 def _highest(expr: str, function: str) -> str:
-    return f"topk($topk, {function}_over_time(({expr})[$__range:$__interval] @ end()))"
+    """Those, and what is newer than the points by which they are ranked, as all is at first."""
+    ranks = f"{function}_over_time(({expr})[$__range:$__interval] @ end())"
+    return f"(topk($topk, {ranks}) or ({expr}) unless {ranks})"
 
 
 def firing(*more: str) -> str:
