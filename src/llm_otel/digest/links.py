@@ -12,7 +12,7 @@ from llm_otel.digest.model import Digest, Finding
 # Name of a figure -> the page that shows it, and its filters there.
 _PAGES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "cost": ("/cost", {}),
-    "error share": ("/traces", {"status": "error"}),
+    "error share": ("/errors", {}),
     "P95 latency": ("/latency", {}),
 }
 _OVERVIEW: Final[tuple[str, Mapping[str, str]]] = ("/", {})
@@ -32,8 +32,8 @@ def finding(digest: Digest, entry: Finding) -> str:
 
 
 def errors(digest: Digest) -> str:
-    """The traces that failed."""
-    return period(digest, "/traces", status="error")
+    """The page of the calls that failed."""
+    return period(digest, "/errors")
 
 
 def _address(digest: Digest, path: str, since: date, last: date, filters: Mapping[str, str]) -> str:
