@@ -139,10 +139,13 @@ def _reading_through(original: Any) -> Callable[..., Any]:
 
     def _async_wrapped_stream(instrumentor: Any, /, stream: Any, *args: Any, **kwargs: Any) -> Any:
         wrapper = original(instrumentor, stream, *args, **kwargs)
+        chunks: Any = read.get(wrapper, "_queue")
+        if chunks is None or not hasattr(wrapper, "_read_next_block_async"):
+            return wrapper
 
         async def read_next() -> bool:
             try:
-                wrapper._queue.put(await stream.__anext__())
+                chunks.put(await stream.__anext__())
             except StopAsyncIteration:
                 return True
             return False
