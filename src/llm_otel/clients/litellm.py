@@ -146,11 +146,11 @@ def _of_partner(
 ) -> tuple[str, Mapping[str, object]] | None:
     """The URL that a partner's model has at the partner's own, and the body with its name; None for
     what asks no model."""
-    asked = _PARTNER.fullmatch(address.partition("?")[0])
-    if asked is None or asked["model"] == "count-tokens":
+    partner = _PARTNER.fullmatch(address.partition("?")[0])
+    if partner is None or partner["model"] == "count-tokens":
         return None
-    end = "messages" if asked["name"] == "anthropic" else "chat/completions"
-    return f"{asked['host']}/v1/{end}", {"model": asked["model"], **body}
+    end = "messages" if partner["name"] == "anthropic" else "chat/completions"
+    return f"{partner['host']}/v1/{end}", {"model": partner["model"], **body}
 
 
 def _sent(arguments: Mapping[str, Any]) -> str | bytes:
