@@ -34,14 +34,15 @@ SLOWEST_S = 1.0
 MOST_MIB = 2048
 # What is read: name -> (path, search beyond the window).
 PAGES = {
-    "Overview": ("/", ""),
+    "Now": ("/", ""),
     "Cost by model": ("/cost", "by=model"),
     "Cost by user": ("/cost", "by=user"),
     "Cost by tag": ("/cost", "by=tag:channel"),
+    "Errors": ("/errors", ""),
     "Latency": ("/latency", ""),
     "Traces, newest": ("/traces", ""),
     "Traces, most expensive": ("/traces", "sort=cost"),
-    "Sessions & users": ("/sessions", ""),
+    "Conversations": ("/sessions", ""),
     "Quality, two models": ("/quality", ""),
     "Quality, two prompts": ("/quality", "by=prompt"),
     "Optimise": ("/optimise", ""),
@@ -66,6 +67,8 @@ def fill(path: Path, calls: int, days: int) -> None:
 
 def measure(path: Path, name: str) -> None:
     """Read one page in this process and print its figures as JSON."""
+    import htpy as h
+
     import llm_otel
     import llm_otel.lake
     from llm_otel.dashboard import pages
@@ -84,8 +87,9 @@ def measure(path: Path, name: str) -> None:
         page, subject = pages.find(place)
         began, worked = time.perf_counter(), time.process_time()
         context = Context(lake, state, now, llm_otel.cost, page.path, subject, strict=True)
-        data = page.read(context)
-        page.show(context, data, page.tables(context, data))
+        data = page.load(context)
+        tables, charts = page.tables(context, data), page.charts(context, data)
+        str(h.div[page.show(context, data, tables, charts)])
         took.append(time.perf_counter() - began)
         used.append(time.process_time() - worked)
     figures = {

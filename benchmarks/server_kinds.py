@@ -38,7 +38,7 @@ class Question:
     """What a page asks; `check` says whether the answer has in it what was asked for."""
 
     path: str
-    body: Callable[[], Mapping[str, object]]
+    body: Callable[[], Mapping[str, object]] | None
     check: Callable[[str], bool]
 
 
@@ -96,22 +96,7 @@ def _program(environment: str, name: str) -> str:
 def _page(path: str, shows: Callable[[str], bool]) -> Question:
     """A whole page of the dashboard, as the browser asks for it."""
 
-    def body() -> Mapping[str, object]:
-        return {
-            "output": "..content.children...content.aria-busy..",
-            "outputs": [
-                {"id": "content", "property": "children"},
-                {"id": "content", "property": "aria-busy"},
-            ],
-            "inputs": [
-                {"id": "url", "property": "pathname", "value": path},
-                {"id": "url", "property": "search", "value": ""},
-                {"id": "tick", "property": "n_intervals", "value": None},
-            ],
-            "changedPropIds": ["url.pathname"],
-        }
-
-    return Question("/_dash-update-component", body, shows)
+    return Question(path, None, shows)
 
 
 def _graphql(selection: str, shows: Callable[[str], bool]) -> Question:
@@ -241,6 +226,6 @@ SERVERS = (
 )
 
 
-def encoded(question: Question) -> bytes:
-    """The question's body."""
-    return json.dumps(question.body()).encode()
+def encoded(question: Question) -> bytes | None:
+    """The question's body; None for a page that is got."""
+    return None if question.body is None else json.dumps(question.body()).encode()

@@ -162,7 +162,7 @@ def _asked(server: Server, places: Places, name: str) -> tuple[float, float]:
     return took[0], statistics.median(took[1:])
 
 
-def _insist(server: Server, places: Places, body: bytes, path: str) -> tuple[int, str]:
+def _insist(server: Server, places: Places, body: bytes | None, path: str) -> tuple[int, str]:
     """Ask again where the connection breaks, as a browser does; the tries count as time."""
     for _ in range(_TRIES):
         with contextlib.suppress(OSError, http.client.HTTPException):

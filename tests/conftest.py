@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
+import certifi
 import pytest
 from opentelemetry import trace
 from opentelemetry.util._once import Once
@@ -29,6 +32,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not EVERYTHING and item.get_closest_marker("slow"):
             item.add_marker(slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_public_authorities() -> Iterator[None]:
+    """TLS contexts come without the public certificate authorities: no test calls a public host,
+    and to read them takes 30 ms for each of the thousands of clients that tests make.
+
+    A test's own authority is read as ever; a public host is not trusted.
+    """
+    system = ssl.get_default_verify_paths()
+    public = {certifi.where(), system.cafile or "", system.openssl_cafile}
+    load = ssl.SSLContext.load_verify_locations
+
+    def load_others(
+        context: Any, cafile: Any = None, capath: Any = None, cadata: Any = None
+    ) -> None:
+        if cafile not in public:
+            load(context, cafile, capath, cadata)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl.SSLContext, "load_verify_locations", load_others)
+        yield
 
 
 @pytest.fixture(autouse=True)

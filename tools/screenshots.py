@@ -24,19 +24,22 @@ NOW: Final = datetime(2026, 11, 20, 15, 30, tzinfo=timezone.utc)
 LARGEST: Final = 300_000
 # Picture -> (address, theme).
 PICTURES: Final = {
-    "overview": ("/", "light"),
-    "overview-dark": ("/", "dark"),
+    "now": ("/", "light"),
+    "now-dark": ("/", "dark"),
     "cost": ("/cost?range=30d&by=tenant_id", "light"),
+    "errors": ("/errors", "light"),
     "latency": ("/latency", "dark"),
-    "traces": ("/traces", "light"),
+    "traces": ("/traces?feature=support-chat", "light"),
     "trace": ("/traces/{trace}", "dark"),
-    "sessions": ("/sessions", "light"),
+    "conversation": ("/sessions/{session}", "light"),
+    "conversations": ("/sessions", "light"),
     "quality": ("/quality?range=30d&by=prompt", "light"),
     "optimise": ("/optimise", "light"),
     "roi": ("/roi", "dark"),
 }
 _TRACE: Final = """
-    SELECT trace_id FROM spans WHERE input_messages IS NOT NULL AND status = 'ok'
+    SELECT trace_id, session_id FROM spans WHERE input_messages IS NOT NULL AND status = 'ok'
+        AND session_id IS NOT NULL
     ORDER BY time DESC LIMIT 1
 """
 
@@ -48,16 +51,16 @@ def main() -> int:
         with Writer(lake) as writer:
             for batch in generate(30, end=NOW, calls_per_day=4000):
                 writer.append(**batch.tables)
-        trace = llm_otel.lake.open(lake).sql(_TRACE).fetchall()[0][0]
+        trace, session = llm_otel.lake.open(lake).sql(_TRACE).fetchall()[0]
         try:
             with serving(lake, clock=lambda: NOW) as address:
-                return _take(address, trace)
+                return _take(address, {"trace": trace, "session": session})
         except NoBrowserError as error:
             print(f"screenshots: {error}", file=sys.stderr)
             return 1
 
 
-def _take(address: str, trace: str) -> int:
+def _take(address: str, ids: dict[str, str]) -> int:
     IMAGES.mkdir(parents=True, exist_ok=True)
     worst = 0
     with chromium() as browser:
@@ -68,7 +71,7 @@ def _take(address: str, trace: str) -> int:
                 reduced_motion="reduce",
             )
             page = profile.new_page()
-            page.goto(address + path.format(trace=trace))
+            page.goto(address + path.format(**ids))
             page.wait_for_selector("main[aria-busy=false] .card", timeout=60_000)
             if name == "trace":
                 page.locator(".span-row", has_text="chat ").first.click()

@@ -144,7 +144,7 @@ def _show(out: Console, here: Running, *, wait: bool) -> None:
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
     else:
-        out.print("                        (it ended with this run; without --headless it stays)")
+        out.print("  It ended with this run; in a terminal, without --headless, it stays.")
 
 
 def _instrument(recorded: Telemetry, servers: Mapping[str, Provider]) -> None:

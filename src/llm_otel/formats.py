@@ -62,6 +62,11 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) < 100_000 else short(value)
 
 
+def number_of(value: float, thing: str) -> str:
+    """So many of a thing, whose plural ends with an s: 1 call, 2 calls."""
+    return f"{count(value)} {thing if value == 1 else thing + 's'}"
+
+
 def seconds(value: float | None) -> str:
     """A duration: 840 ms, 2.34 s, 3 min 20 s."""
     if value is None or not math.isfinite(value):
@@ -121,8 +126,18 @@ def when(value: object) -> str:
     return f"{value:%d %b %H:%M:%S}" if isinstance(value, datetime) else NOTHING
 
 
+def date(value: datetime) -> str:
+    """A day: 5 Dec."""
+    return f"{value.day} {value:%b}"
+
+
 def text(value: object) -> str:
     """A word; a dash where nothing is said."""
     if isinstance(value, (list, tuple)):
         return ", ".join(str(each) for each in value if each is not None) or NOTHING
     return NOTHING if value is None or value == "" else str(value)
+
+
+def plural(number: int, word: str) -> str:
+    """A number with its noun: 1 call, 2 calls."""
+    return f"{count(number)} {word}" if number == 1 else f"{count(number)} {word}s"

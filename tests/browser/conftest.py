@@ -64,6 +64,13 @@ def dashboard(small_lake: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture
+def writable_dashboard(tmp_path: Path) -> Iterator[str]:
+    """A dashboard over a lake of its own, to be written to."""
+    with serving(fill(tmp_path / "lake", 3, 200)) as address:
+        yield address
+
+
 @pytest.fixture(scope="session")
 def empty_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The dashboard over a folder that is not there yet."""

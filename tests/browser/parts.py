@@ -16,7 +16,9 @@ from llm_otel.lake.writer import Writer
 NOW = datetime(2026, 11, 20, 15, 30, tzinfo=timezone.utc)
 # A deadline, not a measure: other tests may have the machine.
 _PATIENCE_S = 120
-PAGES = ("/", "/cost", "/latency", "/traces", "/sessions", "/quality", "/optimise", "/roi")
+PAGES = (
+    "/", "/cost", "/errors", "/latency", "/traces", "/sessions", "/quality", "/optimise", "/roi",
+)  # fmt: skip
 
 
 def fill(path: Path, days: int, calls_per_day: int, **options: Any) -> Path:
@@ -50,7 +52,7 @@ class View:
         """Wait until the content is there, with every chart in it."""
         self.page.wait_for_selector("main[aria-busy=false] .card", timeout=_PATIENCE_S * 1000)
         drawn = (
-            "[...document.querySelectorAll('main .dash-graph')]"
+            "[...document.querySelectorAll('main .plot')]"
             ".every(graph => graph.querySelector('.main-svg'))"
         )
         # Not wait_for_function: it evaluates text inside the page, which the page forbids.

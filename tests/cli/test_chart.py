@@ -45,7 +45,7 @@ def test_every_chart_can_be_read(history: Path) -> None:
     drawn = {}
     for name in figures.NAMES:
         made = figures.chart(lake, name, WINDOW, lambda: NOW)
-        read = plotly.io.from_json(made.to_json())
+        read = plotly.io.from_json(made.json())
         drawn[name] = max(len(trace.y) for trace in read.data)
     assert all(size > 0 for size in drawn.values()), drawn
 

@@ -11,8 +11,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from clients import botocore
-from clients.botocore import ANTHROPIC_ASK, LLAMA, LLAMA_ASK, MODEL, NOVA, STREAM, TALK, TITAN
-from clients.spec import ASYNC, Client, Way
+from clients.spec import ASYNC, Client
 from llm_otel.testing import Provider
 
 
@@ -33,47 +32,5 @@ async def _read(client: Any, model: str, body: dict[str, Any]) -> Any:
 _ENDLESS = frozenset({"no content"})
 
 CLIENT = Client(
-    provider="aws.bedrock",
-    make=_make,
-    ways=(
-        Way(
-            "converse",
-            lambda client: client.converse(modelId=MODEL, **TALK),
-            model=MODEL,
-            kinds=(ASYNC,),
-            shown=botocore.without_metadata,
-        ),
-        Way(
-            "converse stream",
-            lambda client: client.converse_stream(modelId=NOVA, **TALK),
-            streaming=True,
-            model=NOVA,
-            kinds=(ASYNC,),
-            stream=lambda answer: answer["stream"],
-            endless=_ENDLESS,
-        ),
-        Way(
-            "invoke",
-            lambda client: _read(client, LLAMA, LLAMA_ASK),
-            operation="text_completion",
-            model=LLAMA,
-            kinds=(ASYNC,),
-        ),
-        Way(
-            "invoke stream",
-            lambda client: botocore.invoke(client, MODEL, ANTHROPIC_ASK, STREAM),
-            streaming=True,
-            model=MODEL,
-            kinds=(ASYNC,),
-            stream=lambda answer: answer["body"],
-            endless=_ENDLESS,
-        ),
-        Way(
-            "embeddings",
-            lambda client: _read(client, TITAN, {"inputText": "Tell me everything."}),
-            operation="embeddings",
-            model=TITAN,
-            kinds=(ASYNC,),
-        ),
-    ),
+    provider="aws.bedrock", make=_make, ways=botocore.ways(ASYNC, _read, endless=_ENDLESS)
 )

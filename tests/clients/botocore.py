@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,15 +83,25 @@ ANTHROPIC_ASK = {
 }
 STREAM = "invoke_model_with_response_stream"
 
-CLIENT = Client(
-    provider="aws.bedrock",
-    make=_make,
-    ways=(
+
+def ways(
+    kind: bool,
+    read: Callable[[Any, str, dict[str, Any]], Any],
+    endless: frozenset[str] = frozenset(),
+) -> tuple[Way, ...]:
+    """How programs ask Bedrock.
+
+    Args:
+        kind: The kind of the client, `SYNC` or `ASYNC`.
+        read: Asks a model by InvokeModel and reads the answer's body.
+        endless: Names of broken streams that the library itself never stops to read.
+    """
+    return (
         Way(
             "converse",
             lambda client: client.converse(modelId=MODEL, **TALK),
             model=MODEL,
-            kinds=(SYNC,),
+            kinds=(kind,),
             shown=without_metadata,
         ),
         Way(
@@ -99,30 +109,34 @@ CLIENT = Client(
             lambda client: client.converse_stream(modelId=NOVA, **TALK),
             streaming=True,
             model=NOVA,
-            kinds=(SYNC,),
+            kinds=(kind,),
             stream=lambda answer: answer["stream"],
+            endless=endless,
         ),
         Way(
             "invoke",
-            lambda client: _read(client, LLAMA, LLAMA_ASK),
+            lambda client: read(client, LLAMA, LLAMA_ASK),
             operation="text_completion",
             model=LLAMA,
-            kinds=(SYNC,),
+            kinds=(kind,),
         ),
         Way(
             "invoke stream",
             lambda client: invoke(client, MODEL, ANTHROPIC_ASK, STREAM),
             streaming=True,
             model=MODEL,
-            kinds=(SYNC,),
+            kinds=(kind,),
             stream=lambda answer: answer["body"],
+            endless=endless,
         ),
         Way(
             "embeddings",
-            lambda client: _read(client, TITAN, {"inputText": "Tell me everything."}),
+            lambda client: read(client, TITAN, {"inputText": "Tell me everything."}),
             operation="embeddings",
             model=TITAN,
-            kinds=(SYNC,),
+            kinds=(kind,),
         ),
-    ),
-)
+    )
+
+
+CLIENT = Client(provider="aws.bedrock", make=_make, ways=ways(SYNC, _read))

@@ -136,7 +136,7 @@ def test_importing_the_library_imports_the_api_only() -> None:
         "import sys, llm_otel\n"
         "heavy = ('opentelemetry.sdk', 'opentelemetry.exporter', 'opentelemetry.proto', 'openai',"
         " 'groq', 'together', 'genai_prices', 'yaml', 'google', 'grpc', 'requests', 'duckdb',"
-        " 'pyarrow', 'deltalake', 'numpy', 'pandas', 'dash', 'plotly', 'flask', 'waitress',"
+        " 'pyarrow', 'deltalake', 'numpy', 'pandas', 'htpy', 'plotly', 'flask', 'waitress',"
         " 'apprise', 'matplotlib', 'jinja2', 'rich_click', 'click')\n"
         "print([name for name in sys.modules if name.startswith(heavy)])"
     )

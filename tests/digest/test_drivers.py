@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from llm_otel.digest.drivers import FACTORS, Use, add_up, changes, decompose
+from llm_otel.lake.queries.drivers import FACTORS, Use, add_up, changes, decompose, explained
 
 
 def test_one_factor_gets_the_whole_change() -> None:
@@ -60,3 +60,33 @@ def test_groups_are_sorted_by_what_they_moved() -> None:
     for change in (*by_model, *by_tenant):
         assert sum(change.causes.values()) == pytest.approx(change.amount)
     assert add_up(c.causes for c in by_model)["gone"] == pytest.approx(-1.0)
+
+
+def test_a_shift_to_an_expensive_model_is_the_mix() -> None:
+    """As many calls of the same sizes and prices as before, but more of the expensive model."""
+    before = {("mini",): Use(900, 90_000, 0.9), ("large",): Use(100, 10_000, 10.0)}
+    after = {("mini",): Use(500, 50_000, 0.5), ("large",): Use(500, 50_000, 50.0)}
+    causes = explained(before, after)
+    assert causes["mix"] == pytest.approx(39.6), causes
+    assert causes["calls"] == pytest.approx(0, abs=1e-9), causes
+    doubled = {key: Use(2 * use.calls, 2 * use.tokens, 2 * use.cost) for key, use in before.items()}
+    causes = explained(before, doubled)
+    assert causes["calls"] == pytest.approx(10.9), causes
+    assert causes["mix"] == pytest.approx(0, abs=1e-9), causes
+
+
+def test_what_is_new_does_not_move_the_mix_of_the_rest() -> None:
+    """A new model is new; what went on as before caused nothing."""
+    before = {("mini",): Use(100, 10_000, 1.0)}
+    causes = explained(before, {**before, ("large",): Use(100, 10_000, 5.0)})
+    assert causes["new"] == pytest.approx(5.0), causes
+    assert causes["calls"] == causes["mix"] == 0, causes
+
+
+def test_known_names_that_come_together_are_a_mix() -> None:
+    """A tenant's first call of a model that others used is no new model."""
+    before = {("mini", "acme"): Use(10, 100, 1.0), ("large", "zeta"): Use(10, 100, 9.0)}
+    causes = explained(before, {**before, ("large", "acme"): Use(10, 100, 9.0)})
+    assert set(causes) == set(FACTORS) | {"mix"}, causes
+    assert sum(causes.values()) == pytest.approx(9.0), causes
+    assert causes["mix"] > 0, causes

@@ -320,6 +320,15 @@ def test_a_dead_endpoint_spoils_nothing() -> None:
     assert "Nothing listens at http://127.0.0.1:9" in ran.stdout, ran.stdout
 
 
+def test_the_demo_says_how_its_dashboard_stays() -> None:
+    """Without a terminal it ends by itself, whatever the options."""
+    ran = _run("--fast", "--interactions", "5")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "It ended with this run; in a terminal, without --headless, it stays." in ran.stdout, (
+        ran.stdout
+    )
+
+
 def test_the_demo_explains_itself() -> None:
     """`--help` names the options."""
     ran = _run("--help")

@@ -15,11 +15,22 @@ from llm_otel.testing import Provider, provider
 @pytest.fixture(scope="session")
 def server() -> Iterator[Provider]:
     """The provider that every program calls; each run resets it."""
-    # What is there by now need not be looked through by each of our collections.
-    gc.collect()
-    gc.freeze()
     with provider() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def short_collections() -> None:
+    """What is there when a test begins need not be looked through by each of its collections: SDKs
+    build ten thousands of classes, and some build them at a first call."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def thawed() -> Iterator[None]:
+    """After all tests everything is the collector's again."""
+    yield
     gc.unfreeze()
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dash import dcc
-from lake.pages import text
+from lake.pages import charts, content, text
 
 import llm_otel.lake
 from llm_otel.dashboard.app import create_app
@@ -20,7 +19,17 @@ from llm_otel.lake.queries import Filter
 from llm_otel.lake.writer import Writer
 
 NOW = datetime(2026, 11, 20, 15, 30)
-_PAGES = ("/", "/cost", "/latency", "/traces", "/sessions", "/quality", "/optimise", "/roi")
+_PAGES = (
+    "/",
+    "/cost",
+    "/errors",
+    "/latency",
+    "/traces",
+    "/sessions",
+    "/quality",
+    "/optimise",
+    "/roi",
+)
 
 
 def call(number: int, ago: timedelta = timedelta(hours=1), **fields: Any) -> dict[str, Any]:
@@ -75,23 +84,6 @@ def opens(tmp_path: Path) -> Opens:
     return open_site
 
 
-def content(site: Site, address: str) -> list[Any]:
-    """The parts of a page."""
-    path, _, search = address.partition("?")
-    page, context = site.context(path, State.parse(search).href(""))
-    return site.content(page, context)
-
-
-def graphs(part: Any) -> dict[str, Any]:
-    """The charts of a page by their names."""
-    if isinstance(part, (list, tuple)):
-        return {name: found for each in part for name, found in graphs(each).items()}
-    if isinstance(part, dcc.Graph):
-        return {part.id: part.figure}  # type: ignore[attr-defined]
-    below = None if isinstance(part, str) else getattr(part, "children", None)
-    return {} if below is None else graphs(below)
-
-
 @pytest.mark.parametrize("path", _PAGES)
 def test_one_call_with_a_score_and_an_outcome_fills_every_page(opens: Opens, path: str) -> None:
     """A sample of one has no interval, and costs no page."""
@@ -123,7 +115,7 @@ def test_a_part_that_fails_leaves_the_others(
     assert "The lake" not in found
     assert "0.900" in found, "the scores are there"
     overview = text(content(site, "/"))
-    assert "Requests could not be drawn" in overview
+    assert "The chart requests could not be drawn" in overview
     assert "$2.00 so far" in overview, "the month is there"
     lines = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert any("could not draw The comparison of /quality: " in line for line in lines), lines
@@ -159,7 +151,7 @@ def test_only_an_answer_is_answered(
         metrics.append(hour | counted)
     rows = {"metrics_hourly": metrics} if metered else {}
     site = opens(calls=[call(0, status=status, error_type=error)], **rows)
-    figure = graphs(content(site, "/"))["chart-requests"]
+    figure = charts(site, "/")["requests"]
     sums: dict[str, float] = {}
     for trace in figure.data:
         sums[trace.name] = sums.get(trace.name, 0) + sum(y or 0 for y in trace.y)
@@ -195,10 +187,11 @@ def test_costs_are_summed_by_what_the_page_says(
     parts = content(site, f"/cost?{window}&per={per}")
     assert words in text(parts)
     sums: dict[datetime, float] = {}
-    for trace in graphs(parts)["chart-cost-by"].data:
+    for trace in charts(site, f"/cost?{window}&per={per}")["cost"].data:
         assert trace.width == pytest.approx(step.total_seconds() * 1000, rel=0.3)
         for x, y in zip(trace.x, trace.y):
-            sums[x] = sums.get(x, 0) + (y or 0)
+            start = datetime.fromisoformat(x)
+            sums[start] = sums.get(start, 0) + (y or 0)
     origin = datetime(2000, 1, 3)
     true: dict[datetime, float] = {}
     for ago in agos:
@@ -221,14 +214,14 @@ def test_every_call_of_a_window_is_in_its_charts(opens: Opens, window: str) -> N
     size = sum(NOW - ago >= context.filter.since for ago in agos)
 
     def drawn(path: str, chart: str, *names: str) -> float:
-        data = graphs(content(site, f"{path}?range={window}"))[chart].data
+        data = charts(site, f"{path}?range={window}")[chart].data
         return sum(y or 0 for trace in data if trace.name in names for y in trace.y)
 
-    assert drawn("/", "chart-requests", "answered") == size
-    assert drawn("/", "chart-cost", "cost") == size
-    assert drawn("/cost", "chart-cost-by", "gpt-5") == size
-    assert drawn("/roi", "chart-value-and-cost", "value") == size
-    points = graphs(content(site, f"/latency?range={window}"))["chart-over-time"].data[0].y
+    assert drawn("/", "requests", "answered") == size
+    assert drawn("/", "costs", "now") == size
+    assert drawn("/cost", "cost", "gpt-5") == size
+    assert drawn("/roi", "value", "value") == size
+    points = charts(site, f"/latency?range={window}")["over-time"].data[0].y
     starts = {
         datetime(2000, 1, 3) + (NOW - ago - datetime(2000, 1, 3)) // step * step
         for ago in agos
@@ -241,26 +234,26 @@ def test_every_call_of_a_window_is_in_its_charts(opens: Opens, window: str) -> N
 def test_stretches_without_calls_are_gaps_and_cut_ones_are_hatched(opens: Opens) -> None:
     """No line is drawn over hours in which nothing was called."""
     site = opens(calls=[call(n, timedelta(hours=h)) for n, h in enumerate((1, 2, 9, 20))])
-    charts = graphs(content(site, "/?range=24h"))
-    (p50, *_) = charts["chart-latency"].data
+    drawn = charts(site, "/?range=24h")
+    (p50, *_) = drawn["percentiles"].data
     assert [bool(y) for y in p50.y].count(False) == len(p50.y) - 4
     assert p50.connectgaps is None
     assert [size for size, y in zip(p50.marker.size, p50.y) if y] == [7, 7, 0, 0]
-    hatched = [trace for trace in charts["chart-requests"].data if trace.marker.pattern.shape]
+    hatched = [trace for trace in drawn["requests"].data if trace.marker.pattern.shape]
     assert hatched == [], "the hours of the calls lie in the window whole"
-    now = graphs(content(opens(calls=[call(99, timedelta(minutes=5))]), "/?range=24h"))
-    hatched = [trace for trace in now["chart-requests"].data if trace.marker.pattern.shape]
+    now = charts(opens(calls=[call(99, timedelta(minutes=5))]), "/?range=24h")
+    hatched = [trace for trace in now["requests"].data if trace.marker.pattern.shape]
     assert [sum(y or 0 for y in trace.y) for trace in hatched] == [1]
 
 
 def test_a_first_call_is_drawn_on_axes_that_it_does_not_shrink(opens: Opens) -> None:
     """Whole calls, from zero, over the whole window."""
-    charts = graphs(content(opens(calls=[call(0)]), "/"))
-    requests, latency = charts["chart-requests"].layout, charts["chart-latency"].layout
+    drawn = charts(opens(calls=[call(0)]), "/")
+    requests, latency = drawn["requests"].layout, drawn["percentiles"].layout
     assert requests.yaxis.dtick == 1
     assert [axis.range[0] for axis in (requests.yaxis, latency.yaxis)] == [0, 0]
     for layout in (requests, latency):
-        first, last = layout.xaxis.range
+        first, last = map(datetime.fromisoformat, layout.xaxis.range)
         assert first == NOW.replace(minute=0) - timedelta(days=7)
         assert last >= NOW
 
@@ -268,7 +261,7 @@ def test_a_first_call_is_drawn_on_axes_that_it_does_not_shrink(opens: Opens) -> 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("since=yesterday", "From 'yesterday' is no date and was ignored"),
+        ("since=soon", "From 'soon' is no date and was ignored"),
         ("until=2026-13-01", "To '2026-13-01' is no date and was ignored"),
         ("since=0001-01-01", "From '0001-01-01' is no date and was ignored"),
         ("since=2026-11-20&until=2026-11-18", "To is not after From and was ignored"),
@@ -286,10 +279,10 @@ def test_what_an_address_cannot_say_is_named(opens: Opens, query: str, sentence:
 def test_a_table_of_a_wrong_address_is_not_saved(opens: Opens, tmp_path: Path) -> None:
     """A file does not say what it was not filtered by, so there is none."""
     opens(calls=[call(0)])
-    browser = create_app(tmp_path).server.test_client()
-    answer = browser.get("/csv/costs?of=/cost&since=yesterday")
+    browser = create_app(tmp_path).test_client()
+    answer = browser.get("/csv/costs?of=/cost&since=soon")
     assert (answer.status_code, answer.text.count("\n")) == (400, 1)
-    assert answer.text.startswith("From 'yesterday' is no date")
+    assert answer.text.startswith("From 'soon' is no date")
     assert browser.get("/csv/costs?of=/cost&since=2026-11-01").status_code == 200
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dash import dcc
+from lake.pages import content, links, text
 
 import llm_otel.lake
 from llm_otel import semconv
@@ -28,7 +28,7 @@ def page(folder: Path, path: str, **tables: list[dict[str, Any]]) -> str:
     with Writer(folder) as writer:
         writer.append(**tables)
     site = Site(llm_otel.lake.open(folder), clock=lambda: NOW)
-    return str(site.content(*site.context(path, "")))
+    return text(content(site, path))
 
 
 @pytest.mark.parametrize("path", ["/", "/cost"])
@@ -49,12 +49,12 @@ def test_a_page_says_what_its_figures_are_made_of(
     tmp_path: Path, path: str, calls: list[Any], gains: list[Any], words: str | None
 ) -> None:
     """Nothing where metrics count all."""
-    text = page(tmp_path, path, calls=calls, metrics_hourly=gains)
+    shown = page(tmp_path, path, calls=calls, metrics_hourly=gains)
     if words is None:
-        assert "spans alone" not in text
-        assert "counted by" not in text
+        assert "spans alone" not in shown
+        assert "counted by" not in shown
     else:
-        assert words in text
+        assert words in shown
 
 
 @pytest.mark.parametrize("calls", [[], [CALL]], ids=["alone", "beside a call"])
@@ -62,10 +62,10 @@ def test_a_gauge_of_costs_is_said_to_count_nothing(tmp_path: Path, calls: list[A
     """Nobody can tell a running total from a last value; a counter adds up."""
     gauge = {**GAIN, "metric": semconv.COST.name, "sum": 40.0, "instrument": "gauge"}
     counter = {**GAIN, "metric": semconv.COST.name, "count": None, "instrument": "counter"}
-    text = page(tmp_path, "/cost", calls=calls, metrics_hourly=[gauge])
-    assert "Metrics of cost that are not counted" in text
-    assert "it is a gauge" in text
-    assert "$40" not in text
+    shown = page(tmp_path, "/cost", calls=calls, metrics_hourly=[gauge])
+    assert "Metrics of cost that are not counted" in shown
+    assert "it is a gauge" in shown
+    assert "$40" not in shown
     assert "not counted" not in page(tmp_path / "other", "/cost", metrics_hourly=[counter])
 
 
@@ -79,20 +79,12 @@ def test_calls_of_a_clock_that_is_ahead_are_not_missing_in_silence(
     with Writer(tmp_path) as writer:
         writer.append(calls=calls)
     site = Site(llm_otel.lake.open(tmp_path), clock=lambda: NOW)
-    content = site.content(*site.context("/cost", "?range=24h"))
-    assert "2 calls are dated in the future" in str(content)
-    (link,) = {
-        part.href
-        for parts in content
-        for part in getattr(parts, "children", None) or []
-        if isinstance(part, dcc.Link) and "more" in str(part.children)
-    }
-    later = str(site.content(*site.context("/cost", link.partition("?")[2])))
+    parts = content(site, "/cost?range=24h")
+    assert "2 calls are dated in the future" in text(parts)
+    later = text(content(site, links(parts)["show one day more"]))
     assert "$14.00" in later or "$15.00" in later
     assert "dated in the future" not in later
-    assert "dated in the future" not in str(
-        site.content(*site.context("/cost", "?until=2026-11-20T16:00"))
-    )
+    assert "dated in the future" not in text(content(site, "/cost?until=2026-11-20T16:00"))
 
 
 def test_clocks_that_differ_by_seconds_are_not_ahead(tmp_path: Path) -> None:
@@ -111,9 +103,9 @@ def test_spans_that_are_no_calls_are_listed_with_the_reason(tmp_path: Path) -> N
         )
     ]  # fmt: skip
     for path, calls in (("/traces", [CALL]), ("/", [])):
-        text = page(tmp_path / path.strip("/"), path, calls=calls, spans=spans)
+        shown = page(tmp_path / path.strip("/"), path, calls=calls, spans=spans)
         for words in ("3 spans hold no model call", "an agent: its model calls", "an HTTP request"):
-            assert words in text, (path, words)
+            assert words in shown, (path, words)
 
 
 def test_a_trace_says_which_span_counts_below(tmp_path: Path) -> None:
@@ -123,5 +115,5 @@ def test_a_trace_says_which_span_counts_below(tmp_path: Path) -> None:
     spans = [{name: row[name] for name in ("time", "trace_id", "span_id", "operation", "scope")}
              | {"name": "chat", "parent_span_id": row.get("parent_span_id")}
              for row in (upper, lower)]  # fmt: skip
-    text = page(tmp_path, f"/traces/{IDS['trace_id']}", calls=[upper, lower], spans=spans)
-    assert text.count("counts below") == 1, text
+    shown = page(tmp_path, f"/traces/{IDS['trace_id']}", calls=[upper, lower], spans=spans)
+    assert shown.count("counts below") == 1, shown

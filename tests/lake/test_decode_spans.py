@@ -51,6 +51,15 @@ def test_our_own_names(store: Store) -> None:
     assert json.loads(span["attributes"])["gen_ai.response.finish_reasons"] == ["stop"]
 
 
+def test_a_call_knows_its_release_and_its_agent(store: Store) -> None:
+    """The version of its service, and the agent that its own span names; else neither."""
+    resource = {**samples.RESOURCE, "service.version": "1.7.0"}
+    (call,), _ = store({**samples.CHAT, "gen_ai.agent.name": "planner"}, resource=resource)
+    assert (call["release"], call["agent"]) == ("1.7.0", "planner")
+    (call,), _ = store(dict(samples.CHAT))
+    assert (call["release"], call["agent"]) == (None, None)
+
+
 OPENLLMETRY = {
     "gen_ai.system": "OpenAI",
     "llm.request.type": "chat",

@@ -15,6 +15,7 @@ from llm_otel.lake.queries import (
     Filter,
     Reader,
     choices,
+    comparison,
     cost,
     latency,
     optimise,
@@ -146,7 +147,7 @@ def test_a_service_with_metrics_alone_can_be_chosen(tmp_path: Path) -> None:
     )
     found = choices.choices(lake, WEEK.since, WEEK.until)
     assert (found.service, found.model, found.tenant_id) == (["meter"], ["m2"], ["acme"])
-    assert choices.latest(lake) == metric["hour"]
+    assert choices.latest(lake, WEEK.until) == metric["hour"]
     assert choices.any_calls(lake, Filter(WEEK.since, WEEK.until, service=("meter",)))
     assert not choices.any_calls(lake, Filter(WEEK.since, WEEK.until, service=("aged",)))
     asked = Filter(WEEK.since, WEEK.until, service=("meter",), user=("ada",))
@@ -212,8 +213,8 @@ def test_a_score_is_of_the_call_of_its_own_trace(tmp_path: Path) -> None:
         for n, row in enumerate(calls)
     ]  # fmt: skip
     reader = Reader(_by_hand(tmp_path, calls=calls, scores=scores), WEEK)
-    quality.choices(reader, "prompt")
-    found = quality.compare(reader, "prompt", "p0@", "p1@")
+    a, b = sorted(comparison.choices(reader, "prompt"), key=lambda choice: choice.name)
+    found = comparison.compare(reader, "prompt", a, b)
     assert found is not None
     (line,) = [line for line in found.lines if line.what == "Score: good"]
     assert line.a is not None
@@ -297,10 +298,14 @@ def test_traces_come_in_their_order(lake: Lake, order: str) -> None:
         "cost": lambda row: -row.cost_usd,
         "latency": lambda row: -row.duration_s,
         "tokens": lambda row: -(row.input_tokens + row.output_tokens),
+        "input": lambda row: -row.input_tokens,
+        "output": lambda row: -row.output_tokens,
     }
     assert len(found) == 20
     if order not in ("newest", "oldest"):
         assert found == sorted(found, key=keys[order])
+    pages = [traces.traces(Reader(lake, WEEK), order, limit=10, skip=skip) for skip in (0, 10)]
+    assert [row.trace_id for page in pages for row in page] == [row.trace_id for row in found]
     dear = traces.traces(Reader(lake, WEEK), order, limit=20, cost_from=0.02)
     assert all((row.cost_usd or 0) >= 0.02 for row in dear)
 
@@ -337,9 +342,11 @@ def test_users_and_sessions_are_counted_once(lake: Lake) -> None:
 def test_the_better_prompt_is_found(lake: Lake) -> None:
     """The new version scores higher, and the interval of the difference excludes zero."""
     reader = Reader(lake, WEEK)
-    names = {choice.name for choice in quality.choices(reader, "prompt")}
-    assert {"support-answer@3", "support-answer@4"} <= names
-    found = quality.compare(reader, "prompt", "support-answer@3", "support-answer@4")
+    choices = comparison.choices(reader, "prompt")
+    assert comparison.usual_pair(choices) == ("support-answer@3", "support-answer@4")
+    by_name = {choice.name: choice for choice in choices}
+    a, b = by_name["support-answer@3"], by_name["support-answer@4"]
+    found = comparison.compare(reader, "prompt", a, b)
     assert found is not None
     lines = {line.what: line for line in found.lines}
     better = lines["Score: relevance"].difference
@@ -403,4 +410,4 @@ def test_an_empty_lake_answers_nothing(tmp_path: Path) -> None:
     assert quality.quality(reader).summaries == []
     assert optimise.optimise(reader).bloated == []
     assert roi.roi(reader).now.outcomes == 0
-    assert choices.latest(lake) is None
+    assert choices.latest(lake, WEEK.until) is None

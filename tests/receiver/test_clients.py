@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import llm_otel.lake
 from llm_otel.lake.ingest import Ingest, Limits
-from llm_otel.lake.queries import traces
+from llm_otel.lake.queries import dialogue, traces
 from llm_otel.receiver import Receiver
 from llm_otel.receiver import grpc as module
 
@@ -151,8 +151,8 @@ def test_messages_are_shown_wherever_they_were_captured(
     lake = llm_otel.lake.open(tmp_path)
     ((trace_id,),) = lake.sql("SELECT trace_id FROM calls").fetchall()
     (span,) = traces.trace(lake, trace_id)
-    assert traces.messages(span.input_messages) == [("user", "Hi")]
-    ((role, said),) = traces.messages(span.output_messages)
+    assert dialogue.messages(span.input_messages) == [("user", "Hi")]
+    ((role, said),) = dialogue.messages(span.output_messages)
     assert role == "assistant"
     assert said
     assert len(lake.messages().fetchall()) == (where == "event_only")

@@ -29,7 +29,7 @@ BY_UID = {dashboard["uid"]: dashboard for dashboard in DASHBOARDS.values()}
 
 # What other programs than the library emit, as the dashboards name it.
 FOREIGN = re.compile(
-    r"up|ALERTS|otelcol_\w+|prometheus_\w+|alertmanager_\w+|process_resident_memory_bytes"
+    r"up|ALERTS(_FOR_STATE)?|otelcol_\w+|prometheus_\w+|alertmanager_\w+|process_resident_memory_bytes"
 )
 _KEYWORDS = {
     "by",
@@ -90,7 +90,8 @@ def names(expr: str) -> set[str]:
         for name in plain.split("|"):
             found |= _expanded(name)
     bare = re.sub(r'"[^"]*"', '""', expr)
-    bare = re.sub(r"\b(by|on|group_left|without)\s*\([^)]*\)", " ", bare)
+    bare = re.sub(r"\$\w+", " ", bare)
+    bare = re.sub(r"\b(by|on|group_left|without|ignoring)\s*\([^)]*\)", " ", bare)
     bare = re.sub(r"(?<!\$)\{[^{}]*\}", "{}", bare)
     bare = re.sub(r"\[[^\]]*\]|offset \S+|@ 0", " ", bare)
     for name, follows in re.findall(r"([a-zA-Z_:][\w:]*)\s*(\(?)", bare):
@@ -108,7 +109,10 @@ def _expanded(name: str) -> set[str]:
 
 def emitted() -> dict[str, set[str]]:
     """The name of each series that exists -> its labels; empty: any."""
-    resource = {"service_name", "job", "instance", "le", "__name__"}
+    resource = {
+        "service_name", "deployment_environment_name", "service_version", "job", "instance", "le",
+        "__name__",
+    }  # fmt: skip
     found = {"ALERTS": set[str](), "up": set[str]()}
     for metric in semconv.FAMILY_A:
         labels = {*metric.labels, *resource}

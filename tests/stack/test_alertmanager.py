@@ -138,7 +138,9 @@ def test_the_telemetry_has_a_channel_of_its_own_only_where_one_is_chosen() -> No
 def test_waits_are_as_promised() -> None:
     """One message for what belongs together, soon; a reminder after four hours."""
     route = yaml.safe_load(configuration(Notify()))["route"]
-    assert route["group_by"] == ["alertname", "service_name", "model"]
+    assert route["group_by"] == [
+        "alertname", "deployment_environment_name", "service_name", "model",
+    ]  # fmt: skip
     assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == (
         "30s",
         "5m",
@@ -161,7 +163,7 @@ def test_what_an_alert_speaks_of_may_leave() -> None:
     """Each label in an alert's texts stands in its messages too."""
     (line,) = [line for line in template("json").splitlines() if "$sep }}{{ .Name" in line][:1]
     allowed = re.split(r"[()|]", line.split("match")[1])
-    texts = {"value", "threshold", "window", "minimum", "history"}
+    texts = {"value", "usd", "threshold", "window", "minimum", "history"}
     for alert in ALERTS:
         spoken = [name for _, name, _, _ in Formatter().parse(alert.summary) if name]
         missing = {*spoken, *alert.labels} - texts - {*allowed}

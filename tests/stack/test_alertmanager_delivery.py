@@ -245,6 +245,14 @@ MUTED = {
         {"alertname": "B", "severity": "info", "component": "llm", "model": "m-1"},
         {"alertname": "C", "severity": "warning", "component": "llm", "model": "m-1"},
     ),
+    "a critical alert of production leaves staging's warning alone": (
+        {"alertname": "E", "severity": "critical", "component": "llm", "model": "m-1",
+         "deployment_environment_name": "production"},
+        {"alertname": "E", "severity": "warning", "component": "llm", "model": "m-1",
+         "deployment_environment_name": "production"},
+        {"alertname": "E", "severity": "warning", "component": "llm", "model": "m-1",
+         "deployment_environment_name": "staging"},
+    ),
     "a silent service mutes what is said of its calls": (
         {"alertname": "LLMTelemetrySilent", "severity": "warning", "component": "telemetry",
          "service_name": "checkout"},

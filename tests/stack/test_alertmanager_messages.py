@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from datetime import datetime, timezone
 from html.parser import HTMLParser
@@ -105,6 +106,28 @@ LEAKY = alert(
     labels={**LABELS, "prompt": CANARY, "user_id": CANARY, "gen_ai_input_messages": CANARY},
     annotations={**ANNOTATIONS, "completion": CANARY, "exemplar": CANARY},
 )
+# As long as labels of the library may be, and longer than any.
+LONG = {name: f"{name}-".ljust(64, "x") for name in ("deployment_environment_name", *LABELS)}
+LONG |= {"severity": "critical", "component": "cost", "alertname": "LLMErrorShareHigh"}
+LONGEST = dict.fromkeys((*LONG, "operation", "kind", "evaluation", "what", "why"), "y" * 2000)
+WORDY = {
+    **ANNOTATIONS,
+    **dict.fromkeys(("summary", "description", "value", "threshold"), "z" * 900),
+}
+PAST = {**ANNOTATIONS, "resolved": "25 % of the calls to gpt-4o failed"}
+RULES = [
+    rule
+    for text in (ROOT / "prometheus" / "alerts").glob("*.yaml")
+    for group in yaml.safe_load(text.read_text())["groups"]
+    for rule in group["rules"]
+]
+
+
+def _grouped(alerts: list[dict[str, Any]]) -> dict[str, Any]:
+    by = ("alertname", "deployment_environment_name", "service_name", "model")
+    return {**message(*alerts), "groupLabels": {name: alerts[0]["labels"][name] for name in by}}
+
+
 CASES: dict[str, dict[str, Any]] = {
     "firing": message(alert()),
     "resolved": message(resolved()),
@@ -113,6 +136,12 @@ CASES: dict[str, dict[str, Any]] = {
     "nasty": message(NASTY),
     "calling": message(alert(labels={**LABELS, "model": CALLING, "tenant_id": LINKING})),
     "leaky": message(LEAKY),
+    "long": _grouped([alert(labels=LONG, annotations=WORDY)] * 9),
+    "longest": _grouped([alert(labels=LONGEST, annotations=WORDY)] * 9),
+    "hundreds": _grouped([alert(labels=LONGEST, annotations=WORDY)] * 300),
+    "past": message(resolved(annotations=PAST)),
+    "past_of_two": message(resolved(annotations=PAST), resolved(annotations=PAST)),
+    "staging": message(alert(labels={**LABELS, "deployment_environment_name": "staging"})),
     "many": message(*(alert(labels={**LABELS, "tenant_id": f"t{n}"}) for n in range(14))),
     "documented": message(
         alert(labels={k: LABELS[k] for k in LABELS if k not in ("tenant_id", "feature")})
@@ -124,6 +153,12 @@ CASES: dict[str, dict[str, Any]] = {
 }
 TEXTS = ("title", "slack.title", "slack.text", "email.text")
 DOCUMENTS = ("json.webhook", "json.sentry", "json.title")
+
+
+def _call(template: str) -> str:
+    if template == "pagerduty.firing":
+        return '{{ template "llm.pagerduty.alerts" .Alerts.Firing }}'
+    return f'{{{{ template "llm.{template}" . }}}}'
 
 
 class Rendered:
@@ -148,14 +183,15 @@ class Rendered:
                 f"--template.glob={ROOT / 'alertmanager' / 'templates' / '*.tmpl'}",
                 f"--template.data={data}",
                 f"--template.type={'html' if template.endswith('html') else 'text'}",
-                f'--template.text={{{{ template "llm.{template}" . }}}}',
+                f"--template.text={_call(template)}",
             ],
             check=False,
             capture_output=True,
             text=True,
         )
         assert ran.returncode == 0, f"{template}, {case}: {ran.stderr}"
-        return ran.stdout
+        # How long ago it began depends on when the test runs.
+        return re.sub(r"\((?:\d+[dhms] )+ago\)", "(2m 30s ago)", ran.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -210,18 +246,20 @@ SLACK = {
     "firing": f"""\
 Of 480 calls in 10 minutes, 25 % ended in an error, more than 10 %.
 *Value* 25 %  ·  *Threshold* 10 %
+*Since* 21 Nov 2026, 10:00 UTC (2m 30s ago)
 service_name=checkout  ·  provider=openai
 <{LINK}|Open panel>  ·  <{ANNOTATIONS["runbook_url"]}|Runbook>
 
 <{SILENCE}|Silence these>""",
     "resolved": f"""\
-Of 480 calls in 10 minutes, 25 % ended in an error, more than 10 %.
-*Value* 25 %  ·  *Threshold* 10 %
+*Last value* 25 %  ·  *Threshold* 10 %
+*Fired* 21 Nov 2026, 10:00 to 11:00 UTC (1h 0m 0s)
 service_name=checkout  ·  provider=openai
 <{PANEL}&from={FROM}&to={UNTIL}{CHOSEN}|Open panel>  ·  <{ANNOTATIONS["runbook_url"]}|Runbook>
 
 """,
     "bare": f"""\
+*Since* 21 Nov 2026, 10:00 UTC (2m 30s ago)
 <{RULE}|Open panel>
 
 <{SILENCE}|Silence these>""",
@@ -255,11 +293,53 @@ def test_several_alerts_come_firing_first(rendered: Rendered) -> None:
     assert "var-model=gpt-4o" in rendered("first.panel", "several")
 
 
-def test_slack_stops_after_ten(rendered: Rendered) -> None:
+def test_slack_stops_after_six(rendered: Rendered) -> None:
     """A hundred tenants over budget do not make a wall of text."""
     text = rendered("slack.text", "many")
-    assert text.count("Open panel") == 10
-    assert "… and 4 more" in text
+    assert text.count("*[CRITICAL]") == 6
+    assert text.count("Open panel") == 1
+    assert "… and 8 more" in text
+
+
+def test_slack_stays_within_its_limit(rendered: Rendered) -> None:
+    """3,000 characters of a text, whatever labels and annotations say; links are whole."""
+    for case in ("long", "longest", "many"):
+        text = rendered("slack.text", case)
+        assert len(text) <= 3000, f"{case}: {len(text)} characters\n{text}"
+        assert "|Open panel>" in text
+        assert text.count("<") == text.count("|") == text.count(">"), text
+    assert "Silence these" in rendered("slack.text", "long")
+    # Half of a label would silence more than the message is about.
+    assert "Silence" not in rendered("slack.text", "longest")
+
+
+def test_pagerduty_stays_within_its_limits(rendered: Rendered) -> None:
+    """1,024 characters of a summary, 255 of a field, 512 KB of an event."""
+    for case in ("long", "longest", "hundreds"):
+        assert len(rendered("title", case)) <= 1024
+        for field in ("source", "class", "component"):
+            assert len(rendered(f"pagerduty.{field}", case)) <= 255, (case, field)
+    details = rendered("pagerduty.firing", "hundreds")
+    assert len(document(details)) == 20
+    assert len(details.encode()) < 400_000
+
+
+def test_what_is_over_is_told_in_the_past_tense(rendered: Rendered) -> None:
+    """No message of a resolved alert says that calls fail: they failed."""
+    for template in ("title", "slack.title", "email.text", "email.html", "json.title"):
+        text = rendered(template, "past")
+        assert "of the calls to gpt-4o failed" in text, text
+        assert "ended in an error" not in text, text
+    assert "calls to gpt-4o failed" in rendered("slack.text", "past_of_two")
+
+
+def test_every_alert_has_both_tenses() -> None:
+    """`resolved` differs from `summary` wherever the summary's verb is in the present tense."""
+    present = re.compile(r"\b(is|are|has|does|do|will|fail|lacks|gets|runs|holds|reports)\b")
+    for rule in RULES:
+        texts = rule["annotations"]
+        if "resolved" in texts:
+            assert not present.search(re.sub(r"\{\{.*?\}\}", "", texts["resolved"])), texts
 
 
 def test_the_mail_as_text(rendered: Rendered) -> None:
@@ -268,7 +348,6 @@ def test_the_mail_as_text(rendered: Rendered) -> None:
         rendered("email.text", "resolved")
         == f"""\
 [RESOLVED] 25 % of the calls to gpt-4o fail
-Of 480 calls in 10 minutes, 25 % ended in an error, more than 10 %.
 
 Value:     25 %
 Threshold: 10 %
@@ -277,8 +356,7 @@ Where:     feature=search
            provider=openai
            service_name=checkout
            tenant_id=acme
-Since:     2026-11-21 10:00:00 UTC
-Until:     2026-11-21 11:00:00 UTC
+Fired:     21 Nov 2026, 10:00 to 11:00 UTC (1h 0m 0s)
 Panel:     {PANEL}&from={FROM}&to={UNTIL}{CHOSEN}
 Runbook:   {ANNOTATIONS["runbook_url"]}
 
@@ -307,7 +385,7 @@ def test_the_mail_as_html(rendered: Rendered) -> None:
         *("Value", "25 %", "Threshold", "10 %"),
         *("feature", "search", "model", "gpt-4o", "provider", "openai"),
         *("service_name", "checkout", "tenant_id", "acme"),
-        *("since", "21 Nov 2026, 10:00:00 UTC"),
+        *("since", "21 Nov 2026, 10:00 UTC (2m 30s ago)"),
         *("Open panel", "Runbook", "Sent by Alertmanager ·", "silence this group"),
     ]
     assert page.links == [LINK, ANNOTATIONS["runbook_url"], SILENCE]
@@ -345,7 +423,10 @@ def test_the_link_chooses_every_variable_of_the_dashboards(rendered: Rendered) -
     """Model, provider, tenant, feature and service of the alert, and no other label."""
     link = rendered("first.panel", "firing")
     chosen = [part.split("=")[0] for part in link.split("&") if part.startswith("var-")]
-    assert sorted(chosen) == sorted(f"var-{name}" for name in VARIABLES)
+    assert sorted(chosen) == sorted(
+        f"var-{name}" for name in VARIABLES if name != "deployment_environment_name"
+    )
+    assert "&var-deployment_environment_name=staging" in rendered("first.panel", "staging")
 
 
 SPANS = {"firing": 3600, "quality": 86400, "cost": 7 * 86400}

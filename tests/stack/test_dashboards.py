@@ -38,8 +38,9 @@ EACH = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=lambda d: d
 UNITS = {"s", "short", "locale", "none", "percentunit", "currencyUSD", "reqps", "cps", "bytes"}
 # Rates whose window is not $__rate_interval, with the reason.
 FIXED_WINDOWS = {
-    "Latency by model": "the alert's window, so that the lines are what it compares",
-    "Time to first chunk by model": "the alert's window, so that the lines are what it compares",
+    "Latency, ${percentile:text}": "the alert's window, so that it is what it compares",
+    "Latency by model, ${percentile:text}": "as above, by model",
+    "Time to first chunk by model, ${percentile:text}": "as above, of the first chunk",
 }
 
 
@@ -99,14 +100,105 @@ def _full(lines: dict[int, list[Json]], taken: set[tuple[int, int]], where: str)
             taken |= cells
 
 
-def test_the_home_page_has_three_graphs_and_the_rest_folded() -> None:
-    """The home dashboard opens with latency, tokens and cost, side by side."""
+def test_the_home_page_has_three_graphs_below_a_strip_and_the_rest_folded() -> None:
+    """The home dashboard opens with four figures, then latency, tokens and cost, side by side."""
     home = BY_UID[pinned.OPERATIONS]
     open_ = [panel for panel in home["panels"] if panel["type"] != "row"]
-    assert [panel["id"] for panel in open_] == [1, 2, 3]
-    assert {panel["gridPos"]["y"] for panel in open_} == {0}
-    levels = [step["value"] for step in open_[0]["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+    strip, graphs = open_[:4], open_[4:]
+    assert [panel["title"] for panel in strip] == [
+        "Error share", "Latency, ${percentile:text}", "Cost, last hour", "Alerts firing",
+    ]  # fmt: skip
+    assert {(p["type"], p["gridPos"]["y"], p["gridPos"]["h"]) for p in strip} == {("stat", 0, 3)}
+    assert [panel["id"] for panel in graphs] == [1, 2, 3]
+    assert {panel["gridPos"]["y"] for panel in graphs} == {3}
+    levels = [step["value"] for step in graphs[0]["fieldConfig"]["defaults"]["thresholds"]["steps"]]
     assert levels == [None, 5, 10]
+
+
+def test_each_figure_of_the_strip_leads_to_its_panel() -> None:
+    """A click on error share, latency, cost or alerts opens what shows it by model, or the list."""
+    home = BY_UID[pinned.OPERATIONS]
+    there = {f"panel-{panel['id']}" for panel in panels(home)}
+    links = [panel["fieldConfig"]["defaults"]["links"][0]["url"] for panel in home["panels"][:4]]
+    opened = [parse_qs(urlsplit(link).query).get("viewPanel", [""])[0] for link in links]
+    assert opened == ["panel-5", "panel-1", "", "panel-12"]
+    assert {*opened} - {""} <= there
+    assert urlsplit(links[2]).path == f"/d/{pinned.COST}"
+
+
+@EACH
+def test_percentile_and_number_of_series_are_chosen(dashboard: Json) -> None:
+    """Each dashboard has both choices, so that links keep them; P95 and ten series at first."""
+    custom = {v["name"]: v for v in dashboard["templating"]["list"] if v["type"] == "custom"}
+    assert {name: v["current"]["text"] for name, v in custom.items()} == {
+        "percentile": "P95", "topk": "10",
+    }  # fmt: skip
+    for name, variable in custom.items():
+        values = dict(each.split(" : ") for each in variable["query"].split(", "))
+        assert values[variable["current"]["text"]] == variable["current"]["value"]
+        used = any(f"${name}" in t.expr for t in targets({"": dashboard}))
+        assert used == (variable["hide"] == 0), name
+
+
+def test_rows_of_tables_lead_on() -> None:
+    """Every label of a table that a dashboard can be filtered by leads to calls, cost and traces,
+    with all such labels of its row."""
+    for dashboard in DASHBOARDS.values():
+        for panel in (
+            p for p in panels(dashboard) if p["type"] == "table" and p["transformations"]
+        ):
+            heads = panel["transformations"][-1]["options"]["renameByName"]
+            chosen = {label: head for label, head in heads.items() if label in pinned.VARIABLES}
+            links = {
+                override["matcher"]["options"]: item["value"]
+                for override in panel["fieldConfig"]["overrides"]
+                for item in override["properties"]
+                if item["id"] == "links"
+            }
+            where = f"{dashboard['uid']} · {panel['title']}"
+            assert set(chosen.values()) <= set(links), where
+            for operations, cost, traces in links.values():
+                assert urlsplit(operations["url"]).path == f"/d/{pinned.OPERATIONS}", where
+                assert urlsplit(cost["url"]).path == f"/d/{pinned.COST}", where
+                for label, head in chosen.items():
+                    cell = f"&var-{label}=${{__data.fields.{head}:percentencode}}"
+                    assert cell in cost["url"], where
+                    assert f"${{__data.fields.{head}}}" in traces["url"], where
+                json.loads(parse_qs(urlsplit(traces["url"]).query)["panes"][0])
+
+
+def test_totals_are_of_what_adds_up() -> None:
+    """A row of totals has money, calls and tokens, and neither shares nor means."""
+    units = {"currencyUSD", "locale", "short"}
+    for dashboard in DASHBOARDS.values():
+        for panel in (p for p in panels(dashboard) if p["options"].get("footer")):
+            cells = {
+                override["matcher"]["options"]: {
+                    p["id"]: p["value"] for p in override["properties"]
+                }
+                for override in panel["fieldConfig"]["overrides"]
+            }
+            fields = panel["options"]["footer"]["fields"]
+            assert {cells[name]["unit"] for name in fields} <= units, panel["title"]
+            assert not [name for name in fields if "of 1,000" in name or "per" in name]
+
+
+@EACH
+def test_releases_are_marked(dashboard: Json) -> None:
+    """Graphs show where a service began to run another version."""
+    (mark,) = [m for m in dashboard["annotations"]["list"] if m["name"] == "Releases"]
+    assert "service_version" in mark["expr"]
+    assert "{{service_version}}" in mark["titleFormat"]
+
+
+def test_what_has_no_traffic_does_not_say_so() -> None:
+    """“No traffic” is about calls: the panels of the pipeline have words of their own."""
+    wrong = [
+        panel["title"]
+        for panel in panels(BY_UID[pinned.PIPELINE])
+        if panel["fieldConfig"]["defaults"]["noValue"] == "No traffic"
+    ]
+    assert not wrong
 
 
 @EACH
@@ -185,7 +277,9 @@ def test_labels_in_links_are_in_the_series() -> None:
 
 # Series without labels beside those that have some: a link from them chooses nothing.
 CONSTANTS = {
-    "projected month", "calls not priced in full", "warning: 120% of a usual day",
+    "all others", "in · all others", "out · all others", "projected month",
+    "calls not priced in full",
+    "warning: 120% of a usual day",
     "critical: 200% of a usual day",
 }  # fmt: skip
 

@@ -33,8 +33,8 @@ from tools.preview.page import render
 INTERACTIONS = 150
 # What is rightly empty: panel and query -> why.
 EMPTY = {
-    "Latency by model D": "names exemplars only; see the test of these",
-    "Time to first chunk by model C": "names exemplars only; see the test of these",
+    "Latency by model, ${percentile:text} B": "names exemplars only; see the test of these",
+    "Time to first chunk by model, ${percentile:text} B": "exemplars only, as above",
     "Error trend: the last hour and the same hour a day before B": "there was no day before",
     "Cost of the last 24 hours B": "the past has no two days",
     "Cost of the last 24 hours C": "the past has no two days",
@@ -45,6 +45,15 @@ EMPTY = {
     "Bloated prompts: more than 10 tokens in for one out, 24 hours A": "no prompt need be bloated",
     "Bloated prompts: more than 10 tokens in for one out, 24 hours B": "no prompt need be bloated",
     "Bloated prompts: more than 10 tokens in for one out, 24 hours C": "no prompt need be bloated",
+    "Alerts that fire now A": "no alert need fire",
+    "Tokens per hour by model and feature C": "all are among the top",
+    "Tokens per hour by model and feature D": "all are among the top",
+    "Cost per hour, projected month B": "all are among the top",
+    "Cost of the last 24 hours D": "all are among the top",
+    "Cost by tenant B": "all are among the top",
+    "Cost by feature B": "all are among the top",
+    "Cost by model B": "all are among the top",
+    "Cost by provider B": "all are among the top",
     "Drift: the last 6h against the week before A": "there is no week before",
     "Drift: the last 6h against the week before C": "there is no week before",
     "Values folded into `other` A": "nothing overflowed",
@@ -87,6 +96,7 @@ def run_sample(stack: Whole, folder: Path) -> None:
         **os.environ,
         "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp,
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=staging",
         "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
     }
     command = [sys.executable, "-m", "examples.assistant", "--interactions", str(INTERACTIONS)]
@@ -194,7 +204,7 @@ def test_the_roi_is_that_of_the_page(filled: Prometheus) -> None:
 
 def test_latency_of_all_and_of_a_tenant(filled: Prometheus) -> None:
     """The recorded rates and the raw ones give the same quantile where they hold the same calls."""
-    (each,) = [t for t in targets() if str(t).endswith("Latency by model · B")]
+    (each,) = [t for t in targets() if str(t).endswith("Latency by model, ${percentile:text} · A")]
     models = {s["metric"]["model"] for s in answer(filled, each, now(each.dashboard))}
     assert {"gpt-4o", "gpt-5-mini"} <= models
     one = answer(filled, each, now(each.dashboard, tenant_id="acme", feature="support"))
@@ -203,7 +213,7 @@ def test_latency_of_all_and_of_a_tenant(filled: Prometheus) -> None:
 
 def test_exemplars_are_found_by_the_query_that_names_them(filled: Prometheus) -> None:
     """The latency panel's last query finds trace ids, and asks for no samples."""
-    (each,) = [t for t in targets() if str(t).endswith("Latency by model · D")]
+    (each,) = [t for t in targets() if str(t).endswith("Latency by model, ${percentile:text} · B")]
     assert each.target["exemplar"]
     view = now(each.dashboard)
     found = filled.get(
@@ -223,7 +233,8 @@ def test_variables_have_values(filled: Prometheus, name: str) -> None:
     found = result(filled, f"group by ({name}) (last_over_time({selector}[1h]))")
     values = {each["metric"][name] for each in found}
     expected = {"service_name": "assistant", "provider": "openai", "model": "gpt-4o",
-                "feature": "support", "tenant_id": "acme"}  # fmt: skip
+                "feature": "support", "tenant_id": "acme",
+                "deployment_environment_name": "staging"}  # fmt: skip
     assert expected[name] in values, values
     assert not values & {"", ALL}
 

@@ -213,6 +213,7 @@ def _substituted(promql: str, chosen: dict[str, str]) -> str:
     """A panel's query as Grafana sends it; a variable that the link leaves alone is at All."""
     values = {name: chosen.get(f"var-{name}", ".*") for name in VARIABLES}
     values |= {"__rate_interval": "10s", "__interval": "5s", "__range": "120s"}
+    values |= {"percentile": "0.95", "topk": "10"}
     return re.sub(r"\$(\w+)|\$\{(\w+)\}", lambda found: values[found[1] or found[2]], promql)
 
 

@@ -132,7 +132,7 @@ def test_every_alert_is_complete() -> None:
     for rule in ALERTS:
         assert rule["labels"]["severity"] in ("info", "warning", "critical"), rule
         assert rule["labels"]["component"] in ("llm", "cost", "quality", "telemetry"), rule
-        assert set(rule["annotations"]) == {
+        assert set(rule["annotations"]) - {"resolved"} == {
             "summary", "description", "value", "threshold", "runbook_url", "dashboard_url",
             "panel_id",
         }, rule  # fmt: skip

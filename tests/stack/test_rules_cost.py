@@ -423,7 +423,83 @@ def uncounted() -> Iterator[Case]:
     yield Case("of last week", "LLMPricesOld", {age: gauge((7 * 86400, 120))}, {"110m": []})
 
 
-CASES = [case for part in (daily, spike, tokens, budgets, uncounted) for case in part()]
+def money() -> Iterator[Case]:
+    """The amounts that the texts hold: what was spent, and where the level is."""
+    yield Case(
+        "says what the hour cost",
+        "LLMHourlyCostSpike",
+        {SPENT: hourly((1, 30)), COST: counter((1 / 12, 300), (1, 12), (1 / 12, 48))},
+        {
+            "26h": [
+                Fires(WARN, "12.0×", SHOP, ("$12.00", "$3.00")),
+                Fires(PAGE, "12.0×", SHOP, ("$12.00", "$6.00")),
+            ]
+        },
+        step="5m",
+    )
+    acme = {"scope": "tenant", "tenant_id": "acme"}
+    spent = spending_of("acme", "search", (0.1, 110))
+    yield budget(
+        "says what is spent and how much may be",
+        "LLMBudgetUsed",
+        series=spent,
+        config=Config(budgets=Budgets(tenants={"acme": 10})),
+        expect={
+            "85h30m": [
+                Fires(INFO, "85.5%", acme, ("$8.55", "$5.00")),
+                Fires(WARN, "85.5%", acme, ("$8.55", "$8.00")),
+            ]
+        },
+    )
+    yield budget(
+        "says what the month will have cost",
+        "LLMBudgetProjected",
+        series=spent,
+        config=Config(budgets=Budgets(tenants={"acme": 60})),
+        expect={
+            "26h": [
+                Fires(WARN, "120%", acme, ("$72.00", "$48.00")),
+                Fires(PAGE, "120%", acme, ("$72.00", "$60.00")),
+            ]
+        },
+    )
+    yield day(
+        "says what the day cost, in staging too",
+        {
+            f"{14 * 24 + 3}h": [
+                Fires(s, "2.1×", {**SHOP, "deployment_environment_name": "staging"}, usd)
+                for s, usd in ((WARN, ("$49.53", "$28.80")), (PAGE, ("$49.53", "$48.00")))
+            ]
+        },
+        series={
+            series(
+                semconv.COST, **CALL, token_type="input", deployment_environment_name="staging"
+            ): counter(*((each / 48, 48) for each in (*(24 for _ in range(13)), 48, 60, 24)))
+        },
+    )
+
+
+def environments() -> Iterator[Case]:
+    def spent(name: str, *amounts: float) -> dict[str, str]:
+        cost = series(semconv.COST, **CALL, token_type="input", deployment_environment_name=name)
+        return {cost: counter(*((each / 48, 48) for each in amounts), start=0)}
+
+    yield day(
+        "staging costs twice its usual day, which production's is large enough to hide",
+        {
+            f"{14 * 24 + 3}h": [
+                at(s, "2.1×", deployment_environment_name="staging") for s in (WARN, PAGE)
+            ]
+        },
+        series={
+            **spent("production", *(2400 for _ in range(17))),
+            **spent("staging", *(24 for _ in range(13)), 48, 60, 24, 24),
+        },
+    )
+
+
+PARTS = (daily, spike, tokens, budgets, uncounted, money, environments)
+CASES = [case for part in PARTS for case in part()]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -411,7 +411,62 @@ def burning() -> Iterator[Case]:
     yield Case("no calls", name, {}, {"60m": []}, rules=("slo",))
 
 
-PARTS = (latency, first_chunk, errors, classes, no_money, headroom, stuck, traffic, burning)
+def environments() -> Iterator[Case]:
+    production, staging = (
+        {"deployment_environment_name": name} for name in ("production", "staging")
+    )
+    yield Case(
+        "staging is slow, production is not",
+        "LLMLatencyHigh",
+        {
+            **calls(DURATION, (0.4, 60, 60), **CALL, **production),
+            **calls(DURATION, (7, 6, 60), **CALL, **staging),
+        },
+        {"30m": [at(WARN, "7.375s", **staging)]},
+    )
+    yield Case(
+        "production fails, and staging's many calls do not hide it",
+        "LLMErrorShareHigh",
+        {
+            **calls(DURATION, (0.4, 6, 60), **CALL, **production),
+            **calls(DURATION, (0.4, 600, 60), **CALL, **staging),
+            series(semconv.ERRORS, **CALL, **production, error_type="server"): counter((0.3, 60)),
+        },
+        {"30m": [at(WARN, "5%", **production)]},
+    )
+    yield Case(
+        "both burn their own budget",
+        "LLMErrorBudgetBurn",
+        {
+            key: values
+            for name in (production, staging)
+            for key, values in {
+                **calls(DURATION, (0.4, 6, 120), **CALL, **name),
+                series(semconv.ERRORS, **CALL, **name, error_type="server"): counter((1.2, 120)),
+            }.items()
+        },
+        {
+            "110m": [
+                Fires(severity, "20.0×", {"service_name": "shop", "window": window, **name})
+                for name in (production, staging)
+                for severity, window in ((PAGE, "1h"), (PAGE, "6h"), (WARN, "1d"), (WARN, "3d"))
+            ]
+        },
+    )
+
+
+PARTS = (
+    latency,
+    first_chunk,
+    errors,
+    classes,
+    no_money,
+    headroom,
+    stuck,
+    traffic,
+    burning,
+    environments,
+)
 CASES = [case for part in PARTS for case in part()]
 
 

@@ -102,7 +102,26 @@ def drift() -> Iterator[Case]:
     )
 
 
-CASES = [case for part in (success, drift) for case in part()]
+def environments() -> Iterator[Case]:
+    def of(name: str, success: str, failure: str) -> dict[str, str]:
+        return {
+            series(semconv.OUTCOMES, **DONE, deployment_environment_name=name, outcome=outcome): v
+            for outcome, v in (("success", success), ("failure", failure))
+        }
+
+    staging = {**DONE, "deployment_environment_name": "staging"}
+    yield Case(
+        "staging does not succeed, production does",
+        "LLMSuccessLow",
+        {
+            **of("production", counter((10, 120)), counter((0, 120))),
+            **of("staging", counter((1, 120)), counter((0, 30), (1, 90))),
+        },
+        {"75m": [Fires(WARN, "57.14%", staging)]},
+    )
+
+
+CASES = [case for part in (success, drift, environments) for case in part()]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

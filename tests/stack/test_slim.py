@@ -158,14 +158,8 @@ def test_the_dashboard_and_its_scripts(python: Path, lake: Path) -> None:
         page = _get(served.dashboard + "/").decode()
         assets = re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css)[^"]*)"', page)
         assert len(assets) > 5, page
-        # what the page loads when it draws
-        suites = "/_dash-component-suites"
-        later = ("plotly/package_data/plotly.min.js", "dash/dcc/async-graph.js",
-                 "dash/dcc/async-dropdown.js", "dash/dcc/async-datepicker.js")  # fmt: skip
-        for each in (*assets, *(f"{suites}/{path}" for path in later)):
+        for each in assets:
             assert _get(served.dashboard + each), each
-        for each in ("/_dash-layout", "/_dash-dependencies"):
-            assert _get(served.dashboard + each)
         served.stop()
 
 

@@ -134,3 +134,13 @@ def test_odd_bodies(endpoint: Endpoint) -> None:
                 protocol.complete(answer.usage, request, answer, PLAIN)
                 assert answer.usage.input_tokens >= 0
                 assert answer.usage.output_tokens >= 0
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(1, "stop"), (2, "length"), (3, "content_filter"), (9, "error")]
+)
+def test_reasons_of_older_clients_are_numbers(number: int, reason: str) -> None:
+    """The enum of the protocol, in the conventions' words."""
+    from llm_otel.protocols.gemini.finish_reasons import finish_reason
+
+    assert finish_reason(number) == reason

@@ -100,3 +100,33 @@ def test_usage_and_fields_together_are_refused() -> None:
     """Two usages at once are a mistake of the caller."""
     with pytest.raises(ValueError, match="either a Usage or its fields"):
         cost(Usage(1), model="gpt-4o", output_tokens=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "usd"),
+    [
+        # 1000 x $2 / 10^6 + 500 x $2 / 10^6
+        ("davinci:2023-07-21-v2", {"input_tokens": 1000, "output_tokens": 500}, 0.003),
+        # 1000 x $0.40 / 10^6 + 500 x $0.40 / 10^6
+        ("babbage:2023-07-21-v2", {"input_tokens": 1000, "output_tokens": 500}, 0.0006),
+        # 20 x $2.50 + 80 x $40 + 15 x $10 + 45 x $80, by 10^6
+        (
+            "gpt-4o-audio-preview-2024-12-17",
+            {"input_tokens": 100, "audio_input_tokens": 80, "output_tokens": 60,
+             "audio_output_tokens": 45},
+            0.007,
+        ),
+        # 20 x $0.15 + 80 x $10 + 15 x $0.60 + 45 x $20, by 10^6
+        (
+            "gpt-4o-mini-audio-preview",
+            {"input_tokens": 100, "audio_input_tokens": 80, "output_tokens": 60,
+             "audio_output_tokens": 45},
+            0.001712,
+        ),
+    ],
+)  # fmt: skip
+def test_models_that_the_list_lacks(model: str, usage: dict[str, Any], usd: float) -> None:
+    """Their prices are OpenAI's, for all kinds of their tokens."""
+    price = cost(usage, model=model)
+    assert price is not None
+    assert (round(price.input + price.output + price.other, 9), price.incomplete) == (usd, False)

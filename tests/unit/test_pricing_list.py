@@ -109,6 +109,10 @@ def has_tier(expected: Any, context: dict[str, str]) -> bool:
     )
 
 
+# Their audio has a price of ours, which the table lacks: `test_pricing_by_hand`.
+OWN_AUDIO = ("gpt-4o-audio-preview", "gpt-4o-mini-audio-preview")
+
+
 def fees(provider: str, model: str, usage: Usage) -> float:
     """What the providers' price pages add for searches and the table does not have, in USD."""
     if provider == "moonshotai":
@@ -135,6 +139,8 @@ def test_every_model_costs_what_genai_prices_says(pricing: Pricing) -> None:
         when = datetime(2024, 6, 1, tzinfo=timezone.utc) + timedelta(
             seconds=rng.randrange(1000 * 86400)
         )
+        if provider.id == "openai" and model.id in OWN_AUDIO:
+            continue
         case = (provider.id, model.id, usage, when)
         ours = pricing.cost(provider.id, model.id, usage, when=when)
         fee = fees(provider.id, model.id, usage)

@@ -55,6 +55,20 @@ class Prometheus:
         except OSError as exc:
             raise Failed(f"{self.url} does not answer: {exc}") from exc
 
+    def marks(self, dashboard: dict[str, Any], view: View) -> list[float]:
+        """When the dashboard's annotations begin, in seconds since 1970.
+
+        Raises:
+            Failed: Prometheus refused a query of one.
+        """
+        step = max(60, view.seconds // 10_000)
+        beginnings = []
+        for each in dashboard["annotations"]["list"]:
+            query = view.query(each["expr"], step)
+            data = self.get("query_range", query=query, start=view.start, end=view.end, step=step)
+            beginnings += [series["values"][0][0] for series in data["result"]]
+        return beginnings
+
     def target(self, panel: dict[str, Any], target: dict[str, Any], view: View) -> list[Series]:
         """What a panel's target shows.
 

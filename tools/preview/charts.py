@@ -65,18 +65,24 @@ def lines(panel: dict[str, Any], answers: Sequence[list[Series]]) -> list[Line]:
     return result
 
 
-def graph(panel: dict[str, Any], series: Sequence[Line], view: View) -> dict[str, Any]:
-    """A graph: Plotly's `data` and `layout`."""
+def graph(
+    panel: dict[str, Any], series: Sequence[Line], view: View, marks: Sequence[float] = ()
+) -> dict[str, Any]:
+    """A graph: Plotly's `data` and `layout`; annotations are `marks` in time."""
     defaults = panel["fieldConfig"]["defaults"]
     steps = [step for step in defaults["thresholds"]["steps"] if step["value"] is not None]
     dashed = steps if defaults["custom"]["thresholdsStyle"]["mode"] != "off" else []
     right = [line for line in series if line.style.get("axisPlacement") == "right"]
-    others = [line for line in series if line not in right]
+    hidden = [line for line in series if line.style.get("axisPlacement") == "hidden"]
+    others = [line for line in series if line not in right and line not in hidden]
     bounds = [step["value"] for step in dashed]
     layout = {
         "barmode": "relative",
         "bargap": 0.15,
-        "shapes": [_threshold(step["value"], step["color"]) for step in dashed],
+        "shapes": [
+            *(_threshold(step["value"], step["color"]) for step in dashed),
+            *map(_mark, marks),
+        ],
         "xaxis": {
             "range": [view.start * 1000, view.end * 1000],
             "tickformat": "%H:%M" if view.seconds <= 86400 else "%b %d",
@@ -87,6 +93,8 @@ def graph(panel: dict[str, Any], series: Sequence[Line], view: View) -> dict[str
     if right:
         layout["yaxis2"] = {**_axis(defaults, right, []), "overlaying": "y", "side": "right",
                             "showgrid": False}  # fmt: skip
+    if hidden:
+        layout["yaxis3"] = {"overlaying": "y", "visible": False}
     return {"data": [_trace(line, view.step(panel)) for line in series], "layout": layout}
 
 
@@ -107,8 +115,9 @@ def _trace(line: Line, step: int) -> dict[str, Any]:
             "dash": _DASHES.get(dash, "solid"),
         },
     }
-    if line.style.get("axisPlacement") == "right":
-        trace["yaxis"] = "y2"
+    axis = {"right": "y2", "hidden": "y3"}.get(line.style.get("axisPlacement", ""))
+    if axis:
+        trace["yaxis"] = axis
     if line.style["stacking"]["mode"] == "normal":
         trace |= {"stackgroup": "below" if sign < 0 else "above", "fillcolor": _faded(shade, 0.5)}
     elif line.style["fillOpacity"]:
@@ -140,6 +149,11 @@ def _with_gaps(
 def _threshold(value: float, shade: str) -> dict[str, Any]:
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value,
             "line": {"color": colour(shade), "width": 1.2, "dash": "8px,6px"}}  # fmt: skip
+
+
+def _mark(at: float) -> dict[str, Any]:
+    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at * 1000, "x1": at * 1000,
+            "line": {"color": colour("blue"), "width": 1, "dash": "2px,3px"}}  # fmt: skip
 
 
 def _axis(defaults: dict[str, Any], series: Sequence[Line], bounds: list[float]) -> dict[str, Any]:
@@ -219,8 +233,18 @@ def stat(panel: dict[str, Any], answers: Sequence[list[Series]]) -> str:
         return f'<div class="stat none">{defaults["noValue"]}</div>'
     fixed = defaults["color"].get("fixedColor")
     shade = fixed or colour_of(values[0], defaults["thresholds"]["steps"])
-    text = shown(values[0], defaults["unit"], defaults.get("decimals"))
+    text = _word(values[0], defaults) or shown(
+        values[0], defaults["unit"], defaults.get("decimals")
+    )
     return f'<div class="stat" style="color:{colour(shade)}">{text}</div>'
+
+
+def _word(value: float, defaults: dict[str, Any]) -> str:
+    """What a mapping says instead of a value; empty where none does."""
+    for mapping in defaults.get("mappings", ()):
+        if mapping["type"] == "value" and f"{value:g}" in mapping["options"]:
+            return str(mapping["options"][f"{value:g}"]["text"])
+    return ""
 
 
 def gauges(panel: dict[str, Any], answers: Sequence[list[Series]]) -> str:
@@ -239,7 +263,7 @@ def gauges(panel: dict[str, Any], answers: Sequence[list[Series]]) -> str:
             )  # fmt: skip
     if not rows:
         return f'<div class="stat none">{defaults["noValue"]}</div>'
-    body = "".join(f"<label>{html.escape(label)}</label>{bar}" for label, bar in sorted(rows))
+    body = "".join(f"<label>{html.escape(label)}</label>{bar}" for label, bar in rows)
     return f'<div class="gauges">{body}</div>'
 
 
@@ -250,13 +274,17 @@ def table(panel: dict[str, Any], answers: Sequence[list[Series]]) -> str:
     order = sorted(organize["indexByName"], key=organize["indexByName"].__getitem__)
     labels = [each for each in order if not each.startswith("Value")]
     numbers = [heads[each] for each in order if each.startswith("Value #")]
+    linked = {o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"]
+              if o["properties"][0]["id"] == "links"}  # fmt: skip
+    classes = ["link" if heads[label] in linked else "" for label in labels]
     rows: dict[tuple[str, ...], dict[str, float]] = {}
     for head, series in zip(numbers, answers):
         for each in series:
             key = tuple(each.labels.get(label, "") for label in labels)
             rows.setdefault(key, {})[head] = each.points[-1][1]
     if not rows:
-        return '<div class="stat none">No data</div>'
+        nothing = panel["fieldConfig"]["defaults"]["noValue"]
+        return f'<div class="stat none">{nothing}</div>'
     cells = {o["matcher"]["options"]: {p["id"]: p["value"] for p in o["properties"]}
              for o in panel["fieldConfig"]["overrides"]}  # fmt: skip
     lead = panel["options"]["sortBy"][0]["displayName"]
@@ -267,12 +295,34 @@ def table(panel: dict[str, Any], answers: Sequence[list[Series]]) -> str:
     )
     body = "".join(
         "<tr>"
-        + "".join(f"<td>{html.escape(value)}</td>" for value in key)
+        + "".join(f'<td class="{c}">{html.escape(value)}</td>' for c, value in zip(classes, key))
         + "".join(_cell(cells[number], row.get(number), tops[number]) for number in numbers)
         + "</tr>"
         for key, row in ranked
     )
-    return f'<table class="data"><tr>{head}</tr>{body}</table>'
+    footer = _sums(panel, list(rows.values()), numbers, cells, len(labels))
+    return f'<table class="data"><tr>{head}</tr>{body}{footer}</table>'
+
+
+def _sums(
+    panel: dict[str, Any],
+    rows: Sequence[dict[str, float]],
+    numbers: Sequence[str],
+    cells: dict[str, dict[str, Any]],
+    labels: int,
+) -> str:
+    """The row of totals; empty where the table has none."""
+    summed = panel["options"].get("footer", {}).get("fields", ())
+    if not summed:
+        return ""
+    totals = {number: sum(row.get(number, 0.0) for row in rows) for number in summed}
+    body = "".join(
+        f'<td class="n">{shown(totals[n], cells[n]["unit"], cells[n].get("decimals"))}</td>'
+        if n in totals
+        else "<td></td>"
+        for n in numbers
+    )
+    return f'<tr class="total"><td colspan="{labels}">Total</td>{body}</tr>'
 
 
 def _cell(style: dict[str, Any], value: float | None, top: float) -> str:

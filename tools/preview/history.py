@@ -53,6 +53,10 @@ class Line:
         }
 
 
+_SOURCE = {"deployment_environment_name": "production"}
+# How long ago a new version was released, in seconds.
+_RELEASED = 3 * HOUR
+
 MODELS = {
     "gpt-4o": Model("gpt-4o", "openai", 2.1, (1900, 240), (2.5, 10.0), cached=0.55),
     "gpt-4o-mini": Model("gpt-4o-mini", "openai", 1.1, (1500, 180), (0.15, 0.6), cached=0.4),
@@ -150,7 +154,7 @@ class Past:
             writer.close()
 
     def _calls(self, writer: Writer, line: Line, at: int, span: int, *, everything: bool) -> None:
-        model, labels = line.model, {"service_name": line.service, **line.labels()}
+        model, labels = line.model, {**_SOURCE, "service_name": line.service, **line.labels()}
         self._mood[line] += 0.08 * (1 - self._mood[line]) + self._random.gauss(0, 0.03)
         grown = 1 + _GROWTH.get(line.tenant, 0.0) * (at - self._end + 14 * DAY) / DAY
         calls = line.pace * span * noon(at) * max(self._mood[line], 0.2) * grown
@@ -194,13 +198,16 @@ class Past:
             spent = calls * model.tokens[1] * model.reasoning
             writer.add(semconv.TOKENS_REASONING.prometheus, labels, spent, at)
         if not model.price[0]:
-            model_labels = {k: labels[k] for k in ("service_name", semconv.MODEL, semconv.PROVIDER)}
+            model_labels = {
+                k: labels[k] for k in (*_SOURCE, "service_name", semconv.MODEL, semconv.PROVIDER)
+            }
             writer.add(semconv.REQUESTS_UNPRICED.prometheus, model_labels, calls, at)
 
     def _verdicts(
         self, writer: Writer, line: Line, calls: float, at: int, *, trouble: bool
     ) -> None:
         own = {
+            **_SOURCE,
             "service_name": line.service,
             semconv.FEATURE: line.feature,
             semconv.TENANT_ID: line.tenant,
@@ -222,7 +229,7 @@ class Past:
     def _gauges(self, writer: Writer, at: int) -> None:
         for line in {(each.service, each.model): each for each in self._lines}.values():
             labels = {k: v for k, v in line.labels().items() if k in semconv.REQUESTS_ACTIVE.labels}
-            labels["service_name"] = line.service
+            labels |= {**_SOURCE, "service_name": line.service}
             active = line.pace * noon(at) * line.model.median * 3 * self._random.uniform(0.5, 1.5)
             writer.set(semconv.REQUESTS_ACTIVE.prometheus, labels, round(active), at)
             labels.pop(semconv.OPERATION)
@@ -234,9 +241,10 @@ class Past:
                 ):
                     writer.set(metric.prometheus, labels, value, at)
         for service in {line.service for line in self._lines}:
-            own = {"service_name": service}
+            own = {**_SOURCE, "service_name": service}
             writer.set(semconv.PRICES_AGE.prometheus, own, 12.4 * DAY + at - self._end, at)
-            version = {**own, semconv.VERSION: "2026-11-08"}
+            release = "2.4.0" if self._end - at < _RELEASED else "2.3.1"
+            version = {**own, semconv.VERSION: "2026-11-08", "service_version": release}
             writer.set(semconv.PRICES_VERSION.prometheus, version, 1, at)
             writer.add(semconv.INTERNAL_ERRORS.prometheus, {**own, semconv.SITE: "usage"}, 0, at)
             for label in (semconv.TENANT_ID, semconv.MODEL):

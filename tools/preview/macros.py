@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from llm_otel.stack.grafana.board import CHOICES
+
 # Where a variable is at "All", it is this; so say the dashboards (`allValue`).
 ALL = ".*"
 # Grafana rounds a step to one of these seconds: the first whose bound is above it.
@@ -16,7 +18,7 @@ _STEPS = (
     (5400, 3600), (9000, 7200), (16200, 10800), (32400, 21600), (86400, 43200), (604800, 86400),
 )  # fmt: skip
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(\w+)")
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,14 @@ class View:
             "__rate_interval": f"{max(step + self.scrape, 4 * self.scrape)}s",
             "__interval": f"{step}s",
             "__range": f"{self.seconds}s",
+            **{name: options[first] for name, (_, options, first) in CHOICES.items()},
             **self.variables,
         }
-        return _VARIABLE.sub(lambda match: values.get(match[1] or match[2], ALL), text)
+        return _VARIABLE.sub(lambda match: values.get(match[1] or match[3], ALL), text)
+
+    def title(self, text: str) -> str:
+        """A title with the choices put in, as a reader sees them."""
+        return _VARIABLE.sub(lambda match: CHOICES[match[1]][2], text)
 
 
 def duration(text: str) -> int:

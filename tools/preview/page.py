@@ -29,13 +29,14 @@ def render(dashboard: dict[str, Any], api: Prometheus, view: View, *, unfolded: 
         Failed: A query was refused.
     """
     figures: dict[str, Any] = {}
+    marks = api.marks(dashboard, view)
     parts, loose = [], []
     for panel in dashboard["panels"]:
         if panel["type"] != "row":
-            loose.append(_panel(panel, api, view, figures, 0))
+            loose.append(_panel(panel, api, view, figures, marks, 0))
             continue
         top = panel["gridPos"]["y"] + 1
-        inside = "".join(_panel(each, api, view, figures, top) for each in panel["panels"])
+        inside = "".join(_panel(each, api, view, figures, marks, top) for each in panel["panels"])
         is_open = " open" if unfolded else ""
         parts.append(
             f"<details{is_open}><summary>{html.escape(panel['title'])}</summary>"
@@ -47,7 +48,12 @@ def render(dashboard: dict[str, Any], api: Prometheus, view: View, *, unfolded: 
 
 
 def _panel(
-    panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str, Any], top: int
+    panel: dict[str, Any],
+    api: Prometheus,
+    view: View,
+    figures: dict[str, Any],
+    marks: list[float],
+    top: int,
 ) -> str:
     grid = panel["gridPos"]
     place = (
@@ -55,12 +61,14 @@ def _panel(
         f"grid-row:{grid['y'] - top + 1}/span {grid['h']}"
     )
     about = html.escape(panel["description"], quote=True)
-    title = f'<h2>{html.escape(panel["title"])}<i title="{about}">i</i></h2>'
-    body = _body(panel, api, view, figures)
+    title = f'<h2>{html.escape(view.title(panel["title"]))}<i title="{about}">i</i></h2>'
+    body = _body(panel, api, view, figures, marks)
     return f'<section id="panel-{panel["id"]}" style="{place}">{title}{body}</section>'
 
 
-def _body(panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str, Any]) -> str:
+def _body(
+    panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str, Any], marks: list[float]
+) -> str:
     if panel["datasource"]["type"] == "tempo":
         query = html.escape(view.query(panel["targets"][0]["query"], 60))
         return f'<div class="traces">Tempo lists here the traces of<code>{query}</code></div>'
@@ -70,7 +78,7 @@ def _body(panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str,
         if not lines:
             return f'<div class="stat none">{panel["fieldConfig"]["defaults"]["noValue"]}</div>'
         name = f"plot-{panel['id']}"
-        figures[name] = charts.graph(panel, lines, view)
+        figures[name] = charts.graph(panel, lines, view, marks)
         legend = charts.legend(panel, lines)
         return f'<div class="plot" id="{name}"></div><div class="scroll legend">{legend}</div>'
     if panel["type"] == "stat":
@@ -79,11 +87,16 @@ def _body(panel: dict[str, Any], api: Prometheus, view: View, figures: dict[str,
     return f'<div class="scroll rest">{kind(panel, answers)}</div>'
 
 
+def _chosen(variable: dict[str, Any]) -> str:
+    text = variable["current"]["text"]
+    return html.escape(text if isinstance(text, str) else ", ".join(text))
+
+
 def _document(dashboard: dict[str, Any], body: str, figures: dict[str, Any]) -> str:
     variables = "".join(
-        f"<span><b>{html.escape(each['label'])}</b>All</span>"
+        f"<span><b>{html.escape(each['label'])}</b>{_chosen(each)}</span>"
         for each in dashboard["templating"]["list"]
-        if each["type"] == "query" and not each["hide"]
+        if not each["hide"]
     )
     title = html.escape(dashboard["title"])
     style, script = ((HERE / f"page.{kind}").read_text() for kind in ("css", "js"))

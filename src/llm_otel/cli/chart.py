@@ -13,8 +13,10 @@ from llm_otel.cli import options, output
 NAMES = (
     "requests",
     "percentiles",
+    "p95-by-model",
     "tokens",
     "cost",
+    "errors",
     "durations",
     "users",
     "sessions",
@@ -106,7 +108,7 @@ def command(
     figure = options.without_damaged(
         opened, lambda: figures.chart(opened, name, {**filters, **times, **split})
     )
-    text: str = figure.to_json()
+    text = figure.json()
     if into is None:
         output.echo(text)
     else:

@@ -79,6 +79,14 @@ _GB = 10**9
     show_default=True,
     help="When, in UTC.",
 )
+@click.option(
+    "--alertmanager",
+    metavar="URL",
+    envvar="LLM_OTEL_ALERTMANAGER_URL",
+    show_envvar=True,
+    help="Alertmanager whose firing alerts the dashboard's first page shows, as "
+    "http://localhost:9093.",
+)
 @options.targets("Where to; as of `llm-otel report`.")
 @options.readable_errors
 def command(
@@ -97,6 +105,7 @@ def command(
     keep_gb: float | None,
     digest: str | None,
     digest_at: datetime,
+    alertmanager: str | None,
     targets: tuple[str, ...],
     targets_file: Path | None,
 ) -> None:
@@ -108,6 +117,7 @@ def command(
     """
     from llm_otel.lake.maintenance import Retention
     from llm_otel.serve import Places, serve
+    from llm_otel.stack.config import Config
 
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine("%(asctime)s %(message)s"))
@@ -122,6 +132,8 @@ def command(
         token or None,
         trusted,
         names,
+        Config.load(config).budgets,
+        _url(alertmanager),
     )
     retention = Retention(keep_days, None if keep_gb is None else int(keep_gb * _GB))
     to = options.all_targets(targets, targets_file)
@@ -131,6 +143,14 @@ def command(
         lake, places, retention, digests, lambda running: _tell(running, lake, places.token)
     )
     click.echo(_farewell(unstored))
+
+
+def _url(text: str | None) -> str | None:
+    if text and not text.startswith(("http://", "https://")):
+        raise click.BadParameter(
+            f"{text!r} is no URL: write it as http://localhost:9093.", param_hint="--alertmanager"
+        )
+    return text or None
 
 
 def _farewell(unstored: list[Path]) -> str:

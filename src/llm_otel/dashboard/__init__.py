@@ -1,4 +1,4 @@
-"""The local web dashboard: Dash and Plotly over the lake's named queries.
+"""The local web dashboard: pages over the lake's named queries.
 
 `create_app(lake)` makes the application, `run(lake, host, port)` serves it. A page is one module in
 `pages`; its address holds all that it shows. Nothing is loaded from anywhere else, and nothing is

@@ -1,4 +1,4 @@
-"""The Dash application: callbacks that turn an address into a page, and its tables as CSV."""
+"""The dashboard as a WSGI application: an address is a page, a table of a page, or a file."""
 
 from __future__ import annotations
 
@@ -9,38 +9,28 @@ from pathlib import Path
 from typing import Any, Final
 
 import flask
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+import htpy as h
+from markupsafe import Markup
 
 import llm_otel
 import llm_otel.lake
-from llm_otel.dashboard import failures, pages
-from llm_otel.dashboard.components import empty, shell
-from llm_otel.dashboard.components.plain import plain
+from llm_otel.dashboard import failures, language, pages
+from llm_otel.dashboard.components import alerts, document, empty, filters, shell
 from llm_otel.dashboard.components.tables import Table, csv_lines
 from llm_otel.dashboard.context import Context, Page
+from llm_otel.dashboard.feedback import Feedback
 from llm_otel.dashboard.guard import protect
+from llm_otel.dashboard.keeping import Kept
+from llm_otel.dashboard.pages import trace
+from llm_otel.dashboard.rating import take_ratings
 from llm_otel.dashboard.site import Site
-from llm_otel.dashboard.state import State as Address
-from llm_otel.lake.queries import choices
+from llm_otel.lake.queries.choices import Choices
 from llm_otel.lake.reading import without_damaged
+from llm_otel.monthly_budgets import NO_BUDGETS, Budgets
 
-_LIVE_MS: Final = 15_000
+_LIVE_S: Final = 15.0
 _TEXT: Final = "text/plain"
-_BUSY: Final[Any] = {"aria-busy": "true"}
-_INDEX: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-{%metas%}
-<title>{%title%}</title>
-<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-{%css%}
-<script src="/assets/theme.js"></script>
-</head>
-<body>
-{%app_entry%}
-<footer>{%config%}{%scripts%}{%renderer%}</footer>
-</body>
-</html>"""
+_DAY_S: Final = 86_400
 
 
 def create_app(
@@ -51,113 +41,157 @@ def create_app(
     price: Callable[..., Any] | None = None,
     clock: Callable[[], datetime] | None = None,
     receiver: Callable[[], str | None] = lambda: None,
-    live_ms: int = _LIVE_MS,
-) -> Dash:
-    """The dashboard over the lake in the folder `lake`; `.server` is its WSGI application.
+    live_s: float = _LIVE_S,
+    budgets: Budgets = NO_BUDGETS,
+    alertmanager: str | None = None,
+) -> flask.Flask:
+    """The dashboard over the lake in the folder `lake`.
 
     Args:
         lake: The lake's folder; one that is not there reads as empty.
-        token: What a browser must show once (`?token=`); None: no questions asked.
+        token: What a browser must show once (`?token=`); None: no questions target.
         hosts: Host names that requests may be for; none: any. Keeps other sites' pages from
             reading a local dashboard by a name that they point at it.
         price: As `llm_otel.cost`, for what models would cost; None: that, at list prices.
         clock: The time now, UTC; None: the machine's.
         receiver: Where the lake's receiver takes OTLP over HTTP; None: not known (yet).
-        live_ms: Milliseconds between two readings of a live page.
+        live_s: Seconds between two readings of a live page.
+        budgets: What may be spent in a month.
+        alertmanager: The URL of the Alertmanager that knows what is firing; None: none is target.
 
     Raises:
         ConfigError: The lake cannot be read.
     """
-    opened = llm_otel.lake.open(lake)
-    application = Dash(
-        "llm_otel.dashboard",
-        title="llm-otel",
-        update_title="",
-        index_string=_INDEX,
-        assets_folder=str(Path(__file__).parent / "assets"),
-        assets_ignore=r"theme\.js",
-        suppress_callback_exceptions=True,
-        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
-        serve_locally=True,
-        enable_mcp=False,
-        # Dash's own health page and log handler are not needed: serve has its own.
-        add_log_handler=False,
+    site = Site(llm_otel.lake.open(lake), price, clock, receiver, budgets=budgets)
+    application = flask.Flask(
+        "llm_otel.dashboard", static_url_path="/assets", static_folder="assets"
     )
-    site = Site(opened, price, clock, receiver)
-    application.layout = _layout(live_ms)
-    _connect(application, site)
-    _save(application.server, site)
+    application.config["SEND_FILE_MAX_AGE_DEFAULT"] = _DAY_S
+    _save(application, site)
+    _search(application, site)
+    _alerts(application, site, alertmanager)
+    feedback = Feedback(Path(lake), receiver, token)
+    take_ratings(application, feedback, lambda: site.context("/", "")[1].now)
+    _spans(application, site)
+    _draw(application, site, live_s)
     protect(application, token, hosts)
     return application
 
 
-def _layout(live_ms: int) -> Any:
-    return html.Div(
-        [
-            dcc.Location(id="url", refresh="callback-nav"),
-            dcc.Interval(id="tick", interval=live_ms),
-            html.A("Skip to the content", href="#content", className="skip"),
-            html.Header(id="menu", className="sidebar"),
-            html.Div(
-                [
-                    html.Div(id="header", className="page-header"),
-                    html.Main(id="content", tabIndex="-1", **_BUSY),
-                ],
-                className="page",
-            ),
-        ],
-        className="app",
-    )
+def _draw(application: flask.Flask, site: Site, live_s: float) -> None:
+    memory = Kept()
+
+    @application.get("/", defaults={"path": ""})
+    @application.get("/<path:path>")
+    def draw(path: str) -> flask.Response:
+        """A page, whole: what a browser that is there already needs of it, it takes."""
+        page, context = site.context(f"/{path}", flask.request.query_string.decode())
+        html = document.document(
+            context,
+            page,
+            shell.menu(context, pages.PAGES),
+            shell.header(context, page, _choices(site, context)),
+            _content(site, page, context, memory),
+            live_s,
+        )
+        answer = flask.Response(str(html), 200 if page.path else 404, mimetype="text/html")
+        answer.headers["Cache-Control"] = "no-store"
+        if "HX-Boosted" in flask.request.headers:
+            # A form sends its empty fields, too.
+            answer.headers["HX-Push-Url"] = context.state.href(flask.request.path)
+        return answer
 
 
-def _connect(application: Dash, site: Site) -> None:
-    @application.callback(
-        Output("menu", "children"),
-        Output("header", "children"),
-        Output("tick", "disabled"),
-        Input("url", "pathname"),
-        Input("url", "search"),
-    )
-    def draw_frame(path: str | None, search: str | None) -> tuple[Any, Any, bool]:
-        page, context = site.context(path, search)
-        choices_: choices.Choices | None = None
-        try:
-            choices_ = without_damaged(site.lake, lambda: site.choices(context.now))
-        except Exception as error:  # noqa: BLE001 the page is there without its filters
-            failures.logged("the filters", error)
-        menu = shell.menu(context, pages.PAGES)
-        header = shell.header(context, page, choices_)
-        return plain(menu), plain(header), not context.state.live
+def _search(application: flask.Flask, site: Site) -> None:
+    @application.get("/search")
+    def search() -> Any:
+        """From what was typed on the page `of` to the address that it asks for."""
+        path, _, query = flask.request.args.get("of", "/").partition("?")
+        line = flask.request.args.get("q", "")
+        page, context = site.context(path, query)
+        target = language.search(line, context.state.to(q=None), context.now)
+        if target.trace is not None:
+            return flask.redirect(target.state.shared().href(f"/traces/{target.trace}"), 303)
+        # Words are looked for where there is something to read.
+        stays = page.in_menu and not target.looks
+        address = target.state if stays else target.state.shared()
+        if target.mistakes:
+            address = address.to(q=line)
+        return flask.redirect(address.href(page.path if stays else "/traces"), 303)
 
-    @application.callback(
-        Output("content", "children"),
-        Output("content", "aria-busy"),
-        Input("url", "pathname"),
-        Input("url", "search"),
-        Input("tick", "n_intervals"),
-    )
-    def draw_page(path: str | None, search: str | None, _tick: int | None) -> tuple[Any, str]:
-        page, context = site.context(path, search)
-        try:
-            content = site.content(page, context)
-        except Exception as error:  # noqa: BLE001 whatever it was, the page says so
-            why = failures.logged(f"the page {page.title}", error)
-            content = [empty.failed(f"The page {page.title}", why)]
-        return plain(content), "false"
+    @application.get("/complete")
+    def complete() -> flask.Response:
+        """How what is typed may go on."""
+        line = flask.request.args.get("q", "")
+        _, context = site.context("/", "")
+        options = _choices(site, context)
+        values = filters.values(options) if options else {}
+        scores = options.evaluation if options else ()
+        lines = language.completions(line, values, scores)
+        html = str(h.fragment[[h.option(value=each) for each in lines]])
+        return flask.Response(html, mimetype="text/html")
 
-    @application.callback(
-        Output("url", "search"),
-        Input({"type": "field", "name": ALL}, "value"),
-        State("url", "search"),
-        prevent_initial_call=True,
-    )
-    def set_field(_values: list[str | None], search: str | None) -> Any:
-        before = Address.parse(search)
-        after = before
-        for field in ctx.inputs_list[0]:
-            after = after.to(**{field["id"]["name"]: (field.get("value") or "").strip() or None})
-        is_new = ctx.triggered and after.params != before.params
-        return after.href("") if is_new else no_update
+
+def _alerts(application: flask.Flask, site: Site, url: str | None) -> None:
+    @application.get("/alerts")
+    def show_alerts() -> flask.Response:
+        """What is firing, for the card that asks."""
+        _, context = site.context("/", "")
+        return flask.Response(
+            str(h.fragment[alerts.alerts(url, context.now)]), mimetype="text/html"
+        )
+
+
+def _spans(application: flask.Flask, site: Site) -> None:
+    @application.get("/traces/<trace_id>/spans/<span_id>")
+    def show_span(trace_id: str, span_id: str) -> flask.Response:
+        """What one span says, for the row that asks when it is opened."""
+        return _part(site, trace_id, span_id, trace.detail)
+
+    @application.get("/traces/<trace_id>/spans/<span_id>/below")
+    def show_below(trace_id: str, span_id: str) -> flask.Response:
+        """The rows below one span, for the row that asks when it is unfolded."""
+        return _part(site, trace_id, span_id, trace.below)
+
+
+def _part(
+    site: Site, trace_id: str, span_id: str, make: Callable[[Context, str], Any]
+) -> flask.Response:
+    """A part of the page of a trace, about one span."""
+    _, context = site.context(f"/traces/{trace_id}", flask.request.query_string.decode())
+    try:
+        part = without_damaged(site.lake, lambda: make(context, span_id))
+    except Exception as error:  # noqa: BLE001 as on the page
+        why = failures.logged(f"the span {span_id}", error)
+        part = h.p(class_="tone bad")[f"The span could not be read: {why}"]
+    if part is None:
+        part = h.p(class_="muted")["This span is not in the lake any more."]
+    return flask.Response(str(h.fragment[part]), mimetype="text/html")
+
+
+def _choices(site: Site, context: Context) -> Choices | None:
+    try:
+        return without_damaged(site.lake, lambda: site.choices(context.now))
+    except Exception as error:  # noqa: BLE001 the page is there without its filters
+        failures.logged("the filters", error)
+        return None
+
+
+def _content(site: Site, page: Page, context: Context, memory: Kept) -> Any:
+    """What the page shows. A live page of a lake to which nothing came is read once a minute."""
+    try:
+        now = context.now.replace(second=0, microsecond=0)
+        address = (page.path, context.subject, context.state.href(""), context.receiver)
+        return Markup(  # noqa: S704 made by htpy, which escapes
+            memory.get(
+                (now, site.lake.version(), site.lake.damaged(), *address),
+                lambda: str(h.fragment[site.content(page, context)]),
+                lambda text: empty.FAILED not in text,
+            )
+        )
+    except Exception as error:  # noqa: BLE001 whatever it was, the page says so
+        why = failures.logged(f"the page {page.title}", error)
+        return [empty.failed(f"The page {page.title}", why)]
 
 
 def _table(page: Page, context: Context, name: str) -> Table | None:
@@ -165,8 +199,8 @@ def _table(page: Page, context: Context, name: str) -> Table | None:
     return tables[name]() if name in tables else None
 
 
-def _save(server: flask.Flask, site: Site) -> None:
-    @server.get("/csv/<name>")
+def _save(application: flask.Flask, site: Site) -> None:
+    @application.get("/csv/<name>")
     def save_table(name: str) -> flask.Response:
         """One table of the page whose path is in `of`, as CSV."""
         address = flask.request.args

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from llm_otel.dashboard.state import State
 from llm_otel.lake.queries import Filter, Reader
 from llm_otel.lake.reading import Lake
+from llm_otel.monthly_budgets import NO_BUDGETS, Budgets
 
 if TYPE_CHECKING:
+    from llm_otel.dashboard.charts import Chart
     from llm_otel.dashboard.components.tables import Table
 
 Component = Any
 # Name -> what makes the table: a table that fails costs no other part of its page.
 Tables: TypeAlias = "Mapping[str, Callable[[], Table]]"
+# Name -> what makes the chart; None where there is nothing to draw.
+Charts: TypeAlias = "Mapping[str, Callable[[], Chart | None]]"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Context:
         subject: What follows it.
         receiver: Where the lake's receiver takes OTLP over HTTP; None where that is not known.
         strict: Whether a part that fails is raised, as for a program, and not drawn as a failure.
+        budgets: What may be spent in a month.
     """
 
     lake: Lake
@@ -40,6 +45,7 @@ class Context:
     subject: str = ""
     receiver: str | None = None
     strict: bool = False
+    budgets: Budgets = NO_BUDGETS
 
     @cached_property
     def filter(self) -> Filter:
@@ -61,7 +67,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: `load` asks the lake, `tables` makes what can be saved, `show` draws.
+    """A page: `load` asks the lake, `tables` and `charts` make what a program can ask for by its
+    name, `show` puts them on the page.
 
     Attributes:
         path: Its address; what follows it is the `subject`.
@@ -75,6 +82,7 @@ class Page:
     about: str
     load: Callable[[Context], Any]
     tables: Callable[[Context, Any], Tables]
-    show: Callable[[Context, Any, Tables], list[Component]]
+    charts: Callable[[Context, Any], Charts]
+    show: Callable[[Context, Any, Tables, Charts], list[Component]]
     in_menu: bool = True
     needs_calls: bool = True

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-import plotly.graph_objects as go
-from dash import dcc
-
+from llm_otel.dashboard.charts import Figure
 from llm_otel.dashboard.site import Site
 from llm_otel.dashboard.state import State
 from llm_otel.errors import ConfigError
 from llm_otel.lake.reading import Lake
 
-# Chart -> its page, and its name there. `llm_otel.cli.chart` has the names too.
-_CHARTS: Final = {
-    "requests": ("/", "requests"),
-    "percentiles": ("/", "latency"),
-    "tokens": ("/", "tokens"),
-    "cost": ("/cost", "cost-by"),
-    "durations": ("/latency", "distribution"),
-    "users": ("/sessions", "active-users"),
-    "sessions": ("/sessions", "active-sessions"),
-    "scores": ("/quality", "distribution"),
-    "drift": ("/quality", "drift"),
-    "models": ("/optimise", "on-one-model"),
-    "value": ("/roi", "value-and-cost"),
-    "cost-of-success": ("/roi", "cost-of-a-success"),
+# Chart -> the page that has it under this name. `llm_otel.cli.chart` has the names too.
+_PAGES: Final = {
+    "requests": "/",
+    "percentiles": "/",
+    "p95-by-model": "/",
+    "tokens": "/",
+    "cost": "/cost",
+    "errors": "/errors",
+    "durations": "/latency",
+    "users": "/sessions",
+    "sessions": "/sessions",
+    "scores": "/quality",
+    "drift": "/quality",
+    "models": "/optimise",
+    "value": "/roi",
+    "cost-of-success": "/roi",
 }
-NAMES: Final = tuple(_CHARTS)
+NAMES: Final = tuple(_PAGES)
 
 
 def chart(
@@ -37,7 +37,7 @@ def chart(
     name: str,
     parameters: Mapping[str, tuple[str, ...]],
     clock: Callable[[], datetime] | None = None,
-) -> go.Figure:
+) -> Figure:
     """One chart.
 
     Args:
@@ -49,25 +49,12 @@ def chart(
     Raises:
         ConfigError: There is no such chart, nothing to draw, or a parameter says what it cannot.
     """
-    if name not in _CHARTS:
-        raise ConfigError(f"no chart {name!r}: use one of {', '.join(_CHARTS)}")
-    path, place = _CHARTS[name]
+    if name not in _PAGES:
+        raise ConfigError(f"no chart {name!r}: use one of {', '.join(_PAGES)}")
     site = Site(lake, clock=clock, strict=True)
-    page, context = site.context(path, State(parameters).href(""))
-    for graph in _graphs(site.content(page, context)):
-        if graph.id == f"chart-{place}":  # type: ignore[attr-defined]
-            figure: go.Figure = graph.figure  # type: ignore[attr-defined]
-            return figure
-    raise ConfigError(f"the chart {name} has nothing to draw in this window with these filters")
-
-
-def _graphs(part: Any) -> Iterator[dcc.Graph]:
-    if isinstance(part, (list, tuple)):
-        for each in part:
-            yield from _graphs(each)
-    elif isinstance(part, dcc.Graph):
-        yield part
-    elif not isinstance(part, str):
-        below = getattr(part, "children", None)
-        # Not `or`: a component without children counts as false.
-        yield from _graphs([] if below is None else below)
+    page, context = site.context(_PAGES[name], State(parameters).href(""))
+    draw = site.charts(page, context).get(name)
+    plot = draw() if draw is not None else None
+    if plot is None:
+        raise ConfigError(f"the chart {name} has nothing to draw in this window with these filters")
+    return plot.figure

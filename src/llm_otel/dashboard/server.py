@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+import flask
+
 from llm_otel import listening
 from llm_otel.dashboard.app import create_app
+from llm_otel.dashboard.guard import COOKIE
 from llm_otel.errors import ConfigError
 from llm_otel.listening import in_url, is_loopback
 
@@ -49,10 +52,19 @@ def run(
         ConfigError: `host` can be reached from elsewhere, nobody said that it is trusted, and there
             is no token; or the port is taken.
     """
-    server = _listening(lake, host, port, token, trusted, names, options)
+    server, application = _listening(lake, host, port, token, trusted, names, options)
     if ready is not None:
         ready(_address(server, host))
+    threading.Thread(target=_warm, args=(application, token), daemon=True).start()
     server.run()
+
+
+def _warm(application: flask.Flask, token: str | None) -> None:
+    """Draw the first page before somebody asks for it: what a lake is read by is made then."""
+    browser = application.test_client()
+    if token is not None:
+        browser.set_cookie(COOKIE, token)
+    browser.get("/")
 
 
 @contextmanager
@@ -64,7 +76,7 @@ def serving(lake: str | os.PathLike[str], **options: Any) -> Iterator[str]:
         options: As of `create_app`.
     """
     token = options.pop("token", None)
-    server = _listening(lake, _LOCAL, 0, token, False, (), options)
+    server, _ = _listening(lake, _LOCAL, 0, token, False, (), options)
     thread = threading.Thread(target=_until_closed, args=(server,), daemon=True)
     thread.start()
     try:
@@ -97,7 +109,8 @@ def _listening(
     trusted: bool,
     names: Sequence[str],
     options: dict[str, Any],
-) -> Any:
+) -> tuple[Any, flask.Flask]:
+    """The server, and what it serves."""
     import waitress
 
     local = trusted or is_loopback(host)
@@ -109,10 +122,11 @@ def _listening(
     hosts = listening.names(host, names, local=local)
     application = create_app(lake, token=token, hosts=hosts, **options)
     try:
-        return waitress.create_server(
-            application.server, host=host, port=port, threads=_THREADS, ident="llm-otel"
+        server = waitress.create_server(
+            application, host=host, port=port, threads=_THREADS, ident="llm-otel"
         )
     except OSError as error:
         raise ConfigError(
             f"the dashboard cannot listen on {host}:{port} ({error.strerror}): choose another port"
         ) from error
+    return server, application

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
-from llm_otel.lake.queries.filters import COLUMNS, HOUR, Filter
+from llm_otel.dashboard import moments
+from llm_otel.lake.queries.filters import COLUMNS, HOUR, NUMBERS, OPERATORS, SCORE, Filter, Limit
 
-# Name in the address -> what it is called, and how long it is.
+# Name in the address -> what it is called, and how long it is; of a day, what day.
 RANGES: Final = {
     "1h": ("Last hour", timedelta(hours=1)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -18,8 +20,11 @@ RANGES: Final = {
     "30d": ("Last 30 days", timedelta(days=30)),
     "90d": ("Last 90 days", timedelta(days=90)),
 }
+DAYS: Final = {"today": "Today, UTC", "yesterday": "Yesterday, UTC"}
 DEFAULT_RANGE: Final = "7d"
-SHARED: Final = (*COLUMNS, "tag", "range", "since", "until", "live")
+# What narrows a question, beside its window.
+NARROWING: Final = (*COLUMNS, "tag", "where", "text")
+SHARED: Final = (*NARROWING, "range", "since", "until", "live")
 _NUMBERS: Final = {"cost": "cost", "seconds": "duration"}
 _LONGEST_VALUE: Final = 256
 _MOST_VALUES: Final = 50
@@ -56,21 +61,28 @@ class State:
         """What of the address says nothing that can be shown, and is therefore ignored: a sentence
         each."""
         mistakes = [
-            f"{label} {self.get(name)!r} is no date and was ignored: write 2026-01-31 or "
-            "2026-01-31T15:30, in UTC."
+            f"{label} {self.get(name)!r} is no date and was ignored: write 2026-01-31, "
+            "2026-01-31T15:30, yesterday or -3d, in UTC."
             for name, label in (("since", "From"), ("until", "To"))
-            if self.get(name) and _time(self.get(name)) is None
+            if self.get(name) and moments.first(self.get(name), now) is None
         ]
-        since, until = _time(self.get("since")), _end(self.get("until"))
+        since = moments.first(self.get("since"), now)
+        until = moments.last(self.get("until"), now)
         if since is not None and until is not None and until <= since:
             mistakes.append("To is not after From and was ignored: the window ends now.")
         if since is not None and until is None and since >= now:
             mistakes.append("From is in the future: there is nothing to show yet.")
-        if self.get("range") and self.get("range") not in RANGES:
+        if self.get("range") and self.get("range") not in (*RANGES, *DAYS):
             mistakes.append(
                 f"The window {self.get('range')!r} is none and was ignored: use one of "
-                f"{', '.join(RANGES)}."
+                f"{', '.join((*RANGES, *DAYS))}."
             )
+        mistakes += [
+            f"The comparison {value!r} was ignored: write cost>0.1, duration>5, tokens>1000 or "
+            "score.helpfulness<0.5."
+            for value in self.all("where")
+            if limit(value) is None
+        ]
         mistakes += [
             f"The tag {value!r} was ignored: write key=value."
             for value in self.all("tag")
@@ -111,8 +123,9 @@ class State:
 
     def cleared(self) -> State:
         """Without any filter; the window stays."""
-        filters = (*COLUMNS, "tag")
-        return State({name: values for name, values in self.params.items() if name not in filters})
+        return State(
+            {name: values for name, values in self.params.items() if name not in NARROWING}
+        )
 
     def href(self, path: str) -> str:
         """The address."""
@@ -126,10 +139,10 @@ class State:
 
     @property
     def range(self) -> str:
-        """A key of `RANGES`, or `custom`."""
-        if _time(self.get("since")) is not None:
+        """A key of `RANGES` or `DAYS`, or `custom`."""
+        if self.get("since"):
             return "custom"
-        return self.get("range") if self.get("range") in RANGES else DEFAULT_RANGE
+        return self.get("range") if self.get("range") in (*RANGES, *DAYS) else DEFAULT_RANGE
 
     def filter(self, now: datetime) -> Filter:
         """The question of this address at `now` (UTC, without a zone).
@@ -142,16 +155,24 @@ class State:
             until,
             **{name: self.all(name) for name in COLUMNS},
             tags=tuple(_pair(value) for value in self.all("tag") if "=" in value),
+            limits=tuple(each for each in map(limit, self.all("where")) if each is not None),
+            texts=self.all("text"),
         )
         if window.bucket_s < HOUR:
             return window
         return window.over(since.replace(minute=0, second=0, microsecond=0), until)
 
     def _window(self, now: datetime) -> tuple[datetime, datetime]:
-        since, until = _time(self.get("since")), _end(self.get("until"))
+        since = moments.first(self.get("since"), now)
+        until = moments.last(self.get("until"), now)
         if since is None:
+            name = self.get("range") if self.get("range") in (*RANGES, *DAYS) else DEFAULT_RANGE
+            if name in DAYS:
+                since = moments.first(name, now)
+                until = min(moments.last(name, now) or now, now)
+                return since or now, until
             until = now if until is None else until
-            return until - RANGES[self.range][1], until
+            return until - RANGES[name][1], until
         until = until if until is not None and until > since else max(now, since)
         return since, max(until, since + timedelta(minutes=1))
 
@@ -161,20 +182,17 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _time(text: str) -> datetime | None:
-    """A date, or a date and a time, in UTC; None where it is neither."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
+def limit(text: str) -> Limit | None:
+    """A comparison, as `cost>0.1`; None for what is none."""
+    match = _LIMIT.fullmatch(text.strip())
+    if match is None:
         return None
-    if not 1990 < time.year < 2200:
+    name, operator, digits = match.groups()
+    if name not in NUMBERS and not (name.startswith(SCORE) and name != SCORE):
         return None
-    return time if time.tzinfo is None else time.astimezone(timezone.utc).replace(tzinfo=None)
+    return Limit(name, operator, float(digits))
 
 
-def _end(text: str) -> datetime | None:
-    """As `_time`; a date alone is that day's end."""
-    time = _time(text)
-    if time is None or len(text) > len("2026-01-31"):
-        return time
-    return time + timedelta(days=1)
+_LIMIT: Final = re.compile(
+    rf"([\w.:/ -]+?)\s*({'|'.join(OPERATORS)})\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)", re.ASCII
+)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from llm_otel.digest.daily_usage import Cells
-from llm_otel.digest.model import BudgetUse, Period
+from llm_otel.digest.model import NONE, BudgetUse, Period
+from llm_otel.monthly_budgets import ANY, Budgets
 from llm_otel.projected_month import Projection
-from llm_otel.stack.config import ANY, Budgets
 
 
 def uses(cells: Cells, of: Period, limits: Budgets) -> Iterator[BudgetUse]:
@@ -25,7 +25,7 @@ def uses(cells: Cells, of: Period, limits: Budgets) -> Iterator[BudgetUse]:
     for scope, budgets in (("tenant_id", limits.tenants), ("feature", limits.features)):
         spent, months = cells.within(first, of.until).costs(scope), cells.months(scope, of.until)
         for key in {**spent, **dict.fromkeys(k for k in budgets if k != ANY)}:
-            limit = budgets.get(key, budgets.get(ANY))
+            limit = budgets.get(key, None if key == NONE else budgets.get(ANY))
             if limit:
                 budget_uses.append(use(scope, key, limit, months.get(key)))
     yield from sorted(budget_uses, key=lambda each: -each.projected / each.limit)

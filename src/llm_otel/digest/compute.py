@@ -11,7 +11,6 @@ from llm_otel import formats, projected_month
 from llm_otel.digest import actions, budgets
 from llm_otel.digest.anomalies import unusual
 from llm_otel.digest.daily_usage import HISTORY, Cell, Cells
-from llm_otel.digest.drivers import add_up, changes, decompose
 from llm_otel.digest.model import (
     DIMENSIONS,
     Digest,
@@ -22,10 +21,11 @@ from llm_otel.digest.model import (
     Unit,
 )
 from llm_otel.digest.quality import Quality, read_errors, read_p95, read_quality
+from llm_otel.lake.queries.drivers import changes, explained
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader
+from llm_otel.monthly_budgets import Budgets
 from llm_otel.projected_month import month_of
-from llm_otel.stack.config import Budgets
 
 PERIODS: Final = {"day": 1, "week": 7}
 
@@ -68,7 +68,7 @@ def compute(lake: Connects, of: Period, limits: Budgets) -> Digest:
         period=of,
         made=datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0),
         figures=tuple(_figures(now, before, quality, earlier, _month(cells, of))),
-        causes=add_up(decompose(used_before.get(key), used_now.get(key)) for key in moved),
+        causes=explained(used_before, used_now) if moved else {},
         drivers={
             name: tuple(
                 each

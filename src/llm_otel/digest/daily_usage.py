@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from llm_otel.digest.drivers import Use
 from llm_otel.digest.model import DIMENSIONS, NONE
+from llm_otel.lake.queries.drivers import Use
 from llm_otel.lake.queries.reader import Reader
 from llm_otel.lake.queries.usage import keep_usage
 from llm_otel.projected_month import Projection, project

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Final, Literal
 
 from llm_otel.digest.anomalies import Anomaly
-from llm_otel.digest.drivers import Change
+from llm_otel.lake.queries.drivers import Change
 
 Unit = Literal["usd", "count", "share", "seconds", "score"]
 
@@ -129,7 +129,7 @@ class Digest:
         period: Which one.
         made: When the lake was read (UTC).
         figures: The numbers, the most important first; the first is the cost.
-        causes: USD of the cost's change by cause (`drivers.decompose`).
+        causes: USD of the cost's change by cause (`drivers.explained`).
         drivers: The largest changes by dimension.
         errors: By class, the most frequent first.
         budgets: The fullest first.

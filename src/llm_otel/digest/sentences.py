@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 from llm_otel import formats
-from llm_otel.digest.drivers import Change
 from llm_otel.digest.model import Action, BudgetUse, Digest, Figure, Finding, Period, Unit
+from llm_otel.lake.queries.drivers import Change, phrase
 
 usd: Final = formats.money
 count: Final = formats.count
@@ -102,24 +102,13 @@ def main_cause(digest: Digest) -> str | None:
     if not same:
         return None
     name = max(same, key=lambda each: abs(same[each]))
-    return f"{cause(name, up)} ({signed_usd(same[name])})"
-
-
-def cause(name: str, up: bool) -> str:
-    """A cause as a phrase."""
-    if name == "new":
-        return "what was not there before"
-    if name == "gone":
-        return "what is there no more"
-    if name == "calls":
-        return "more calls" if up else "fewer calls"
-    return f"{'higher' if up else 'lower'} {name}"
+    return f"{phrase(name, up)} ({signed_usd(same[name])})"
 
 
 def driver(moved: Change[str]) -> str:
     """What one model, tenant or feature did to the cost, and by which cause most."""
     strongest = max(moved.causes, key=lambda name: abs(moved.causes[name]), default=None)
-    why = cause(strongest, moved.causes[strongest] > 0) if strongest else "no change"
+    why = phrase(strongest, moved.causes[strongest] > 0) if strongest else "no change"
     return f"{signed_usd(moved.amount)} to {usd(moved.after)}: {why}"
 
 

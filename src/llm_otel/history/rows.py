@@ -166,6 +166,7 @@ def calls_table(spans: Spans, day: Day) -> pa.Table:
         "prefix_hash": _prefixes(c, embeds),
         "scope": arrays.words([semconv.SCOPE], np.zeros(size, np.int64)),
         "instance": arrays.words([f"{f.service}-1" for f in FEATURES], c["feature"]),
+        "release": arrays.words([_release(day)], np.zeros(size, np.int64)),
         "cost_status": arrays.words(
             [semconv.COST_UNPRICED], np.zeros(size, np.int64), ~unpriced | (c["input_tokens"] == 0)
         ),
@@ -214,13 +215,17 @@ def _response_ids(calls: Spans, unanswered: Any1) -> Any:
     return pa.compute.if_else(pa.array(unanswered), pa.scalar(None, pa.string()), ids)
 
 
+def _release(day: Day) -> str:
+    return f"2026.{40 + day.number // 7}"
+
+
 def _tags(channel: Ints, day: Day) -> Any:
     """{channel, release}: one map a call, the release a week."""
     size = len(channel)
     words = np.empty(size * 2, dtype=np.int64)
     words[0::2], words[1::2] = channel, len(CHANNELS)
     keys = arrays.words(["channel", "release"], np.tile([0, 1], size)).cast(pa.string())
-    values = arrays.words([*CHANNELS, f"2026.{40 + day.number // 7}"], words).cast(pa.string())
+    values = arrays.words([*CHANNELS, _release(day)], words).cast(pa.string())
     return pa.MapArray.from_arrays(np.arange(size + 1, dtype=np.int32) * 2, keys, values)
 
 

@@ -132,6 +132,12 @@ class Lake:
         with self._lock:
             return self._doubt()
 
+    def version(self) -> int:
+        """A number that stays the same as long as the same files are read: what was read of the
+        lake before is still true then."""
+        with self._lock:
+            return hash(repr(self._files()))
+
     def connection(self, since: When = None, until: When = None) -> Connection:
         """A DuckDB connection with a view for each of `llm_otel.lake.schema.TABLES`.
 

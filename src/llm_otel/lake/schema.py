@@ -15,7 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
-VERSION: Final = 3
+VERSION: Final = 4
 DAY: Final = "day"
 
 _TEXT: Final = pa.string()
@@ -126,6 +126,8 @@ CALLS: Final = Table(
         ),
         Column("scope", _TEXT, "the instrumentation that made the span"),
         _INSTANCE,
+        Column("release", _TEXT, "resource `service.version`"),
+        Column("agent", _TEXT, "`gen_ai.agent.name` of the call's own span"),
     ),
 )
 

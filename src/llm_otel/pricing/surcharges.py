@@ -61,6 +61,7 @@ class _Fees(NamedTuple):
 # OpenAI: https://developers.openai.com/api/docs/pricing#built-in-tools
 # - A search by the preview tool costs more with models that do not reason.
 # - A search model searches in every call.
+# - Audio of the previews of gpt-4o: https://developers.openai.com/api/docs/models
 # Cohere: https://cohere.com/pricing
 # Moonshot: https://platform.moonshot.ai/docs/pricing/tools
 _FEES: Final = (
@@ -68,6 +69,16 @@ _FEES: Final = (
     _Fees("openai", re.compile(r"gpt-5-search-api"), {"request": 10 / 1e3}),
     _Fees("openai", re.compile(r"gpt-4(o|\.1|\.5|-)|chatgpt-4o"), {"web_search_preview": 25 / 1e3}),
     _Fees("openai", re.compile(""), {"file_search": 2.50 / 1e3}),
+    _Fees(
+        "openai",
+        re.compile(r"gpt-4o-audio-preview"),
+        {"input_audio": 40 / 1e6, "output_audio": 80 / 1e6},
+    ),
+    _Fees(
+        "openai",
+        re.compile(r"gpt-4o-mini-audio-preview"),
+        {"input_audio": 10 / 1e6, "output_audio": 20 / 1e6},
+    ),
     _Fees("moonshotai", re.compile(""), {"web_search": 5 / 1e3}),
     _Fees("cohere", re.compile(r"embed-v4\.0"), {"input_image": 0.47 / 1e6}),
 )
@@ -77,7 +88,11 @@ _FEES: Final = (
 # Cohere: https://cohere.com/pricing
 # - A search unit is a query with up to 100 documents; longer documents count as several.
 # Voyage AI: https://docs.voyageai.com/docs/pricing
+# OpenAI: davinci-002 and babbage-002, by the names that their answers have;
+# https://developers.openai.com/api/docs/pricing
 _PRICES: Final = (
+    _Fees("openai", re.compile(r"davinci:.+"), {"input": 2.0 / 1e6, "output": 2.0 / 1e6}),
+    _Fees("openai", re.compile(r"babbage:.+"), {"input": 0.4 / 1e6, "output": 0.4 / 1e6}),
     _Fees("cohere", re.compile(r"rerank-v4\.0-pro"), {"search_unit": 2.50 / 1e3}),
     _Fees("cohere", re.compile(r"rerank-(v4\.0-fast|v3\.5)"), {"search_unit": 2.00 / 1e3}),
     _Fees(

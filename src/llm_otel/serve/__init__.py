@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from llm_otel.errors import ConfigError
 from llm_otel.listening import in_url, reachable
+from llm_otel.monthly_budgets import NO_BUDGETS, Budgets
 from llm_otel.serve.schedule import Digests
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Places:
         trusted: Whoever reaches `host` may send and look: only where nobody else can, as in a
             container whose ports are published on loopback.
         names: What dashboard and receiver are called beside localhost, as by a proxy.
+        budgets: What may be spent in a month, for the dashboard.
+        alertmanager: URL of the Alertmanager that the dashboard asks what is firing.
     """
 
     host: str = "127.0.0.1"
@@ -61,6 +64,8 @@ class Places:
     token: str | None = field(default=None, repr=False)
     trusted: bool = False
     names: tuple[str, ...] = ()
+    budgets: Budgets = NO_BUDGETS
+    alertmanager: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +227,20 @@ class _Dashboard:
             text=True,
         )
         # By its standard input: arguments and variables can be read by others.
-        guard = {"token": places.token, "trusted": places.trusted, "names": places.names}
+        options = {
+            "token": places.token,
+            "trusted": places.trusted,
+            "names": places.names,
+            "alertmanager": places.alertmanager,
+        }
+        budgets = places.budgets
+        limits = {
+            "total": budgets.total,
+            "tenants": dict(budgets.tenants),
+            "features": dict(budgets.features),
+        }
         assert process.stdin is not None
-        process.stdin.write(f"{json.dumps(guard)}\n")
+        process.stdin.write(f"{json.dumps({**options, 'budgets': limits})}\n")
         process.stdin.flush()
         self._send_receiver(process)
         return process

@@ -1,9 +1,10 @@
 """The dashboard as a process of its own: `python -m llm_otel.serve.dashboard LAKE HOST PORT`.
 
-Its first line on standard input is JSON with who may look: `token`, `trusted` and `names` of
-`llm_otel.dashboard.server.run`; its first line on standard output is the address, once it answers.
-A later line of standard input is JSON with the address of the lake's receiver. It ends when its
-standard input does: with the process that started it, however that ended.
+Its first line on standard input is JSON: who may look (`token`, `trusted` and `names` of
+`llm_otel.dashboard.server.run`), the `budgets` and the `alertmanager`; its first line on standard
+output is the address, once it answers. A later line of standard input is JSON with the address of
+the lake's receiver. It ends when its standard input does: with the process that started it, however
+that ended.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import sys
 import threading
 
 from llm_otel.errors import ConfigError
+from llm_otel.monthly_budgets import Budgets
 
 
 def main(lake: str, host: str, port: int) -> None:
     """Serve until standard input ends."""
     from llm_otel.dashboard import server
 
-    guard = json.loads(sys.stdin.readline())
+    options = json.loads(sys.stdin.readline())
+    options["budgets"] = Budgets(**options["budgets"])
     # Ctrl-C goes to both processes; the other one ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
@@ -33,7 +36,7 @@ def main(lake: str, host: str, port: int) -> None:
             lake,
             host,
             port,
-            **guard,
+            **options,
             ready=lambda at: print(at, flush=True),  # noqa: T201
             receiver=lambda: receiver[-1] if receiver else None,
         )

@@ -11,7 +11,7 @@ from datetime import datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
-from llm_otel.stack.config import Budgets
+from llm_otel.monthly_budgets import Budgets
 
 _logger = logging.getLogger("llm_otel.serve")
 

@@ -15,6 +15,7 @@ PREFIX: Final = "LLM_OTEL_"
 # Variables that the commands read, and the project's own tools.
 RESERVED_VARIABLES: Final = frozenset(
     {
+        "LLM_OTEL_ALERTMANAGER_URL",
         "LLM_OTEL_CACHE",
         "LLM_OTEL_HOST",
         "LLM_OTEL_LAKE",

@@ -11,12 +11,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from llm_otel import semconv
+from llm_otel.monthly_budgets import ANY, Budgets
 from llm_otel.settings import document
 from llm_otel.settings.kinds import Kind, as_map, require_known
 from llm_otel.stack.limits import NUMBER, Limits
 from llm_otel.stack.notify import Notify
-
-ANY: Final = "*"
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -24,21 +23,6 @@ def _nothing() -> Mapping[str, Any]:
 
 
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """What may be spent in a calendar month (UTC), in USD.
-
-    Attributes:
-        total: Of everything; None: no such budget.
-        tenants: By `tenant_id`; the key `*` holds for each tenant that is not named.
-        features: By `feature`, likewise.
-    """
-
-    total: float | None = None
-    tenants: Mapping[str, float] = field(default_factory=_nothing)
-    features: Mapping[str, float] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,14 @@ QUALITY: Final = "llm-quality-roi"
 PIPELINE: Final = "llm-pipeline-health"
 
 # Variables of every dashboard, named as the labels that they hold; the order is that on the page.
-VARIABLES: Final = ("service_name", "provider", "model", "feature", "tenant_id")
+VARIABLES: Final = (
+    "deployment_environment_name",
+    "service_name",
+    "provider",
+    "model",
+    "feature",
+    "tenant_id",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ FIRST_CHUNK: Final = Panel(OPERATIONS, 8)
 HEADROOM: Final = Panel(OPERATIONS, 9)
 REQUESTS: Final = Panel(OPERATIONS, 10)
 CLASS_SHARE: Final = Panel(OPERATIONS, 11)
+FIRING: Final = Panel(OPERATIONS, 12)
 UNPRICED: Final = Panel(COST, 1)
 BUDGET_USE: Final = Panel(COST, 2)
 DAILY_COST: Final = Panel(COST, 3)

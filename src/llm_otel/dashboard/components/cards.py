@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
-import plotly.graph_objects as go
-from dash import dcc, html
+import htpy as h
 
 from llm_otel import formats
-from llm_otel.dashboard.components.spoken import UNHEARD, chosen, named
+from llm_otel.dashboard.charts import Chart
+from llm_otel.dashboard.components.spoken import chosen
+from llm_otel.dashboard.components.times import zoned
 
 _SPARK_WIDTH: Final = 120
 _SPARK_HEIGHT: Final = 32
-_HIGH: Final = "264px"
-_TALL: Final = "340px"
 # A change smaller than this has no colour.
 _NOISE: Final = 0.02
 # A figure of more characters is written smaller, so that it fits the narrowest card.
@@ -28,27 +26,22 @@ def figure_card(
     *,
     change: float | None = None,
     good: int = 0,
-    note: str = "",
+    note: Any = "",
     spark: Sequence[float | None] = (),
 ) -> Any:
     """One figure; `change` is against the period before, `good` the way that is good: -1, 0, 1."""
     tone = "" if change is None or abs(change) < _NOISE else _tone(change * good)
     compared = (
-        html.Span(
-            formats.signed(change), className=f"delta {tone}", title="against the period before"
-        )
+        h.span(class_=f"delta {tone}", title="against the period before")[formats.signed(change)]
         if change is not None
         else None
     )
-    return html.Div(
-        [
-            html.Div([html.H2(title), compared], className="figure-head"),
-            html.P(value, className="figure long" if len(value) > _LONG else "figure"),
-            html.P(note, className="muted figure-note"),
-            sparkline(spark) if len([y for y in spark if y is not None]) > 2 else None,
-        ],
-        className="card figure-card",
-    )
+    return h.div(class_="card figure-card")[
+        h.div(class_="figure-head")[h.h2[title], compared],
+        h.p(class_="figure long" if len(value) > _LONG else "figure")[value],
+        h.p(class_="muted figure-note")[note],
+        sparkline(spark) if len([y for y in spark if y is not None]) > 2 else None,
+    ]
 
 
 def _tone(direction: float) -> str:
@@ -56,8 +49,7 @@ def _tone(direction: float) -> str:
 
 
 def sparkline(values: Sequence[float | None]) -> Any:
-    """A line without axes, from one known value to the next. It is a mask over the accent colour,
-    so it follows the theme."""
+    """A line without axes, from one known value to the next, in the accent colour."""
     numbered = [(n, value) for n, value in enumerate(values) if value is not None]
     heights = [value for _, value in numbered]
     top, bottom = max(heights), min(0.0, *heights)
@@ -68,24 +60,30 @@ def sparkline(values: Sequence[float | None]) -> Any:
         for n, value in numbered
     )
     start, end = numbered[0][0] * step, numbered[-1][0] * step
-    picture = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_SPARK_WIDTH} {_SPARK_HEIGHT}' "
-        f"preserveAspectRatio='none'><polygon fill='#000' fill-opacity='.14' points='{start:.1f},"
-        f"{_SPARK_HEIGHT} {points} {end:.1f},{_SPARK_HEIGHT}'/><polyline fill='none' "
-        f"stroke='#000' stroke-width='1.6' vector-effect='non-scaling-stroke' points='{points}'/>"
-        "</svg>"
-    )
-    mask = f'url("data:image/svg+xml,{quote(picture)}")'
-    return html.Div(
-        className="spark",
-        style={"maskImage": mask, "WebkitMaskImage": mask},
-        **UNHEARD,
-    )
+    below = f"{start:.1f},{_SPARK_HEIGHT} {points} {end:.1f},{_SPARK_HEIGHT}"
+    return h.svg(
+        class_="spark",
+        viewBox=f"0 0 {_SPARK_WIDTH} {_SPARK_HEIGHT}",
+        preserveAspectRatio="none",
+        aria_hidden="true",
+    )[h.polygon(points=below), h.polyline(points=points)]
+
+
+def bar(start: float, width: float, kind: str = "") -> Any:
+    """A horizontal bar in a track.
+
+    Args:
+        start, width: Where it begins and how long it is, in percent of the track.
+        kind: A class of the style sheet, which colours it.
+    """
+    return h.svg(class_=f"track {kind}".rstrip(), aria_hidden="true")[
+        h.rect(x=f"{start:.2f}%", width=f"{width:.2f}%", height="100%", rx="3")
+    ]
 
 
 def figures(cards: Sequence[Any]) -> Any:
     """Figure cards, and lists of them, side by side."""
-    return html.Div(flat(cards), className="figures")
+    return h.div(class_="figures")[flat(cards)]
 
 
 def flat(parts: Sequence[Any]) -> list[Any]:
@@ -94,54 +92,56 @@ def flat(parts: Sequence[Any]) -> list[Any]:
 
 
 def chart_card(
-    title: str,
-    figure: go.Figure,
-    says: str,
-    *,
-    about: str = "",
-    extra: Any = None,
-    name: str = "",
-    wide: bool = False,
-    tall: bool = False,
+    chart: Chart, name: str, extra: Any = None, *, wide: bool = False, tall: bool = False
 ) -> Any:
-    """A chart under its title; `says` tells in words what it shows, for those who do not see it.
-    `name` is for a program that asks for it; without, it is the title's."""
-    graph = dcc.Graph(
-        figure=figure,
-        config={"displayModeBar": False, "responsive": True},
-        style={"height": _TALL if tall else _HIGH},
-        # A graph that is there already is changed, not drawn anew, when the page reads again.
-        id=f"chart-{name or title.lower().replace(' ', '-')}",
+    """A chart in its card.
+
+    Args:
+        chart: What to draw; `assets/charts.js` does.
+        name: Its name on this page.
+        extra: Stands beside the title.
+        wide: It takes a row for itself.
+        tall: It is higher than others.
+    """
+    plot = h.div(
+        # A chart that is there already is changed, not drawn anew, when the page reads again.
+        id=f"chart-{name}",
+        class_="plot tall" if tall else "plot",
+        data_figure=chart.figure.json(),
+        data_to=chart.to or None,
+        data_by=chart.by or None,
+        data_rest=chart.rest or None,
+        data_step=chart.step_s,
+        hx_morph_skip_children="",
     )
-    return html.Section(
-        [
-            html.Div(
-                [
-                    html.Div([html.H2(title), html.P(about, className="muted") if about else None]),
-                    extra,
-                ],
-                className="card-head",
-            ),
-            html.Div(graph, role="img", **named(f"{title}: {says}")),
-        ],
-        className="card wide" if wide else "card",
-    )
+    return h.section(class_="card wide" if wide else "card")[
+        card_head(chart.title, chart.about, extra),
+        h.div(role="img", aria_label=f"{chart.title}: {chart.says}")[plot],
+    ]
+
+
+def card_head(title: str, about: str = "", *beside: Any) -> Any:
+    """The head of a card: its title, a line about it, and what stands on the other side."""
+    return h.div(class_="card-head")[
+        h.div[h.h2[title], h.p(class_="muted")[zoned(about)] if about else None],
+        h.div(class_="row")[beside] if any(beside) else None,
+    ]
 
 
 def grid(cards: Sequence[Any]) -> Any:
     """Cards in two columns where there is room."""
-    return html.Div(list(cards), className="grid")
+    return h.div(class_="grid")[list(cards)]
 
 
 def switch(label: str, options: dict[str, tuple[str, bool]]) -> Any:
     """Links of which one is on: name → (address, whether it is)."""
     links = [
-        dcc.Link([name, chosen(on)], href=address, className="segment on" if on else "segment")
+        h.a(href=address, class_="segment on" if on else "segment")[name, chosen(on)]
         for name, (address, on) in options.items()
     ]
-    return html.Nav(links, className="segments", **named(label))
+    return h.nav(class_="segments", aria_label=label)[links]
 
 
 def notice(children: Any, tone: str = "info") -> Any:
     """A sentence that one should not miss."""
-    return html.Div(children, className=f"notice {tone}", role="status")
+    return h.div(class_=f"notice {tone}", role="status")[children]

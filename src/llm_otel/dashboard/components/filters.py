@@ -1,16 +1,19 @@
-"""The filters of all pages: menus of links and three fields, so that an address holds them all."""
+"""The filters of all pages: a line to search in, menus, and fields; an address holds them all."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
-from dash import dcc, html
+import htpy as h
 
-from llm_otel.dashboard.components.spoken import UNHEARD, chosen, named, spoken
+from llm_otel.dashboard.components.spoken import chosen, spoken
 from llm_otel.dashboard.context import Context
-from llm_otel.dashboard.state import RANGES
+from llm_otel.dashboard.state import DAYS, RANGES
 from llm_otel.lake.queries.choices import Choices
-from llm_otel.lake.queries.filters import NONE
+from llm_otel.lake.queries.filters import NONE, NOT
 
 _MENUS: Final = {
     "model": "Model",
@@ -18,121 +21,206 @@ _MENUS: Final = {
     "tenant_id": "Tenant",
     "service": "Service",
     "provider": "Provider",
+    "environment": "Environment",
     "status": "Status",
+    "error_type": "Error",
 }
 _STATUSES: Final = ("ok", "error", "cancelled")
-_OPTIONAL: Final = frozenset({"feature", "tenant_id"})
+_OPTIONAL: Final = frozenset({"feature", "tenant_id", "environment"})
+# A menu of fewer values needs no search.
+_SEARCHED_FROM: Final = 8
 # Parameter -> label and example of what is typed.
-FIELDS: Final = {
-    "user": ("User", "user-0042"),
-    "session": ("Session", "s1121-00042"),
+_FIELDS: Final = {
+    "user": ("User", "whole id"),
+    "session": ("Session", "whole id"),
     "tag": ("Tag", "key=value"),
-    "since": ("From", "2026-01-31"),
-    "until": ("To", "2026-02-01"),
+    "where": ("Compare", "cost>0.1"),
+}
+_TIMES: Final = {"since": "From", "until": "To"}
+_CHIPS: Final = {
+    **_MENUS,
+    **{name: label for name, (label, _) in _FIELDS.items()},
+    "release": "Release",
+    "agent": "Agent",
+    "text": "Words",
+    **_TIMES,
 }
 
 
+def values(choices: Choices) -> Mapping[str, Sequence[str]]:
+    """What can be chosen, by parameter."""
+    return {**asdict(choices), "status": _STATUSES, "range": (*RANGES, *DAYS)}
+
+
+# ------------------------------------------------------------------ the window
 def ranges(context: Context) -> Any:
     """The window: one link each."""
+    labels = {**DAYS, **{name: label for name, (label, _) in RANGES.items()}}
     links = [
-        dcc.Link(
-            [name, chosen(context.state.range == name)],
+        h.a(
             href=context.here(range=name, since=None, until=None),
-            className="segment on" if context.state.range == name else "segment",
+            class_="segment on" if context.state.range == name else "segment",
             title=label,
-        )
-        for name, (label, _) in RANGES.items()
+        )[name, chosen(context.state.range == name)]
+        for name, label in labels.items()
     ]
-    return html.Nav(links, className="segments", **named("Time window"))
+    return h.nav(class_="segments", aria_label="Time window")[links]
 
 
-def filter_bar(context: Context, choices: Choices) -> Any:
-    """Menus, what is chosen, and the fields."""
-    menus = [
-        _menu(context, field, label, _values(field, choices)) for field, label in _MENUS.items()
+# ------------------------------------------------------------------ the line
+def search_line(context: Context) -> Any:
+    """A line to type what to look for into: words, ids, or the filter language."""
+    return h.form(action="/search", class_="search", role="search")[
+        h.input(
+            {
+                "hx-get": "/complete",
+                "hx-trigger": "input changed delay:120ms",
+                "hx-target": "#completions",
+                "hx-swap": "innerHTML",
+                # Not in the queue of pages: typing must not stop one.
+                "hx-sync": "this:replace",
+            },
+            id="search",
+            name="q",
+            type="search",
+            list="completions",
+            value=context.state.get("q"),
+            placeholder='Search: a trace id, "words said", model:gpt-5 cost>0.1 error:rate_limit',
+            aria_label="Search, or filter by name:value",
+            autocomplete="off",
+            spellcheck="false",
+        ),
+        h.datalist(id="completions", hx_morph_skip_children=""),
+        h.input(type="hidden", name="of", value=context.state.to(q=None).href(context.path)),
+        h.kbd(aria_hidden="true")["/"],
     ]
-    return html.Div(
-        [html.Div([*menus, _more(context)], className="menus"), _chips(context)],
-        className="filters",
-        role="search",
-        **named("Filters"),
-    )
 
 
-def _values(field: str, choices: Choices) -> list[str]:
-    if field == "status":
-        return list(_STATUSES)
-    values: list[str] = getattr(choices, field)
-    return [*values, NONE] if field in _OPTIONAL else values
-
-
-def _menu(context: Context, field: str, label: str, values: list[str]) -> Any:
-    selection = context.state.all(field)
-    unlisted = [value for value in selection if value not in values]
-    links = [
-        html.Li(
-            dcc.Link(
-                [
-                    html.Span(className="tick", **UNHEARD),
-                    value,
-                    chosen(value in selection),
-                ],
-                href=context.state.toggled(field, value).href(context.path),
-                className="option on" if value in selection else "option",
-            )
-        )
-        for value in [*unlisted, *values]
+# ------------------------------------------------------------------ menus and fields
+def filter_bar(context: Context, choices: Choices | None) -> Any:
+    """The line, menus, what is chosen, and the fields."""
+    menus: list[Any] = []
+    if choices is not None:
+        menus = [_menu(context, name, label, _options(name, choices))
+                 for name, label in _MENUS.items()]  # fmt: skip
+    return h.div(class_="filters", aria_label="Filters", role="group")[
+        search_line(context),
+        h.div(class_="menus")[menus, _more(context), _views()],
+        _chips(context),
     ]
-    summary: Any = (
-        [label, html.Span(str(len(selection)), className="badge")] if selection else label
-    )
-    return html.Details(
-        [
-            html.Summary(summary, className="button"),
-            html.Ul(links or html.Li("none seen", className="muted"), className="popover"),
+
+
+def _options(name: str, choices: Choices) -> list[str]:
+    options = list(values(choices)[name])
+    return [*options, NONE] if name in _OPTIONAL else options
+
+
+def _menu(context: Context, name: str, label: str, options: list[str]) -> Any:
+    selection = context.state.all(name)
+    unlisted = [value for value in selection if value not in options]
+    summary = [label, h.span(class_="badge")[str(len(selection))] if selection else None]
+    lines = [_option(context, name, value, value in selection) for value in [*unlisted, *options]]
+    narrow = h.input(
+        type="search", class_="narrow", placeholder="Find", aria_label=f"Find in {label}",
+        autocomplete="off",
+    )  # fmt: skip
+    return h.details(class_="menu", id=f"menu-{name}")[
+        h.summary(class_="button")[summary],
+        h.div(class_="popover")[
+            narrow if len(lines) >= _SEARCHED_FROM else None,
+            h.ul[lines or h.li(class_="muted")["none seen"]],
         ],
-        className="menu",
-    )
+    ]
+
+
+def _option(context: Context, name: str, value: str, is_on: bool) -> Any:
+    toggled = context.state.toggled(name, value).to(page=None)
+    return h.li(class_="choice")[
+        h.a(href=toggled.href(context.path), class_="option on" if is_on else "option")[
+            h.span(class_="tick", aria_hidden="true"), value, chosen(is_on)
+        ],
+        h.a(href=context.here(**{name: value}), class_="only")["only", spoken(f" {value}")],
+    ]
 
 
 def _more(context: Context) -> Any:
-    fields = [field(context, name, *arguments) for name, arguments in FIELDS.items()]
-    return html.Details(
-        [html.Summary("More", className="button"), html.Div(fields, className="popover fields")],
-        className="menu",
-    )
+    fields = [field(context, name, *arguments) for name, arguments in _FIELDS.items()]
+    window = context.filter
+    times = [
+        _time(context, name, label, moment)
+        for (name, label), moment in zip(_TIMES.items(), (window.since, window.until))
+    ]
+    return h.details(class_="menu", id="menu-more")[
+        h.summary(class_="button")["More"], h.div(class_="popover fields")[fields, times]
+    ]
 
 
 def field(context: Context, name: str, label: str, example: str) -> Any:
     """A line to type a parameter of the address into."""
-    line = dcc.Input(
-        id={"type": "field", "name": name},
+    line = h.input(
+        id=f"field-{name}",
+        name=name,
         value=context.state.get(name),
         placeholder=example,
-        debounce=True,
         type="text",
+        autocomplete="off",
     )
-    return html.Label([label, line], className="field")
+    return _form(context, name, label, line)
+
+
+def _time(context: Context, name: str, label: str, moment: datetime) -> Any:
+    """A picker of a day and a time, UTC."""
+    line = h.input(
+        id=f"field-{name}",
+        name=name,
+        value=moment.isoformat("T", "minutes") if context.state.get(name) else "",
+        type="datetime-local",
+    )
+    return _form(context, name, f"{label}, UTC", line)
+
+
+def _form(context: Context, name: str, label: str, line: Any) -> Any:
+    hidden = [
+        h.input(type="hidden", name=key, value=value)
+        for key, values in context.state.to(**{name: None}).params.items()
+        for value in values
+    ]
+    return h.form(action=context.path, hx_trigger="submit, change", class_="field")[
+        h.label(for_=f"field-{name}")[label], line, hidden
+    ]
+
+
+def _views() -> Any:
+    """Addresses that the reader keeps under a name, in this browser: `assets/app.js` does."""
+    return h.details(class_="menu", id="menu-views")[
+        h.summary(class_="button")["Views"],
+        h.div(class_="popover end")[
+            h.form(id="keep-view", class_="field", hx_boost="false")[
+                h.label(for_="view-name")["Keep as"],
+                h.input(
+                    id="view-name", type="text", required=True, maxlength="60", autocomplete="off"
+                ),
+            ],
+            h.ul(id="views", hx_morph_skip_children=""),
+        ],
+    ]
 
 
 def _chips(context: Context) -> Any:
-    names = {**_MENUS, **{name: label for name, (label, _) in FIELDS.items()}}
     chips = [
-        dcc.Link(
-            [
-                spoken("Take out the filter "),
-                f"{label}: {value}",
-                html.Span("×", **UNHEARD),
-            ],
-            href=context.state.toggled(name, value).href(context.path),
-            className="chip",
-        )
-        for name, label in names.items()
+        h.a(href=context.state.toggled(name, value).href(context.path), class_="chip")[
+            spoken("Take out the filter "),
+            f"{label}: {_words(value)}",
+            h.span(aria_hidden="true")["×"],
+        ]
+        for name, label in _CHIPS.items()
         for value in context.state.all(name)
     ]
     if not chips:
         return None
     clear = context.state.cleared().to(since=None, until=None).href(context.path)
-    return html.Div(
-        [*chips, dcc.Link("Clear all", href=clear, className="clear")], className="chips"
-    )
+    return h.div(class_="chips")[chips, h.a(href=clear, class_="clear")["Clear all"]]
+
+
+def _words(value: str) -> str:
+    return f"not {value.removeprefix(NOT)}" if value.startswith(NOT) else value

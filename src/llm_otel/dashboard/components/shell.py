@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dash import dcc, html
+import htpy as h
 
-from llm_otel.dashboard.components.filters import filter_bar, ranges
-from llm_otel.dashboard.components.spoken import UNHEARD, named, spoken
+from llm_otel.dashboard.components.filters import filter_bar, ranges, search_line
+from llm_otel.dashboard.components.spoken import spoken
 from llm_otel.dashboard.context import Context, Page
 from llm_otel.lake.queries.choices import Choices
 
@@ -16,31 +16,28 @@ from llm_otel.lake.queries.choices import Choices
 def menu(context: Context, pages: Sequence[Page]) -> Any:
     """Links to the pages, the filters with them."""
     links = [
-        html.Li(
-            dcc.Link(
-                [
-                    html.Span(className=f"icon icon-{_slug(page)}", **UNHEARD),
-                    page.title,
-                    spoken(", this page") if page.path == context.path else None,
-                ],
+        h.li[
+            h.a(
                 href=context.there(page.path),
-                className="menu-link on" if page.path == context.path else "menu-link",
-            )
-        )
+                class_="menu-link on" if page.path == context.path else "menu-link",
+            )[
+                h.span(class_=f"icon icon-{_slug(page)}", aria_hidden="true"),
+                page.title,
+                spoken(", this page") if page.path == context.path else None,
+            ]
+        ]
         for page in pages
         if page.in_menu
     ]
-    brand = dcc.Link(
-        [html.Span(className="mark", **UNHEARD), "llm-otel"],
-        href=context.there("/"),
-        className="brand",
-    )
-    pages_ = html.Nav(html.Ul(links), **named("Pages"))
-    return html.Div([brand, pages_], className="sidebar-inner")
+    brand = h.a(href=context.there("/"), class_="brand")[
+        h.span(class_="mark", aria_hidden="true"), "llm-otel"
+    ]
+    pages_ = h.nav(aria_label="Pages")[h.ul[links]]
+    return h.div(class_="sidebar-inner")[brand, pages_]
 
 
 def _slug(page: Page) -> str:
-    return page.path.strip("/") or "overview"
+    return page.path.strip("/") or "now"
 
 
 def header(context: Context, page: Page, choices: Choices | None) -> list[Any]:
@@ -48,30 +45,25 @@ def header(context: Context, page: Page, choices: Choices | None) -> list[Any]:
     live = context.state.live
     tools = [
         ranges(context),
-        dcc.Link(
-            [
-                html.Span(className="pulse" if live else "pulse off", **UNHEARD),
-                "Live" if live else "Paused",
-                spoken(": pause the refresh" if live else ": refresh again"),
-            ],
-            href=context.here(live="off" if live else None),
-            className="button",
-        ),
-        html.Button(
-            html.Span(className="icon icon-theme", **UNHEARD),
+        h.a(href=context.here(live="off" if live else None), class_="button")[
+            h.span(class_="pulse" if live else "pulse off", aria_hidden="true"),
+            "Live" if live else "Paused",
+            spoken(": pause the refresh" if live else ": refresh again"),
+        ],
+        h.button(id="zone", class_="button", title="UTC or local time", aria_label="Times in UTC")[
+            "UTC"
+        ],
+        h.button(
             id="theme",
-            className="button",
+            class_="button",
             title="Dark or light",
-            **named("Change between dark and light"),
-        ),
+            aria_label="Change between dark and light",
+        )[h.span(class_="icon icon-theme", aria_hidden="true")],
     ]
     return [
-        html.Div(
-            [
-                html.Div([html.H1(page.title), html.P(page.about, className="muted")]),
-                html.Div(tools if page.in_menu else tools[1:], className="row tools"),
-            ],
-            className="heading",
-        ),
-        filter_bar(context, choices) if choices is not None and page.in_menu else None,
+        h.div(class_="heading")[
+            h.div[h.h1[page.title], h.p(class_="muted")[page.about]],
+            h.div(class_="row tools")[tools if page.in_menu else tools[2:]],
+        ],
+        filter_bar(context, choices) if page.in_menu else search_line(context),
     ]

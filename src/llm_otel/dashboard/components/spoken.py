@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from dash import html
-
-# Attributes that Dash takes by any name are untyped in its signatures: hence Any.
-UNHEARD: Final[Any] = {"aria-hidden": "true"}
-
-
-def named(text: str) -> Any:
-    """The attribute that names a part of the page."""
-    return {"aria-label": text}
+import htpy as h
 
 
 def spoken(text: str) -> Any:
     """Text that is read aloud and not seen."""
-    return html.Span(text, className="spoken")
+    return h.span(class_="spoken")[text]
 
 
 def chosen(on: bool) -> Any:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from dash import dcc, html
+import htpy as h
 
 from llm_otel import formats
-from llm_otel.dashboard.components.spoken import named
+from llm_otel.dashboard.components.cards import bar, card_head
+from llm_otel.dashboard.components.times import moment, zoned
 
 _BAR_SHADES: Final = 100
 
@@ -25,7 +26,9 @@ class Column:
     column that is not `on_page` is in the CSV alone.
 
     `numeric` aligns it on the right; `bar` draws its share of the greatest behind it; `tone` names
-    a colour for a value: good, bad, warn or nothing.
+    a colour for a value: good, bad, warn or nothing. `sort` is the address of the page sorted by
+    it, and how it is sorted now: `ascending`, `descending` or nothing; `title` is all of a value
+    that is shown in part; `clip` cuts what is long off.
     """
 
     name: str
@@ -37,6 +40,9 @@ class Column:
     tone: Callable[[Any], str] | None = None
     least: Callable[[Any], Any] | None = None
     on_page: bool = True
+    sort: tuple[str, str] | None = None
+    title: Callable[[Any], str | None] | None = None
+    clip: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,40 +89,19 @@ def _plain(value: Any) -> Any:
 
 def table_card(table: Table, csv_href: str, extra: Any = None) -> Any:
     """The table in a card, with a link to its CSV; `extra` stands beside the title."""
-    head = html.Div(
-        [
-            html.Div(
-                [
-                    html.H2(table.title),
-                    html.P(table.about, className="muted") if table.about else None,
-                ]
-            ),
-            html.Div(
-                [
-                    extra,
-                    html.A(
-                        "CSV",
-                        href=csv_href,
-                        className="button small",
-                        **named(f"Save {table.title} as CSV"),
-                    ),
-                ],
-                className="row",
-            ),
-        ],
-        className="card-head",
-    )
+    save = h.a(href=csv_href, class_="button small", aria_label=f"Save {table.title} as CSV",
+               download="")["CSV"]  # fmt: skip
+    head = card_head(table.title, table.about, extra, save)
     if not table.rows:
-        return html.Section([head, html.P(table.empty, className="empty-line")], className="card")
+        return h.section(class_="card")[head, h.p(class_="empty-line")[table.empty]]
     # A region that scrolls must be reachable by the keyboard.
-    scroller = html.Div(
-        _table(table),
-        className="table-scroll whole" if table.whole else "table-scroll",
-        tabIndex="0",
+    scroller = h.div(
+        class_="table-scroll whole" if table.whole else "table-scroll",
+        tabindex="0",
         role="region",
-        **named(table.title),
-    )
-    return html.Section([head, scroller], className="card")
+        aria_label=table.title,
+    )[_table(table)]
+    return h.section(class_="card")[head, scroller]
 
 
 def _table(table: Table) -> Any:
@@ -126,33 +111,43 @@ def _table(table: Table) -> Any:
         for column in columns
         if column.bar
     }
-    head = html.Tr(
-        [
-            html.Th(column.name, scope="col", className="num" if column.numeric else "")
-            for column in columns
-        ]
-    )
+    head = h.tr[[_head(column) for column in columns]]
     body = [
-        html.Tr([_cell(column, row, greatest.get(column.name)) for column in columns])
+        h.tr[[_cell(column, row, greatest.get(column.name)) for column in columns]]
         for row in table.rows
     ]
-    return html.Table([html.Thead(head), html.Tbody(body)])
+    return h.table[h.thead[head], h.tbody[body]]
+
+
+def _head(column: Column) -> Any:
+    name = zoned(column.name)
+    classes = "num" if column.numeric else ""
+    if column.sort is None:
+        return h.th(scope="col", class_=classes)[name]
+    address, now = column.sort
+    sign = {"ascending": " ↑", "descending": " ↓"}.get(now, "")
+    return h.th(scope="col", class_=classes, aria_sort=now or None)[
+        h.a(href=address, class_="sort")[name, h.span(aria_hidden="true")[sign]]
+    ]
 
 
 def _cell(column: Column, row: Any, greatest: float | None) -> Any:
     value = column.value(row)
     content: Any = column.write(value)
+    if isinstance(value, datetime):
+        content = moment(value, content)
     if value is not None and column.least is not None and column.least(row):
         content = f"≥ {content}"
     address = column.link(row) if column.link is not None else None
     if address is not None and content != formats.NOTHING:
-        content = dcc.Link(content, href=address)
+        content = h.a(href=address)[content]
     tone = column.tone(row) if column.tone is not None else ""
     if tone:
-        content = html.Span(content, className=f"tone {tone}")
-    classes = "num" if column.numeric else ""
+        content = h.span(class_=f"tone {tone}")[content]
+    classes = "num" if column.numeric else "clip" if column.clip else ""
     if greatest:
         part = round(abs(value or 0) / greatest * _BAR_SHADES)
-        content = [html.Span(content), html.Span(className="cell-bar", style={"width": f"{part}%"})]
+        content = [h.span[content], bar(100 - part, part, "cell-bar")]
         classes += " with-bar"
-    return html.Td(content, className=classes)
+    title = column.title(row) if column.title is not None else None
+    return h.td(class_=classes, title=title)[content]

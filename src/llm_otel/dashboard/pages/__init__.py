@@ -6,11 +6,14 @@ from typing import Final
 
 from llm_otel.dashboard.context import Page
 from llm_otel.dashboard.pages import (
+    conversation,
     cost,
+    errors,
+    label,
     latency,
     missing,
+    now,
     optimise,
-    overview,
     quality,
     roi,
     sessions,
@@ -19,15 +22,18 @@ from llm_otel.dashboard.pages import (
 )
 
 PAGES: Final = (
-    overview.PAGE,
+    now.PAGE,
     cost.PAGE,
+    errors.PAGE,
     latency.PAGE,
     traces.PAGE,
     sessions.PAGE,
     quality.PAGE,
     optimise.PAGE,
     roi.PAGE,
+    label.PAGE,
     trace.PAGE,
+    conversation.PAGE,
 )
 
 
@@ -35,9 +41,12 @@ def find(path: str) -> tuple[Page, str]:
     """The page of an address, and what of the address follows the page's path."""
     plain = "/" + path.strip("/")
     for page in PAGES:
-        if plain == page.path and page.in_menu:
+        if plain == page.path and page is not trace.PAGE:
             return page, ""
-    head, _, rest = plain.rpartition("/")
-    if rest and head == trace.PAGE.path.rstrip("/"):
-        return trace.PAGE, rest
+    for page in PAGES:
+        if not page.in_menu and plain.startswith(page.path) and plain != page.path:
+            subject = plain.removeprefix(page.path)
+            # A session's id may have a slash in it, a trace's has none.
+            if page is not trace.PAGE or "/" not in subject:
+                return page, subject
     return missing.PAGE, plain

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import duckdb
 
-from llm_otel import formats, semconv
+from llm_otel import formats
 from llm_otel.dashboard import failures
 from llm_otel.dashboard.components import empty
-from llm_otel.dashboard.components.cards import notice
+from llm_otel.dashboard.components.cards import chart_card, notice
 from llm_otel.dashboard.components.tables import Column, Table, table_card, word
-from llm_otel.dashboard.context import Context, Tables
+from llm_otel.dashboard.context import Charts, Context, Tables
 from llm_otel.dashboard.failures import DamagedLakeError
 from llm_otel.dashboard.timeline import Timeline, timeline
 from llm_otel.lake.queries.callless import Callless
 
 FROM_SPANS: Final = (
-    "Figures from the calls alone: metrics know no users, sessions, tags or parts of an hour. "
-    "If a service samples its spans, they are less than the whole."
+    "Figures from the calls alone: metrics know no users, sessions, tags, releases, agents or "
+    "parts of an hour. If a service samples its spans, they are less than the whole."
 )
 
-# The statuses of a cost that is higher than what is known of it.
-LEAST: Final = frozenset({semconv.COST_INCOMPLETE, semconv.COST_UNPRICED, semconv.USAGE_UNKNOWN})
 
-
-def cost_column(*, bar: bool = False) -> Column:
+def cost_column(*, bar: bool = False, sort: tuple[str, str] | None = None) -> Column:
     """The cost of a row, marked where the true one is higher."""
-    return Column("Cost", lambda r: r.cost_usd, formats.money, bar=bar, least=lambda r: r.unpriced)
+    return Column(
+        "Cost",
+        lambda r: r.cost_usd,
+        formats.money,
+        bar=bar,
+        least=lambda r: r.unpriced,
+        sort=sort,
+    )
 
 
 def unpriced_column(*, on_page: bool = True) -> Column:
@@ -41,6 +45,11 @@ def unpriced_column(*, on_page: bool = True) -> Column:
         tone=lambda r: "warn" if r.unpriced else "",
         on_page=on_page,
     )
+
+
+def conversation(context: Context, session: str | None) -> str | None:
+    """The address of a session; None where there is none."""
+    return context.there(f"/sessions/{quote(session, safe='')}") if session else None
 
 
 def csv_href(context: Context, name: str) -> str:
@@ -74,6 +83,21 @@ def show(context: Context, tables: Tables, name: str, extra: Any = None) -> Any:
         f"The table {name}",
         lambda: table_card(tables[name](), csv_href(context, name), extra),
     )
+
+
+def draw(context: Context, charts: Charts, name: str, extra: Any = None, **look: bool) -> Any:
+    """A chart of the page in its card; nothing where there is nothing to draw."""
+
+    def card() -> Any:
+        chart = charts[name]()
+        return None if chart is None else chart_card(chart, name, extra, **look)
+
+    return part(context, f"The chart {name}", card)
+
+
+def no_charts(_context: Context, _data: object) -> Charts:
+    """Of a page without charts."""
+    return {}
 
 
 def times(context: Context, rows: Sequence[Any], step_s: int | None = None) -> Timeline:

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from llm_otel import formats
 from llm_otel.dashboard import charts
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
+from llm_otel.dashboard.charts import Chart
+from llm_otel.dashboard.components.cards import figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.timeline import Timeline
 from llm_otel.formats import change
@@ -30,8 +31,11 @@ def _tables(context: Context, data: Latency) -> Tables:
     def of_model(row: NamedPercentiles) -> str:
         return context.here(model=row.name)
 
+    def of_span(row: NamedPercentiles) -> str:
+        return context.there("/traces", text=row.name, sort="latency")
+
     return {
-        "spans": lambda: _percentiles("By span name", "Span", data.spans),
+        "spans": lambda: _percentiles("By span name", "Span", data.spans, of_span),
         "models": lambda: _percentiles("By model", "Model", data.models, of_model),
         "first-chunk": lambda: _percentiles(
             "Time to first chunk",
@@ -65,38 +69,37 @@ def _percentiles(
     )
 
 
-def _show(context: Context, data: Latency, tables: Tables) -> list[Any]:
-    line = common.times(context, data.points)
-    series = {name: line.values(data.points, attrgetter(name.lower())) for name in _SHOWN}
+def _series(data: Latency, line: Timeline) -> dict[str, list[float | None]]:
+    return {name: line.values(data.points, attrgetter(name.lower())) for name in _SHOWN}
+
+
+def _plots(context: Context, data: Latency) -> Charts:
     says = ", ".join(
-        f"{name} {formats.seconds(getattr(data.all, name.lower()))}" for name in series
+        f"{name} {formats.seconds(getattr(data.all, name.lower()))}" for name in _SHOWN
     )
-    return [
-        common.part(context, "The figures", lambda: figures(_cards(data, line, series))),
-        grid(
-            [
-                common.part(
-                    context,
-                    "The distribution",
-                    lambda: chart_card(
-                        "Distribution",
-                        _distribution(data),
-                        says,
-                        about="Calls by how long they took",
-                    ),
-                ),
-                common.part(
-                    context,
-                    "The percentiles over time",
-                    lambda: chart_card(
-                        "Over time",
-                        charts.lines(line, series, "s"),
-                        says,
-                        about=f"Percentiles of all calls. {line.about_points}",
-                    ),
-                ),
-            ]
+
+    def over_time() -> Chart:
+        line = common.times(context, data.points)
+        about = f"Percentiles of all calls. {line.about_points}"
+        figure = charts.lines(line, _series(data, line), "s")
+        to = context.there("/traces", sort="latency")
+        return Chart("Over time", figure, says, about, to=to, step_s=line.step_s)
+
+    return {
+        "durations": lambda: Chart(
+            "Distribution", _distribution(context, data), says, "Calls by how long they took"
         ),
+        "over-time": over_time,
+    }
+
+
+def _show(context: Context, data: Latency, tables: Tables, plots: Charts) -> list[Any]:
+    line = common.times(context, data.points)
+    return [
+        common.part(
+            context, "The figures", lambda: figures(_cards(data, line, _series(data, line)))
+        ),
+        grid([common.draw(context, plots, name) for name in plots]),
         common.show(context, tables, "spans"),
         grid([common.show(context, tables, "models"), common.show(context, tables, "first-chunk")]),
     ]
@@ -125,47 +128,53 @@ def _cards(data: Latency, line: Timeline, series: dict[str, list[float | None]])
     ]
 
 
-def _distribution(data: Latency) -> Any:
+def _distribution(context: Context, data: Latency) -> charts.Figure:
     figure = charts.figure("count", legend=False)
-    figure.add_bar(
+    figure.add(
+        "bar",
         x=[math.log10(b.low * b.high) / 2 for b in data.bins],
         y=[b.calls for b in data.bins],
         width=[math.log10(b.high / b.low) * 0.9 for b in data.bins],
         customdata=[f"{formats.seconds(b.low)} to {formats.seconds(b.high)}" for b in data.bins],
         marker={"color": charts.PALETTE[0], "line": {"width": 0}},
         hovertemplate="%{customdata}: %{y:,.0f}<extra></extra>",
+        meta={"hrefs": [_between(context, b.low, b.high) for b in data.bins]},
     )
     ticks = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
-    figure.update_layout(hovermode="closest")
+    figure.layout["hovermode"] = "closest"
     if max((b.calls for b in data.bins), default=0) <= charts.FEW:
-        figure.update_yaxes(dtick=1)
+        figure.axis("y", dtick=1)
     if data.bins:
         # At least the decades around: a single bar alone would have no axis.
-        figure.update_xaxes(
+        figure.axis(
+            "x",
             range=[
                 math.floor(math.log10(data.bins[0].low)) - 0.1,
                 math.ceil(math.log10(data.bins[-1].high)) + 0.1,
-            ]
+            ],
         )
     # The axis holds logarithms itself: Plotly places lines and bars of a log axis differently.
-    figure.update_xaxes(
-        tickvals=[math.log10(value) for value in ticks], ticktext=[_tick(value) for value in ticks]
+    figure.axis(
+        "x",
+        tickvals=[math.log10(value) for value in ticks],
+        ticktext=[_tick(value) for value in ticks],
     )
-    figure.update_layout(margin={"t": 24})
+    figure.layout["margin"]["t"] = 24
     for name in ("p50", "p95", "p99"):
         value = getattr(data.all, name)
         if value is not None:
-            figure.add_vline(
-                x=math.log10(value),
-                line={"width": 1, "dash": "dot", "color": charts.REST},
-                annotation_text=name.upper(),
-                annotation_position="top",
-            )
+            figure.mark("x", math.log10(value), name.upper(), charts.REST)
     return figure
+
+
+def _between(context: Context, low: float, high: float) -> str:
+    """The traces with a call that took so long, the slowest first."""
+    limits = (*context.state.all("where"), f"duration>={low:.6g}", f"duration<{high:.6g}")
+    return context.there("/traces", where=limits, sort="latency")
 
 
 def _tick(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.0f} s"
 
 
-PAGE = Page("/latency", "Latency", "Where the time goes", _read, _tables, _show)
+PAGE = Page("/latency", "Latency", "Where the time goes", _read, _tables, _plots, _show)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from dash import html
-
 from llm_otel import escaping, formats
 from llm_otel.dashboard import charts
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, flat, notice
+from llm_otel.dashboard.charts import Chart
+from llm_otel.dashboard.components.cards import figure_card, figures, notice
 from llm_otel.dashboard.components.filters import field
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
 from llm_otel.formats import change
@@ -155,7 +154,8 @@ def _what_if(week: _Week) -> Table:
         week.models,
         "No chats with a price in the last 7 days.",
         f"All priced chats, {formats.money(week.usd)} in truth, on one model: the same "
-        "tokens, cached as they were. Tokenizers differ by 10 to 20 %, and so do answers.",
+        "tokens, cached as they were. Tokenizers differ by 10 to 20 %. Whether the answers are as "
+        "good, this does not say: try the model, score it, and compare both under Quality.",
     )
 
 
@@ -183,7 +183,18 @@ def _prompt(name: str | None, version: str | None) -> str | None:
     return f"{name}@{version}" if name and version else name
 
 
-def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
+def _plots(_context: Context, data: _Data) -> Charts:
+    def on_one_model() -> Chart | None:
+        week = data.week()
+        if not week.models:
+            return None
+        about = "The dotted line is what they did cost"
+        return Chart("The last 7 days on one model", _models(week), "cost by model", about)
+
+    return {"models": on_one_model}
+
+
+def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[Any]:
     return [
         figures(
             [
@@ -193,29 +204,24 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
                 common.part(context, "The cheapest model", lambda: _cheapest(data.week())),
             ]
         ),
-        *flat([common.part(context, "The other models", lambda: _others(context, data.week()))]),
+        common.part(context, "The model of the address", lambda: _unpriced(data.week())),
+        common.draw(
+            context,
+            plots,
+            "models",
+            field(context, _ON, "Add a model", "mistral/mistral-large-latest"),
+        ),
         common.show(context, tables, "what-if"),
         common.show(context, tables, "bloated"),
         common.show(context, tables, "prefixes"),
-        html.Div(common.show(context, tables, "wasted")),
+        common.show(context, tables, "wasted"),
     ]
 
 
-def _others(context: Context, week: _Week) -> list[Any]:
-    warning = f"No price is known for {week.unpriced}: write it as provider/model."
-    return [
-        notice(warning, "warn") if week.unpriced else None,
-        chart_card(
-            "The last 7 days on one model",
-            _models(week),
-            "cost by model",
-            about="The dotted line is what they did cost",
-            extra=field(context, _ON, "Add a model", "mistral/mistral-large-latest"),
-            name="on-one-model",
-        )
-        if week.models
-        else None,
-    ]
+def _unpriced(week: _Week) -> Any:
+    if not week.unpriced:
+        return None
+    return notice(f"No price is known for {week.unpriced}: write it as provider/model.", "warn")
 
 
 def _cards(data: Optimise, saved: dict[Prefix, float | None]) -> list[Any]:
@@ -244,29 +250,25 @@ def _cheapest(week: _Week) -> Any:
     return figure_card(
         "Cheapest model",
         formats.signed(difference),
-        note=cheapest.model if cheapest else "no price known",
+        note=f"{cheapest.model}, if its answers are as good" if cheapest else "no price known",
     )
 
 
-def _models(week: _Week) -> Any:
+def _models(week: _Week) -> charts.Figure:
     figure = charts.figure("usd", legend=False)
     colours = [charts.GOOD if r.cost_usd < week.usd else charts.REST for r in week.models]
-    figure.add_bar(
+    figure.add(
+        "bar",
         x=[escaping.plotly(r.model) for r in week.models],
         y=[r.cost_usd for r in week.models],
         marker={"color": colours, "line": {"width": 0}},
         hovertemplate=f"%{{x}}: %{{y:{charts.FORMATS['usd']['hover']}}}<extra></extra>",
     )
-    figure.add_hline(
-        y=week.usd,
-        line={"width": 1.5, "dash": "dot", "color": charts.BAD},
-        annotation_text=f"did cost {formats.money(week.usd)}",
-        annotation_position="top left",
-    )
+    figure.mark("y", week.usd, f"did cost {formats.money(week.usd)}", charts.BAD)
     # names, even where they look like numbers or dates
-    figure.update_xaxes(type="category")
-    figure.update_layout(hovermode="closest")
+    figure.axis("x", type="category")
+    figure.layout["hovermode"] = "closest"
     return figure
 
 
-PAGE = Page("/optimise", "Optimise", "Money that need not be spent", _Data, _tables, _show)
+PAGE = Page("/optimise", "Optimise", "Money that need not be spent", _Data, _tables, _plots, _show)

@@ -6,10 +6,11 @@ from typing import Any
 
 from llm_otel import formats
 from llm_otel.dashboard import charts
+from llm_otel.dashboard.charts import Chart
 from llm_otel.dashboard.components import empty
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
+from llm_otel.dashboard.components.cards import figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.dashboard.timeline import Timeline
 from llm_otel.formats import change
@@ -64,43 +65,40 @@ def _tone(row: Return) -> str:
     return "" if row.roi is None else "good" if row.roi > 0 else "bad"
 
 
-def _show(context: Context, data: Returns, tables: Tables) -> list[Any]:
+def _plots(context: Context, data: Returns) -> Charts:
     now, points = data.now, data.points
     if not now.outcomes:
-        return [empty.hint("outcomes")]
+        return {}
     line = common.times(context, points)
-    each = line.values(points, _cost_of_success)
     sums = {
         "value": line.sums(points, lambda p: p.value_usd),
         "cost": line.sums(points, lambda p: p.cost_usd),
     }
+    each = {"cost": line.values(points, _cost_of_success)}
+    return {
+        "value": lambda: Chart(
+            "Value and cost",
+            charts.bars(line, sums, "usd", stacked=False),
+            f"{formats.money(now.value_usd)} for {formats.cost(now.cost_usd, now.unpriced)}",
+            line.about,
+        ),
+        "cost-of-success": lambda: Chart(
+            "Cost of a success",
+            charts.lines(line, each, "usd"),
+            f"{formats.money(now.cost_per_success)} on the whole",
+            line.about_points,
+        ),
+    }
+
+
+def _show(context: Context, data: Returns, tables: Tables, plots: Charts) -> list[Any]:
+    if not data.now.outcomes:
+        return [empty.hint("outcomes")]
+    line = common.times(context, data.points)
+    each = line.values(data.points, _cost_of_success)
     return [
         common.part(context, "The figures", lambda: figures(_cards(data, line, each))),
-        grid(
-            [
-                common.part(
-                    context,
-                    "Value and cost",
-                    lambda: chart_card(
-                        "Value and cost",
-                        charts.bars(line, sums, "usd", stacked=False),
-                        f"{formats.money(now.value_usd)} for "
-                        f"{formats.cost(now.cost_usd, now.unpriced)}",
-                        about=line.about,
-                    ),
-                ),
-                common.part(
-                    context,
-                    "Cost of a success",
-                    lambda: chart_card(
-                        "Cost of a success",
-                        charts.lines(line, {"cost": each}, "usd"),
-                        f"{formats.money(now.cost_per_success)} on the whole",
-                        about=line.about_points,
-                    ),
-                ),
-            ]
-        ),
+        grid([common.draw(context, plots, name) for name in plots]),
         common.show(context, tables, "features"),
         common.show(context, tables, "tenants"),
         common.show(context, tables, "kinds"),
@@ -147,4 +145,4 @@ def _cards(data: Returns, line: Timeline, each: list[float | None]) -> list[Any]
     ]
 
 
-PAGE = Page("/roi", "ROI", "What it was worth", _read, _tables, _show)
+PAGE = Page("/roi", "ROI", "What it was worth", _read, _tables, _plots, _show)

@@ -1,4 +1,4 @@
-"""Sessions & users: who uses it, how often, at what cost."""
+"""Conversations: sessions and their users; who uses it, how often, at what cost."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from llm_otel import formats
 from llm_otel.dashboard import charts
+from llm_otel.dashboard.charts import Chart
 from llm_otel.dashboard.components import empty
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
+from llm_otel.dashboard.components.cards import figure_card, figures, grid
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.formats import change
 from llm_otel.lake.queries import sessions
@@ -53,7 +54,7 @@ def _tables(context: Context, data: Activity) -> Tables:
                 word(
                     "Session",
                     lambda r: r.name,
-                    link=lambda r: context.there("/traces", session=r.name),
+                    link=lambda r: common.conversation(context, r.name),
                 ),
                 word("User", lambda r: r.user),
                 tenant,
@@ -70,37 +71,47 @@ def _tables(context: Context, data: Activity) -> Tables:
     }
 
 
-def _show(context: Context, data: Activity, tables: Tables) -> list[Any]:
-    if not data.now.users and not data.now.sessions:
-        return [empty.hint("users")]
-    line = common.times(context, data.points, max(context.filter.bucket_s, HOUR))
-    users = line.sums(data.points, lambda p: p.users)
-    visits = line.sums(data.points, lambda p: p.sessions)
+class _Series:
+    """Users and sessions over time."""
 
-    def chart(title: str, name: str, values: list[float], colour: str) -> Any:
-        return common.part(
-            context,
-            title,
-            lambda: chart_card(
-                title,
-                charts.bars(line, {name: values}, "count", (colour,)),
-                f"at most {max(values, default=0):.0f}",
-                about=line.about,
-            ),
-        )
+    def __init__(self, context: Context, data: Activity) -> None:
+        self.line = common.times(context, data.points, max(context.filter.bucket_s, HOUR))
+        self.users = self.line.sums(data.points, lambda p: p.users)
+        self.sessions = self.line.sums(data.points, lambda p: p.sessions)
+
+
+def _plots(context: Context, data: Activity) -> Charts:
+    if _is_empty(data):
+        return {}
+    series = _Series(context, data)
+
+    def chart(name: str, values: list[float], colour: str) -> Chart:
+        figure = charts.bars(series.line, {name: values}, "count", (colour,))
+        says = f"at most {max(values, default=0):.0f}"
+        return Chart(f"Active {name}", figure, says, series.line.about)
+
+    return {
+        "users": lambda: chart("users", series.users, charts.PALETTE[0]),
+        "sessions": lambda: chart("sessions", series.sessions, charts.PALETTE[1]),
+    }
+
+
+def _is_empty(data: Activity) -> bool:
+    return not data.now.users and not data.now.sessions
+
+
+def _show(context: Context, data: Activity, tables: Tables, plots: Charts) -> list[Any]:
+    if _is_empty(data):
+        return [empty.hint("users")]
+
+    def cards() -> Any:
+        series = _Series(context, data)
+        trend = series.line.trend
+        return figures(_cards(data, trend(series.users), trend(series.sessions)))
 
     return [
-        common.part(
-            context,
-            "The figures",
-            lambda: figures(_cards(data, line.trend(users), line.trend(visits))),
-        ),
-        grid(
-            [
-                chart("Active users", "users", users, charts.PALETTE[0]),
-                chart("Active sessions", "sessions", visits, charts.PALETTE[1]),
-            ]
-        ),
+        common.part(context, "The figures", cards),
+        grid([common.draw(context, plots, name) for name in plots]),
         common.show(context, tables, "users"),
         common.show(context, tables, "sessions"),
     ]
@@ -147,4 +158,12 @@ def _mean(all_of: float, parts: int) -> float | None:
     return all_of / parts if parts else None
 
 
-PAGE = Page("/sessions", "Sessions & users", "Who uses it, and how much", _read, _tables, _show)
+PAGE = Page(
+    "/sessions",
+    "Conversations",
+    "Sessions and users: who uses it, and how much",
+    _read,
+    _tables,
+    _plots,
+    _show,
+)

@@ -1,41 +1,66 @@
-"""Traces: a list that can be filtered and sorted."""
+"""Traces: a list to filter, search and sort, with what was said and what it scored."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from dash import html
+import htpy as h
 
 from llm_otel import formats
 from llm_otel.dashboard.components.cards import switch
+from llm_otel.dashboard.components.spoken import chosen
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common
-from llm_otel.lake.queries import traces
+from llm_otel.lake.queries import Reader, overview, previews, traces
 from llm_otel.lake.queries.callless import Callless, callless
+from llm_otel.lake.queries.overview import Interactions
+from llm_otel.lake.queries.previews import NOTHING, Exchange
 from llm_otel.lake.queries.traces import TraceRow
 
-_LABELS: Final = {
-    "newest": "Newest",
-    "oldest": "Oldest",
-    "cost": "Most expensive",
-    "latency": "Slowest",
-    "tokens": "Most tokens",
-}
 _COSTS: Final = {"": "Any cost", "0.01": "≥ $0.01", "0.1": "≥ $0.10", "1": "≥ $1"}
 _TIMES: Final = {"": "Any time", "1": "≥ 1 s", "5": "≥ 5 s", "30": "≥ 30 s"}
 _SHOWN: Final = 50
+# Further back nobody turns pages: a filter is quicker.
+_LAST_PAGE: Final = 40
 _TONES: Final = {"error": "bad", "cancelled": "warn"}
+_PREVIEW: Final = 110
+# Column -> its name in the menu, and whether it is there before one chooses.
+_COLUMNS: Final = {
+    "status": ("Status", True),
+    "duration": ("Duration", True),
+    "cost": ("Cost", True),
+    "in": ("Tokens in", True),
+    "out": ("Tokens out", False),
+    "calls": ("Calls", False),
+    "input": ("Input", True),
+    "output": ("Output", True),
+    "scores": ("Scores", True),
+    "models": ("Models", True),
+    "tenant": ("Tenant", True),
+    "feature": ("Feature", False),
+    "user": ("User", False),
+    "session": ("Conversation", False),
+}
+_NO_COLUMN: Final = "none"
 
 
 @dataclass(frozen=True)
 class _Data:
-    """What the page shows; the second is read when it is drawn."""
+    """What the page shows; all but the first is read when it is drawn."""
 
     traces: list[TraceRow]
+    texts: Lazy[dict[str, Exchange]]
+    scores: Lazy[dict[str, dict[str, float]]]
+    total: Lazy[Interactions]
     callless: Lazy[list[Callless]]
+
+
+def _page(context: Context) -> int:
+    return min(max(int(context.state.number("page") or 1), 1), _LAST_PAGE)
 
 
 def _read(context: Context) -> _Data:
@@ -46,70 +71,140 @@ def _read(context: Context) -> _Data:
         _SHOWN,
         state.number("cost"),
         state.number("seconds"),
+        (_page(context) - 1) * _SHOWN,
     )
-    return _Data(rows, Lazy(lambda: callless(context.reader())))
+    times = {row.trace_id: row.time for row in rows}
+
+    def reader() -> Reader:
+        return Reader(context.lake, context.filter)
+
+    return _Data(
+        rows,
+        Lazy(lambda: previews.exchanges(reader(), times)),
+        Lazy(lambda: previews.scored(reader(), times)),
+        Lazy(lambda: overview.interactions(context.reader())),
+        Lazy(lambda: callless(context.reader())),
+    )
 
 
 def _tables(context: Context, data: _Data) -> Tables:
-    def of_trace(row: TraceRow) -> str:
-        return context.there(f"/traces/{row.trace_id}", at=row.time.isoformat(timespec="seconds"))
-
     return {
-        "traces": lambda: Table(
-            _title(context, len(data.traces)),
-            (
-                word("Time (UTC)", lambda r: r.time, write=formats.when, link=of_trace),
-                word("Trace", lambda r: r.name or r.trace_id[:12], link=of_trace),
-                word("Status", lambda r: r.status, tone=lambda r: _TONES.get(r.status, "")),
-                Column("Duration", lambda r: r.duration_s, formats.seconds, bar=True),
-                common.cost_column(bar=True),
-                Column("Tokens in", lambda r: r.input_tokens, formats.count),
-                Column("Tokens out", lambda r: r.output_tokens, formats.count),
-                Column("Calls", lambda r: r.calls, formats.count),
-                common.unpriced_column(on_page=False),
-                word("Models", lambda r: r.models),
-                word(
-                    "Feature", lambda r: r.feature, link=lambda r: context.here(feature=r.feature)
-                ),
-                word(
-                    "Tenant",
-                    lambda r: r.tenant_id,
-                    link=lambda r: context.here(tenant_id=r.tenant_id),
-                ),
-                word("User", lambda r: r.user, link=lambda r: context.here(user=r.user)),
-                word(
-                    "Session",
-                    lambda r: r.session_id,
-                    link=lambda r: context.here(session=r.session_id),
-                ),
-            ),
-            data.traces,
-            "No trace has a call like that. Lower the cost or the time asked for.",
-            whole=True,
-        ),
+        "traces": lambda: _list(context, data),
         "callless": lambda: common.callless_table(data.callless()),
     }
 
 
-def _title(context: Context, size: int) -> str:
-    what = "calls" if context.state.choice("sort", traces.ORDERS) in traces.FIGURES else "traces"
-    return f"{size} {what}" if size < _SHOWN else f"The first {_SHOWN} {what}"
+def _list(context: Context, data: _Data) -> Table:
+    def of_trace(row: TraceRow) -> str:
+        return context.there(f"/traces/{row.trace_id}", at=row.time.isoformat(timespec="seconds"))
+
+    def asked(row: TraceRow) -> str | None:
+        return data.texts().get(row.trace_id, NOTHING).question
+
+    def answered(row: TraceRow) -> str | None:
+        return data.texts().get(row.trace_id, NOTHING).answer
+
+    def scores(row: TraceRow) -> str | None:
+        values = data.scores().get(row.trace_id, {})
+        return ", ".join(f"{name} {formats.score(score)}" for name, score in values.items()) or None
+
+    def status(row: TraceRow) -> str:
+        return row.error_type or row.status
+
+    columns = {
+        "status": word("Status", status, tone=lambda r: _TONES.get(r.status, "")),
+        "duration": Column("Duration", lambda r: r.duration_s, formats.seconds, bar=True,
+                           sort=_sort(context, "latency")),
+        "cost": common.cost_column(bar=True, sort=_sort(context, "cost")),
+        "in": Column("Tokens in", lambda r: r.input_tokens, formats.count,
+                     sort=_sort(context, "input")),
+        "out": Column("Tokens out", lambda r: r.output_tokens, formats.count,
+                      sort=_sort(context, "output")),
+        "calls": Column("Calls", lambda r: r.calls, formats.count),
+        "input": word("Input", asked, write=_short, title=asked, link=of_trace, clip=True),
+        "output": word("Output", answered, write=_short, title=answered, clip=True),
+        "scores": word("Scores", scores),
+        "models": word("Models", lambda r: r.models, clip=True),
+        "feature": word("Feature", lambda r: r.feature,
+                        link=_here(context, "feature", lambda r: r.feature)),
+        "tenant": word("Tenant", lambda r: r.tenant_id,
+                       link=_here(context, "tenant_id", lambda r: r.tenant_id)),
+        "user": word("User", lambda r: r.user, link=_here(context, "user", lambda r: r.user)),
+        "session": word("Conversation", lambda r: r.session_id,
+                        link=lambda r: common.conversation(context, r.session_id)),
+    }  # fmt: skip
+    # A CSV has them all.
+    visible = _chosen(context)
+    if not context.state.all("column"):
+        empty = {"input": not data.texts(), "output": not data.texts(), "scores": not data.scores()}
+        visible -= {name for name, is_empty in empty.items() if is_empty}
+    return Table(
+        _title(context, data),
+        (
+            word("Time (UTC)", lambda r: r.time, write=formats.when, link=of_trace,
+                 sort=_sort(context, "newest", "oldest")),
+            word("Trace", lambda r: r.name or r.trace_id[:12], link=of_trace),
+            *(_on_page(column, name in visible) for name, column in columns.items()),
+            word("Trace id", lambda r: r.trace_id, on_page=False),
+            common.unpriced_column(on_page=False),
+        ),
+        data.traces,
+        "No trace has a call like that. Lower the cost or the time asked for.",
+        "What was said is there only where messages were captured.",
+        whole=True,
+    )  # fmt: skip
 
 
-def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
-    order = context.state.choice("sort", traces.ORDERS)
-    sorts = {label: (context.here(sort=key), key == order) for key, label in _LABELS.items()}
+def _here(
+    context: Context, name: str, value: Callable[[TraceRow], str | None]
+) -> Callable[[TraceRow], str]:
+    return lambda row: context.here(page=None, **{name: value(row)})
+
+
+def _on_page(column: Column, visible: bool) -> Column:
+    return column if visible else replace(column, on_page=False)
+
+
+def _short(text: str | None) -> str:
+    if not text:
+        return formats.NOTHING
+    line = " ".join(text.split())
+    return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 1]}…"
+
+
+def _sort(context: Context, order: str, other: str = "") -> tuple[str, str]:
+    """The address sorted by a column, the other way round if it is sorted so, and how it is now."""
+    now = context.state.choice("sort", traces.ORDERS)
+    following = other if other and now == order else order
+    ways = {order: "descending", other: "ascending"}
+    return context.here(sort=following, page=None), ways.get(now, "")
+
+
+def _chosen(context: Context) -> frozenset[str]:
+    names = context.state.all("column")
+    return (
+        frozenset(names) if names else frozenset(n for n, (_, is_on) in _COLUMNS.items() if is_on)
+    )
+
+
+def _title(context: Context, data: _Data) -> str:
+    if context.state.choice("sort", traces.ORDERS) in traces.FIGURES:
+        return "Calls, the greatest first"
+    if context.state.number("cost") or context.state.number("seconds"):
+        return "Traces with such a call"
+    total = data.total()
+    return f"{'≈ ' if total.roughly else ''}{formats.plural(total.traces, 'trace')}"
+
+
+def _show(context: Context, data: _Data, tables: Tables, _charts: Charts) -> list[Any]:
     return [
         common.unknown_choice(context, "sort", traces.ORDERS),
-        html.Div(
-            [
-                switch("Sort by", sorts),
-                _least(context, "Least cost of a call", "cost", _COSTS),
-                _least(context, "Least duration of a call", "seconds", _TIMES),
-            ],
-            className="row controls",
-        ),
-        common.show(context, tables, "traces"),
+        h.div(class_="row controls")[
+            _least(context, "Least cost of a call", "cost", _COSTS),
+            _least(context, "Least duration of a call", "seconds", _TIMES),
+        ],
+        common.show(context, tables, "traces", _columns(context)),
+        _pages(context, len(data.traces)),
         common.part(
             context,
             "The spans without a call",
@@ -118,15 +213,51 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
     ]
 
 
+def _columns(context: Context) -> Any:
+    """A menu of the columns; it stays open while one chooses."""
+    visible = _chosen(context)
+
+    def address(name: str) -> str:
+        names = tuple(n for n in _COLUMNS if (n in visible) != (n == name))
+        return context.here(column=names or (_NO_COLUMN,))
+
+    lines = [
+        h.li(class_="choice")[
+            h.a(href=address(name), class_="option on" if name in visible else "option")[
+                h.span(class_="tick", aria_hidden="true"), label, chosen(name in visible)
+            ]
+        ]
+        for name, (label, _) in _COLUMNS.items()
+    ]
+    return h.details(class_="menu", id="menu-columns")[
+        h.summary(class_="button small")["Columns"], h.ul(class_="popover end")[lines]
+    ]
+
+
+def _pages(context: Context, size: int) -> Any:
+    page = _page(context)
+    if page == 1 and size < _SHOWN:
+        return None
+    earlier = h.a(href=context.here(page=str(page - 1) if page > 2 else None), class_="button")
+    later = h.a(href=context.here(page=str(page + 1)), class_="button")
+    return h.nav(class_="row", aria_label="Pages of the list")[
+        earlier["‹ Before"] if page > 1 else None,
+        h.span(class_="muted")[f"Page {page}"],
+        later["Next ›"] if size == _SHOWN and page < _LAST_PAGE else None,
+    ]
+
+
 def _least(context: Context, label: str, name: str, options: dict[str, str]) -> Any:
     current = context.state.get(name)
     return switch(
         label,
         {
-            text: (context.here(**{name: value or None}), value == current)
+            text: (context.here(page=None, **{name: value or None}), value == current)
             for value, text in options.items()
         },
     )
 
 
-PAGE = Page("/traces", "Traces", "One request from end to end", _read, _tables, _show)
+PAGE = Page(
+    "/traces", "Traces", "One request from end to end", _read, _tables, common.no_charts, _show
+)

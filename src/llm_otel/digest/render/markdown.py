@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from llm_otel import escaping
 from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
+from llm_otel.lake.queries import drivers
 
 
 def render(digest: Digest) -> str:
@@ -46,7 +47,7 @@ def _drivers(digest: Digest) -> str:
         for change in changes
     ]
     causes = [
-        f"{sentences.cause(name, amount > 0)} {sentences.signed_usd(amount)}"
+        f"{drivers.phrase(name, amount > 0)} {sentences.signed_usd(amount)}"
         for name, amount in sorted(digest.causes.items(), key=lambda each: -abs(each[1]))
     ]
     sentence = f"Of the change: {', '.join(causes)}.\n\n" if causes else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from llm_otel import escaping
 from llm_otel.digest import sentences
 from llm_otel.digest.model import Digest
+from llm_otel.lake.queries import drivers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +96,7 @@ def _causes(digest: Digest) -> bytes:
     figure, axes = _axes(0.34 * len(ordered) + 0.3)
     amounts = [amount for _, amount in ordered]
     axes.barh(range(len(ordered)), amounts, 0.62, color=[_UP if a > 0 else _DOWN for a in amounts])
-    axes.set_yticks(range(len(ordered)), [sentences.cause(name, a > 0) for name, a in ordered])
+    axes.set_yticks(range(len(ordered)), [drivers.phrase(name, a > 0) for name, a in ordered])
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.axvline(0, color=_FAINT, linewidth=1)

@@ -21,6 +21,7 @@ from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.schema import CALLS
 
 _TEXTS: Final = {
+    "agent": semconv.AGENT_NAME,
     "response_id": semconv.RESPONSE_ID,
     "response_model": semconv.RESPONSE_MODEL,
     "cost_source": semconv.COST_SOURCE,

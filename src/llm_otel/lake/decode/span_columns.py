@@ -41,7 +41,7 @@ _TEXTS: Final = {
     "conversation_id": semconv.CONVERSATION_ID,
     **dict(zip(("input_messages", "output_messages", "system_instructions"), CONTENT)),
 }
-_SOURCES: Final = ("service_name", "environment", "resource", "instance")
+_SOURCES: Final = ("service_name", "environment", "resource", "instance", "release")
 
 # What decides the status: the first two mean that it is not ok.
 _FAILED: Final = (semconv.ERROR_CLASS, semconv.ERROR_TYPE)
@@ -49,7 +49,7 @@ _STATUS: Final = (*_FAILED, semconv.HTTP_STATUS_CODE, semconv.RESPONSE_FINISH_RE
 
 
 def columns(batch: Batch) -> Columns:
-    """The columns; `calls` has most of them too."""
+    """The columns; `calls` has most of them too, and `release` alone."""
     spans, attributes = batch.spans, batch.attributes
     length = spans.field("end").to_numpy().astype(np.int64) - batch.start
     kinds = spans.field("kind").to_numpy()
@@ -80,7 +80,8 @@ def _sources(batch: Batch) -> Columns:
     found: list[tuple[Any, ...]] = []
     for wire in encoded.dictionary.to_pylist():
         said = mapping(Resource.FromString(wire).attributes)
-        found.append((*source_of(said), text(said), instance_of(said)))
+        release = said.get("service.version")
+        found.append((*source_of(said), text(said), instance_of(said), release))
     numbers = encoded.indices.take(batch.resource)
     columns = zip(*found) if found else [()] * len(_SOURCES)
     return {

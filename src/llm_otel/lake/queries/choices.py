@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,8 +11,9 @@ from llm_otel.lake.queries.filters import HOUR, Filter
 from llm_otel.lake.queries.reader import Connects, Reader
 from llm_otel.lake.queries.usage import One
 
-_CHOOSABLE: Final = ("service", "provider", "model", "feature", "tenant_id")
 _MOST: Final = 200
+# Where the newest is looked for first: few files.
+_RECENT: Final = timedelta(days=2)
 _LATEST: Final = """
     SELECT max(time) AS time
     FROM (
@@ -34,11 +35,15 @@ _VALUES: Final = """
         list_sort(list_distinct(list(provider))) AS provider,
         list_sort(list_distinct(list(model))) AS model,
         list_sort(list_distinct(list(feature))) AS feature,
-        list_sort(list_distinct(list(tenant_id))) AS tenant_id
+        list_sort(list_distinct(list(tenant_id))) AS tenant_id,
+        list_sort(list_distinct(list(environment))) AS environment,
+        (SELECT list_sort(list_distinct(list(evaluation))) FROM {scores}) AS evaluation,
+        list_sort(list_distinct(list(error_type))) AS error_type
     FROM (
-        SELECT DISTINCT service_name, provider, model, feature, tenant_id FROM {calls} UNION
-        SELECT DISTINCT service_name, provider, model, feature, tenant_id FROM {metrics_hourly}
-        WHERE list_contains($metrics, metric)
+        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment, error_type
+        FROM {calls} UNION
+        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment, error_type
+        FROM {metrics_hourly} WHERE list_contains($metrics, metric)
     )
 """
 
@@ -52,6 +57,9 @@ class Choices:
     model: list[str]
     feature: list[str]
     tenant_id: list[str]
+    environment: list[str]
+    evaluation: list[str]
+    error_type: list[str]
 
 
 @dataclass(frozen=True)
@@ -62,13 +70,17 @@ class _Latest:
 def choices(lake: Connects, since: datetime, until: datetime) -> Choices:
     """What the calls and the metrics of a window say; a program may send one of them alone."""
     answer = Reader(lake, Filter(since, until), timedelta()).one(_VALUES, Choices, metrics=_METRICS)
-    return Choices(*((getattr(answer, name) or [])[:_MOST] for name in _CHOOSABLE))
+    return Choices(*((each or [])[:_MOST] for each in astuple(answer)))
 
 
-def latest(lake: Connects) -> datetime | None:
+def latest(lake: Connects, now: datetime) -> datetime | None:
     """When the newest call began, or the hour of the newest metric; None in an empty lake."""
-    reader = Reader(lake, Filter(datetime.min, datetime.max), timedelta())
-    return reader.one(_LATEST, _Latest, metrics=_METRICS).time
+    for since in (now - _RECENT, datetime.min):
+        reader = Reader(lake, Filter(since, datetime.max), timedelta())
+        time = reader.one(_LATEST, _Latest, metrics=_METRICS).time
+        if time is not None:
+            return time
+    return None
 
 
 def any_calls(lake: Connects, selection: Filter) -> bool:

@@ -89,6 +89,21 @@ def over_time(reader: Reader) -> list[TimedPercentiles]:
     return reader.rows(percentiles_sql("time"), TimedPercentiles)
 
 
+@dataclass(frozen=True)
+class ModelPercentiles(TimedPercentiles):
+    """Of one model at one point of time."""
+
+    name: str | None
+
+
+def by_model_over_time(reader: Reader) -> list[ModelPercentiles]:
+    """By model and bucket, oldest first; after `keep_durations`."""
+    return reader.rows(
+        percentiles_sql("time, name", "(SELECT time, model AS name, bin, n FROM durations)"),
+        ModelPercentiles,
+    )
+
+
 def by_model(reader: Reader) -> list[NamedPercentiles]:
     """By model; after `keep_durations`."""
     return reader.rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,10 +24,35 @@ COLUMNS: Final = MappingProxyType(
         "user": "user",
         "session": "session_id",
         "status": "status",
+        "environment": "environment",
+        "release": "release",
+        "agent": "agent",
+        "error_type": "error_type",
     }
 )
+# What can be compared with a number: name -> expression over a call.
+NUMBERS: Final = MappingProxyType(
+    {
+        "cost": "cost_usd",
+        "duration": "duration_s",
+        "first_chunk": "first_chunk_s",
+        "tokens": "(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))",
+        "input_tokens": "input_tokens",
+        "output_tokens": "output_tokens",
+        "retries": "retries",
+    }
+)
+# An evaluation's name follows.
+SCORE: Final = "score."
+OPERATORS: Final = ("<=", ">=", "<", ">", "=")
 # What the metrics cannot be asked for: those are never labels of a metric.
-ONLY_ON_CALLS: Final = ("user", "session", "status", "tags")
+ONLY_ON_CALLS: Final = (
+    "user", "session", "status", "error_type", "release", "agent", "tags", "limits", "texts",
+)  # fmt: skip
+# Before a value: rows that have it do not count.
+NOT: Final = "!"
+# In a value: any letters.
+ANY: Final = "*"
 
 # From which length of the window on, one point of a time series is how many seconds.
 _BUCKETS: Final = (
@@ -43,11 +69,32 @@ _SPLIT_FROM: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A comparison with a number.
+
+    Attributes:
+        name: A key of `NUMBERS`, or `score.` and the name of an evaluation.
+        operator: One of `OPERATORS`.
+        number: In the unit of the figure: USD, seconds, tokens, or the score's own.
+    """
+
+    name: str
+    operator: str
+    number: float
+
+
+@dataclass(frozen=True)
 class Filter:
     """Which rows count: `since` ≤ time < `until`, UTC without a zone, and what they say.
 
     Each of the tuples holds the values that are let through; an empty one lets all through. The
-    value `none` stands for rows that do not say.
+    value `none` stands for rows that do not say, `!` before a value takes its rows out, and `*` in
+    one stands for any letters.
+
+    Attributes:
+        limits: Of numbers of a call, or of the scores of its trace: all of them hold.
+        texts: Words that a trace has in a span's name, an error, or a captured message; each is
+            somewhere in it. Case does not matter.
     """
 
     since: datetime
@@ -61,6 +108,12 @@ class Filter:
     session: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    environment: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+    agent: tuple[str, ...] = ()
+    error_type: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    texts: tuple[str, ...] = ()
 
     @property
     def length(self) -> timedelta:
@@ -125,6 +178,14 @@ def conditions(selection: Filter, table: str, prefix: str) -> Conditions:
         result.values |= {names[0]: key, names[1]: value}
         part = f"tags[${names[0]}] = ${names[1]}"
         (result.rest if "tags" in columns else elsewhere).append(part)
+    for number, limit in enumerate(selection.limits):
+        part = _compared(result.values, limit, f"{prefix}_limit{number}", prefix)
+        (result.rest if table == "calls" else elsewhere).append(part)
+    for number, words in enumerate(selection.texts):
+        result.values[f"{prefix}_text{number}"] = words
+        result.rest.append(
+            _SAYS.format(within=_within("spans", prefix), words=f"{prefix}_text{number}")
+        )
     if elsewhere:
         clauses = " AND ".join([_within("calls", prefix), *elsewhere])
         result.rest.append(f"trace_id IN (SELECT trace_id FROM calls WHERE {clauses})")  # noqa: S608
@@ -154,17 +215,62 @@ def _within(table: str, prefix: str) -> str:
     return f"{time} >= ${prefix}_since AND {time} < ${prefix}_until"
 
 
+# The window of the calls: a search over all that was ever kept would take minutes.
+_SAYS: Final = """trace_id IN (SELECT trace_id FROM spans WHERE {within} AND (
+    contains(lower(name), lower(${words})) OR contains(lower(status_message), lower(${words}))
+    OR contains(lower(error_type), lower(${words}))
+    OR contains(lower(input_messages), lower(${words}))
+    OR contains(lower(output_messages), lower(${words}))
+    OR contains(lower(system_instructions), lower(${words}))
+    OR span_id = ${words} OR contains(session_id, ${words}) OR contains("user", ${words})))"""
+
+
+def _compared(bound: dict[str, Any], limit: Limit, name: str, prefix: str) -> str:
+    """A condition on a number of a call, or on a score of its trace."""
+    bound[name] = limit.number
+    if not limit.name.startswith(SCORE):
+        return f"{NUMBERS[limit.name]} {limit.operator} ${name}"
+    bound[f"{name}_of"] = limit.name.removeprefix(SCORE)
+    scored = f"evaluation = ${name}_of AND score {limit.operator} ${name}"
+    # A score may come long after its call.
+    since = f"time >= ${prefix}_since"
+    return f"trace_id IN (SELECT trace_id FROM scores WHERE {since} AND {scored})"  # noqa: S608
+
+
 def _one_of(bound: dict[str, Any], column: str, values: tuple[str, ...], prefix: str) -> str:
     """A condition on `column`; the names are ours, the values are bound."""
-    known_values = [value for value in values if value != NONE]
-    names = [f"{prefix}{number}" for number in range(len(known_values))]
-    bound.update(zip(names, known_values))
+    positive = [value for value in values if not value.startswith(NOT)]
+    negative = [value.removeprefix(NOT) for value in values if value.startswith(NOT)]
     parts = []
-    if known_values:
-        parts.append(f'"{column}" IN ({", ".join("$" + name for name in names)})')
-    if len(known_values) < len(values):
-        parts.append(f'"{column}" IS NULL')
+    if positive:
+        parts.append(_is_one_of(bound, column, positive, prefix))
+    if negative:
+        # What a row does not say is unlike any value.
+        some = _is_one_of(bound, column, negative, f"{prefix}_not")
+        parts.append(f"NOT coalesce({some}, false)")
+    return f"({' AND '.join(parts)})"
+
+
+def _is_one_of(bound: dict[str, Any], column: str, values: list[str], prefix: str) -> str:
+    parts, plain = [], []
+    for number, value in enumerate(values):
+        name = f"{prefix}{number}"
+        if value == NONE:
+            parts.append(f'"{column}" IS NULL')
+        elif ANY in value:
+            bound[name] = re.sub(r"[][?]", r"[\g<0>]", value)
+            parts.append(f'"{column}" GLOB ${name}')
+        else:
+            bound[name] = value
+            plain.append(f"${name}")
+    if plain:
+        parts.append(f'"{column}" IN ({", ".join(plain)})')
     return f"({' OR '.join(parts)})"
+
+
+def written(limit: Limit) -> str:
+    """A comparison as it is typed."""
+    return f"{limit.name}{limit.operator}{limit.number:g}"
 
 
 def described(selection: Filter) -> Mapping[str, tuple[str, ...]]:
@@ -172,4 +278,8 @@ def described(selection: Filter) -> Mapping[str, tuple[str, ...]]:
     values = {name: getattr(selection, name) for name in COLUMNS if getattr(selection, name)}
     if selection.tags:
         values["tag"] = tuple(f"{key}={value}" for key, value in selection.tags)
+    if selection.limits:
+        values["where"] = tuple(map(written, selection.limits))
+    if selection.texts:
+        values["text"] = selection.texts
     return values

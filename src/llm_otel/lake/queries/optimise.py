@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from llm_otel.lake.queries.reader import Reader
@@ -209,3 +209,42 @@ def caching_saves(prefix: Prefix, price: Price) -> float | None:
     if full is None or cached is None:
         return None
     return max(0.0, float(full.total - cached.total))
+
+
+@dataclass(frozen=True)
+class Savings:
+    """What the page of savings adds up to.
+
+    Attributes:
+        failed_usd: What calls cost that failed.
+        caching_usd: What caching repeated prefixes would save at least.
+        bloated: How many prompts read much and write little.
+        bloated_usd: What these cost.
+    """
+
+    failed_usd: float
+    caching_usd: float
+    bloated: int
+    bloated_usd: float
+
+
+# In one pass, what `_WASTED` and `_BLOATED` list.
+_SAVINGS: Final = """
+    SELECT sum(failed) AS failed_usd, 0.0 AS caching_usd,
+        count(*) FILTER (bloated) AS bloated,
+        coalesce(sum(cost) FILTER (bloated), 0) AS bloated_usd
+    FROM (SELECT coalesce(sum(cost_usd) FILTER (status <> 'ok'), 0) AS failed,
+            sum(cost_usd) FILTER (answered) AS cost,
+            sum(input_tokens) FILTER (answered) / greatest(sum(output_tokens) FILTER (answered), 1)
+                > $bloated AND count(*) FILTER (answered) >= $least AS bloated
+        FROM (SELECT *, status = 'ok' AND operation <> 'embeddings' AND input_tokens > 0 AS answered
+            FROM {calls})
+        GROUP BY hash(feature, prompt_name, prompt_version, model))
+"""
+
+
+def savings(reader: Reader, price: Price) -> Savings:
+    """Add up what `optimise` lists."""
+    sums = reader.one(_SAVINGS, Savings, bloated=BLOATED, least=_LEAST_CALLS)
+    prefixes = reader.rows(_PREFIXES, Prefix, least=_LEAST_CALLS)
+    return replace(sums, caching_usd=sum(caching_saves(row, price) or 0 for row in prefixes))

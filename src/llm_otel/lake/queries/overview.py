@@ -7,9 +7,11 @@ from datetime import datetime, time, timedelta
 from typing import Final
 
 from llm_otel import projected_month
-from llm_otel.lake.queries import durations, usage
+from llm_otel.lake.queries import cost, durations, usage
 from llm_otel.lake.queries.filters import HOUR, Filter
 from llm_otel.lake.queries.reader import Connects, Reader
+
+WEEK: Final = timedelta(weeks=1)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,90 @@ class Overview:
     latency_points: list[durations.TimedPercentiles]
     models: list[ModelRow]
     model_latency: dict[str | None, durations.Percentiles]
+    model_latency_points: list[durations.ModelPercentiles]
+    moves: cost.Moves
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """What callers saw: traces, and those of them in which a call was not answered.
+
+    Attributes:
+        traces: How many; where there are very many, to within about 2 %: `roughly`.
+        failed: Exact.
+    """
+
+    traces: int
+    failed: int
+    roughly: bool
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What came of them: outcomes and those that are successes, and the evaluation with the most
+    scores, its mean and their number; `before` of the window before."""
+
+    outcomes: int
+    successes: int
+    outcomes_before: int
+    successes_before: int
+    evaluation: str | None
+    mean: float | None
+    mean_before: float | None
+    scores: int
+
+
+@dataclass(frozen=True)
+class Spent:
+    """USD of one point of time."""
+
+    time: datetime
+    cost_usd: float
+
+
+_CALLS: Final = "SELECT count(*) AS one FROM {calls}"
+# More than so many calls are counted by HyperLogLog, in a tenth of the time.
+_EXACT: Final = 500_000
+_INTERACTIONS: Final = """
+    SELECT (SELECT {count} FROM {calls}) AS traces, count(*) AS failed, $roughly AS roughly
+    FROM (SELECT DISTINCT trace_id FROM {calls} WHERE status <> 'ok')
+"""
+_WORTH: Final = """
+    WITH most AS (
+        SELECT evaluation, avg(score) AS mean, count(*) AS scores FROM {scores}
+        WHERE score IS NOT NULL GROUP BY ALL ORDER BY scores DESC, evaluation LIMIT 1
+    ), now AS (
+        SELECT count(*) AS outcomes, count(*) FILTER (success) AS successes FROM {outcomes}
+    ), before AS (
+        SELECT count(*) AS outcomes_before, count(*) FILTER (success) AS successes_before
+        FROM {outcomes_before}
+    )
+    SELECT * EXCLUDE (scores), coalesce(scores, 0) AS scores,
+        (SELECT avg(score) FROM {scores_before} WHERE evaluation = most.evaluation) AS mean_before
+    FROM now CROSS JOIN before LEFT JOIN most ON true
+"""
+
+
+def interactions(reader: Reader) -> Interactions:
+    """How many there were, and how many failed."""
+    roughly = reader.one(_CALLS, usage.One).one > _EXACT
+    count = "approx_count_distinct(trace_id)" if roughly else "count(DISTINCT trace_id)"
+    return reader.one(_INTERACTIONS.replace("{count}", count), Interactions, roughly=roughly)
+
+
+def worth(reader: Reader) -> Worth:
+    """What came of them."""
+    return reader.one(_WORTH, Worth)
+
+
+def week_before(lake: Connects, selection: Filter) -> list[Spent]:
+    """What the same hours of the week before cost, as of now: each point is a week older."""
+    earlier = selection.over(selection.since - WEEK, selection.until - WEEK)
+    reader = Reader(lake, earlier, timedelta())
+    usage.keep_window(reader)
+    rows = reader.rows("SELECT time, coalesce(sum(cost_usd), 0) AS cost_usd FROM usage "
+                       "GROUP BY time ORDER BY time", Spent)  # fmt: skip
+    return [Spent(row.time + WEEK, row.cost_usd) for row in rows]
 
 
 def overview(reader: Reader) -> Overview:
@@ -57,6 +143,8 @@ def overview(reader: Reader) -> Overview:
         durations.over_time(reader),
         reader.rows(_MODELS, ModelRow),
         {row.name: row for row in durations.by_model(reader)},
+        durations.by_model_over_time(reader),
+        cost.moves(reader),
     )
 
 

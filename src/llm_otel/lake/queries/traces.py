@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -21,6 +20,8 @@ FIGURES: Final = {
     "cost": "cost_usd",
     "latency": "duration_s",
     "tokens": "(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))",
+    "input": "coalesce(input_tokens, 0)",
+    "output": "coalesce(output_tokens, 0)",
 }
 ORDERS: Final = {**_TIMES, **FIGURES}
 # The times of the calls are at most so far from their trace's other spans for the list.
@@ -47,11 +48,11 @@ _GREATEST: Final = """
     SELECT trace_id, time, 1 AS calls, cost_usd, coalesce({unpriced}, false)::INTEGER AS unpriced,
         coalesce(input_tokens, 0) AS input_tokens,
         coalesce(output_tokens, 0) AS output_tokens, duration_s, [model] AS models, feature,
-        tenant_id, "user", session_id, status, name
+        tenant_id, "user", session_id, status, error_type, name
     FROM {calls}
     WHERE {figure} >= $cut AND ($cost_from IS NULL OR cost_usd >= $cost_from)
         AND ($seconds_from IS NULL OR duration_s >= $seconds_from)
-    ORDER BY {figure} DESC LIMIT $reach
+    ORDER BY {figure} DESC, span_id LIMIT $reach OFFSET $skip
 """.replace("{unpriced}", marks.UNPRICED)
 _LISTED: Final = """
     SELECT trace_id, min(time) AS time, count(*) AS calls, sum(cost_usd) AS cost_usd,
@@ -66,7 +67,7 @@ _LISTED: Final = """
         any_value(session_id) AS session_id,
         CASE WHEN bool_or(status = 'error') THEN 'error'
             WHEN bool_or(status = 'cancelled') THEN 'cancelled' ELSE 'ok' END AS status,
-        NULL AS name
+        any_value(error_type) FILTER (status <> 'ok') AS error_type, NULL AS name
     FROM calls WHERE trace_id IN (SELECT unnest($ids)) AND {near} GROUP BY trace_id
 """.replace("{unpriced}", marks.UNPRICED)
 _ROOTS: Final = """
@@ -94,6 +95,7 @@ class TraceRow:
     user: str | None
     session_id: str | None
     status: str
+    error_type: str | None
     name: str | None
 
 
@@ -117,6 +119,7 @@ def traces(
     limit: int = 50,
     cost_from: float | None = None,
     seconds_from: float | None = None,
+    skip: int = 0,
 ) -> list[TraceRow]:
     """The first traces in `order` that the filter lets through; by cost, latency or tokens: the
     first calls.
@@ -126,21 +129,23 @@ def traces(
         order: A key of `ORDERS`.
         limit: At most so many traces.
         cost_from, seconds_from: Only traces with a call that costs or takes at least this.
+        skip: Without so many of the first.
     """
     least = {"cost_from": cost_from, "seconds_from": seconds_from}
     if order in FIGURES:
-        return _greatest(reader, FIGURES[order], limit, least)
+        return _greatest(reader, FIGURES[order], limit, least, skip)
     text = _PICKED.replace("{order}", _TIMES[order])
     picked: list[_Picked] = []
     for first, last in _ends(reader.filter, order):
-        bounds = {"first": first, "last": last, "reach": limit * _CALLS_A_TRACE}
+        reach = (skip + limit) * _CALLS_A_TRACE
+        bounds = {"first": first, "last": last, "reach": reach}
         picked = reader.rows(text, _Picked, **bounds, **least)
-        if len(picked) == limit * _CALLS_A_TRACE:
+        if len(picked) == reach:
             break
-    times: dict[str, datetime] = {}
+    every: dict[str, datetime] = {}
     for row in picked:
-        if row.trace_id in times or len(times) < limit:
-            times.setdefault(row.trace_id, row.time)
+        every.setdefault(row.trace_id, row.time)
+    times = dict([*every.items()][skip : skip + limit])
     if not times:
         return []
     ids, near = list(times), _near(times.values())
@@ -152,13 +157,13 @@ def traces(
 
 
 def _greatest(
-    reader: Reader, figure: str, limit: int, least: dict[str, float | None]
+    reader: Reader, figure: str, limit: int, least: dict[str, float | None], skip: int
 ) -> list[TraceRow]:
-    cut = reader.one(_CUT.replace("{figure}", figure), _Cut, reach=limit, least=0, **least)
+    cut = reader.one(_CUT.replace("{figure}", figure), _Cut, reach=skip + limit, least=0, **least)
     if cut.figure is None:
         return []
     text = _GREATEST.replace("{figure}", figure)
-    return reader.rows(text, TraceRow, reach=limit, cut=cut.figure, **least)
+    return reader.rows(text, TraceRow, reach=limit, skip=skip, cut=cut.figure, **least)
 
 
 @dataclass(frozen=True)
@@ -234,6 +239,8 @@ class Span:
     input_tokens: int | None
     output_tokens: int | None
     cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
     cost_usd: float | None
     cost_status: str | None
     first_chunk_s: float | None
@@ -241,12 +248,11 @@ class Span:
     repeats: bool
 
 
+# What is read of a span only where it is opened.
+_TEXTS: Final = ("attributes", "events", "input_messages", "output_messages", "system_instructions")
 _SPANS: Final = """
-    SELECT s.* REPLACE (
-            coalesce(s.input_messages, m.input_messages) AS input_messages,
-            coalesce(s.output_messages, m.output_messages) AS output_messages,
-            coalesce(s.system_instructions, m.system_instructions) AS system_instructions
-        ), c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cost_usd, c.cost_status,
+    SELECT s.* REPLACE ({texts}), c.input_tokens, c.output_tokens, c.cache_read_tokens,
+        c.cache_write_tokens, c.reasoning_tokens, c.cost_usd, c.cost_status,
         c.first_chunk_s, c.retries,
         c.trace_id IS NULL AND coalesce(list_contains($calls, s.operation), false) AS repeats
     FROM (SELECT * FROM spans WHERE trace_id = $trace AND time BETWEEN $a AND $b) s
@@ -254,12 +260,21 @@ _SPANS: Final = """
         SELECT * REPLACE ({status} AS cost_status) FROM calls
         WHERE trace_id = $trace AND time BETWEEN $a AND $b
     ) c USING (span_id)
+    {messages}
+    ORDER BY s.time, s.parent_span_id IS NOT NULL
+""".replace("{status}", marks.STATUS)
+_WITH_TEXTS: Final = """
+    coalesce(s.input_messages, m.input_messages) AS input_messages,
+    coalesce(s.output_messages, m.output_messages) AS output_messages,
+    coalesce(s.system_instructions, m.system_instructions) AS system_instructions
+"""
+_WITHOUT_TEXTS: Final = ", ".join(f"NULL AS {name}" for name in _TEXTS)
+_MESSAGES: Final = """
     LEFT JOIN (
         SELECT * FROM messages WHERE trace_id = $trace AND time BETWEEN $a AND $b
         QUALIFY row_number() OVER (PARTITION BY span_id ORDER BY time DESC, event_id) = 1
     ) m USING (span_id)
-    ORDER BY s.time, s.parent_span_id IS NOT NULL
-""".replace("{status}", marks.STATUS)
+"""
 _WHEN: Final = """
     SELECT trace_id, min(time) AS time FROM calls WHERE trace_id = $trace GROUP BY trace_id
     UNION ALL
@@ -269,8 +284,17 @@ _AROUND: Final = timedelta(hours=12)
 _ALWAYS: Final = datetime(1970, 1, 1), datetime(2200, 1, 1)
 
 
-def trace(lake: Connects, trace_id: str, near: datetime | None = None) -> list[Span]:
-    """The spans of a trace, oldest first; without `near`, a time in it, all days are read."""
+def trace(
+    lake: Connects, trace_id: str, near: datetime | None = None, *, texts: bool = True
+) -> list[Span]:
+    """The spans of a trace, oldest first.
+
+    Args:
+        lake: An open lake.
+        trace_id: 32 hex digits.
+        near: A time in it; without, all days are read.
+        texts: Whether attributes, events and messages are read, too.
+    """
     if near is None:
         reader = Reader(lake, Filter(*_ALWAYS), timedelta())
         rows = reader.rows(_WHEN, _Picked, trace=trace_id)
@@ -280,7 +304,8 @@ def trace(lake: Connects, trace_id: str, near: datetime | None = None) -> list[S
     window = near - _AROUND, near + _AROUND
     reader = Reader(lake, Filter(*window), timedelta())
     bound = {"trace": trace_id, "a": window[0], "b": window[1], "calls": sorted(CALLS)}
-    return reader.rows(_SPANS, Span, **bound)
+    text = _SPANS.replace("{texts}", _WITH_TEXTS if texts else _WITHOUT_TEXTS)
+    return reader.rows(text.replace("{messages}", _MESSAGES if texts else ""), Span, **bound)
 
 
 class Parent(Enum):
@@ -350,33 +375,3 @@ def _roots(spans: list[Span], by_id: dict[str, Span]) -> dict[int, Parent | None
                 roots[id(min(circle, key=lambda member: member.time))] = Parent.CIRCLE
         settled |= path.keys()
     return roots
-
-
-def messages(text: str | None) -> list[tuple[str, str]]:
-    """(role, text) of captured messages; what is no text is shown as JSON."""
-    if not text:
-        return []
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return [("message", text)]
-    items = document if isinstance(document, list) else [document]
-    return [_message(item) for item in items]
-
-
-def _message(item: Any) -> tuple[str, str]:
-    if not isinstance(item, dict):
-        return "message", item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
-    parts = item.get("parts", [item])
-    return str(item.get("role", "system")), "\n".join(_part(part) for part in parts)
-
-
-def _part(part: Any) -> str:
-    if isinstance(part, dict) and isinstance(part.get("content"), str):
-        return str(part["content"])
-    if isinstance(part, dict) and part.get("type") == "tool_call":
-        arguments = json.dumps(part.get("arguments"), ensure_ascii=False)
-        return f"{part.get('name', 'tool')}({arguments})"
-    if isinstance(part, dict) and part.get("type") == "tool_call_response":
-        return json.dumps(part.get("result", part.get("response")), ensure_ascii=False)
-    return part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)

@@ -30,6 +30,21 @@ _FINISH_REASONS: Mapping[str, str] = {
 }  # fmt: skip
 
 
+# What clients from before google-genai write for the first of them: the enum of the protocol.
+# https://github.com/googleapis/googleapis, google/ai/generativelanguage/v1beta
+_NUMBERS: Mapping[int, str] = {
+    1: "STOP",
+    2: "MAX_TOKENS",
+    3: "SAFETY",
+    4: "RECITATION",
+    5: "OTHER",
+    6: "BLOCKLIST",
+    7: "PROHIBITED_CONTENT",
+    8: "SPII",
+    9: "MALFORMED_FUNCTION_CALL",
+}
+
+
 # Status of an interaction that has ended -> why, in the conventions' words.
 INTERACTION_REASONS: Mapping[str, str] = {
     "completed": "stop",
@@ -50,7 +65,7 @@ def finish_reason(value: object, calls_tool: bool = False) -> str:
         value: As Gemini sent it.
         calls_tool: The answer holds the call of a function, for which Gemini has no word.
     """
-    name = read.string(value)
+    name = _NUMBERS.get(value) if type(value) is int else read.string(value)
     if name is None:
         return "error"
     reason = _FINISH_REASONS.get(name, name.lower())

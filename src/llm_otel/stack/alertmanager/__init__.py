@@ -19,7 +19,7 @@ _WHERE: Final = tuple(
         (
             *VARIABLES,
             *sorted(label for metric in semconv.FAMILY_A for label in metric.labels),
-            *("deployment_environment_name", "service_namespace", "service_version"),
+            *("service_namespace", "service_version"),
             *("job", "instance"),
             *sorted(alerts.labels()),
         )
@@ -28,6 +28,7 @@ _WHERE: Final = tuple(
 _LABELS: Final = ("alertname", "severity", "component", *_WHERE)
 _ANNOTATIONS: Final = (
     "summary",
+    "resolved",
     "description",
     "value",
     "threshold",

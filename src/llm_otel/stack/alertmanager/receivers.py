@@ -69,8 +69,8 @@ def _pagerduty() -> _Body:
         "description": _template("title"),
         "severity": _template("pagerduty.severity"),
         "source": _template("pagerduty.source"),
-        "class": "{{ .CommonLabels.alertname }}",
-        "component": "{{ .CommonLabels.component }}",
+        "class": _template("pagerduty.class"),
+        "component": _template("pagerduty.component"),
         "client": "llm-otel",
         "client_url": _template("first.panel"),
         "links": [
@@ -80,8 +80,9 @@ def _pagerduty() -> _Body:
         ],
         # The defaults of `firing` and `resolved` hold every label and annotation.
         "details": {
-            "firing": '{{ template "llm.json.alerts" .Alerts.Firing }}',
-            "resolved": '{{ template "llm.json.alerts" .Alerts.Resolved }}',
+            "since": _template("first.since"),
+            "firing": '{{ template "llm.pagerduty.alerts" .Alerts.Firing }}',
+            "resolved": '{{ template "llm.pagerduty.alerts" .Alerts.Resolved }}',
         },
     }
 

@@ -49,7 +49,7 @@ NOTIFICATIONS: Final = Endpoint(
     "notifications", "The notifications page", "notifications", 8025, "/", "otification"
 )
 ANALYTICS: Final = Endpoint(
-    "analytics", "The analytics dashboard", "analytics", 8050, "/", "<title>llm-otel</title>"
+    "analytics", "The analytics dashboard", "analytics", 8050, "/", "llm-otel</title>"
 )
 ENDPOINTS: Final = (
     COLLECTOR, OTLP_GRPC, OTLP_HTTP, PROMETHEUS, ALERTMANAGER, TEMPO, GRAFANA, NOTIFICATIONS,

@@ -21,14 +21,17 @@ from llm_otel.stack.grafana.cost_tables import (
     tenants,
 )
 from llm_otel.stack.grafana.model import Dashboard, Panel, Query, Row
-from llm_otel.stack.grafana.operations import PROJECTED
+from llm_otel.stack.grafana.operations import OTHERS, PROJECTED
 from llm_otel.stack.grafana.promql import (
     ended,
     increase,
+    others,
     share,
+    top,
 )
 from llm_otel.stack.grafana.style import (
     GREEN,
+    GREY,
     ORANGE,
     RED,
     colour,
@@ -60,6 +63,7 @@ def dashboard(config: Config) -> Dashboard:
             Row("Top movers", (movers((TENANT_ID, FEATURE)), movers((MODEL, PROVIDER)))),
             Row("Bloated prompts, unpriced calls", (bloated(), _unpriced(), _unknown(config))),
         ),
+        hidden=("percentile",),
         since="now-7d",
         refresh="5m",
         components=("cost",),
@@ -116,11 +120,13 @@ def _daily(config: Config) -> Panel:
         "USD spent in the 24 hours before each point, by model. The dashed lines are the alert's: "
         "multiples of a usual day (the same weekdays of the two weeks before, or else the days of "
         "its kind), drawn while services alone are chosen.",
-        Query(cost("1d", [MODEL]), "{{model}}"),
+        Query(top(cost("1d", [MODEL])), "{{model}}"),
         *lines,
+        Query(others(cost("1d", [MODEL])), OTHERS),
         unit="currencyUSD",
         style="stacked",
         overrides=[
+            override(f"^{OTHERS}$", color=colour(GREY)),
             override("^warning", color=colour(ORANGE), **plain),
             override("^critical", color=colour(RED), **plain),
         ],
@@ -135,16 +141,19 @@ def _daily(config: Config) -> Panel:
 
 def _budgets() -> Panel:
     own = f'{TENANT_ID}=~"${TENANT_ID}|", {FEATURE}=~"${FEATURE}|"'
+    shares = " or ".join(
+        f'label_replace({name}{{{own}}}, "share", "{word}", "", "")'
+        for word, name in {
+            "spent": budgets.BUDGET_USED,
+            "projected": budgets.BUDGET_PROJECTED,
+        }.items()
+    )
     return gauges(
         "Budget use, this month",
         "Share of each monthly budget that is spent, and that will be at the mean pace of "
-        "the last 7 days. Budgets are set in llm-otel.yaml; months are UTC.",
-        Query(f"{budgets.BUDGET_USED}{{{own}}}", "{{scope}} {{tenant_id}}{{feature}}", True),
-        Query(
-            f"{budgets.BUDGET_PROJECTED}{{{own}}}",
-            "{{scope}} {{tenant_id}}{{feature}} projected",
-            True,
-        ),
+        "the last 7 days, the fullest first. Budgets are set in llm-otel.yaml; months are UTC.",
+        # An instant query answers the highest first.
+        Query(f"topk($topk, {shares})", "{{scope}} {{tenant_id}}{{feature}} {{share}}", True),
         unit="percentunit",
         top=1.2,
         nothing="No budget is set",
@@ -156,13 +165,16 @@ def _budgets() -> Panel:
 
 def _bars(label: str, pin: panels.Panel | None = None) -> Panel:
     head = HEADS[label]
+    spent = cost("$__interval", [label], LEVEL[label])
     return graph(
         f"Cost by {head.lower()}",
         f"USD by {head.lower()} in each bar, an hour or wider; the legend has the sums.",
-        Query(cost("$__interval", [label], LEVEL[label]), f"{{{{{label}}}}}"),
+        Query(top(spent), f"{{{{{label}}}}}"),
+        Query(others(spent), OTHERS),
         unit="currencyUSD",
         style="bars",
         calcs=("sum", "max"),
+        overrides=[override(f"^{OTHERS}$", color=colour(GREY))],
         interval="1h",
         points=48,
         width=12,
@@ -181,6 +193,7 @@ def _unpriced() -> Panel:
         "the model one in llm-otel.yaml, under `prices:`.",
         Query(increase(semconv.REQUESTS_UNPRICED, "1h", by), "{{provider}} {{model}}"),
         unit="short",
+        nothing="Every call has a price",
         width=8,
         height=10,
         pin=panels.UNPRICED,

@@ -46,11 +46,11 @@ def _numbers(by: Sequence[str], level: str) -> tuple[Column, ...]:
     spent = over_range(semconv.COST, recording.HOURLY_COST, level, by)
     calls = summed(recorded(recording.HOURLY_REQUESTS, level), "$__range", by)
     return (
-        Column("Cost", spent, "currencyUSD", bar=True),
-        Column("Calls", calls, "locale", 0),
+        Column("Cost", spent, "currencyUSD", bar=True, total=True),
+        Column("Calls", calls, "locale", 0, total=True),
         Column("Cost of 1,000 calls", f"1000 * ({spent}) / ({calls} > 0)", "currencyUSD"),
-        Column("Tokens in", tokens(INPUT), "short", 1),
-        Column("Tokens out", tokens(OUTPUT), "short", 1),
+        Column("Tokens in", tokens(INPUT), "short", 1, total=True),
+        Column("Tokens out", tokens(OUTPUT), "short", 1, total=True),
     )
 
 
@@ -62,7 +62,9 @@ def models() -> Panel:
         "last column counts calls whose cost is unknown or incomplete.",
         {MODEL: "Model", PROVIDER: "Provider"},
         *_numbers((MODEL, PROVIDER), BY_MODEL),
-        Column("Not priced in full", unpriced("$__range", (MODEL, PROVIDER)), "locale", 0),
+        Column(
+            "Not priced in full", unpriced("$__range", (MODEL, PROVIDER)), "locale", 0, total=True
+        ),
         width=24,
         height=8,
     )
@@ -90,10 +92,12 @@ def periods(label: str) -> Panel:
         f"USD by {head.lower()} in the last 30 days, 7 days, 24 hours and the last hour.",
         {label: head},
         *(
-            Column(name, cost(window, [label], level), "currencyUSD", bar=name == "Month")
+            Column(
+                name, cost(window, [label], level), "currencyUSD", bar=name == "Month", total=True
+            )
             for name, window in windows.items()
         ),
-        Column("Hour", increase(semconv.COST, "1h", [label]), "currencyUSD"),
+        Column("Hour", increase(semconv.COST, "1h", [label]), "currencyUSD", total=True),
         width=12,
         height=7,
     )
@@ -110,10 +114,10 @@ def movers(by: Sequence[str]) -> Panel:
         f"Top movers by {words}",
         "The time range against the one of the same length before it. No number under Before: new.",
         heads,
-        Column("Change", change, "currencyUSD"),
+        Column("Change", change, "currencyUSD", total=True),
         Column("Change, share", f"({now} - {before}) / ({before} > 0)", "percentunit", 0),
-        Column("Now", now, "currencyUSD"),
-        Column("Before", before, "currencyUSD"),
+        Column("Now", now, "currencyUSD", total=True),
+        Column("Before", before, "currencyUSD", total=True),
         width=12,
         height=10,
     )
@@ -142,6 +146,7 @@ def bloated() -> Panel:
         Column("In / out", bloat, "none", 1),
         Column("Tokens in", of_bloated(tokens(INPUT)), "short", 1, bar=True),
         Column("Tokens out", of_bloated(tokens(OUTPUT)), "short", 1),
+        nothing="No prompt is bloated",
         width=8,
         height=10,
     )

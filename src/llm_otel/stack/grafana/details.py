@@ -14,6 +14,7 @@ from llm_otel.semconv import (
     PROVIDER,
     READ,
     SLO_ERROR_CLASSES,
+    TENANT_ID,
     TOKEN_TYPE,
     Metric,
 )
@@ -26,7 +27,7 @@ from llm_otel.stack.grafana.promql import either, filters, increase, select, sha
 from llm_otel.stack.grafana.style import colour, graph, override
 from llm_otel.stack.grafana.tables import Column, table, traces
 from llm_otel.stack.prometheus import alerts, recording
-from llm_otel.stack.prometheus.promql import SERVICE
+from llm_otel.stack.prometheus.promql import ENVIRONMENT, SERVICE
 
 _ERROR_COLOURS: Final = {
     semconv.RATE_LIMIT: "orange",
@@ -40,15 +41,49 @@ _ERROR_COLOURS: Final = {
 }
 
 
+_ALERT_LABELS: Final = {
+    "alertname": "Alert",
+    "severity": "Severity",
+    ENVIRONMENT: "Environment",
+    SERVICE: "Service",
+    PROVIDER: "Provider",
+    MODEL: "Model",
+    FEATURE: "Feature",
+    TENANT_ID: "Tenant",
+}
+
+
 def rows(config: Config) -> tuple[Row, ...]:
     """The rows, in the order in which somebody who was paged wants them."""
     return (
+        Row("Alerts firing", (_firing(),)),
         Row("Errors", _errors(config)),
         Row("Traffic and time to first chunk", _traffic(config)),
         Row("Rate limits", _limits()),
         Row("Cached and reasoning tokens", _token_shares()),
         Row("Slow and failing traces", _traces(config)),
         Row("Quality", shared.quality(config, 8)),
+    )
+
+
+def _firing() -> Panel:
+    """The list of alerts, the oldest first."""
+    by = ", ".join(_ALERT_LABELS)
+    active = f"ALERTS_FOR_STATE{{{promql.alerts_matching()}}}"
+    return table(
+        "Alerts that fire now",
+        "The alerts that fire, for how long their condition has held, and where. What each means "
+        "and what to do is in the runbook, above.",
+        _ALERT_LABELS,
+        Column(
+            "Active for",
+            f"max by ({by}) ((time() - {active}) and ignoring (alertstate) {promql.firing()})",
+            "s",
+        ),
+        nothing="No alert fires",
+        width=24,
+        height=8,
+        pin=panels.FIRING,
     )
 
 
@@ -67,6 +102,7 @@ def _errors(config: Config) -> tuple[Panel, ...]:
             interval=over,
             overrides=[override(f"^{k}$", color=colour(v)) for k, v in _ERROR_COLOURS.items()],
             calcs=("max", "lastNotNull"),
+            nothing=style.NO_ERRORS,
             pin=panels.ERRORS_BY_CLASS,
             links=[to_traces("Failing traces", "status = error")],
         ),
@@ -74,7 +110,7 @@ def _errors(config: Config) -> tuple[Panel, ...]:
             "Error share by model",
             f"Share of the calls of {over} that failed, of the classes that count against the "
             "objective. Dashed where the alert warns and pages.",
-            Query(share(failed, promql.calls(over, [MODEL])), "{{model}}"),
+            Query(promql.top(share(failed, promql.calls(over, [MODEL])), "max"), "{{model}}"),
             unit="percentunit",
             pin=panels.ERROR_SHARE,
             links=[_failing()],
@@ -85,8 +121,23 @@ def _errors(config: Config) -> tuple[Panel, ...]:
             "Error trend: the last hour and the same hour a day before",
             "Failed calls by class and model. A class without a number on the right is new.",
             {ERROR_TYPE_LABEL: "Class", MODEL: "Model"},
-            Column("Last hour", increase(semconv.ERRORS, "1h", by_class), "locale", 0, bar=True),
-            Column("A day before", increase(semconv.ERRORS, "1h", by_class, ago="1d"), "locale", 0),
+            Column(
+                "Last hour",
+                increase(semconv.ERRORS, "1h", by_class),
+                "locale",
+                0,
+                bar=True,
+                total=True,
+            ),
+            Column(
+                "A day before",
+                increase(semconv.ERRORS, "1h", by_class, ago="1d"),
+                "locale",
+                0,
+                total=True,
+            ),
+            traceql="status = error",
+            nothing="No errors",
             width=12,
         ),
     )
@@ -100,10 +151,13 @@ def _class_share(config: Config) -> Panel:
         f"Share of the calls of {over} that ended in each class of errors: refused by the rate "
         "limit, timed out, filtered, rejected. Dashed where the alert on rate limits warns.",
         Query(
-            f"{failed} / on (model) group_left () ({promql.calls(over, [MODEL])} > 0)",
+            promql.top(
+                f"{failed} / on (model) group_left () ({promql.calls(over, [MODEL])} > 0)", "max"
+            ),
             "{{model}} {{error_type}}",
         ),
         unit="percentunit",
+        nothing=style.NO_ERRORS,
         width=12,
         pin=panels.CLASS_SHARE,
         links=[_failing()],
@@ -137,11 +191,12 @@ def _failing() -> Json:
 
 def _traffic(config: Config) -> tuple[Panel, ...]:
     over = alerts.of_panel(panels.FIRST_CHUNK).window_in(config)
+    first_chunk = promql.quantile("$percentile", semconv.TIME_TO_FIRST_CHUNK, over, [MODEL])
     return (
         graph(
             "Calls by model",
             "Calls that ended, a second.",
-            Query(promql.rate_of_calls([MODEL]), "{{model}}"),
+            Query(promql.top(promql.rate_of_calls([MODEL])), "{{model}}"),
             unit="reqps",
             pin=panels.REQUESTS,
             links=[to_traces("Traces of this model", **{MODEL: MODEL})],
@@ -152,23 +207,18 @@ def _traffic(config: Config) -> tuple[Panel, ...]:
             Query(f"sum by (model) ({select(semconv.REQUESTS_ACTIVE)})", "{{model}}"),
             unit="short",
             style="stacked",
+            nothing="No open calls",
             pin=panels.ACTIVE,
         ),
         graph(
-            "Time to first chunk by model",
-            f"How long streamed calls took to begin: P50 and P95 over {over}. Dashed where the "
-            "alert on P95 warns and pages.",
-            *(
-                Query(
-                    promql.quantile(q, semconv.TIME_TO_FIRST_CHUNK, over, [MODEL]),
-                    f"{{{{model}}}} {name}",
-                )
-                for name, q in {"P50": 0.5, "P95": 0.95}.items()
-            ),
+            "Time to first chunk by model, ${percentile:text}",
+            f"How long streamed calls took to begin over {over}, of the slowest models. Dashed "
+            "where the alert on P95 warns and pages.",
+            Query(promql.top(first_chunk, "max"), "{{model}}"),
             Query(promql.exemplars(semconv.TIME_TO_FIRST_CHUNK), exemplar=True),
             unit="s",
             custom={"fillOpacity": 0},
-            overrides=[override(" P50$", custom__lineWidth=1)],
+            nothing="No streams",
             pin=panels.FIRST_CHUNK,
             links=[to_traces("Traces of this model", **{MODEL: MODEL})],
         ),
@@ -189,6 +239,7 @@ def _limits() -> tuple[Panel, ...]:
             unit="percentunit",
             defaults={"max": 1},
             calcs=("lastNotNull", "min"),
+            nothing="No provider reports limits",
             width=24,
             pin=panels.HEADROOM,
         ),

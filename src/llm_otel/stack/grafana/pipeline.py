@@ -9,16 +9,28 @@ from llm_otel import semconv
 from llm_otel.semconv import FEATURE, LABEL, MODEL, PROVIDER, SITE, TENANT_ID
 from llm_otel.stack import panels
 from llm_otel.stack.config import Config
+from llm_otel.stack.grafana import promql
+from llm_otel.stack.grafana.board import to_panel
 from llm_otel.stack.grafana.model import Dashboard, Panel, Query, Row
 from llm_otel.stack.grafana.promql import filters, increase, select
-from llm_otel.stack.grafana.style import GREEN, RED, graph, stat, step, steps
+from llm_otel.stack.grafana.style import (
+    ANY,
+    GREEN,
+    NO_ERRORS,
+    RED,
+    UP_OR_DOWN,
+    graph,
+    stat,
+    step,
+    steps,
+)
 from llm_otel.stack.prometheus import alerts, recording
 from llm_otel.stack.prometheus.pipeline import REFUSED_SAMPLES, RELOADED, STORAGE_FAILURES
 
 _COLLECTOR: Final = 'job="otel-collector"'
 # What the Collector calls the three signals in the names of its own metrics.
 _SIGNALS: Final = {"spans": "spans", "metric_points": "points", "log_records": "logs"}
-_ANY: Final = (step(None, GREEN), step(1, RED))
+_NO_METRICS: Final = "No metrics arrive"
 _RATE: Final = "$__rate_interval"
 
 
@@ -36,30 +48,31 @@ def dashboard(config: Config) -> Dashboard:
             Row("Library", _library()),
             Row("Prometheus and Alertmanager", _backends()),
         ),
-        hidden=(PROVIDER, MODEL, FEATURE, TENANT_ID),
+        hidden=(PROVIDER, MODEL, FEATURE, TENANT_ID, "percentile", "topk"),
         components=("telemetry",),
     )
 
 
 def _sums(config: Config) -> tuple[Panel, ...]:
-    firing = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
     up = [step(None, RED), step(1, GREEN)]
     return (
-        stat("Collector", "1: it runs and answers. 0: nothing new arrives.",
-             f"min(up{{{_COLLECTOR}}})", unit="none", levels=up),
+        stat("Collector", "Up: it runs and answers. Down: nothing new arrives.",
+             f"min(up{{{_COLLECTOR}}})", unit="none", levels=up, words=UP_OR_DOWN,
+             nothing="Never seen"),
         stat("Targets down", "Parts of the stack that Prometheus cannot scrape.",
-             "count(up == 0) or vector(0)", unit="short", levels=_ANY),
+             "count(up == 0) or vector(0)", unit="short", levels=ANY, nothing="None"),
         stat("Alerts firing", "Alerts that fire now, the watchdog left out.",
-             f"count({firing}) or vector(0)", unit="short", levels=_ANY),
+             f"count({promql.firing()}) or vector(0)", unit="short", levels=ANY, nothing="None",
+             links=[to_panel(panels.FIRING, "Which alerts fire")]),
         stat("Live series", "Series that Prometheus holds in memory.",
-             "sum(prometheus_tsdb_head_series)", unit="short",
+             "sum(prometheus_tsdb_head_series)", unit="short", nothing=_NO_METRICS,
              levels=steps(alerts.of_panel(panels.SERIES).limits_in(config))),
         stat("Age of the prices", "Age of the oldest price table in use.",
-             f"max({select(semconv.PRICES_AGE)})", unit="s",
+             f"max({select(semconv.PRICES_AGE)})", unit="s", nothing="No price table",
              levels=steps(alerts.of_panel(panels.PRICES).limits_in(config))),
         stat("Library errors, 1 hour", "Failures inside llm-otel that were swallowed and logged.",
              f"{increase(semconv.INTERNAL_ERRORS, '1h')} or vector(0)", unit="short", decimals=0,
-             levels=_ANY),
+             levels=ANY, nothing="None"),
     )  # fmt: skip
 
 
@@ -68,8 +81,9 @@ def _silent() -> Panel:
         "Services heard",
         "Series that each service has sent of late; a line that ends is a service that stopped, or "
         "whose telemetry does not arrive.",
-        Query(f"{recording.HEARD}{{{filters(())}}}", "{{service_name}}"),
+        Query(f"sum by (service_name) ({recording.HEARD}{{{filters(())}}})", "{{service_name}}"),
         unit="short",
+        nothing="No service was heard",
         pin=panels.SILENT_SERVICES,
     )
 
@@ -90,17 +104,19 @@ def _accepted() -> Panel:
         "Spans, metric points and log records a second.",
         *_per_signal("otelcol_receiver_accepted", "transport", "{{transport}}"),
         unit="cps",
+        nothing="Nothing was received",
     )
 
 
 def _collector_up() -> Panel:
     return graph(
         "Collector up",
-        "1 while Prometheus reaches the Collector's own metrics.",
+        "Whether Prometheus reaches the Collector's own metrics.",
         Query(f"up{{{_COLLECTOR}}}", "{{instance}}"),
         unit="none",
-        defaults={"max": 1, "decimals": 0},
+        defaults={"max": 1, "decimals": 0, "mappings": list(UP_OR_DOWN)},
         calcs=("lastNotNull", "min"),
+        nothing="Never seen",
         pin=panels.COLLECTOR_UP,
     )
 
@@ -118,6 +134,7 @@ def _collector() -> tuple[Panel, ...]:
             "them; well-made clients send them again.",
             *_per_signal("otelcol_receiver_refused", "transport", "{{transport}}"),
             unit="cps",
+            nothing="Nothing was refused",
             pin=panels.COLLECTOR_REFUSED,
         ),
         graph(
@@ -126,6 +143,7 @@ def _collector() -> tuple[Panel, ...]:
             Query(f"{used} / ({room} > 0)", "{{exporter}} {{data_type}}"),
             unit="percentunit",
             defaults={"max": 1},
+            nothing="No queue",
             pin=panels.COLLECTOR_QUEUE,
         ),
         graph(
@@ -133,6 +151,7 @@ def _collector() -> tuple[Panel, ...]:
             "Records a second that were not sent, to be tried again, or not even queued: lost.",
             *failures,
             unit="cps",
+            nothing="Everything was sent",
             pin=panels.COLLECTOR_FAILED,
         ),
         graph(
@@ -140,6 +159,7 @@ def _collector() -> tuple[Panel, ...]:
             "What the process holds; above its limit it refuses.",
             Query(f"otelcol_process_memory_rss{{{_COLLECTOR}}}", "{{instance}}"),
             unit="bytes",
+            nothing=_NO_METRICS,
             width=12,
         ),
         graph(
@@ -148,6 +168,7 @@ def _collector() -> tuple[Panel, ...]:
             Query(f"rate(otelcol_process_cpu_seconds{{{_COLLECTOR}}}[{_RATE}])", "{{instance}}"),
             unit="none",
             defaults={"decimals": 2},
+            nothing=_NO_METRICS,
             width=12,
         ),
     )
@@ -163,6 +184,7 @@ def _library() -> tuple[Panel, ...]:
             Query(increase(semconv.LABELS_OVERFLOWED, "1h", [LABEL]), "{{label}}"),
             Query(folded, "{{__name__}} over the SDK's limit"),
             unit="short",
+            nothing="Nothing was folded",
             pin=panels.OVERFLOW,
         ),
         graph(
@@ -170,6 +192,7 @@ def _library() -> tuple[Panel, ...]:
             "Swallowed and logged once each; the calls themselves were not touched.",
             Query(increase(semconv.INTERNAL_ERRORS, "1h", [SITE]), "{{site}}"),
             unit="short",
+            nothing=NO_ERRORS,
             pin=panels.LIBRARY,
         ),
         graph(
@@ -177,6 +200,7 @@ def _library() -> tuple[Panel, ...]:
             "Age of the price table by service. Dashed where the alert warns.",
             Query(f"max by (service_name) ({select(semconv.PRICES_AGE)})", "{{service_name}}"),
             unit="s",
+            nothing="No price table",
             pin=panels.PRICES,
         ),
     )
@@ -189,20 +213,22 @@ def _each(*queries: tuple[str, str, str]) -> list[Query]:
     ]
 
 
-def _backends() -> tuple[Panel, ...]:
-    def counts(title: str, about: str, *queries: tuple[str, str, str], **more: Any) -> Panel:
-        return graph(title, about, *_each(*queries), unit="short", style="bars",
-                     interval="5m", **more)  # fmt: skip
+def _counts(title: str, about: str, *queries: tuple[str, str, str], **more: Any) -> Panel:
+    return graph(title, about, *_each(*queries), unit="short", style="bars",
+                 interval="5m", **more)  # fmt: skip
 
+
+def _backends() -> tuple[Panel, ...]:
     return (
-        counts(
+        _counts(
             "Rules that failed or came late",
             "Evaluations in five minutes. A rule that fails is an alert that cannot fire.",
             ("prometheus_rule_evaluation_failures_total", "rule_group", "failed {{rule_group}}"),
             ("prometheus_rule_group_iterations_missed_total", "rule_group", "late {{rule_group}}"),
+            nothing="No failures",
             pin=panels.RULES,
         ),
-        counts(
+        _counts(
             "Notifications",
             "What Alertmanager sent and failed to send in five minutes, and what Prometheus could "
             "not give to it. What is dropped is never sent.",
@@ -210,34 +236,44 @@ def _backends() -> tuple[Panel, ...]:
             ("alertmanager_notifications_failed_total", "integration", "failed {{integration}}"),
             ("prometheus_notifications_errors_total", "job", "not taken from {{job}}"),
             ("prometheus_notifications_dropped_total", "job", "dropped by {{job}}"),
+            nothing="Nothing was sent",
             pin=panels.NOTIFICATIONS,
         ),
         graph(
             "Targets up, configuration in force",
-            "1 while Prometheus reaches a part of the stack, and while a program runs on the "
+            "Up while Prometheus reaches a part of the stack, and while a program runs on the "
             "configuration that it was last given.",
             Query("min by (job) (up)", "{{job}}"),
             *(Query(f"min by (job) ({m})", "configuration of {{job}}") for m in RELOADED.values()),
             unit="none",
-            defaults={"max": 1, "decimals": 0},
+            defaults={"max": 1, "decimals": 0, "mappings": list(UP_OR_DOWN)},
             calcs=("lastNotNull", "min"),
+            nothing="No target",
             pin=panels.TARGETS,
         ),
-        counts(
+        _counts(
             "Storage",
             "Failures in five minutes to write or compact what is stored, and what was refused.",
             *(
                 (metric, "job", what)
                 for what, metric in (STORAGE_FAILURES | REFUSED_SAMPLES).items()
             ),
+            nothing="No failures",
             pin=panels.STORAGE,
         ),
+        *_memory(),
+    )
+
+
+def _memory() -> tuple[Panel, ...]:
+    return (
         graph(
             "Series in memory",
             "Series in Prometheus' memory. A jump is a label that has begun to vary. Dashed where "
             "the alert warns and pages.",
             Query("sum by (job) (prometheus_tsdb_head_series)", "{{job}}"),
             unit="short",
+            nothing=_NO_METRICS,
             pin=panels.SERIES,
         ),
         graph(
@@ -245,5 +281,6 @@ def _backends() -> tuple[Panel, ...]:
             "What each part of the stack holds.",
             Query("sum by (job) (process_resident_memory_bytes)", "{{job}}"),
             unit="bytes",
+            nothing=_NO_METRICS,
         ),
     )

@@ -13,18 +13,19 @@ from llm_otel import semconv
 from llm_otel.semconv import FEATURE, TENANT_ID, Metric
 from llm_otel.stack.panels import VARIABLES
 from llm_otel.stack.prometheus import budgets
-from llm_otel.stack.prometheus.promql import SERVICE, total
+from llm_otel.stack.prometheus.promql import SOURCE, total
 from llm_otel.stack.prometheus.recording import SUMMARIES, errors, rates, requests, summary
 
 ALL: Final = ".*"
 BY_MODEL: Final = "service_model_provider"
 BY_TENANT: Final = "service_tenant_feature"
 BY_SCORED_MODEL: Final = "service_model"
+_FIRING: Final = 'alertstate="firing"'
 
 
 def filters(labels: Collection[str], *more: str) -> str:
-    """Matchers for the variables among `labels`, then `more`; every series has a service."""
-    names = (name for name in VARIABLES if name == SERVICE or name in labels)
+    """Matchers for the variables among `labels`, then `more`; every series has a source."""
+    names = (name for name in VARIABLES if name in SOURCE or name in labels)
     return ", ".join([*(f'{name}=~"${name}"' for name in names), *more])
 
 
@@ -61,8 +62,8 @@ def recorded(detailed: str, level: str, *more: str, labels: Collection[str] = VA
 
 
 def of_services(series: str) -> str:
-    """A series that is recorded by service alone; none while another variable chooses."""
-    return f'{{__name__=~"{series}{_lacking((SERVICE,))}", {filters(())}}}'
+    """A series that is recorded by source alone; none while another variable chooses."""
+    return f'{{__name__=~"{series}{_lacking(SOURCE)}", {filters(())}}}'
 
 
 def _lacking(level: Collection[str], labels: Collection[str] = VARIABLES) -> str:
@@ -171,13 +172,13 @@ def mean(metric: Metric, window: str, by: Sequence[str]) -> str:
     return f"{values} / ({count} > 0) or histogram_avg({native})"
 
 
-def quantile(q: float, metric: Metric, window: str, by: Sequence[str]) -> str:
+def quantile(q: float | str, metric: Metric, window: str, by: Sequence[str]) -> str:
     """A quantile of a histogram of calls, classic or native.
 
     While tenant and feature are at "All", it reads recorded rates; see `recorded`.
 
     Args:
-        q: 0 to 1.
+        q: 0 to 1, or the variable that holds it.
         metric: The histogram.
         window: The time it is taken over.
         by: Labels to keep.
@@ -188,8 +189,8 @@ def quantile(q: float, metric: Metric, window: str, by: Sequence[str]) -> str:
         for small, suffix in zip(rates(metric, window), ("_bucket", ""))
     )
     return (
-        f"histogram_quantile({q:g}, {total(('le', *by), classic)}) "
-        f"or histogram_quantile({q:g}, {total(by, native)})"
+        f"histogram_quantile({q}, {total(('le', *by), classic)}) "
+        f"or histogram_quantile({q}, {total(by, native)})"
     )
 
 
@@ -217,6 +218,42 @@ def exemplars(metric: Metric) -> str:
 def share(part: str, whole: str) -> str:
     """`part` / `whole`; 0 where there is no part, nothing where there is no whole."""
     return f"(({part}) or ({whole}) * 0) / (({whole}) > 0)"
+
+
+def top(expr: str, function: str = "sum") -> str:
+    """The series of a graph that matter most in its time range, as many as `topk` says.
+
+    The rank is one for the whole graph: `topk` alone chooses anew at each point, and draws more
+    series than it names.
+
+    Args:
+        expr: What the graph shows.
+        function: How the points of a series make its rank: `sum` or `max`.
+    """
+    return f"({expr}) and {_highest(expr, function)}"
+
+
+def others(expr: str) -> str:
+    """The sum of the series that `top` leaves out; nothing where it leaves out none."""
+    return f"sum(({expr}) unless {_highest(expr, 'sum')})"
+
+
+def _highest(expr: str, function: str) -> str:
+    """Those, and what is newer than the points by which they are ranked, as all is at first."""
+    ranks = f"{function}_over_time(({expr})[$__range:$__interval] @ end())"
+    return f"(topk($topk, {ranks}) or ({expr}) unless {ranks})"
+
+
+def firing(*more: str) -> str:
+    """The alerts that fire, but for the watchdog; one without a variable's label counts too."""
+    return f"ALERTS{{{alerts_matching(_FIRING, *more)}}}"
+
+
+def alerts_matching(*more: str) -> str:
+    """Matchers for alerts; see `firing`."""
+    return ", ".join(
+        ['alertname!="Watchdog"', *more, *(f'{name}=~"${name}|"' for name in VARIABLES)]
+    )
 
 
 def either(label: str, values: Collection[str]) -> str:

@@ -12,16 +12,20 @@ from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import alerts
 
 NO_TRAFFIC: Final = "No traffic"
+NO_ERRORS: Final = "No errors"
 GREEN, ORANGE, RED, BLUE, PURPLE, GREY = (
     "green", "orange", "red", "blue", "purple", "#8e8e8e",
 )  # fmt: skip
 
-_NOTHING: Final = [
+UP_OR_DOWN: Final = (
     {
-        "type": "special",
-        "options": {"match": "null+nan", "result": {"text": NO_TRAFFIC, "index": 0}},
-    }
-]
+        "type": "value",
+        "options": {
+            "0": {"text": "Down", "color": RED, "index": 0},
+            "1": {"text": "Up", "color": GREEN, "index": 1},
+        },
+    },
+)
 _GRAPH: Final[Mapping[str, Any]] = {
     "drawStyle": "line",
     "lineInterpolation": "linear",
@@ -35,6 +39,8 @@ _GRAPH: Final[Mapping[str, Any]] = {
 }
 _STACKED: Final = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 55, "lineWidth": 1}
 _BARS: Final = {**_STACKED, "drawStyle": "bars", "fillOpacity": 85, "lineWidth": 0}
+# What should be 0.
+ANY: Final = ({"value": None, "color": GREEN}, {"value": 1, "color": RED})
 STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "lines": {},
     "stacked": _STACKED,
@@ -107,6 +113,7 @@ def graph(
     custom: Mapping[str, Any] | None = None,
     calcs: Sequence[str] = ("lastNotNull", "max"),
     zero: bool = True,
+    nothing: str = NO_TRAFFIC,
     **panel: Any,
 ) -> Panel:
     """A graph over time, its legend a table.
@@ -117,6 +124,7 @@ def graph(
         custom: More of the graph's own options.
         calcs: Columns of the legend.
         zero: The axis begins at 0.
+        nothing: What it says when there is nothing to show.
         panel: More of `Panel`.
     """
     extra = dict(panel.pop("defaults", {}))
@@ -129,7 +137,7 @@ def graph(
             **(custom or {}),
         },
         "thresholds": {"mode": "absolute", "steps": [step(None, GREEN)]},
-        "noValue": NO_TRAFFIC,
+        "noValue": nothing,
         **({"min": 0} if zero else {}),
         **extra,
     }
@@ -157,6 +165,8 @@ def stat(
     levels: Sequence[Json] = (),
     fixed: str = BLUE,
     decimals: int | None = None,
+    nothing: str = NO_TRAFFIC,
+    words: Sequence[Json] = (),
     **panel: Any,
 ) -> Panel:
     """One number, as it is at the end of the time range.
@@ -166,13 +176,15 @@ def stat(
         levels: Thresholds that colour it; without them it has the colour `fixed`.
         fixed: That colour.
         decimals: Digits after the point.
+        nothing: What it says when there is nothing to show.
+        words: What it says instead of some values, such as `UP_OR_DOWN`.
         panel: More of `Panel`.
     """
     defaults: Json = {
         "color": {"mode": "thresholds"} if levels else colour(fixed),
         "thresholds": {"mode": "absolute", "steps": list(levels) or [step(None, GREEN)]},
-        "mappings": _NOTHING,
-        "noValue": NO_TRAFFIC,
+        "mappings": [*words, *_instead_of_nothing(nothing)],
+        "noValue": nothing,
         **({} if decimals is None else {"decimals": decimals}),
     }
     options = {
@@ -185,6 +197,12 @@ def stat(
     size = {"width": 4, "height": 4, **panel}
     return Panel("stat", title, description, (Query(query, instant=True),), unit,
                  defaults=defaults, options=options, **size)  # fmt: skip
+
+
+def _instead_of_nothing(text: str) -> list[Json]:
+    """The mapping that shows a text where the value is none or not a number."""
+    options = {"match": "null+nan", "result": {"text": text, "index": 2}}
+    return [{"type": "special", "options": options}]
 
 
 def gauges(
@@ -207,7 +225,7 @@ def gauges(
     defaults = {
         "color": {"mode": "thresholds"},
         "thresholds": {"mode": "absolute", "steps": [step(None, GREEN)]},
-        "mappings": _NOTHING,
+        "mappings": _instead_of_nothing(nothing),
         "noValue": nothing,
         "min": 0,
         "max": top,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llm_otel.stack.grafana.board import of_row
 from llm_otel.stack.grafana.model import Json, Panel, Query, TraceQuery
 from llm_otel.stack.grafana.style import BLUE, colour
 
@@ -20,6 +21,7 @@ class Column:
         unit: Grafana's name of the unit.
         decimals: Digits after the point.
         bar: Whether its cells hold a bar.
+        total: Whether the last row has its sum: of what adds up, not of shares and means.
         levels: Thresholds that colour its cells.
     """
 
@@ -28,6 +30,7 @@ class Column:
     unit: str
     decimals: int | None = None
     bar: bool = False
+    total: bool = False
     levels: Sequence[Json] = ()
 
 
@@ -36,14 +39,20 @@ def table(
     description: str,
     labels: Mapping[str, str],
     *columns: Column,
+    traceql: str = "",
+    nothing: str = "–",
     **panel: Any,
 ) -> Panel:
     """A table: a row for each set of labels, sorted by the first column of numbers.
+
+    The cells of labels lead to the calls, their cost and their traces.
 
     Args:
         title, description: See `Panel`.
         labels: Labels to show, and the heads of their columns.
         columns: The numbers.
+        traceql: What the traces of a row have besides its labels.
+        nothing: What it says when there is nothing to show.
         panel: More of `Panel`.
     """
     letters = [chr(ord("A") + n) for n in range(len(columns))]
@@ -57,12 +66,16 @@ def table(
         description,
         [Query(column.expr, instant=True) for column in columns],
         columns[0].unit,
-        defaults={"noValue": "–", "custom": {"align": "auto", "filterable": False}},
-        overrides=[_cells(column) for column in columns],
+        defaults={"noValue": nothing, "custom": {"align": "auto", "filterable": False}},
+        overrides=[
+            *(_cells(column) for column in columns),
+            *_linked(labels, of_row(labels, traceql)),
+        ],
         options={
             "showHeader": True,
             "cellHeight": "sm",
             "sortBy": [{"displayName": columns[0].name, "desc": True}],
+            **_footer(columns),
         },
         transformations=[
             {"id": "merge", "options": {}},
@@ -77,6 +90,26 @@ def table(
         ],
         **panel,
     )
+
+
+def _footer(columns: Sequence[Column]) -> Json:
+    """The row of sums; nothing where no column has one."""
+    names = [column.name for column in columns if column.total]
+    if not names:
+        return {}
+    return {"footer": {"show": True, "reducer": ["sum"], "countRows": False, "fields": names}}
+
+
+def _linked(labels: Mapping[str, str], links: Sequence[Json]) -> list[Json]:
+    if not links:
+        return []
+    return [
+        {
+            "matcher": {"id": "byName", "options": head},
+            "properties": [{"id": "links", "value": list(links)}],
+        }
+        for head in labels.values()
+    ]
 
 
 def _cells(column: Column) -> Json:

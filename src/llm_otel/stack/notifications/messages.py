@@ -27,7 +27,7 @@ class Alert:
     Attributes:
         status: firing or resolved.
         severity: critical, warning, info, or what its rule says.
-        summary: What happened, in a few words.
+        summary: What happens, in a few words; what happened, where it is over.
         description: The same in a sentence.
         value: The value that made it fire, in words; empty where the rule gives none.
         threshold: What the value is held against, in words.
@@ -180,7 +180,9 @@ def _alert(node: Any) -> Alert:
     return Alert(
         status=status,
         severity=labels.pop("severity", ""),
-        summary=annotations.get("summary") or labels.get("alertname", ""),
+        summary=(annotations.get("resolved") if status == "resolved" else "")
+        or annotations.get("summary")
+        or labels.get("alertname", ""),
         description=annotations.get("description", ""),
         value=annotations.get("value", ""),
         threshold=annotations.get("threshold", ""),

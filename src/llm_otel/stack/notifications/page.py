@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import datetime, timedelta
+import re
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -17,6 +18,7 @@ from llm_otel.stack.notifications.messages import Alert, Inbox, Message
 REFRESH_S: Final = 10
 # Alertmanager repeats the heartbeat every 5 minutes.
 LATE: Final = timedelta(minutes=12)
+_FRACTION: Final = re.compile(r"\.[0-9]+")
 _TONES: Final = ("critical", "warning", "resolved")
 
 
@@ -105,7 +107,10 @@ def _alert(alert: Alert, message: Message) -> str:
     over = alert.status == "resolved" and message.status == "firing"
     figures = "".join(
         f"<div><dt>{name}</dt><dd>{_shown(text)}</dd></div>"
-        for name, text in (("Value", alert.value), ("Threshold", alert.threshold))
+        for name, text in (
+            ("Last value" if alert.status == "resolved" else "Value", alert.value),
+            ("Threshold", alert.threshold),
+        )
         if text
     )
     labels = "".join(
@@ -116,12 +121,35 @@ def _alert(alert: Alert, message: Message) -> str:
     return (
         f"<section><h3>{_shown(alert.summary)}</h3>"
         + ('<p class="over">RESOLVED</p>' if over else "")
-        + (f"<p>{_shown(alert.description)}</p>" if alert.description else "")
+        + (f"<p>{_shown(alert.description)}</p>" if _describes(alert) else "")
+        + (f"<p>{_shown(_since(alert))}</p>" if alert.starts_at else "")
         + (f'<dl class="figures">{figures}</dl>' if figures else "")
         + (f"<ul>{labels}</ul>" if labels else "")
         + (f"<nav>{links}</nav>" if links else "")
         + "</section>"
     )
+
+
+def _describes(alert: Alert) -> bool:
+    """Whether its description is true: it is in the present tense."""
+    return bool(alert.description) and alert.status != "resolved"
+
+
+def _since(alert: Alert) -> str:
+    """When it began, and when it ended where it is over."""
+    start, end = _moment(alert.starts_at), _moment(alert.ends_at)
+    return f"Fired {start} to {end} UTC" if end else f"Since {start} UTC"
+
+
+def _moment(text: str) -> str:
+    """A time as Alertmanager wrote it, to the minute; as it is where it is none."""
+    try:
+        # Python 3.10 takes three or six digits of a second, Alertmanager writes up to nine.
+        at = datetime.fromisoformat(_FRACTION.sub("", text).replace("Z", "+00:00"))
+    except ValueError:
+        return text
+    at = at.astimezone(timezone.utc)
+    return f"{at.day} {at:%b %Y, %H:%M}"
 
 
 def _shown(text: str) -> str:

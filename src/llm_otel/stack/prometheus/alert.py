@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -24,11 +25,44 @@ class Condition(NamedTuple):
     guards: tuple[str, ...] = ()
 
 
+class Money(NamedTuple):
+    """What an alert's value is in USD, looked up when its texts are written.
+
+    Attributes:
+        expr: PromQL of one series; its labels are matched by name, or where `{labels}` stands.
+        by: The labels of the alert that the series has.
+        is_unit: The value is a multiple of the series, as is a level; else the series is what was
+            spent.
+    """
+
+    expr: str
+    by: Sequence[str]
+    is_unit: bool = True
+
+    def template(self, factor: str, before: str, after: str, otherwise: str) -> str:
+        """A template of the amount between two texts, or of another text where there is none."""
+        matchers = ",".join(f"{label}=%q" for label in self.by)
+        selector = f"{{{matchers}}}"
+        query = (
+            self.expr.replace("{labels}", selector)
+            if "{labels}" in self.expr
+            else self.expr + selector
+        )
+        arguments = " ".join(f"$labels.{label}" for label in self.by)
+        if self.is_unit:
+            query, arguments = f"{query} * %f", f"{arguments} {factor}"
+        amount = '{{ . | first | value | printf "$%.2f" }}'
+        return (
+            f"{{{{ with printf `{query}` {arguments} | query }}}}{before}{amount}{after}"
+            f"{{{{ else }}}}{otherwise}{{{{ end }}}}"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """One alert: the rules, the recorded windows, the lines in its panel and the docs follow.
 
-    In its texts `{label}` is a label's value.
+    In its texts `{label}` is a label's value, and `[is|was]` a verb while it fires and afterwards.
 
     Attributes:
         key: Its key in the section `alerts:` of `llm-otel.yaml`.
@@ -36,12 +70,14 @@ class Alert:
         component: llm, cost, quality or telemetry.
         panel: The panel that shows the value.
         limits: When it fires, unless the file says otherwise.
-        summary: One line; `{value}` is the value, as a person writes it.
+        summary: One line; `{value}` is the value, as a person writes it, and `{usd}` the amount and
+            a comma, where there is `money`.
         description: A sentence or two; `{window}`, `{minimum}`, `{history}` as in the limits.
         condition: Makes the PromQL.
         below: It fires below its levels, not above.
         shows_levels: Its levels are lines in its panel, which shows the value in the same unit.
         labels: More labels, to tell alerts of one name apart.
+        money: What the value is in USD.
     """
 
     key: str
@@ -55,6 +91,7 @@ class Alert:
     below: bool = False
     shows_levels: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    money: Money | None = None
 
     @property
     def anchor(self) -> str:
@@ -70,6 +107,7 @@ class Alert:
         return str((self.limits_in(config) or self.limits).window)
 
 
+_VERB: Final = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
 # How Prometheus writes a value of each unit; others are numbers with the unit's name.
 _VALUES: Final = {
     "s": "{{ $value | humanizeDuration }}",
@@ -111,9 +149,11 @@ def _rule(
 ) -> dict[str, Any]:
     value = _VALUES.get(limits.unit, f'{{{{ $value | printf "%.0f" }}}} {limits.unit}')
     threshold = _threshold(limits, severity)
+    value_text, threshold_text = _with_money(alert.money, value, threshold, limits.level(severity))
     texts = _Labels(
         value=value,
         threshold=threshold,
+        usd=alert.money.template("$value", "", ", ", "") if alert.money else "",
         window=limits.window,
         history=limits.history,
         minimum=shown(limits.minimum, limits.minimum_unit) if limits.minimum is not None else "",
@@ -126,17 +166,35 @@ def _rule(
         "keep_firing_for": limits.keep_firing_for,
         "labels": {"severity": severity, "component": alert.component, **alert.labels},
         "annotations": {
-            "summary": alert.summary.format_map(texts),
+            "summary": _tense(alert.summary, 0).format_map(texts),
+            "resolved": _tense(alert.summary, 1).format_map(texts),
             "description": f"{alert.description.format_map(texts)} "
-            f"The value is {value}; {severity} is {bound} {threshold}.",
-            "value": value,
-            "threshold": threshold,
+            f"The value is {value_text}; {severity} is {bound} {threshold_text}.",
+            "value": value_text,
+            "threshold": threshold_text,
             "runbook_url": f"{config.runbook_url}#{alert.anchor}",
             "dashboard_url": f"{config.grafana_url}/d/{alert.panel.dashboard}",
             "panel_id": str(alert.panel.id),
         },
     }
     return {key: value for key, value in rule.items() if value != "0s"}
+
+
+def _with_money(
+    money: Money | None, value: str, threshold: str, level: float | None
+) -> tuple[str, str]:
+    """The value and the level with their amounts, where they have some."""
+    if money is None:
+        return value, threshold
+    value_text = money.template("$value", "", f" ({value})", value)
+    if not money.is_unit or level is None:
+        return value_text, threshold
+    return value_text, money.template(f"{level:.10f}", "", f" ({threshold})", threshold)
+
+
+def _tense(text: str, number: int) -> str:
+    """A text with each `[is|was]` in one tense: 0 is the present."""
+    return _VERB.sub(lambda match: match[1].split("|")[number], text)
 
 
 class _Labels(dict[str, Any]):

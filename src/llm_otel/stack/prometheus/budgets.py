@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from llm_otel import projected_month, semconv
+from llm_otel.monthly_budgets import ANY
 from llm_otel.semconv import FEATURE, TENANT_ID
-from llm_otel.stack.config import ANY, Config
+from llm_otel.stack.config import Config
 from llm_otel.stack.prometheus.promql import base, total
 from llm_otel.stack.prometheus.rule import Rule
 

@@ -12,7 +12,7 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import recording, usual
 from llm_otel.stack.prometheus.alert import Alert, Condition
-from llm_otel.stack.prometheus.promql import SERVICE, matcher, observed, total
+from llm_otel.stack.prometheus.promql import SOURCE, matcher, observed, total
 
 _WHO: Final = "{service_name}: {model} at {provider}"
 _LLM: Final = "llm"
@@ -58,7 +58,7 @@ def _no_money(_: Config, limits: Limits) -> Condition:
     # By provider: the models of one account run dry together.
     selected = matcher(semconv.ERROR_TYPE_LABEL, (semconv.INSUFFICIENT_FUNDS,))
     errors = f"{recording.errors(str(limits.window))}{{{selected}}}"
-    return Condition(total((SERVICE, semconv.PROVIDER), errors))
+    return Condition(total((*SOURCE, semconv.PROVIDER), errors))
 
 
 def _headroom(_: Config, limits: Limits) -> Condition:
@@ -78,7 +78,7 @@ def _stuck(_: Config, limits: Limits) -> Condition:
 
 
 def _traffic(_: Config, limits: Limits) -> Condition:
-    now = observed(semconv.REQUEST_DURATION, "1h", (SERVICE,))
+    now = observed(semconv.REQUEST_DURATION, "1h", SOURCE)
     then = f"min_over_time({usual.SERVICE_REQUESTS}[2h] offset 167h)"
     return Condition(f"(\n{now}\n)\n/ ({then} > 0)", (f"{then} >= {limits.minimum:g}",))
 
@@ -141,7 +141,7 @@ def _burning(
         component=_LLM,
         panel=panels.BURN_RATE,
         limits=Limits("times", None, warning, critical, minimum=50, for_="2m"),
-        summary="{service_name}: errors use up the error budget {value} as fast as allowed",
+        summary="{service_name}: errors [use|used] up the error budget {value} as fast as allowed",
         description=(
             f"So it is over {long} and over {short}, with at least {{minimum}} in {long}."
             " At 1× the budget of 30 days lasts just 30 days."
@@ -159,7 +159,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_LLM,
         panel=panels.LATENCY,
         limits=_per_call("s", 5, 10, by_model=True),
-        summary=f"{_WHO} is slow: P95 is {{value}}",
+        summary=f"{_WHO} [is|was] slow: P95 [is|was] {{value}}",
         description="One call in twenty took longer than that, of at least {minimum} in {window}.",
         condition=_latency,
         shows_levels=True,
@@ -170,7 +170,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_LLM,
         panel=panels.FIRST_CHUNK,
         limits=_per_call("s", 3, 8, by_model=True),
-        summary=f"{_WHO} begins to answer late: P95 of the first chunk is {{value}}",
+        summary=f"{_WHO} [begins|began] to answer late: P95 of the first chunk [is|was] {{value}}",
         description=(
             "People wait that long for the first word, in one stream of twenty over {window}."
         ),
@@ -183,7 +183,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_LLM,
         panel=panels.ERROR_SHARE,
         limits=_per_call("share", 0.03, 0.10),
-        summary=f"{_WHO}: {{value}} of calls fail",
+        summary=f"{_WHO}: {{value}} of calls [fail|failed]",
         description="Only failures that count against the SLO, of at least {minimum} in {window}.",
         condition=_errors,
         shows_levels=True,
@@ -192,7 +192,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "rate_limited",
         "LLMRateLimited",
         _per_call("share", 0.05),
-        "are refused by the rate limit",
+        "[are|were] refused by the rate limit",
         "The provider answers 429: the quota is smaller than the traffic.",
         (semconv.RATE_LIMIT,),
         shows_levels=True,
@@ -201,7 +201,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "timeouts",
         "LLMTimeouts",
         _per_call("share", 0.05),
-        "time out",
+        "[time|timed] out",
         "No answer came in the time that the client allows.",
         (semconv.TIMEOUT,),
     ),
@@ -209,7 +209,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "content_filter",
         "LLMContentFiltered",
         _per_call("share", 0.05),
-        "are stopped by the provider's filter",
+        "[are|were] stopped by the provider's filter",
         "The filter stops prompts or answers; users see refusals.",
         (semconv.CONTENT_FILTER,),
     ),
@@ -217,7 +217,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "rejected",
         "LLMRequestsRejected",
         _per_call("share", 0.10),
-        "are rejected as wrong",
+        "[are|were] rejected as wrong",
         "The provider answers 400 or 404: the request is malformed or too long, or the model is"
         " gone. These do not count against the SLO.",
         (semconv.INVALID_REQUEST, semconv.NOT_FOUND),
@@ -226,7 +226,7 @@ ALERTS: Final[Sequence[Alert]] = (
         "key_refused",
         "LLMKeyRefused",
         Limits("share", critical=0.5, window="10m", minimum=3, for_="2m"),
-        "are refused for their key",
+        "[are|were] refused for their key",
         "The provider answers 401 or 403: the key is wrong, revoked, or may not use the model.",
         (semconv.AUTHENTICATION, semconv.PERMISSION),
     ),
@@ -236,7 +236,9 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_LLM,
         panel=panels.ERRORS_BY_CLASS,
         limits=Limits("calls", critical=0, window="10m", for_="0s"),
-        summary="{service_name}: the account at {provider} has no money left: {value} refused",
+        summary=(
+            "{service_name}: the account at {provider} [has|had] no money left: {value} refused"
+        ),
         description=(
             "The provider answers 402 to every call, and will until the account is topped up."
             " This is counted over {window}, of all models."
@@ -249,7 +251,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_LLM,
         panel=panels.HEADROOM,
         limits=Limits("share", warning=0.10, window="10m", for_="2m"),
-        summary=f"{_WHO}: {{value}} of the {{limit}} limit is left",
+        summary=f"{_WHO}: {{value}} of the {{limit}} limit [is|was] left",
         description="The provider's own headers say so; at 0 it answers 429.",
         condition=_headroom,
         below=True,
@@ -261,7 +263,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_LLM,
         panel=panels.ACTIVE,
         limits=Limits("calls", warning=0, window="15m"),
-        summary=f"{_WHO}: {{value}} are open and none has ended",
+        summary=f"{_WHO}: {{value}} [are open and none has|were open and none had] ended",
         description="For {window} there was always an open call, and not one came to its end.",
         condition=_stuck,
     ),
@@ -271,7 +273,9 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_LLM,
         panel=panels.REQUESTS,
         limits=Limits("share", warning=0.2, minimum=100, for_="30m"),
-        summary="{service_name}: {value} of the calls of the same hour a week ago",
+        summary=(
+            "{service_name} [has|had] {value} of the calls of the same hour a week [ago|before]"
+        ),
         description=(
             "The last hour, against the quieter of the two recorded hours that overlap the same"
             " hour a week ago, which had at least {minimum}."

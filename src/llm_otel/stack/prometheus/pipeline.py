@@ -11,7 +11,7 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import recording
 from llm_otel.stack.prometheus.alert import Alert, Condition
-from llm_otel.stack.prometheus.promql import SERVICE, grown, total, union
+from llm_otel.stack.prometheus.promql import BY_SOURCE, SOURCE, grown, total, union
 
 _TELEMETRY: Final = "telemetry"
 COLLECTOR_JOB: Final = "otel-collector"
@@ -56,14 +56,14 @@ def _silent(_: Config, limits: Limits) -> Condition:
 
 def _counted(metric: semconv.Metric, *by: str) -> Callable[[Config, Limits], Condition]:
     def condition(_: Config, limits: Limits) -> Condition:
-        return Condition(grown(metric, str(limits.window), (SERVICE, *by)))
+        return Condition(grown(metric, str(limits.window), (*SOURCE, *by)))
 
     return condition
 
 
 def _overflow(_: Config, limits: Limits) -> Condition:
-    folded = grown(semconv.LABELS_OVERFLOWED, str(limits.window), (SERVICE, semconv.LABEL))
-    by_sdk = f'count by ({SERVICE}) ({{__name__=~"gen_ai_.*",otel_metric_overflow="true"}})'
+    folded = grown(semconv.LABELS_OVERFLOWED, str(limits.window), (*SOURCE, semconv.LABEL))
+    by_sdk = f'count by ({BY_SOURCE}) ({{__name__=~"gen_ai_.*",otel_metric_overflow="true"}})'
     return Condition(f"{folded}\nor\n{union(semconv.LABEL, {'the SDK': by_sdk})}")
 
 
@@ -166,7 +166,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.SILENT_SERVICES,
         limits=Limits("s", warning=600, minimum=60, minimum_unit="minutes", for_="2m"),
-        summary="{service_name} has sent nothing for {value}",
+        summary="{service_name} [has|had] sent nothing for {value}",
         description=(
             "It was heard for at least {minimum} of the last day. Its other alerts are blind."
         ),
@@ -188,7 +188,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.OVERFLOW,
         limits=Limits("values", warning=0, window="1h", for_="0s"),
-        summary="{service_name}: values of {label} are folded into other",
+        summary="{service_name}: values of {label} [are|were] folded into other",
         description=(
             "More values than the cap allows, or ill-formed ones, came in {window}; sums stay"
             " right, their split by label does not."
@@ -201,7 +201,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.COLLECTOR_UP,
         limits=Limits("up", critical=1),
-        summary="The Collector does not answer",
+        summary="The Collector [does|did] not answer",
         description="No telemetry arrives. Programs drop what they cannot send.",
         condition=_collector_down,
         below=True,
@@ -222,7 +222,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.COLLECTOR_QUEUE,
         limits=Limits("share", warning=0.8),
-        summary="The Collector's queue of {data_type} to {exporter} is {value} full",
+        summary="The Collector's queue of {data_type} to {exporter} [is|was] {value} full",
         description="What comes when it is full is dropped.",
         condition=_queue,
         shows_levels=True,
@@ -233,7 +233,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.COLLECTOR_QUEUE,
         limits=Limits("batches", critical=0, window="10m"),
-        summary="The Collector gets no {data_type} through to {exporter}",
+        summary="The Collector [gets|got] no {data_type} through to {exporter}",
         description="For {window} something waited in the queue and nothing was sent.",
         condition=_stalled,
     ),
@@ -263,7 +263,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.TARGETS,
         limits=Limits("up", warning=1),
-        summary="{job} does not answer",
+        summary="{job} [does|did] not answer",
         description="Prometheus cannot scrape {instance}.",
         condition=_targets,
         below=True,
@@ -274,7 +274,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.RULES,
         limits=Limits("failures", warning=0, window="5m", for_="10m"),
-        summary="Rules of {rule_group} fail or come late",
+        summary="Rules of {rule_group} [fail or come|failed or came] late",
         description=(
             "In {window} evaluations failed or were left out; alerts of that group may not fire."
         ),
@@ -286,7 +286,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.NOTIFICATIONS,
         limits=Limits("failures", critical=0, window="10m"),
-        summary="Alerts do not get through to {integration}",
+        summary="Alerts [do|did] not get through to {integration}",
         description=(
             "In {window} messages failed after their retries; somebody may not have been told."
         ),
@@ -298,7 +298,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.STORAGE,
         limits=Limits("requests", warning=0, window="10m", for_="15m"),
-        summary="Prometheus refuses samples: {why}",
+        summary="Prometheus [refuses|refused] samples: {why}",
         description="This goes on for longer than {window}; figures have holes.",
         condition=_increases("why", REFUSED_SAMPLES),
     ),
@@ -308,7 +308,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.STORAGE,
         limits=Limits("failures", critical=0, window="1h", for_="0s"),
-        summary="Prometheus' storage fails: {what}",
+        summary="Prometheus' storage [fails|failed]: {what}",
         description="In {window}; the disk is full or damaged, and metrics are being lost.",
         condition=_increases("what", STORAGE_FAILURES),
     ),
@@ -318,7 +318,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.SERIES,
         limits=Limits("series", warning=500_000, critical=1_500_000, for_="10m"),
-        summary="Prometheus holds {value}",
+        summary="Prometheus [holds|held] {value}",
         description="Each costs memory; a label with too many values is the usual cause.",
         condition=_series,
         shows_levels=True,
@@ -329,7 +329,7 @@ ALERTS: Final[Sequence[Alert]] = (
         component=_TELEMETRY,
         panel=panels.TARGETS,
         limits=Limits("accepted", warning=1),
-        summary="{program} runs on an old configuration",
+        summary="{program} [runs|ran] on an old configuration",
         description="Its last reload failed: what was changed since is not in force.",
         condition=_configuration,
         below=True,

@@ -9,6 +9,11 @@ from llm_otel.semconv import Metric
 
 # The label that Prometheus makes of the resource attribute `service.name`.
 SERVICE: Final = "service_name"
+# And of `deployment.environment.name`; a service that says none has no such label.
+ENVIRONMENT: Final = "deployment_environment_name"
+# What every series of the library has, and every rule keeps: staging is not production.
+SOURCE: Final = (SERVICE, ENVIRONMENT)
+BY_SOURCE: Final = ", ".join(SOURCE)
 
 
 def base(metric: Metric) -> str:

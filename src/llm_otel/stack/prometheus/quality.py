@@ -11,13 +11,13 @@ from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.prometheus import recording
 from llm_otel.stack.prometheus.alert import Alert, Condition
-from llm_otel.stack.prometheus.promql import SERVICE, grown, total
+from llm_otel.stack.prometheus.promql import SOURCE, grown, total
 
 _QUALITY: Final = "quality"
 
 
 def _success(_: Config, limits: Limits) -> Condition:
-    by = (SERVICE, semconv.FEATURE, semconv.KIND)
+    by = (*SOURCE, semconv.FEATURE, semconv.KIND)
     window = str(limits.window)
     outcomes = grown(semconv.OUTCOMES, window, by)
     successes = grown(semconv.OUTCOMES, window, by, f'{semconv.OUTCOME}="{semconv.SUCCESS}"')
@@ -36,12 +36,12 @@ def _drift(_: Config, limits: Limits) -> Condition:
 
 
 def _mean(span: str) -> str:
-    by = (SERVICE, semconv.EVALUATION, semconv.MODEL)
+    by = (*SOURCE, semconv.EVALUATION, semconv.MODEL)
     return f"{total(by, f'sum_over_time({recording.HOURLY_SCORE_SUM}{span})')} / {_scores(span)}"
 
 
 def _scores(span: str) -> str:
-    by = (SERVICE, semconv.EVALUATION, semconv.MODEL)
+    by = (*SOURCE, semconv.EVALUATION, semconv.MODEL)
     return total(by, f"sum_over_time({recording.HOURLY_SCORES}{span})")
 
 
@@ -60,7 +60,7 @@ ALERTS: Final[Sequence[Alert]] = (
             minimum_unit="outcomes",
             for_="10m",
         ),
-        summary="{service_name}: {value} of {kind} with {feature} succeed",
+        summary="{service_name}: {value} of {kind} with {feature} [succeed|succeeded]",
         description="The share of successful outcomes in {window}, of at least {minimum}.",
         condition=_success,
         below=True,
@@ -81,7 +81,7 @@ ALERTS: Final[Sequence[Alert]] = (
             for_="30m",
             keep_firing_for="30m",
         ),
-        summary="{service_name}: {evaluation} of {model} is {value} below its mean",
+        summary="{service_name}: {evaluation} of {model} [is|was] {value} below its mean",
         description=(
             "The mean of the last {window} against that of the 7 days before, with at least"
             " {minimum} in each."

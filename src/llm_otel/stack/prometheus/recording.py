@@ -19,7 +19,8 @@ from llm_otel.stack.limits import seconds
 from llm_otel.stack.prometheus import budgets, usual
 from llm_otel.stack.prometheus.hourly import COUNT, SUM, Part, growth
 from llm_otel.stack.prometheus.promql import (
-    SERVICE,
+    BY_SOURCE,
+    SOURCE,
     base,
     grown,
     matcher,
@@ -30,7 +31,7 @@ from llm_otel.stack.prometheus.promql import (
 )
 from llm_otel.stack.prometheus.rule import Group, Rule
 
-CALLER: Final = (SERVICE, MODEL, PROVIDER)
+CALLER: Final = (*SOURCE, MODEL, PROVIDER)
 QUANTILES: Final = (50, 95, 99)
 
 _NAME: Final = re.compile(r"[\w:]+")
@@ -64,8 +65,8 @@ HOURLY_VALUE: Final = hourly(semconv.OUTCOME_VALUE_USD)
 # Sums of the detailed series. Dashboards read these while no variable needs a label they lack.
 SUMMARIES: Final = {
     "service_model_provider": CALLER,
-    "service_model": (SERVICE, MODEL),
-    "service_tenant_feature": (SERVICE, TENANT_ID, FEATURE),
+    "service_model": (*SOURCE, MODEL),
+    "service_tenant_feature": (*SOURCE, TENANT_ID, FEATURE),
 }
 
 _RATE_WINDOW: Final = "5m"
@@ -175,7 +176,7 @@ def _calls(names: Collection[str]) -> Iterable[Rule]:
     yield Rule(HEADROOM, _headroom())
     yield Rule(
         HEARD,
-        f"count by ({SERVICE}) ({semconv.PRICES_VERSION.prometheus}"
+        f"count by ({BY_SOURCE}) ({semconv.PRICES_VERSION.prometheus}"
         f" or {semconv.REQUEST_DURATION.prometheus}_count)",
     )
 
@@ -198,9 +199,9 @@ def _headroom() -> str:
 def _slo(names: Collection[str]) -> Iterable[Rule]:
     slo_classes = matcher(semconv.ERROR_TYPE_LABEL, semconv.SLO_ERROR_CLASSES)
     yield Rule(
-        REQUEST_RATE, f"(\n{observed(semconv.REQUEST_DURATION, _RATE_WINDOW, (SERVICE,))}\n) / 300"
+        REQUEST_RATE, f"(\n{observed(semconv.REQUEST_DURATION, _RATE_WINDOW, SOURCE)}\n) / 300"
     )
-    failed = grown(semconv.ERRORS, _RATE_WINDOW, (SERVICE,), slo_classes)
+    failed = grown(semconv.ERRORS, _RATE_WINDOW, SOURCE, slo_classes)
     yield Rule(ERROR_RATE, f"{failed} / 300\nor\n0 * {REQUEST_RATE}")
     for window in sorted(_windows(names, slo_ratio), key=seconds):
         if window == _RATE_WINDOW:
@@ -228,7 +229,7 @@ def _parts() -> Iterator[tuple[semconv.Metric, Part | None]]:
 
 def _detailed() -> Iterator[Rule]:
     for metric, part in _parts():
-        by = (SERVICE, *semconv.HOURLY[metric])
+        by = (*SOURCE, *semconv.HOURLY[metric])
         yield from growth(hourly(metric, part), metric, by, part)
 
 
@@ -238,7 +239,7 @@ def _summaries() -> Iterator[Rule]:
     None of errors, which no dashboard asks for; none that would be the detailed series itself.
     """
     for metric, part in _parts():
-        available = {SERVICE, *semconv.HOURLY[metric]}
+        available = {*SOURCE, *semconv.HOURLY[metric]}
         levels = {level: {*labels} for level, labels in SUMMARIES.items() if {*labels} <= available}
         detailed = hourly(metric, part)
         if metric is semconv.ERRORS or detailed.partition(":")[0] in levels:

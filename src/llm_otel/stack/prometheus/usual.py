@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.stack.prometheus.promql import SERVICE, base, grown, observed
+from llm_otel.stack.prometheus.promql import BY_SOURCE, SOURCE, base, grown, observed
 from llm_otel.stack.prometheus.rule import Rule
 
 # The last hour of each service, without holes: one that is silent is there, as 0.
@@ -34,16 +34,16 @@ _AGO: Final = "days_ago"
 def rules() -> Iterator[Rule]:
     """What services take, then what is usual."""
     for name, hour in (
-        (SERVICE_COST, grown(semconv.COST, "1h", (SERVICE,))),
-        (SERVICE_TOKENS, grown(semconv.TOKENS_CONSUMED, "1h", (SERVICE,))),
-        (SERVICE_REQUESTS, observed(semconv.REQUEST_DURATION, "1h", (SERVICE,))),
+        (SERVICE_COST, grown(semconv.COST, "1h", SOURCE)),
+        (SERVICE_TOKENS, grown(semconv.TOKENS_CONSUMED, "1h", SOURCE)),
+        (SERVICE_REQUESTS, observed(semconv.REQUEST_DURATION, "1h", SOURCE)),
     ):
         yield Rule(name, f"{hour}\nor\n0 * last_over_time({name}[{REMEMBERED}])")
-    day = grown(semconv.COST, "1d", (SERVICE,))
+    day = grown(semconv.COST, "1d", SOURCE)
     yield Rule(
         SERVICE_DAY,
         f"({day}\nor\n0 * {SERVICE_COST})\n"
-        f"and on ({SERVICE}) last_over_time({SERVICE_COST}[{REMEMBERED}] offset 1d)",
+        f"and on ({BY_SOURCE}) last_over_time({SERVICE_COST}[{REMEMBERED}] offset 1d)",
     )
     yield Rule(USUAL_DAY, _usual(_same_time, _whole_days))
     yield Rule(USUAL_TOKENS, _usual(_same_hour, _same_kind))
@@ -60,7 +60,7 @@ def _usual(then: Callable[[int], str], comparable: Callable[[int], str]) -> str:
         f'label_replace({then(ago)}{comparable(ago)}, "{_AGO}", "{ago}", "", "")'
         for ago in range(1, 8)
     )
-    return f"({then(7)} + {then(14)}) / 2\nor\navg by ({SERVICE}) (\n{days}\n)"
+    return f"({then(7)} + {then(14)}) / 2\nor\navg by ({BY_SOURCE}) (\n{days}\n)"
 
 
 def _same_time(ago: int) -> str:
@@ -71,7 +71,7 @@ def _same_time(ago: int) -> str:
 def _same_hour(ago: int) -> str:
     """This hour, some days ago; a service's first hour is none to compare with."""
     there = f"present_over_time({SERVICE_TOKENS}[30m] offset {24 * ago + 1}h)"
-    return f"({_around(SERVICE_TOKENS, ago)} and on ({SERVICE}) {there})"
+    return f"({_around(SERVICE_TOKENS, ago)} and on ({BY_SOURCE}) {there})"
 
 
 def _around(series: str, ago: int) -> str:

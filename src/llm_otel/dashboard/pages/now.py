@@ -1,29 +1,35 @@
-"""Overview: how much, how well, how fast, for how much."""
+"""Now: what is on fire, what moved and why, how much, how well, how fast, for how much."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
 from llm_otel import formats
 from llm_otel.dashboard import charts
-from llm_otel.dashboard.components.cards import chart_card, figure_card, figures, grid
+from llm_otel.dashboard.charts import Chart
+from llm_otel.dashboard.components.alerts import alerts_card
+from llm_otel.dashboard.components.cards import figure_card, figures, grid
+from llm_otel.dashboard.components.moves import brief_moves_card
 from llm_otel.dashboard.components.tables import Column, Table, word
-from llm_otel.dashboard.context import Context, Page, Tables
+from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
-from llm_otel.dashboard.pages import common
+from llm_otel.dashboard.pages import common, errors
 from llm_otel.dashboard.timeline import Timeline
 from llm_otel.formats import change
-from llm_otel.lake.queries import overview, usage
+from llm_otel.lake.queries import failures, overview, usage
 from llm_otel.lake.queries.durations import NOTHING
-from llm_otel.lake.queries.overview import Bill, ModelRow, Overview
+from llm_otel.lake.queries.filters import NONE
+from llm_otel.lake.queries.overview import Bill, Interactions, ModelRow, Overview, Spent, Worth
 from llm_otel.lake.queries.statistics import wilson
 
 # How a call ended that was neither answered nor an error of the service.
 _UNANSWERED: Final = "refused or cancelled"
 # More than this is bad wherever it is; less only where it is more than elsewhere, chance apart.
 _ERRORS_BAD: Final = 0.03
+_DRAWN_MODELS: Final = 6
 
 
 class _Data:
@@ -31,6 +37,10 @@ class _Data:
 
     def __init__(self, context: Context) -> None:
         self.windows = Lazy(lambda: overview.overview(context.reader()))
+        self.failures = Lazy(lambda: failures.sums(context.reader()))
+        self.week_before = Lazy(lambda: overview.week_before(context.lake, context.filter))
+        self.interactions = Lazy(lambda: overview.interactions(context.reader()))
+        self.worth = Lazy(lambda: overview.worth(context.reader()))
         self.bill = Lazy(lambda: overview.bill(context.lake, context.filter, context.now))
 
 
@@ -72,14 +82,21 @@ def _models(context: Context, data: Overview) -> Table:
     )
 
 
-def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
-    def card(title: str, draw: Callable[[Overview, Timeline], Any]) -> Any:
-        return common.part(
-            context,
-            title,
-            lambda: draw(data.windows(), common.times(context, data.windows().points)),
-        )
+def _plots(context: Context, data: _Data) -> Charts:
+    def over_time(draw: Callable[[Overview, Timeline], Chart]) -> Callable[[], Chart]:
+        return lambda: draw(data.windows(), common.times(context, data.windows().points))
 
+    return {
+        "errors": lambda: errors.over_time(context, data.failures()),
+        "p95-by-model": lambda: _p95_by_model(context, data.windows()),
+        "costs": lambda: _cost(context, data.windows(), data.week_before()),
+        "requests": over_time(partial(_requests, context)),
+        "percentiles": lambda: _latency(context, data.windows()),
+        "tokens": over_time(partial(_tokens, context)),
+    }
+
+
+def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[Any]:
     return [
         common.part(
             context,
@@ -93,18 +110,25 @@ def _show(context: Context, data: _Data, tables: Tables) -> list[Any]:
         ),
         figures(
             [
-                card("Figures of the window", _cards),
+                common.part(
+                    context,
+                    "Figures of the window",
+                    lambda: _cards(data.windows(), common.times(context, data.windows().points)),
+                ),
+                common.part(
+                    context, "The interactions", lambda: _interactions(data.interactions())
+                ),
+                common.part(context, "What came of them", lambda: _worth(data.worth())),
                 common.part(context, "Today and the month", lambda: _bill(data.bill())),
             ]
         ),
         grid(
             [
-                card("Requests", _requests),
-                card("Latency", lambda data, _: _latency(context, data)),
-                card("Tokens", _tokens),
-                card("Cost", _cost),
+                alerts_card("/alerts"),
+                common.part(context, "What moved", lambda: _moves(context, data.windows())),
             ]
         ),
+        grid([common.draw(context, plots, name) for name in plots]),
         common.show(context, tables, "models"),
     ]
 
@@ -147,6 +171,15 @@ def _cards(data: Overview, line: Timeline) -> list[Any]:
             note=formats.missing(now.unpriced) or f"{formats.money(now.cost_per_call)} a call",
             spark=spark(lambda p: p.cost_usd),
         ),
+        figure_card(
+            "Tokens",
+            formats.count(now.input_tokens + now.output_tokens),
+            change=change(
+                now.input_tokens + now.output_tokens, before.input_tokens + before.output_tokens
+            ),
+            note=f"{formats.count(now.input_tokens)} in, {formats.count(now.output_tokens)} out",
+            spark=spark(lambda p: p.input_tokens + p.output_tokens),
+        ),
     ]
 
 
@@ -177,7 +210,76 @@ def _bill(bill: Bill) -> list[Any]:
     ]
 
 
-def _requests(data: Overview, line: Timeline) -> Any:
+def _interactions(counts: Interactions) -> Any:
+    failed = counts.failed / counts.traces if counts.traces else None
+    sign = "≈ " if counts.roughly else ""
+    return figure_card(
+        "Interactions",
+        f"{sign}{formats.count(counts.traces)}",
+        note=f"traces; {formats.share(failed)} had a call that was not answered",
+    )
+
+
+def _worth(counts: Worth) -> list[Any]:
+    rate, before = (
+        successes / outcomes if outcomes else None
+        for successes, outcomes in (
+            (counts.successes, counts.outcomes),
+            (counts.successes_before, counts.outcomes_before),
+        )
+    )
+    return [
+        figure_card(
+            "Success",
+            formats.share(rate),
+            change=change(rate, before),
+            good=1,
+            note=formats.plural(counts.outcomes, "outcome")
+            if counts.outcomes
+            else "no outcomes told",
+        ),
+        figure_card(
+            f"Score: {counts.evaluation}" if counts.evaluation else "Scores",
+            formats.score(counts.mean),
+            change=change(counts.mean, counts.mean_before),
+            good=1,
+            note=f"mean of {formats.plural(counts.scores, 'score')}"
+            if counts.scores
+            else "no scores in this window",
+        ),
+    ]
+
+
+def _moves(context: Context, data: Overview) -> Any:
+    return brief_moves_card(context, data.moves, data.before.cost_usd or 0, data.now.cost_usd or 0)
+
+
+def _p95_by_model(context: Context, data: Overview) -> Chart:
+    sums: dict[str, int] = {}
+    for row in data.model_latency_points:
+        sums[row.name or NONE] = sums.get(row.name or NONE, 0) + row.calls
+    names = sorted(sums, key=lambda name: -sums[name])[:_DRAWN_MODELS]
+    line = common.times(context, data.latency_points)
+    series = {
+        name: line.values(
+            [row for row in data.model_latency_points if (row.name or NONE) == name],
+            lambda p: p.p95,
+        )
+        for name in names
+    }
+    rest = f", the {len(names)} models with most calls" if len(names) < len(sums) else ""
+    return Chart(
+        "P95 by model",
+        charts.lines(line, series, "s"),
+        f"P95 of {formats.plural(len(names), 'model')}",
+        f"{line.about_points}{rest}",
+        to=context.there("/traces", sort="latency"),
+        by="model",
+        step_s=line.step_s,
+    )
+
+
+def _requests(context: Context, data: Overview, line: Timeline) -> Chart:
     points = data.points
     series = {
         "answered": line.sums(points, lambda p: max(p.requests - p.errors - p.unanswered, 0)),
@@ -188,32 +290,60 @@ def _requests(data: Overview, line: Timeline) -> Any:
     colours = {"answered": charts.PALETTE[0], "failed": charts.BAD, _UNANSWERED: charts.REST}
     figure = charts.bars(line, nonzero, "count", [colours[name] for name in nonzero])
     says = f"{formats.count(data.now.requests)}, of which {_failures(data.now)}"
-    return chart_card("Requests", figure, says, about=line.about)
+    return Chart(
+        "Requests", figure, says, line.about, to=context.there("/traces"), step_s=line.step_s
+    )
 
 
-def _latency(context: Context, data: Overview) -> Any:
+def _latency(context: Context, data: Overview) -> Chart:
     points = data.latency_points
     line = common.times(context, points)
     series = {
         name: line.values(points, attrgetter(name.lower())) for name in ("P50", "P90", "P95", "P99")
     }
     says = f"median {formats.seconds(data.latency.p50)}, P99 {formats.seconds(data.latency.p99)}"
-    return chart_card("Latency", charts.lines(line, series, "s"), says, about=line.about_points)
+    return Chart(
+        "Latency",
+        charts.lines(line, series, "s"),
+        says,
+        line.about_points,
+        to=context.there("/traces", sort="latency"),
+        step_s=line.step_s,
+    )
 
 
-def _tokens(data: Overview, line: Timeline) -> Any:
+def _tokens(context: Context, data: Overview, line: Timeline) -> Chart:
     series = {
         "in": line.sums(data.points, lambda p: p.input_tokens),
         "out": line.sums(data.points, lambda p: p.output_tokens),
     }
     says = f"{formats.count(data.now.input_tokens)} in, {formats.count(data.now.output_tokens)} out"
-    return chart_card("Tokens", charts.bars(line, series, "count"), says, about=line.about)
+    return Chart(
+        "Tokens",
+        charts.bars(line, series, "count"),
+        says,
+        line.about,
+        to=context.there("/traces", sort="tokens"),
+        step_s=line.step_s,
+    )
 
 
-def _cost(data: Overview, line: Timeline) -> Any:
-    costs = line.sums(data.points, lambda p: p.cost_usd)
-    says = f"{formats.cost(data.now.cost_usd, data.now.unpriced)} in all"
-    return chart_card("Cost", charts.bars(line, {"cost": costs}, "usd"), says, about=line.about)
+def _cost(context: Context, data: Overview, earlier: list[Spent]) -> Chart:
+    """The window's cost and that of the same hours a week before."""
+    line = common.times(context, [*data.points, *earlier])
+    series = {
+        "now": line.values(data.points, lambda p: p.cost_usd or 0),
+        "a week before": line.values(earlier, lambda p: p.cost_usd),
+    }
+    about = f"{line.about_points}, and the same hours of the week before"
+    return Chart(
+        "Cost",
+        charts.lines(line, series, "usd"),
+        f"{formats.cost(data.now.cost_usd, data.now.unpriced)} in all",
+        about,
+        to=context.there("/traces", sort="cost"),
+        step_s=line.step_s,
+    )
 
 
-PAGE = Page("/", "Overview", "How much, how well, how fast, for how much", _Data, _tables, _show)
+PAGE = Page("/", "Now", "What is on fire, what moved, and why", _Data, _tables, _plots, _show)
