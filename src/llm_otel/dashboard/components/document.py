@@ -48,9 +48,7 @@ def document(
             h.meta(charset="utf-8"),
             h.meta(name="viewport", content="width=device-width, initial-scale=1"),
             h.meta(name="htmx-config", content=_HTMX),
-            h.title[
-                f"{page.title}{f' {context.subject[:8]}' if context.subject else ''} · llm-otel"
-            ],
+            h.title[f"{' '.join(filter(None, (page.title, context.subject[:8])))} · llm-otel"],
             h.link(rel="icon", href="/assets/icon.svg", type="image/svg+xml"),
             h.link(rel="stylesheet", href=_asset("style.css")),
             # Plotly adds its rules to this one instead of writing a style sheet into the page.
@@ -68,12 +66,7 @@ def document(
                 )
             ],
         ],
-        h.body(
-            {
-                "hx-boost:inherited": _BOOST,
-                "hx-sync:inherited": "#app:replace",
-            }
-        )[
+        h.body({"hx-boost:inherited": _BOOST, "hx-sync:inherited": "#app:replace"})[
             h.div(id="app", class_="app", hx_history_elt="", data_page=page.path)[
                 h.a(href="#content", class_="skip")["Skip to the content"],
                 h.header(id="menu", class_="sidebar")[menu],

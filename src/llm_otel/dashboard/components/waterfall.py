@@ -38,7 +38,7 @@ TOP: Final = "-"
 _TICKS: Final = 5
 
 
-def waterfall(spans: Sequence[Nested], length: float, href: Address, named: str = "") -> list[Any]:
+def waterfall(spans: Sequence[Nested], length: float, href: Address, target: str = "") -> list[Any]:
     """The axis and the rows.
 
     Args:
@@ -46,9 +46,9 @@ def waterfall(spans: Sequence[Nested], length: float, href: Address, named: str 
         length: Seconds of the trace.
         href: Gives the address of a part of the page about a span: its details, or the rows
             `/below` it.
-        named: A span that is among the rows in any case, with those above it.
+        target: A span that is among the rows in any case, with those above it.
     """
-    rows, places = _level(spans, range(len(spans)), TOP, length, href, 0, named)
+    rows, places = _level(spans, range(len(spans)), TOP, length, href, 0, target)
     return [
         _tools(len(spans) - len(places), any(nested.depth for nested in spans)),
         h.div(class_="axis", aria_hidden="true")[_axis(length)],
@@ -84,7 +84,7 @@ def _level(
     length: float,
     href: Address,
     first: int,
-    named: str = "",
+    target: str = "",
 ) -> tuple[list[Any], list[int]]:
     """The rows of what is below a span, and their places; the last is a way to more."""
     depth = min((spans[place].depth for place in below), default=0)
@@ -92,7 +92,7 @@ def _level(
     last = heads[first + _MOST] if len(heads) > first + _MOST else below[-1] + 1 if below else 0
     begin = heads[first] if first < len(heads) else last
     places = _open_places(spans, [place for place in below if begin <= place < last])
-    places = sorted({*places, *_path(spans, named)})
+    places = sorted({*places, *_path(spans, target)})
     rest = len(heads) - first - _MOST
     more = None
     if rest > 0:

@@ -115,8 +115,8 @@ def _messages(content: str, nested: Nested) -> str | None:
 
 def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> list[Any]:
     # The list as it was: its order, thresholds and columns are in the address, too.
-    listed = context.state.to(at=None, rated=None, failed=None).href("/traces")
-    back = h.a(href=listed, class_="button small")["← All traces"]
+    list_address = context.state.to(at=None, rated=None, failed=None).href("/traces")
+    back = h.a(href=list_address, class_="button small")["← All traces"]
     spans = data.spans
     if not spans:
         text = (
