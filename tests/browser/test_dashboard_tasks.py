@@ -81,8 +81,8 @@ def test_what_was_slow_at_that_time(view: Callable[..., View], dashboard: str) -
     page.wait_for_selector("main[aria-busy=false]")
     clicks = Clicks(seen)
     clicks.click(page.get_by_role("navigation", name="Pages").get_by_role("link", name="Traces"))
-    clicks.click(page.get_by_role("link", name="Duration"))
-    assert "sort=latency" in page.url
+    clicks.click(page.get_by_role("link", name="Duration", exact=True))
+    assert "sort=duration" in page.url
     assert "since=2026-11-" in page.url
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("Duration")
 

@@ -130,7 +130,8 @@ def figure(unit: str = "count", *, legend: bool = True, stacked: bool = False) -
             "showlegend": legend,
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0,
                        "traceorder": "normal"},
-            "xaxis": {**_AXIS},
+            # Below the lowest label of the other axis.
+            "xaxis": {**_AXIS, "ticklabelstandoff": 6},
             "yaxis": {**_AXIS, "showgrid": True, "rangemode": "tozero", "nticks": 6, **axis_format},
         }
     )  # fmt: skip

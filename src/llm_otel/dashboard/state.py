@@ -34,7 +34,6 @@ DEFAULT_RANGE: Final = "7d"
 # What narrows a question, beside its window.
 NARROWING: Final = (*COLUMNS, "tag", "match", "where", "text")
 SHARED: Final = (*NARROWING, "range", "since", "until", "live")
-_NUMBERS: Final = {"cost": "cost", "seconds": "duration"}
 _LONGEST_VALUE: Final = 256
 _MOST_VALUES: Final = 50
 
@@ -97,15 +96,10 @@ class State:
             for value in self.all("where")
             if limit(value) is None
         ]
-        mistakes += [
+        return mistakes + [
             f"The tag {value!r} was ignored: write key=value."
             for value in self.all("tag")
             if "=" not in value
-        ]
-        return mistakes + [
-            f"{self.get(name)!r} is no least {what} and was ignored: write a number."
-            for name, what in _NUMBERS.items()
-            if self.get(name) and self.number(name) is None
         ]
 
     def number(self, name: str) -> float | None:
