@@ -156,12 +156,19 @@ def test_a_trace_can_be_judged_and_says_so(view: Callable[..., View], tmp_path: 
     with serving(lake) as address:
         page = view(address).open(f"/traces/{trace}")
         page.get_by_label("Why, optional").fill("to the point")
-        page.get_by_role("button", name="5 good").click()
+        page.get_by_label("Name of the evaluation").fill("helpfulness")
+        page.get_by_role("button", name="Thumbs up").click()
         page.wait_for_url("**rated=1**")
         page.wait_for_selector(".verdicts li")
-        assert "human 1.000: to the point" in page.locator(".verdicts").inner_text()
-    stored = llm_otel.lake.open(lake).sql("SELECT score, explanation FROM scores WHERE "
-                                          "evaluation = 'human'").fetchall()  # fmt: skip
+        assert "helpfulness 1.000: to the point" in page.locator(".verdicts").inner_text()
+    stored = (
+        llm_otel.lake.open(lake)
+        .sql(
+            "SELECT score, explanation FROM scores "
+            "WHERE evaluation = 'helpfulness' AND explanation <> ''"
+        )
+        .fetchall()
+    )
     assert stored == [(1.0, "to the point")]
 
 

@@ -196,7 +196,6 @@ def _feedback(context: Context, data: _Data) -> Any:
     lines = [h.li[_verdict(each)] for each in data.verdicts()]
     fields = {
         "back": context.state.href(f"{context.path}{context.subject}"),
-        "evaluation": _PERSONAL,
         "trace_id": context.subject,
         "span_id": data.spans[0].span.span_id,
         "service": data.spans[0].span.service_name,
@@ -206,12 +205,14 @@ def _feedback(context: Context, data: _Data) -> Any:
     hidden = [
         h.input(type="hidden", name=name, value=each) for name, each in fields.items() if each
     ]
-    words = {WORST: f"{WORST} bad", BEST: f"{BEST} good"}
+    words = {
+        "Thumbs down": WORST,
+        "Thumbs up": BEST,
+        **{str(value): value for value in range(WORST, BEST + 1)},
+    }
     values = [
-        h.button(class_="button", type="submit", name="value", value=str(value))[
-            words.get(value, str(value))
-        ]
-        for value in range(WORST, BEST + 1)
+        h.button(class_="button", type="submit", name="value", value=str(value))[text]
+        for text, value in words.items()
     ]
     is_rated = bool(context.state.get("rated"))
     return h.section(class_="card feedback", id="feedback")[
@@ -227,9 +228,11 @@ def _feedback(context: Context, data: _Data) -> Any:
             hidden,
             # Enter in the line below must not be the first of the values.
             h.button(type="submit", disabled=True, hidden=True),
-            values,
             h.input(type="text", name="note", maxlength="500", placeholder="Why (optional)",
                     aria_label="Why, optional"),
+            h.input(type="text", name="evaluation", maxlength="64", value=_PERSONAL, class_="short",
+                    required=True, aria_label="Name of the evaluation"),
+            values,
         ],
     ]  # fmt: skip
 
