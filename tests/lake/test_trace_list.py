@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from browser.parts import NOW, fill
 
 import llm_otel.lake
-from llm_otel.history import generate
 from llm_otel.lake.queries import Filter, Reader
 from llm_otel.lake.queries.filters import Limit
 from llm_otel.lake.queries.trace_list import TraceRow, traces
 from llm_otel.lake.reading import Lake
-from llm_otel.lake.writer import Writer
 
-END = datetime(2026, 11, 20, 15, 30)
+END = NOW.replace(tzinfo=None)
 WEEK = Filter(END.replace(minute=0) - timedelta(days=7), END)
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Eight days of made-up history."""
-    path = tmp_path_factory.mktemp("lake")
-    with Writer(path) as writer:
-        for batch in generate(8, end=END.replace(tzinfo=timezone.utc), calls_per_day=300):
-            writer.append(**batch.tables)
-    return llm_otel.lake.open(path)
+    return llm_otel.lake.open(fill(tmp_path_factory.mktemp("lake"), 8, 300))
 
 
 _WORST: Final = {"error": 2, "cancelled": 1, "ok": 0}
