@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from lake.pages import links
@@ -78,6 +79,24 @@ def test_what_narrows_the_list_begins_at_its_first_page(odd: Path) -> None:
     narrowing = words.partition("<main")[0]
     assert "page=1" not in narrowing
     assert 'name="page"' not in narrowing
+
+
+def test_a_trace_leads_to_those_beside_it(tmp_path: Path) -> None:
+    """Near their time, and with the list's order for the way back."""
+    times = [NOW - timedelta(minutes=number) for number in range(1, 4)]
+    calls = [_call(number, time=time) for number, time in enumerate(times, start=1)]
+    names = ("time", "trace_id", "span_id", "service_name", "status", "duration_s")
+    spans = [{**{name: call[name] for name in names}, "name": "chat"} for call in calls]
+    with Writer(tmp_path) as writer:
+        writer.append(calls=calls, spans=spans)
+    site = Site(llm_otel.lake.open(tmp_path), clock=lambda: NOW.replace(tzinfo=timezone.utc))
+    asked = "sort=cost&at=2026-11-20T15%3A28%3A00"
+    found = links(site.content(*site.context(f"/traces/{2:032x}", asked)))
+    for text, number, time in (("‹ Older", 3, times[2]), ("Newer ›", 1, times[0])):
+        path, _, query = found[text].partition("?")
+        assert path == f"/traces/{number:032x}", found
+        assert dict(parse_qsl(query)) == {"sort": "cost", "at": time.isoformat()}
+    assert found["← All traces"] == "/traces?sort=cost"
 
 
 def test_traces_of_many_calls_fill_their_pages(tmp_path: Path) -> None:

@@ -153,10 +153,19 @@ def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> li
 def _beside(context: Context, data: _Data) -> list[Any]:
     """Links to the traces before and after it, of those that the filters let through."""
     neighbours = data.beside()
+
+    def address(trace: str, time: datetime) -> str:
+        at = time.isoformat(timespec="seconds")
+        state = context.state.to(at=at, rated=None, failed=None, span=None)
+        return state.href(f"/traces/{trace}")
+
     return [
-        h.a(href=context.there(f"/traces/{trace}"), class_="button small")[text]
-        for trace, text in ((neighbours.older, "‹ Older"), (neighbours.newer, "Newer ›"))
-        if trace
+        h.a(href=address(trace, time), class_="button small")[text]
+        for trace, time, text in (
+            (neighbours.older, neighbours.older_time, "‹ Older"),
+            (neighbours.newer, neighbours.newer_time, "Newer ›"),
+        )
+        if trace and time
     ]
 
 
