@@ -155,6 +155,9 @@ IN_PROCESS: Final = "in_process"
 NONE: Final = "none"
 OTHER: Final = "other"
 OPENAI_COMPATIBLE: Final = "openai_compatible"
+# How `service.instance.id` begins where `llm-otel serve` counts the calls of services that have
+# spans and no metrics.
+DERIVED_INSTANCE: Final = "llm-otel-derived/"
 USAGE_FROM_PROVIDER: Final = "provider"
 USAGE_ESTIMATED: Final = "estimated"
 USAGE_UNKNOWN: Final = "unknown"
