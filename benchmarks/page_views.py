@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 _QUIET_S = 1.0
 _SETTLED_S = 30
-_PATIENCE_MS = 120_000
+_PATIENCE_MS = 60_000
 
 # Gives the milliseconds since the click, or since the navigation began, once so many elements are
 # laid out, one of them has the text, and a frame was painted with them; null if it takes too long.
@@ -48,8 +49,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Seen:
-    """One wait of a reader: milliseconds, bytes over the network until the page was quiet, and then
-    the elements in the document and those like the target."""
+    """One wait of a reader: milliseconds (infinite: given up), bytes over the network until the
+    page was quiet, and then the elements in the document and those like the target."""
 
     ms: float
     transferred: int
@@ -98,8 +99,8 @@ class Reader:
             },
         )
         if ms is None:
-            reason = f"{self.page.url} does not show {target} in {_PATIENCE_MS / 1000:.0f} s"
-            raise SystemExit(f"benchmarks/pages_beside.py: {reason}")
+            print(f"{self.page.url} does not show {target} in {_PATIENCE_MS / 1000:.0f} s")
+            ms = math.inf
         self._settle()
         nodes, targets = self.page.evaluate(_COUNTS, target.selector)
         return Seen(ms, self._transferred - before, nodes, targets)

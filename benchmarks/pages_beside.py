@@ -12,6 +12,7 @@ has been painted. Stores are kept in the folder and are not filled again.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -166,7 +167,8 @@ def table(
 
 def _times(every: Sequence[Mapping[str, Seen]], name: str) -> str:
     first, *rest = (each[name].ms / 1000 for each in every)
-    return f"{first:.2f} s" + (f", {statistics.median(rest):.2f} s" if rest else "")
+    then = statistics.median(rest) if rest else first
+    return ", ".join(f"{s:.2f} s" if math.isfinite(s) else "given up" for s in (first, then))
 
 
 def _bytes(every: Sequence[Mapping[str, Seen]], name: str) -> str:
