@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
-from llm_otel.core import billing, describe
+from llm_otel.core import billing, describe, rollup
 from llm_otel.core.errors import NO_FAILURE, Failure, classify, full_name, refusal
 from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.metrics.measurement import Bill, Measurement
@@ -63,6 +63,7 @@ class Call:
         "request",
         "response",
         "retries",
+        "rollup",
         "runtime",
         "series",
         "server",
@@ -112,6 +113,7 @@ class Call:
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
         runtime.instruments.calls.begun(self.series)
+        self.rollup = rollup.begin(context)
         self.started = perf_counter()
 
     # ------------------------------------------------------------------ begin
@@ -261,13 +263,18 @@ class Call:
         record = Record(
             series, self.endpoint, self.server, self.request, self.model,
             self.attribution.span_attributes, self.streaming, seconds, first_chunk, answer,
-            failure, result, self.accumulator, self.response, self.retries,
+            failure, result, self.accumulator, self.response, self.retries, self.rollup,
         )  # fmt: skip
         try:
             bill = billing.bill(record, runtime.pricing, runtime.ledger, instruments)
         except Exception as problem:  # noqa: BLE001
             guard.handle("count", problem)
-            bill = Bill(None, series)
+            bill = Bill(None, series, usage_unknown=True, rollup=self.rollup)
+        if self.rollup is not None or bill.rollup is not None:
+            try:
+                rollup.add(record, bill, instruments.table)
+            except Exception as problem:  # noqa: BLE001
+                guard.handle("roll up", problem)
         try:
             self._note_server(record, bill)
         except Exception as problem:  # noqa: BLE001
