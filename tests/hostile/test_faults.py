@@ -425,7 +425,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "roll up": (
         Row(tool, f"{_CORE}.rollup.attributes"),
-        Row(summed, f"{_CORE}.rollup._usage"),
+        Row(summed, f"{_CORE}.rollup._add_usage"),
     ),
     "totals": (Row(summed, f"{_CORE}.rollup.get_current"),),
     "step end": (Row(tool, processor=True, times=2),),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, create_key, get_current, set_value
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from llm_otel.core.metrics.table import InstrumentTable
     from llm_otel.core.record import Record
     from llm_otel.pricing import Cost
+    from llm_otel.usage import Usage
 
 _ROLLUP = create_key("llm_otel.rollup")
 
@@ -78,200 +79,227 @@ class Totals:
 _EMPTY = Totals()
 
 
+# What is summed up, and what has begun and not ended.
+_SUMS = (
+    "calls",
+    "errors",
+    "tool_calls",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "unpriced",
+    "unknown",  # calls whose usage is unknown, partial or estimated, for good
+    "unsettled",  # calls whose usage or price is to come
+    "open_calls",
+    "open_tools",
+)
+
+
 class Rollup:
-    """The sums of one workflow or agent while it is open.
+    """The sums of one workflow or agent while it is open, without those of open steps inside it.
+
+    A step that ends adds its sums to the one around it, so that a call costs the same at any depth.
 
     Args:
         operation: `invoke_workflow` or `invoke_agent`.
         step: Name of its span.
-        parent: The roll-up around it.
+        around: The roll-up of the context that it begins in.
 
     Attributes:
+        agent: The innermost agent here.
         own_inference_calls, own_tool_calls: Of an agent: not those of agents inside it.
+        lost: A step around it has ended, and misses what comes.
     """
 
     __slots__ = (
-        "_cost",
-        "_errors",
-        "_input_tokens",
-        "_lost",
-        "_open_calls",
-        "_open_steps",
-        "_output_tokens",
+        *_SUMS,
+        "_inside",
         "_owner",
         "_parent",
-        "_tool_calls",
-        "_unknown",
-        "_unpriced",
-        "_unsettled",
-        "calls",
+        "agent",
         "is_agent",
+        "lost",
         "own_inference_calls",
         "own_tool_calls",
         "step",
     )
 
-    def __init__(self, operation: str, step: str, parent: Rollup | None) -> None:
+    calls: int
+    errors: int
+    tool_calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    unpriced: int
+    unknown: int
+    unsettled: int
+    open_calls: int
+    open_tools: int
+    agent: Rollup
+    lost: bool
+
+    def __init__(self, operation: str, step: str, around: Rollup | None) -> None:
+        for name in _SUMS:
+            setattr(self, name, 0)
         self.step = step
         self.is_agent = operation == semconv.INVOKE_AGENT
         self.own_inference_calls = self.own_tool_calls = 0
-        self.calls = self._errors = self._tool_calls = 0
-        self._input_tokens = self._output_tokens = 0
-        self._cost = 0.0
-        self._unpriced = self._unknown = self._unsettled = 0
-        self._open_calls = self._open_steps = 0
         self._owner: object = _process  # None once it has ended
-        self._parent = parent
-        self._lost = False  # one above has ended, and misses what comes
+        self._inside: set[Rollup] = set()  # open ones whose parent this is
         with _lock:
-            self._step_begins(self._above())
+            self._parent = parent = around and around.open_one()
+            self.lost = around is not None and (around is not parent or around.lost)
+            self.agent = self if self.is_agent or parent is None else parent.agent
+            if parent is not None:
+                parent._inside.add(self)
 
     @property
     def busy(self) -> bool:
         """Whether something inside has not ended."""
-        return bool(self._open_calls or self._open_steps)
+        return bool(self.open_calls or self.open_tools or self._inside)
 
-    def open_one(self, *, outermost: bool) -> Rollup | None:
-        """This one, or the next one above that is open; or the last of these."""
-        with _lock:
-            innermost = self if self._owner is _process else self._above()
-            last = innermost
-            while outermost and last is not None and (above := last._above()) is not None:
-                last = above
-            return last
+    # ------------------------------------------------------------------ calls, tools
+    def open_one(self) -> Rollup | None:
+        """This one, or the next one around it that has not ended. Call with the lock held."""
+        if self._owner is _process:
+            return self
+        around = self._parent
+        while around is not None and around._owner is not _process:
+            around = around._parent
+        # A task that starts its own successor must not grow a chain.
+        self._parent = around
+        return around
 
-    # ------------------------------------------------------------------ the chain
-    def _above(self) -> Rollup | None:
-        """The next open one above. Call with the lock held. Those that have ended are let go of: a
-        task that starts its own successor must not grow a chain."""
-        parent = self._parent
-        if parent is not None and parent._owner is not _process:
-            self._lost = True
-            while parent is not None and parent._owner is not _process:
-                parent = parent._parent
-            self._parent = parent
-        return parent
-
-    @staticmethod
-    def _step_begins(rollup: Rollup | None) -> None:
-        while rollup is not None:
-            rollup._open_steps += 1
-            rollup = rollup._above()
-
-    # ------------------------------------------------------------------ calls
     def call_begins(self) -> None:
-        """A call begins below."""
+        """A call begins inside."""
         with _lock:
-            rollup: Rollup | None = self
-            while rollup is not None:
-                rollup._open_calls += 1
-                rollup = rollup._parent
+            rollup = self if self._owner is _process else self.open_one()
+            if rollup is not None:
+                rollup.open_calls += 1
 
-    def add(
-        self,
-        calls: int = 0,
-        errors: int = 0,
-        inference: int = 0,
-        input_tokens: int = 0,
-        output_tokens: int = 0,
-        cost: float = 0.0,
-        unpriced: int = 0,
-        unknown: int = 0,
-        unsettled: int = 0,
-    ) -> bool:
-        """Add to this and all above.
+    def call_ends(self, failed: bool, inference: bool) -> bool:
+        """A call has ended inside.
 
         Args:
-            calls: 1 for a call that ended.
-            errors: 1 for one that failed.
-            inference: 1 for one that asked a model for text.
-            input_tokens, output_tokens, cost, unpriced: As in `Totals`.
-            unknown: Calls whose usage is unknown, partial or estimated, for good.
-            unsettled: Calls whose usage or price is to come; -1 for one that came.
+            failed: It is an error.
+            inference: It asked a model for text.
 
         Returns:
-            Whether one of them has ended, so that its span misses this.
+            Whether a step around it has ended before, and misses it.
         """
         with _lock:
-            late = self._owner is not _process
-            rollup: Rollup | None = self
-            while rollup is not None:
-                if calls:
-                    rollup.calls += calls
-                    rollup._open_calls -= calls
-                    rollup._errors += errors
-                if inference and rollup.is_agent:
-                    rollup.own_inference_calls += inference
-                    inference = 0
-                rollup._input_tokens += input_tokens
-                rollup._output_tokens += output_tokens
-                rollup._cost += cost
-                # Few calls have any of these.
-                if unpriced or unknown or unsettled:
-                    rollup._unpriced += unpriced
-                    rollup._unknown += unknown
-                    rollup._unsettled += unsettled
-                above = rollup._above()
-                late = late or rollup._lost
-                rollup = above
-        return late
+            rollup = self if self._owner is _process else self.open_one()
+            if rollup is not None:
+                rollup.open_calls -= 1
+                rollup.calls += 1
+                if failed:
+                    rollup.errors += 1
+                if inference:
+                    self.agent.own_inference_calls += 1
+            return rollup is not self or self.lost
+
+    def add_usage(self, usage: Usage | None, cost: Cost | None, priced: bool) -> None:
+        """Add what was billed.
+
+        Args:
+            usage: Tokens; None for none.
+            cost: In USD; None for none known.
+            priced: Whether there will be no other cost: none is known, then, for good.
+        """
+        with _lock:
+            rollup = self if self._owner is _process else self.open_one()
+            if rollup is None:
+                return
+            if usage is not None:
+                rollup.input_tokens += usage.input_tokens
+                rollup.output_tokens += usage.output_tokens
+            if cost is not None:
+                rollup.cost_usd += cost.total
+            if priced and (cost is None or cost.incomplete):
+                rollup.unpriced += 1
+
+    def add_marks(self, unknown: int, unsettled: int) -> None:
+        """Add to what makes the sums incomplete; -1 for what was unsettled and has come."""
+        with _lock:
+            rollup = self.open_one()
+            if rollup is not None:
+                rollup.unknown += unknown
+                rollup.unsettled += unsettled
 
     def priced(self, cost: Cost | None) -> None:
-        """The cost of a call below has come, after the call ended; None: there is no price."""
-        amount, unpriced = _amount(cost)
-        self.add(cost=amount, unpriced=unpriced, unsettled=-1)
+        """The cost of a call has come after the call ended; None: there is no price."""
+        self.add_usage(None, cost, priced=True)
+        self.add_marks(0, -1)
 
-    # ------------------------------------------------------------------ tools, ends
     def tool_begins(self) -> None:
         """A tool begins inside."""
         with _lock:
-            self._step_begins(self)
+            rollup = self.open_one()
+            if rollup is not None:
+                rollup.open_tools += 1
 
     def tool_ends(self) -> None:
         """A tool has ended inside."""
         with _lock:
-            own = 1
-            rollup: Rollup | None = self
-            while rollup is not None:
-                rollup._open_steps -= 1
-                rollup._tool_calls += 1
-                if rollup.is_agent:
-                    rollup.own_tool_calls += own
-                    own = 0
-                rollup = rollup._above()
+            rollup = self.open_one()
+            if rollup is not None:
+                rollup.open_tools -= 1
+                rollup.tool_calls += 1
+                self.agent.own_tool_calls += 1
 
+    # ------------------------------------------------------------------ ends
     def end(self) -> Totals | None:
         """The step has ended: what it came to. None in a forked child of its process."""
         with _lock:
             if self._owner is not _process:
                 return None
+            # Steps inside that go on will not be counted any more.
+            totals = self.totals(goes_on=bool(self._inside or self.open_tools))
             self._owner = None
-            rollup = self._above()
-            while rollup is not None:
-                rollup._open_steps -= 1
-                rollup = rollup._above()
-            return self.totals(open_is_unknown=bool(self._open_steps))
+            parent, inside = self._parent, self._inside
+            self._inside = set()
+            for rollup in inside:
+                rollup._parent = parent
+                rollup._lose()
+            if parent is not None:
+                parent._inside.discard(self)
+                parent._inside |= inside
+                for name in _SUMS:
+                    setattr(parent, name, getattr(parent, name) + getattr(self, name))
+            return totals
 
-    def totals(self, *, open_is_unknown: bool = False) -> Totals:
+    def _lose(self) -> None:
+        for rollup in self._open_ones():
+            rollup.lost = True
+
+    def _open_ones(self) -> list[Rollup]:
+        """This one and all that are open inside it. Call with the lock held."""
+        rollups = [self]
+        for rollup in rollups:
+            rollups += rollup._inside
+        return rollups
+
+    def totals(self, *, goes_on: bool = False) -> Totals:
         """What it has come to so far.
 
         Args:
-            open_is_unknown: Steps inside that go on will not be counted any more.
+            goes_on: Something inside will not be counted any more.
         """
         with _lock:
-            return Totals(
-                self.step,
-                self.calls,
-                self._errors,
-                self._tool_calls,
-                self._input_tokens,
-                self._output_tokens,
-                self._cost,
-                self._unpriced,
-                self._open_calls,
-                open_is_unknown
-                or bool(self._unknown or self._unpriced or self._unsettled or self._open_calls),
-            )
+            rollups = self._open_ones()
+            sums: dict[str, Any] = {
+                name: sum([getattr(rollup, name) for rollup in rollups]) for name in _SUMS
+            }
+        del sums["open_tools"]
+        marks = sums.pop("unknown"), sums.pop("unsettled"), sums["unpriced"], sums["open_calls"]
+        return Totals(self.step, **sums, incomplete=goes_on or any(marks))
+
+    def outermost(self) -> Rollup:
+        """The last open one around it. Call with the lock held."""
+        rollup = self
+        while rollup._parent is not None:
+            rollup = rollup._parent
+        return rollup
 
 
 # ------------------------------------------------------------------ steps
@@ -361,38 +389,30 @@ def add(record: Record, bill: Bill, table: InstrumentTable) -> None:
         table: Counts calls that ended after a step around them.
     """
     own, user = record.rollup, bill.rollup
-    failure = record.failure.kind
-    errors, inference = failure is not None, record.endpoint.operation in _INFERENCE
-    usage = _usage(record, bill)
-    if own is user:
-        late = own is not None and own.add(1, errors, inference, *usage)
-    else:
-        # What began in the background in another step, or outside all steps.
-        late = own is not None and own.add(1, errors, inference)
-        if user is not None:
-            user.add(0, 0, 0, *usage)
-    if late:
-        table.count(semconv.ROLLUP_LATE, 1)
+    # Who began work in the background may have been in another step, or outside all steps.
+    if user is not None:
+        _add_usage(user, record, bill)
+    # Last, as the sums are known to be incomplete until the call has ended.
+    if own is not None:
+        failed = record.failure.kind is not None
+        if own.call_ends(failed, record.endpoint.operation in _INFERENCE):
+            table.count(semconv.ROLLUP_LATE, 1)
 
 
-def _usage(record: Record, bill: Bill) -> tuple[int, int, float, int, int, int]:
-    """Tokens in and out, cost, and how many calls are unpriced, of unknown usage, unsettled."""
+def _add_usage(user: Rollup, record: Record, bill: Bill) -> None:
     used, unsettled = bill.used, bill.unsettled
-    amount, unpriced = _amount(bill.cost) if bill.priced else (0.0, 0)
+    if used is not None or bill.priced:
+        user.add_usage(used, bill.cost, bill.priced)
     if used is None:
-        cut_off = record.endpoint.billed and record.failure.kind in _CUT_OFF
+        cut_off = record.failure.kind in _CUT_OFF and record.endpoint.billed
         # What is awaited is not unknown for good.
         unknown = (bill.usage_unknown or cut_off) and not unsettled
-        return 0, 0, amount, unpriced, unknown, unsettled
-    if not bill.priced:
-        unsettled += 1
-    unknown = used.partial or record.answer.usage_source == semconv.USAGE_ESTIMATED
-    return used.input_tokens, used.output_tokens, amount, unpriced, unknown, unsettled
-
-
-def _amount(cost: Cost | None) -> tuple[float, int]:
-    """The cost in USD, and 1 if it is unknown or incomplete."""
-    return (0.0, 1) if cost is None else (cost.total, int(cost.incomplete))
+    else:
+        unknown = used.partial or record.answer.usage_source == semconv.USAGE_ESTIMATED
+        if not bill.priced:
+            unsettled += 1
+    if unknown or unsettled:
+        user.add_marks(unknown, unsettled)
 
 
 # ------------------------------------------------------------------ programs
@@ -409,8 +429,12 @@ def current_totals(*, outermost: bool = False) -> Totals:
         open, or nothing is instrumented.
     """
     try:
-        innermost = _innermost(get_current())
-        rollup = innermost and innermost.open_one(outermost=outermost)
+        rollup = _innermost(get_current())
+        if rollup is not None:
+            with _lock:
+                rollup = rollup.open_one()
+                if rollup is not None and outermost:
+                    rollup = rollup.outermost()
         if rollup is None:
             return _EMPTY
         if rollup.busy:
