@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llm_otel.attribution import attribution, propagate
-from llm_otel.core.rollup import Totals, current_totals
+from llm_otel.core.rollup.sums import Totals, current_totals
 from llm_otel.errors import ConfigError
 from llm_otel.evaluation import score
 from llm_otel.lifecycle import cost, flush, instrument, uninstrument

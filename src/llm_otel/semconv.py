@@ -228,6 +228,7 @@ TOKEN_MODALITY_B: Final = "gen_ai.token.modality"
 
 SITE: Final = "site"
 LABEL: Final = "label"
+STEP: Final = "step"
 INCOMPLETE: Final = "incomplete"
 VERSION: Final = "version"
 
@@ -363,7 +364,7 @@ ROLLUP_LATE: Final = Metric(
 RUN_COST: Final = Metric(
     "llm_otel.run.cost", "histogram", "{USD}",
     "What the calls in one run of a workflow or agent cost together.",
-    (OPERATION, WORKFLOW_NAME, AGENT_NAME, FEATURE, TENANT_ID, INCOMPLETE), USD_BUCKETS,
+    (OPERATION, STEP, FEATURE, TENANT_ID, INCOMPLETE), USD_BUCKETS,
 )  # fmt: skip
 PRICES_AGE: Final = Metric(
     "llm_otel.prices.age", "gauge", "s", "Age of the price table in use.", (),
@@ -529,6 +530,7 @@ FORMS: Final = {
     WORKFLOW_NAME: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
     AGENT_NAME: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
     TOOL_NAME: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
+    STEP: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
     SERVER_ADDRESS: re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}"),
     KIND: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),
     EVALUATION: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),

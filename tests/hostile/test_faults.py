@@ -424,10 +424,10 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(tool, f"{_CORE}.metrics.step_durations.record", times=2, beside=("roll up",)),
     ),
     "roll up": (
-        Row(tool, f"{_CORE}.rollup.attributes"),
-        Row(summed, f"{_CORE}.rollup._add_usage"),
+        Row(tool, f"{_CORE}.steps.attributes"),
+        Row(summed, f"{_CORE}.rollup.calls._add_usage"),
     ),
-    "totals": (Row(summed, f"{_CORE}.rollup.get_current"),),
+    "totals": (Row(summed, f"{_CORE}.rollup.sums.get_current"),),
     "step end": (Row(tool, processor=True, times=2),),
     "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT, times=2),),
     "attribution": (Row(attributed, "llm_otel.base.activation.set_value"),),

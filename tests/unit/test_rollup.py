@@ -340,7 +340,7 @@ class TestIncomplete:
             context = context.run(step)
         context.run(ask, client)
         gc.collect()
-        from llm_otel.core.rollup import Rollup
+        from llm_otel.core.rollup.sums import Rollup
 
         alive = [each for each in gc.get_objects() if isinstance(each, Rollup)]
         assert len(alive) <= 2, len(alive)
@@ -478,8 +478,9 @@ class TestMetrics:
         for what in ("inference_calls", "tool_calls"):
             assert len(telemetry.points(f"gen_ai.invoke_agent.{what}", **labels)) == 2
         cost = telemetry.value("gen_ai.cost.usd")
-        for label, name in (("gen_ai.workflow.name", "w"), ("gen_ai.agent.name", "outer")):
-            [point] = telemetry.points("llm_otel.run.cost", **{label: name}, **labels)
+        for operation, name in (("invoke_workflow", "w"), ("invoke_agent", "outer")):
+            run = {"operation": operation, "step": name, **labels}
+            [point] = telemetry.points("llm_otel.run.cost", **run)
             assert (point.count, point.value) == (1, pytest.approx(cost))
             assert "incomplete" not in point.attributes
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llm_otel.core.metrics.instruments import Instruments
     from llm_otel.core.metrics.series import Series
     from llm_otel.core.record import Record
-    from llm_otel.core.rollup import Rollup
+    from llm_otel.core.rollup.sums import Rollup
     from llm_otel.pricing import Cost, Pricing
     from llm_otel.protocols.answer import Answer, ReportedCost
     from llm_otel.usage import Usage

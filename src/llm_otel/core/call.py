@@ -13,11 +13,12 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
-from llm_otel.core import billing, describe, rollup
+from llm_otel.core import billing, describe
 from llm_otel.core.errors import NO_FAILURE, Failure, classify, full_name, refusal
 from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.metrics.measurement import Bill, Measurement
 from llm_otel.core.record import Record
+from llm_otel.core.rollup import calls as rolled_up
 from llm_otel.protocols import costs
 from llm_otel.protocols.answer import Answer
 
@@ -113,7 +114,7 @@ class Call:
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
         runtime.instruments.calls.begun(self.series)
-        self.rollup = rollup.begin(context)
+        self.rollup = rolled_up.begin(context)
         self.started = perf_counter()
 
     # ------------------------------------------------------------------ begin
@@ -258,8 +259,7 @@ class Call:
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
         answer, failure = self._outcome(read_answer, exc, status)
-        first_chunk_at = self.first_chunk_at
-        first_chunk = None if first_chunk_at is None else first_chunk_at - self.started
+        first_chunk = None if self.first_chunk_at is None else self.first_chunk_at - self.started
         record = Record(
             series, self.endpoint, self.server, self.request, self.model,
             self.attribution.span_attributes, self.streaming, seconds, first_chunk, answer,
@@ -270,11 +270,7 @@ class Call:
         except Exception as problem:  # noqa: BLE001
             guard.handle("count", problem)
             bill = Bill(None, series, usage_unknown=True, rollup=self.rollup)
-        if self.rollup is not None or bill.rollup is not None:
-            try:
-                rollup.add(record, bill, instruments.table)
-            except Exception as problem:  # noqa: BLE001
-                guard.handle("roll up", problem)
+        self._roll_up(record, bill)
         try:
             self._note_server(record, bill)
         except Exception as problem:  # noqa: BLE001
@@ -299,6 +295,15 @@ class Call:
         if self.own_span:
             self.span.end(None if at is None else at.epoch_ns)
         self.response = None
+
+    def _roll_up(self, record: Record, bill: Bill) -> None:
+        """Add the call to the workflows and agents around it."""
+        if self.rollup is None and bill.rollup is None:
+            return
+        try:
+            rolled_up.add(record, bill, self.runtime.instruments.table)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("roll up", problem)
 
     def _outcome(
         self, read_answer: Callable[[], Answer], exc: BaseException | None, status: int | None

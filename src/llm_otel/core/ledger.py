@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llm_otel.base import fork
 
 if TYPE_CHECKING:
-    from llm_otel.core.rollup import Rollup
+    from llm_otel.core.rollup.sums import Rollup
 
 # Ids remembered. The oldest go first: an id polled again after 10,000 others counts again.
 CAPACITY = 10_000

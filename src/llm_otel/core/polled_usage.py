@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from llm_otel.core.metrics.calls import CallMetrics
     from llm_otel.core.metrics.series import Series
     from llm_otel.core.record import Record
-    from llm_otel.core.rollup import Rollup
+    from llm_otel.core.rollup.sums import Rollup
     from llm_otel.usage import Usage
 
 
@@ -44,18 +44,18 @@ def countable(record: Record, ledger: Ledger, calls: CallMetrics) -> Countable:
     """
     series, endpoint, answer = record.series, record.endpoint, record.answer
     rollup, key = record.rollup, answer.response_id
-    beginning, begun = Beginning(series.labels, rollup), False
+    beginning, unsettled = Beginning(series.labels, rollup), False
     if not (endpoint.polled or answer.background):
         if answer.usage is None and endpoint.resumable and key:
             # Cut off: a poll may see what it used.
-            begun = ledger.begin(key, beginning)
-        return Countable(answer.usage, series, rollup, int(begun))
+            unsettled = ledger.begin(key, beginning)
+        return Countable(answer.usage, series, rollup, int(unsettled))
     # A response in the foreground was counted when it was made, unless that was cut off.
     foreground = endpoint.resumable and not answer.background
     if key is None or not answer.terminal:
         if key is not None and not foreground:
-            begun = ledger.begin(key, beginning)
-        return Countable(None, series, rollup, int(begun))
+            unsettled = ledger.begin(key, beginning)
+        return Countable(None, series, rollup, int(unsettled))
     if answer.usage is None or (foreground and not ledger.awaits(key)):
         return Countable(None, series, rollup)
     claimed, begun_by = ledger.claim(key)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from llm_otel.core.errors import Failure
     from llm_otel.core.metrics.series import Series
-    from llm_otel.core.rollup import Rollup
+    from llm_otel.core.rollup.sums import Rollup
     from llm_otel.core.server import Server
     from llm_otel.protocols.answer import Answer
     from llm_otel.protocols.spec import Accumulator, Endpoint, Request

@@ -16,11 +16,11 @@ from llm_otel.attribution import NOTHING as NO_ATTRIBUTION
 from llm_otel.attribution import current as current_attribution
 from llm_otel.base import arguments, finalizers, guard, otel_internals
 from llm_otel.base.activation import Run, Scoped, wrap
-from llm_otel.core import errors, rollup
+from llm_otel.core import errors
 from llm_otel.core.metrics import step_durations
+from llm_otel.core.rollup.steps import StepRollup, attributes
 
 if TYPE_CHECKING:
-    from llm_otel.core.rollup import StepRollup
     from llm_otel.core.runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,7 +90,7 @@ class StepRun(Run):
             {**self._attribution.span_attributes, **own},
         )
         counting = active is not None and active.live
-        self._rollup = rollup.StepRollup(kind.operation, span_name, context, counting)
+        self._rollup = StepRollup(kind.operation, span_name, context, counting)
         inside = self._rollup.handed_down(trace.set_span_in_context(self._span, context))
         return self._handed_down(inside)
 
@@ -163,6 +163,7 @@ class StepRun(Run):
         known = {
             **self._attributes,
             semconv.OPERATION: self._kind.operation,
+            semconv.STEP: self._attributes.get(self._kind.name, semconv.NONE),
             semconv.FEATURE: attribution.feature,
             semconv.TENANT_ID: attribution.tenant_id,
             **more,
@@ -178,7 +179,7 @@ class StepRun(Run):
         if totals is None or runtime is None:
             return
         if self._span.is_recording():
-            sums = rollup.attributes(totals, self._kind.operation)
+            sums = attributes(totals, self._kind.operation)
             otel_internals.set_attributes(self._span, sums)
         incomplete = {semconv.INCOMPLETE: "true"} if totals.incomplete else {}
         self._record(runtime, semconv.RUN_COST, totals.cost_usd, None, **incomplete)

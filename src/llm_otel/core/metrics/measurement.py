@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 if TYPE_CHECKING:
     from llm_otel.core.metrics.semconv_points import SemconvPoints
     from llm_otel.core.metrics.series import Series
-    from llm_otel.core.rollup import Rollup
+    from llm_otel.core.rollup.sums import Rollup
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
 

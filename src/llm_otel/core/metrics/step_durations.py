@@ -12,6 +12,7 @@ _BOUNDED = (
     semconv.WORKFLOW_NAME,
     semconv.AGENT_NAME,
     semconv.TOOL_NAME,
+    semconv.STEP,
     semconv.FEATURE,
     semconv.TENANT_ID,
 )

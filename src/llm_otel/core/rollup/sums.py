@@ -1,8 +1,8 @@
 """What everything below a workflow or an agent adds up to: calls, errors, tokens, cost.
 
 Each workflow and agent has a `Rollup` in the OpenTelemetry context of what runs inside, and each
-`Rollup` knows the next one above it. A call keeps the `Rollup` of the context that it begins in, so
-it is counted wherever it ends: in a thread, a task, a generator, or by the worker for finalisers.
+`Rollup` knows the next one around it. A call keeps the `Rollup` of the context that it begins in,
+so it is counted wherever it ends: in a thread, a task, a generator, by the worker for finalisers.
 Calls, tools and inner steps that are still open are counted too, so that sums that may yet grow say
 so. A forked child begins anew: what its parent has open is the parent's to sum up.
 """
@@ -19,24 +19,17 @@ from llm_otel import semconv
 from llm_otel.base import finalizers, fork, guard
 
 if TYPE_CHECKING:
-    from llm_otel.core.metrics.measurement import Bill
-    from llm_otel.core.metrics.table import InstrumentTable
-    from llm_otel.core.record import Record
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
 
 _ROLLUP = create_key("llm_otel.rollup")
 
-_OWNERS = frozenset({semconv.INVOKE_WORKFLOW, semconv.INVOKE_AGENT})
-_INFERENCE = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION, semconv.GENERATE_CONTENT})
-# A call that ended in one of these may have been billed, and nobody tells how much.
-_CUT_OFF = frozenset({semconv.CANCELLED, semconv.TIMEOUT})
-
-# How long the end of a step waits for calls inside it that the garbage collector has ended (s).
+# How long a step that ends, or who asks for its sums, waits for calls inside it that the garbage
+# collector has ended (s).
 _PATIENCE = 0.1
 
-# One lock for all: a call adds to a whole chain of roll-ups, and holds it for some microseconds.
-# Reentrant, as a finaliser or signal handler of the program may make a call while it is held.
+# One lock for all, held for a microsecond. Reentrant, as a finaliser or a signal handler of the
+# program may make a call while it is held.
 _lock = threading.RLock()
 # Stands for this process: open roll-ups hold it, those of the parent of a fork hold another.
 _process = object()
@@ -77,7 +70,6 @@ class Totals:
 
 
 _EMPTY = Totals()
-
 
 # What is summed up, and what has begun and not ended.
 _SUMS = (
@@ -301,121 +293,24 @@ class Rollup:
             rollup = rollup._parent
         return rollup
 
-
-# ------------------------------------------------------------------ steps
-class StepRollup:
-    """The part of one step in the roll-ups: workflows and agents have sums, tools are counted.
-
-    Args:
-        operation: `gen_ai.operation.name` of the step.
-        step: Name of its span.
-        context: What the step begins in.
-        counting: Whether calls are instrumented at all: else a sum of 0 would be wrong.
-    """
-
-    __slots__ = ("_tool_of", "own")
-
-    def __init__(self, operation: str, step: str, context: Context, counting: bool) -> None:
-        around = _innermost(context) if counting else None
-        is_owner = counting and operation in _OWNERS
-        self.own = Rollup(operation, step, around) if is_owner else None
-        self._tool_of = around if operation == semconv.EXECUTE_TOOL else None
-        if self._tool_of is not None:
-            self._tool_of.tool_begins()
-
-    def handed_down(self, context: Context) -> Context:
-        """The context for what runs inside."""
-        return context if self.own is None else set_value(_ROLLUP, self.own, context)
-
     def settle(self) -> None:
         """Have what the garbage collector ended inside counted. Not for finalisers."""
-        if self.own is not None and self.own.busy:
+        if self.busy:
             finalizers.settle(_PATIENCE)
 
-    def end(self) -> Totals | None:
-        """The step has ended: what it came to, if it has sums."""
-        if self._tool_of is not None:
-            self._tool_of.tool_ends()
-        return None if self.own is None else self.own.end()
+
+# ------------------------------------------------------------------ in a context
+def innermost(context: Context) -> Rollup | None:
+    """The roll-up of a context, which may have ended."""
+    rollup = context.get(_ROLLUP)
+    return rollup if isinstance(rollup, Rollup) else None
 
 
-def attributes(totals: Totals, operation: str) -> dict[str, int | float | bool]:
-    """The span attributes of a workflow or agent that ended. A sum of 0 that is known to be
-    incomplete is left out: nothing is known."""
-    complete = not totals.incomplete
-    sums: dict[str, int | float | bool] = {
-        semconv.TOTAL_CALLS: totals.calls,
-        semconv.TOTAL_ERRORS: totals.errors,
-        semconv.TOTAL_TOOL_CALLS: totals.tool_calls,
-        semconv.TOTAL_UNPRICED: totals.unpriced,
-    }
-    if totals.input_tokens or complete:
-        sums[semconv.TOTAL_INPUT_TOKENS] = totals.input_tokens
-    if totals.output_tokens or complete:
-        sums[semconv.TOTAL_OUTPUT_TOKENS] = totals.output_tokens
-    if totals.cost_usd or complete:
-        sums[semconv.TOTAL_COST] = totals.cost_usd
-    if not complete:
-        sums[semconv.TOTAL_INCOMPLETE] = True
-    if operation == semconv.INVOKE_AGENT and totals.calls:
-        for name, sum_ in _CONVENTIONS.items():
-            if sum_ in sums:
-                sums[name] = sums[sum_]
-    return sums
+def within(rollup: Rollup, context: Context) -> Context:
+    """The context for what runs inside."""
+    return set_value(_ROLLUP, rollup, context)
 
 
-# The conventions allow these on agents, and not on workflows.
-_CONVENTIONS = {
-    semconv.USAGE_INPUT_TOKENS: semconv.TOTAL_INPUT_TOKENS,
-    semconv.USAGE_OUTPUT_TOKENS: semconv.TOTAL_OUTPUT_TOKENS,
-}
-
-
-# ------------------------------------------------------------------ calls
-def begin(context: Context) -> Rollup | None:
-    """A call begins: the roll-up that it will be added to, None outside all steps."""
-    rollup = _innermost(context)
-    if rollup is not None:
-        rollup.call_begins()
-    return rollup
-
-
-def add(record: Record, bill: Bill, table: InstrumentTable) -> None:
-    """A call has ended: add it to the steps around it, and what it used to those of who used it.
-
-    Args:
-        record: What the call left.
-        bill: What it is billed for, and by whom.
-        table: Counts calls that ended after a step around them.
-    """
-    own, user = record.rollup, bill.rollup
-    # Who began work in the background may have been in another step, or outside all steps.
-    if user is not None:
-        _add_usage(user, record, bill)
-    # Last, as the sums are known to be incomplete until the call has ended.
-    if own is not None:
-        failed = record.failure.kind is not None
-        if own.call_ends(failed, record.endpoint.operation in _INFERENCE):
-            table.count(semconv.ROLLUP_LATE, 1)
-
-
-def _add_usage(user: Rollup, record: Record, bill: Bill) -> None:
-    used, unsettled = bill.used, bill.unsettled
-    if used is not None or bill.priced:
-        user.add_usage(used, bill.cost, bill.priced)
-    if used is None:
-        cut_off = record.failure.kind in _CUT_OFF and record.endpoint.billed
-        # What is awaited is not unknown for good.
-        unknown = (bill.usage_unknown or cut_off) and not unsettled
-    else:
-        unknown = used.partial or record.answer.usage_source == semconv.USAGE_ESTIMATED
-        if not bill.priced:
-            unsettled += 1
-    if unknown or unsettled:
-        user.add_marks(unknown, unsettled)
-
-
-# ------------------------------------------------------------------ programs
 def current_totals(*, outermost: bool = False) -> Totals:
     """What the workflow or agent that runs here has come to so far: calls, tokens, cost.
 
@@ -429,7 +324,7 @@ def current_totals(*, outermost: bool = False) -> Totals:
         open, or nothing is instrumented.
     """
     try:
-        rollup = _innermost(get_current())
+        rollup = innermost(get_current())
         if rollup is not None:
             with _lock:
                 rollup = rollup.open_one()
@@ -437,15 +332,8 @@ def current_totals(*, outermost: bool = False) -> Totals:
                     rollup = rollup.outermost()
         if rollup is None:
             return _EMPTY
-        if rollup.busy:
-            finalizers.settle(_PATIENCE)
+        rollup.settle()
         return rollup.totals()
     except Exception as exc:  # noqa: BLE001
         guard.handle("totals", exc)
         return _EMPTY
-
-
-def _innermost(context: Context) -> Rollup | None:
-    """The roll-up of a context, which may have ended."""
-    rollup = context.get(_ROLLUP)
-    return rollup if isinstance(rollup, Rollup) else None
