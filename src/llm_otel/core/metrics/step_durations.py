@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from llm_otel import semconv
-from llm_otel.core.metrics.pending_counters import NO_EXEMPLAR
 from llm_otel.core.metrics.table import InstrumentTable
 
 _BOUNDED = (
@@ -32,4 +31,4 @@ def record(
     for name in _BOUNDED:
         if name in attributes:
             attributes[name] = table.labels.fold(name, attributes[name])
-    table.histogram(metric).record(value, table.admitted(metric, attributes), NO_EXEMPLAR)
+    table.record(metric, value, attributes)
