@@ -164,6 +164,14 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.WORKFLOW_NAME: NAME,
     semconv.DATA_SOURCE_ID: ID,
     semconv.RETRIEVAL_TOP_K: COUNT,
+    semconv.TOTAL_CALLS: COUNT,
+    semconv.TOTAL_ERRORS: COUNT,
+    semconv.TOTAL_TOOL_CALLS: COUNT,
+    semconv.TOTAL_INPUT_TOKENS: COUNT,
+    semconv.TOTAL_OUTPUT_TOKENS: COUNT,
+    semconv.TOTAL_COST: NUMBER,
+    semconv.TOTAL_UNPRICED: COUNT,
+    semconv.TOTAL_INCOMPLETE: FLAG,
 }
 
 
@@ -249,6 +257,8 @@ _LABELS: Final[Mapping[str, Form]] = {
     semconv.SITE: SITE,
     semconv.LABEL: WORD,
     semconv.VERSION: WORD,
+    semconv.STEP: NAME,
+    semconv.INCOMPLETE: _one_of(("true",)),
     semconv.TOKEN_TYPE_B: WORD,
     semconv.TOKEN_MODALITY_B: WORD,
 }
