@@ -58,23 +58,23 @@ class CachedRun(StepRun):
         super()._measure(runtime, seconds, failure)
         if failure is not None:
             return  # nobody got an answer
-        told = {name: self._attributes[name] for name in _COUNTS if name in self._attributes}
-        self._span.set_attributes(told)
+        tokens = {name: self._attributes[name] for name in _COUNTS if name in self._attributes}
+        self._span.set_attributes(tokens)
         labels = self._labels()
         amount = self._attributes.get(semconv.SAVED_AMOUNT)
         if amount is not None:
             self._count(runtime, labels, _cost(amount))
-        elif not told:
+        elif not tokens:
             self._count(runtime, labels, None, unknown=semconv.SAVED_UNKNOWN)
         else:
-            self._priced(runtime, labels, told)
+            self._priced(runtime, labels, tokens)
 
-    def _priced(self, runtime: Runtime, labels: dict[str, str], told: dict[str, int]) -> None:
+    def _priced(self, runtime: Runtime, labels: dict[str, str], tokens: dict[str, int]) -> None:
         """Count what the tokens would have cost, now or when the price table is there."""
         used = Usage(
-            told.get(semconv.SAVED_INPUT_TOKENS, 0),
-            told.get(semconv.SAVED_OUTPUT_TOKENS, 0),
-            partial=len(told) < len(_COUNTS),
+            tokens.get(semconv.SAVED_INPUT_TOKENS, 0),
+            tokens.get(semconv.SAVED_OUTPUT_TOKENS, 0),
+            partial=len(tokens) < len(_COUNTS),
         )
         price = partial(
             runtime.pricing.cost,
@@ -134,7 +134,7 @@ def cached(
     """An answer from the program's own cache: span `cached_answer {model}`, and what it saved.
 
     It is no call. What it saved is what the call would have cost: `saved_usd`, or the tokens by
-    the price list; where neither is told, or there is no price, the saving is unknown, never 0.
+    the price list; where neither is there, or there is no price, the saving is unknown, never 0.
 
     Args:
         model: The model that would have been asked.

@@ -9,24 +9,18 @@ with one warning.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from time import perf_counter
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.context import Context, get_current
 
 from llm_otel import semconv
-from llm_otel.attribution import provider_context
 from llm_otel.base import arguments, finalizers, guard, read
 from llm_otel.base.activation import Run, Scoped, innermost, wrap
-from llm_otel.clients.spec import Response, ResponseHeaders
-from llm_otel.core import endings, own_calls, rivals, runtime
-from llm_otel.core.errors import refused
-from llm_otel.core.own_calls import OwnCall
-from llm_otel.protocols import errors, own
-from llm_otel.protocols.answer import BodyError, ReportedCost
-from llm_otel.protocols.spec import Endpoint, Request
-from llm_otel.usage import Usage
+from llm_otel.protocols.answer import ReportedCost
+
+if TYPE_CHECKING:
+    from llm_otel.core.own_calls import OwnCall
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,12 +31,6 @@ _COUNTS = (
     "cache_read_tokens",
     "cache_write_tokens",
     "reasoning_tokens",
-)
-# What is a part of what.
-_PARTS = (
-    ("cache_read_tokens", "input_tokens"),
-    ("cache_write_tokens", "input_tokens"),
-    ("reasoning_tokens", "output_tokens"),
 )
 _MOST_RETRIES = 1_000
 
@@ -89,7 +77,7 @@ class CallRun(Run):
             for name, value in zip(_COUNTS, values)
             if (count := _tokens(name, value)) is not None
         }
-        self._tell(lambda call: _set_usage(call, counts))
+        self._tell(lambda facts, call: facts.set_usage(call, counts))
 
     def set_cost(self, usd: float) -> None:
         """What the call cost, where somebody says so: it wins over the price list.
@@ -103,7 +91,7 @@ class CallRun(Run):
 
     def first_chunk(self) -> None:
         """The first piece of a streamed answer is there; the call is a streamed one."""
-        self._tell(_first_chunk)
+        self._tell(lambda facts, call: facts.first_chunk(call))
 
     def add_chunk(self, chunk: Mapping[str, object]) -> None:
         """Show a chunk of a stream, as JSON gives it.
@@ -112,7 +100,7 @@ class CallRun(Run):
         the usage, the model and all that a client's stream tells; of any other, the first one
         marks the time to the first chunk.
         """
-        self._tell(lambda call: _add_chunk(call, chunk))
+        self._tell(lambda facts, call: facts.add_chunk(call, chunk))
 
     def set_response(self, response: object) -> None:
         """Show the answer.
@@ -123,7 +111,7 @@ class CallRun(Run):
                 Bodies of OpenAI's chat completions, responses and embeddings and of Anthropic's
                 messages are read as a client's are.
         """
-        self._tell(lambda call: _set_response(call, response))
+        self._tell(lambda facts, call: facts.set_response(call, response))
 
     def set_model(self, model: str) -> None:
         """The model that answered, by which the call is priced, where it is not the one asked."""
@@ -140,9 +128,9 @@ class CallRun(Run):
 
     def set_retries(self, count: int) -> None:
         """How often the request was sent again."""
-        known = arguments.count("set_retries()", "count", count)
-        if known is not None:
-            self._tell(lambda call: setattr(call, "retries", min(known, _MOST_RETRIES)))
+        retries = arguments.count("set_retries()", "count", count)
+        if retries is not None:
+            self._tell(lambda _, call: setattr(call, "retries", min(retries, _MOST_RETRIES)))
 
     def set_error(
         self, error_class: str | None = None, *, status: int | None = None, code: str | None = None
@@ -155,27 +143,27 @@ class CallRun(Run):
             code: The provider's word for it.
         """
         if error_class is not None and error_class not in semconv.ERROR_CLASSES:
-            known = ", ".join(semconv.ERROR_CLASSES)
-            arguments.leave_out("set_error()", "error_class", f"it is none of {known}")
+            classes = ", ".join(semconv.ERROR_CLASSES)
+            arguments.leave_out("set_error()", "error_class", f"it is none of {classes}")
             error_class = None
         status = arguments.count("set_error()", "status", status)
         code = arguments.text("set_error()", "code", code)
-        self._tell(lambda call: _set_error(call, error_class, status, code))
+        self._tell(lambda facts, call: facts.set_error(call, error_class, status, code))
 
     def set_input(self, messages: object) -> None:
         """What was asked: a text, or messages with `role` and `content`. This is content: kept only
         where its capture is on."""
-        self._tell(lambda call: _set_input(call, messages))
+        self._tell(lambda facts, call: facts.set_input(call, messages))
 
     def set_output(self, output: object) -> None:
         """What was answered: a text, or messages with `role` and `content`. Content, too."""
-        self._tell(lambda call: _set_output(call, output))
+        self._tell(lambda facts, call: facts.set_output(call, output))
 
     def _fact(self, name: str, value: object) -> None:
         if value is not None:
-            self._tell(lambda call: call.facts.__setitem__(name, value))
+            self._tell(lambda _, call: call.facts.__setitem__(name, value))
 
-    def _tell(self, how: Callable[[OwnCall], object]) -> None:
+    def _tell(self, how: Callable[[ModuleType, OwnCall], object]) -> None:
         call = self._call
         if call is None or not call.open:
             return
@@ -183,8 +171,10 @@ class CallRun(Run):
             reason = "a client that llm-otel instruments sent the request inside, and tells it all"
             arguments.leave_out(_CALL, "what was set on it", reason)
             return
+        from llm_otel import call_facts
+
         try:
-            how(call)
+            how(call_facts, call)
         except Exception as exc:  # noqa: BLE001
             guard.handle("own call", exc)
 
@@ -192,7 +182,7 @@ class CallRun(Run):
     def returned(self, value: Any) -> None:
         """A decorated function gave this: an answer of a known shape is read."""
         if isinstance(value, dict):
-            self._tell(lambda call: _read_answer(call, value))
+            self._tell(lambda facts, call: facts.read_answer(call, value))
 
     def gave(self, item: Any) -> None:
         """A decorated generator gave this item."""
@@ -207,15 +197,9 @@ class CallRun(Run):
         call = self._call
         if call is None or not self._owner:
             return
-        if call.superseded:
-            if finalizers.may_be_final(error):
-                finalizers.defer(lambda at: endings.end("own call", call, call.withdraw, at=at))
-            else:
-                endings.end("own call", call, call.withdraw)
-        elif error is None:
-            endings.end("own call", call, call.concluded)
-        else:
-            endings.fail("own call", call, error)
+        from llm_otel import call_facts
+
+        call_facts.end(call, error)
 
 
 class OwnCalls(Scoped[CallRun]):
@@ -225,41 +209,18 @@ class OwnCalls(Scoped[CallRun]):
         self, operation: str, provider: str | None, url: str, body: Mapping[str, object]
     ) -> None:
         super().__init__()
-        self._endpoint = own.endpoint(operation)
-        self._provider = provider
-        self._url = url
-        self._body = body
+        self._arguments = (operation, provider, url, body)
 
     def _begin(self) -> CallRun:
+        from llm_otel import call_facts
+
         finalizers.ready()
         context = get_current()
         try:
-            outer = own_calls.enclosing(context, self._endpoint.operation)
-            if outer is not None:
-                return CallRun(context, outer, owner=False)
-            call = self._call(context)
-            if call is not None:
-                context = call.handed_down(provider_context(call.context))
-                return CallRun(context, call)
+            return CallRun(*call_facts.begin(context, *self._arguments))
         except Exception as exc:  # noqa: BLE001
             guard.handle("own call", exc)
         return CallRun(context, None)
-
-    def _call(self, context: Context) -> OwnCall | None:
-        active = runtime.get()
-        if not active.live or rivals.suppressed(context):
-            return None
-        finalizers.work_off()
-        body = self._body
-        request = Request("post", self._url, body, streaming=body.get("stream") is True)
-        return OwnCall(
-            active,
-            self._endpoint,
-            active.servers.declared(self._provider, self._url),
-            request,
-            context,
-            own_span=not rivals.has_span(context, None, "", ""),
-        )
 
     def __call__(self, fn: F) -> F:
         return wrap(fn, lambda _args, _kwargs: self._begin())
@@ -294,8 +255,8 @@ def call(
     if address and "://" not in address:
         arguments.leave_out(_CALL, "url", "it is no absolute URL, as in https://host/v1/chat")
         address = ""
-    known = arguments.text(_CALL, "operation", operation) or semconv.CHAT
-    return OwnCalls(known, arguments.text(_CALL, "provider", provider), address, fields)
+    kind = arguments.text(_CALL, "operation", operation) or semconv.CHAT
+    return OwnCalls(kind, arguments.text(_CALL, "provider", provider), address, fields)
 
 
 def current_call() -> CallRun:
@@ -305,109 +266,9 @@ def current_call() -> CallRun:
     return run if run is not None else CallRun(get_current(), None)
 
 
-# ------------------------------------------------------------------ what is told to a call
 def _tokens(name: str, value: object) -> int | None:
     count = arguments.count("set_usage()", name, value)
     if count is not None and count > read.MOST_TOKENS:
         arguments.leave_out("set_usage()", name, f"it is more than {read.MOST_TOKENS:,}")
         return None
     return count
-
-
-def _set_usage(call: OwnCall, counts: dict[str, int]) -> None:
-    if not counts:
-        return
-    for part, whole in _PARTS:
-        if counts.get(part, 0) > counts.get(whole, read.MOST_TOKENS):
-            arguments.leave_out(
-                "set_usage()", part, f"it is more than {whole}, of which it is a part"
-            )
-            del counts[part]
-    needed = ("input_tokens",) if call.endpoint.input_only else ("input_tokens", "output_tokens")
-    partial = any(name not in counts for name in needed)
-    call.facts["usage"] = replace(Usage(partial=partial), **counts)  # type: ignore[arg-type]
-
-
-def _first_chunk(call: OwnCall) -> None:
-    call.streaming = True
-    if call.first_chunk_at is None:
-        call.first_chunk_at = perf_counter()
-
-
-def _add_chunk(call: OwnCall, chunk: object) -> None:
-    _first_chunk(call)
-    endpoint = None
-    if call.fold is None:
-        from llm_otel.protocols import shapes
-
-        endpoint = shapes.of_chunk(chunk)
-    call.chunk(chunk, _renamed(call, endpoint))
-
-
-def _set_response(call: OwnCall, response: object) -> None:
-    body = response
-    if hasattr(response, "headers") and hasattr(response, "status_code"):
-        call.response = _http_response(response)
-        body = read.json_of(read.get(response, "_content"))
-        status = refused(response)
-        if status is not None:
-            error = call.endpoint.protocol.answer(body, call.endpoint, call.server.dialect).error
-            _set_error(call, None, status, error.code if error is not None else None)
-            return
-        if body is None:
-            return
-    if not isinstance(body, dict):
-        arguments.leave_out(
-            "set_response()", "response", f"a {arguments.kind(body)} is no JSON object"
-        )
-        return
-    _read_answer(call, body)
-
-
-def _read_answer(call: OwnCall, body: dict[str, object]) -> None:
-    from llm_otel.protocols import shapes
-
-    endpoint = _renamed(call, shapes.of_answer(body))
-    if endpoint is not None:
-        call.endpoint = endpoint
-        call.body = body
-    elif body.get("error"):
-        call.body = body
-
-
-def _http_response(response: Any) -> Any:
-    headers = response.headers
-    if hasattr(headers, "raw"):
-        return response
-    texts = {str(name).lower(): str(value) for name, value in headers.items()}
-    return Response(ResponseHeaders(texts), response.status_code)
-
-
-def _renamed(call: OwnCall, endpoint: Endpoint | None) -> Endpoint | None:
-    """An endpoint of a known shape, under the operation that the program named."""
-    if endpoint is None or endpoint.operation == call.endpoint.operation:
-        return endpoint
-    return replace(endpoint, operation=call.endpoint.operation)
-
-
-def _set_error(
-    call: OwnCall, error_class: str | None, status: int | None, code: str | None
-) -> None:
-    codes = call.server.dialect.error_codes
-    kinds = (errors.by_code(each, codes) for each in (code, status) if each is not None)
-    kind = error_class or next((kind for kind in kinds if kind != semconv.OTHER), semconv.OTHER)
-    word = code or (str(status) if status is not None else kind)
-    call.error = BodyError(word, kind, status)
-
-
-def _set_input(call: OwnCall, messages: object) -> None:
-    if call.runtime.policy.active:
-        if isinstance(messages, str):
-            messages = [{"role": "user", "content": messages}]
-        body = {**call.request.body, "messages": messages}
-        call.request = call.request._replace(body=body)
-
-
-def _set_output(call: OwnCall, output: object) -> None:
-    if call.runtime.policy.active:
-        call.accumulator = own.Outputs(output)

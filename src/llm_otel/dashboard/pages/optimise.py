@@ -268,12 +268,14 @@ def _saved(data: Optimise) -> list[Any]:
     """What the program's own cache saved; nothing where it has none."""
     if not data.cached:
         return []
-    known = [row.saved_usd for row in data.cached if row.saved_usd is not None]
+    amounts = [row.saved_usd for row in data.cached if row.saved_usd is not None]
     unknown = sum(row.unknown for row in data.cached)
     answers = sum(row.answers for row in data.cached)
     note = f"{answers:,} answers" + (f", of {unknown:,} the saving is not known" if unknown else "")
     return [
-        figure_card("Saved by your cache", formats.money(sum(known) if known else None), note=note)
+        figure_card(
+            "Saved by your cache", formats.money(sum(amounts) if amounts else None), note=note
+        )
     ]
 
 
