@@ -115,6 +115,8 @@ def _saved() -> tuple[Panel, ...]:
             promql.over_range(semconv.COST_SAVED, recording.HOURLY_SAVED, LEVEL[FEATURE]),
             unit="currencyUSD",
             fixed=GREEN,
+            width=6,
+            height=8,
         ),
         stat(
             "Savings not known, 24 hours",
@@ -123,6 +125,8 @@ def _saved() -> tuple[Panel, ...]:
             increase(semconv.SAVED_UNKNOWN_TOTAL, "24h"),
             unit="short",
             levels=[step(None, GREEN), step(1, ORANGE)],
+            width=6,
+            height=8,
         ),
         graph(
             "Saved by feature",
