@@ -84,13 +84,13 @@ class Servers:
         """
         base = url.partition("?")[0]
         key = f"{provider}\n{base}"
-        known = self._known.get(key)
-        if known is None:
+        entry = self._known.get(key)
+        if entry is None:
             if len(self._known) >= self._KEPT:
                 self._known.clear()
             server = self._resolve(None, semconv.OPENAI_COMPATIBLE, base, provider)
-            known = self._known[key] = (key, type(None), server)
-        return known[2]
+            entry = self._known[key] = (key, type(None), server)
+        return entry[2]
 
     def warn_of_missing_usage(self, server: Server, asking: str) -> None:
         """Say once a host in the log that its streams tell no usage unless they are asked to.
