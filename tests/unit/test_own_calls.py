@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import urllib.error
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -428,3 +430,39 @@ class TestWhereItGoes:
             with llm_otel.call(**MODEL):
                 assert not baggage.get_all()
         assert told.span.attributes["tenant_id"] == "acme"
+
+
+_WITHOUT_INSTRUMENT = """
+import sys, llm_otel
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+
+reader = InMemoryMetricReader()
+trace.set_tracer_provider(TracerProvider())
+metrics.set_meter_provider(MeterProvider([reader]))
+with llm_otel.call("gpt-4o-mini", provider="openai") as call:
+    call.set_usage(1_000, 100)
+    assert trace.get_current_span().is_recording()
+with llm_otel.cached("gpt-4o-mini", provider="openai", saved_usd=0.5):
+    pass
+llm_otel.flush()
+names = {
+    metric.name: [point.value for point in metric.data.data_points]
+    for resource in reader.get_metrics_data().resource_metrics
+    for scope in resource.scope_metrics
+    for metric in scope.metrics
+    if hasattr(metric.data.data_points[0], "value")
+}
+assert sum(names["gen_ai.tokens.consumed"]) == 1_100, names
+assert names["gen_ai.cost.saved"] == [0.5], names
+"""
+
+
+def test_without_instrument_it_goes_to_the_sdk_of_the_program() -> None:
+    """As steps do, with the metrics."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _WITHOUT_INSTRUMENT], capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
