@@ -109,6 +109,11 @@ TOTAL_OUTPUT_TOKENS: Final = "llm_otel.total.output_tokens"
 TOTAL_COST: Final = "llm_otel.total.cost_usd"
 TOTAL_UNPRICED: Final = "llm_otel.total.unpriced"
 TOTAL_INCOMPLETE: Final = "llm_otel.total.incomplete"
+CACHE_HIT: Final = "llm_otel.cache_hit"
+SAVED_AMOUNT: Final = "llm_otel.saved.usd"
+SAVED_STATUS: Final = "llm_otel.saved.status"
+SAVED_INPUT_TOKENS: Final = "llm_otel.saved.input_tokens"
+SAVED_OUTPUT_TOKENS: Final = "llm_otel.saved.output_tokens"
 
 # ---------------------------------------------------------------- baggage between services (ours)
 BAGGAGE_TENANT_ID: Final = "llm_otel.tenant_id"
@@ -143,6 +148,7 @@ FETCH_RESPONSE: Final = "fetch_response"
 EXECUTE_TOOL: Final = "execute_tool"
 INVOKE_AGENT: Final = "invoke_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
+CACHED_ANSWER: Final = "cached_answer"
 IMAGE_GENERATION: Final = "image_generation"
 VIDEO_GENERATION: Final = "video_generation"
 SPEECH: Final = "speech"
@@ -175,6 +181,8 @@ COST_FROM_OVERRIDE: Final = "override"
 # `COST_STATUS` is absent where the amount is the whole cost, and where nothing was billed.
 COST_INCOMPLETE: Final = "incomplete"
 COST_UNPRICED: Final = "unpriced"
+SAVED_UNKNOWN: Final = "unknown"
+SAVED_STATUSES: Final = (COST_INCOMPLETE, COST_UNPRICED, SAVED_UNKNOWN)
 
 # The classes of `error_type` with what each is, and those that count against the error share and
 # the SLO.
@@ -319,6 +327,10 @@ REQUESTS_UNPRICED: Final = Metric(
     "Calls whose usage has no price, or has one in part: their cost is unknown or incomplete.",
     (MODEL, PROVIDER),
 )  # fmt: skip
+COST_SAVED: Final = Metric(
+    "gen_ai.cost.saved", "counter", "{USD}",
+    "What answers from the program's own cache would have cost.", _CALL,
+)  # fmt: skip
 RATELIMIT_REQUESTS_LIMIT: Final = Metric(
     "gen_ai.ratelimit.requests.limit", "gauge", "{request}",
     "Requests allowed in the provider's window.", (PROVIDER, MODEL),
@@ -369,6 +381,11 @@ RUN_COST: Final = Metric(
     "What the calls in one run of a workflow or agent cost together.",
     (OPERATION, STEP, FEATURE, TENANT_ID, INCOMPLETE), USD_BUCKETS,
 )  # fmt: skip
+SAVED_UNKNOWN_TOTAL: Final = Metric(
+    "llm_otel.saved.unknown", "counter", "{request}",
+    "Answers from the program's own cache whose saving is not known, or in part.",
+    (MODEL, PROVIDER, OPERATION),
+)  # fmt: skip
 PRICES_AGE: Final = Metric(
     "llm_otel.prices.age", "gauge", "s", "Age of the price table in use.", (),
 )  # fmt: skip
@@ -383,10 +400,10 @@ RATELIMITS: Final = (
 )  # fmt: skip
 FAMILY_A: Final = (
     REQUEST_DURATION, TIME_TO_FIRST_CHUNK, TOKENS_CONSUMED, TOKENS_CACHED, TOKENS_REASONING,
-    ERRORS, REQUESTS_ACTIVE, COST, REQUESTS_UNPRICED, RATELIMIT_REQUESTS_LIMIT,
+    ERRORS, REQUESTS_ACTIVE, COST, REQUESTS_UNPRICED, COST_SAVED, RATELIMIT_REQUESTS_LIMIT,
     RATELIMIT_REQUESTS_REMAINING, RATELIMIT_TOKENS_LIMIT, RATELIMIT_TOKENS_REMAINING,
     EVALUATION_SCORE, OUTCOMES, OUTCOME_VALUE_USD, INTERNAL_ERRORS, LABELS_OVERFLOWED,
-    USAGE_UNKNOWN_TOTAL, RUN_COST, ROLLUP_LATE, PRICES_AGE, PRICES_VERSION,
+    USAGE_UNKNOWN_TOTAL, SAVED_UNKNOWN_TOTAL, RUN_COST, ROLLUP_LATE, PRICES_AGE, PRICES_VERSION,
 )  # fmt: skip
 
 # Metrics whose growth Prometheus records hour by hour, and the labels that it keeps. Whatever looks
@@ -399,6 +416,7 @@ HOURLY: Final[Mapping[Metric, tuple[str, ...]]] = {
     EVALUATION_SCORE: (EVALUATION, MODEL, FEATURE, TENANT_ID),
     OUTCOMES: (KIND, FEATURE, TENANT_ID, OUTCOME),
     OUTCOME_VALUE_USD: (KIND, FEATURE, TENANT_ID),
+    COST_SAVED: (MODEL, PROVIDER, TENANT_ID, FEATURE),
 }
 
 # Family B: the conventions' own metrics. No attribution on these, but for those of steps.

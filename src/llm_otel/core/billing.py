@@ -42,7 +42,7 @@ def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instrume
             cost, priced = _price(record, used, pricing, count)
         elif not endpoint.billed:
             pass
-        elif answer.cost is not None and answer.cost.usd:
+        elif answer.cost is not None and answer.cost.known:
             # Pictures and the like have a price and no tokens.
             usage_unknown = endpoint.in_tokens
             cost, priced = _cost(answer.cost), True
@@ -71,7 +71,7 @@ def _price(
     """
     answer, server = record.answer, record.server
     reported = answer.cost
-    if reported is not None and reported.complete and reported.usd:
+    if reported is not None and reported.complete and reported.known:
         return _cost(reported), True
     # It may have to wait for the price table: nothing in it holds the bodies.
     price = partial(

@@ -126,10 +126,13 @@ class Call:
 
     # ------------------------------------------------------------------ begin
     def _start_span(self, context: Context) -> trace.Span:
-        operation = self.endpoint.operation
-        name = operation if self.model == semconv.NONE else f"{operation} {self.model}"
+        name = self._span_name()
         attributes = describe.start_attributes(self.endpoint, self.server, self.model)
         return self.runtime.tracer.start_span(name, context, SpanKind.CLIENT, attributes)
+
+    def _span_name(self) -> str:
+        operation = self.endpoint.operation
+        return operation if self.model == semconv.NONE else f"{operation} {self.model}"
 
     def received(self, response: Any, retries: int) -> None:
         """The HTTP response is there (its body may not be): keep what its headers tell."""
@@ -309,7 +312,7 @@ class Call:
         )  # fmt: skip
         instruments.backlog.put(measurement)
         if self.own_span:
-            self.span.end(None if at is None else at.epoch_ns)
+            self._end_span(at)
         self.response = None
 
     def _roll_up(self, record: Record, bill: Bill) -> None:
@@ -320,6 +323,9 @@ class Call:
             rolled_up.add(record, bill, self.runtime.instruments.table)
         except Exception as problem:  # noqa: BLE001
             guard.handle("roll up", problem)
+
+    def _end_span(self, at: Moment | None) -> None:
+        self.span.end(None if at is None else at.epoch_ns)
 
     def _outcome(
         self, read_answer: Callable[[], Answer], exc: BaseException | None, status: int | None

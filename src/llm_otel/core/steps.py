@@ -33,14 +33,14 @@ class Kind(NamedTuple):
         operation: `gen_ai.operation.name`, and the first word of the span's name.
         name: The attribute that holds the step's own name.
         span_kind: CLIENT where the conventions ask for it.
-        metric: The duration in v1.41.
+        metric: The duration in v1.41; None: there is none.
         latest: The duration in the coming conventions, where it has another name.
         named: The step should have a name; a decorated function lends its own.
     """
 
     operation: str
     name: str
-    metric: semconv.Metric
+    metric: semconv.Metric | None
     span_kind: SpanKind = SpanKind.INTERNAL
     latest: semconv.Metric | None = None
     named: bool = True
@@ -48,6 +48,8 @@ class Kind(NamedTuple):
     def metrics(self, setting: str) -> set[semconv.Metric]:
         """What to record for the setting `semconv`."""
         latest = self.latest or self.metric
+        if self.metric is None or latest is None:
+            return set()
         chosen = {"v1.41": {self.metric}, "latest": {latest}, "both": {self.metric, latest}}
         return chosen.get(setting, set())
 

@@ -169,6 +169,13 @@ class Rollup:
             if rollup is not None:
                 rollup.open_calls += 1
 
+    def call_withdrawn(self) -> None:
+        """A call that has begun inside is counted as another one."""
+        with _lock:
+            rollup = self if self._owner is _process else self.open_one()
+            if rollup is not None:
+                rollup.open_calls -= 1
+
     def call_ends(self, failed: bool, inference: bool) -> bool:
         """A call has ended inside.
 

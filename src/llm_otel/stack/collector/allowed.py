@@ -76,7 +76,7 @@ OPERATIONS: Final = (
     semconv.GENERATE_CONTENT, semconv.VIDEO_GENERATION, semconv.CREATE_CACHE,
     semconv.IMAGE_GENERATION, semconv.SPEECH, semconv.TRANSCRIPTION, semconv.MODERATION,
     semconv.RERANK, semconv.OCR, semconv.CANCEL_RESPONSE, semconv.CREATE_BATCH,
-    semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT,
+    semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT, semconv.CACHED_ANSWER,
 )  # fmt: skip
 EVENTS: Final = (semconv.EVENT_DETAILS, semconv.EVENT_EVALUATION, semconv.EVENT_OUTCOME)
 
@@ -172,6 +172,11 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.TOTAL_COST: NUMBER,
     semconv.TOTAL_UNPRICED: COUNT,
     semconv.TOTAL_INCOMPLETE: FLAG,
+    semconv.CACHE_HIT: FLAG,
+    semconv.SAVED_AMOUNT: NUMBER,
+    semconv.SAVED_STATUS: _one_of(semconv.SAVED_STATUSES),
+    semconv.SAVED_INPUT_TOKENS: COUNT,
+    semconv.SAVED_OUTPUT_TOKENS: COUNT,
 }
 
 
