@@ -14,7 +14,7 @@ from llm_otel.attribution import provider_context
 from llm_otel.base import arguments, finalizers, read
 from llm_otel.clients.spec import Response, ResponseHeaders
 from llm_otel.core import endings, own_calls, rivals, runtime
-from llm_otel.core.call import abandon
+from llm_otel.core.endings import abandon
 from llm_otel.core.errors import refused
 from llm_otel.core.own_calls import OwnCall
 from llm_otel.protocols import errors, own

@@ -65,6 +65,22 @@ def tokens(sums: dict[str, Any]) -> tuple[int, int]:
 
 
 class TestSums:
+    def test_a_call_of_ones_own_around_a_client_is_one(
+        self, telemetry: Telemetry, client: openai.OpenAI
+    ) -> None:
+        """Nothing stays open, and an answer from the program's own cache is no call."""
+        with llm_otel.workflow("w"):
+            with llm_otel.call("gpt-4o-mini", provider="openai"):
+                ask(client)
+            with llm_otel.call("gpt-4o-mini", provider="openai") as own:
+                own.set_usage(5, 2)
+            with llm_otel.cached("gpt-4o-mini", provider="openai", input_tokens=9):
+                pass
+            assert llm_otel.current_totals().open_calls == 0
+        sums = totals(telemetry, "invoke_workflow w")
+        assert sums["calls"] == 2, sums
+        assert "incomplete" not in sums, sums
+
     def test_everything_below(
         self, telemetry: Telemetry, client: openai.OpenAI, p: Provider
     ) -> None:

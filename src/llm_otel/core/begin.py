@@ -13,7 +13,8 @@ from llm_otel.attribution import provider_context
 from llm_otel.base import finalizers, guard
 from llm_otel.clients.spec import ClientSpec
 from llm_otel.core import own_calls, rivals, runtime
-from llm_otel.core.call import Call, abandon
+from llm_otel.core.call import Call
+from llm_otel.core.endings import abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
 from llm_otel.protocols.spec import Endpoint, Request

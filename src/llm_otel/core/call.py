@@ -289,7 +289,7 @@ class Call:
         except Exception as problem:  # noqa: BLE001
             guard.handle("count", problem)
             bill = Bill(None, series, usage_unknown=True, rollup=self.rollup)
-        self._roll_up(record, bill)
+        rolled_up.add(record, bill, instruments.table)
         try:
             self._note_server(record, bill)
         except Exception as problem:  # noqa: BLE001
@@ -314,15 +314,6 @@ class Call:
         if self.own_span:
             self._end_span(at)
         self.response = None
-
-    def _roll_up(self, record: Record, bill: Bill) -> None:
-        """Add the call to the workflows and agents around it."""
-        if self.rollup is None and bill.rollup is None:
-            return
-        try:
-            rolled_up.add(record, bill, self.runtime.instruments.table)
-        except Exception as problem:  # noqa: BLE001
-            guard.handle("roll up", problem)
 
     def _end_span(self, at: Moment | None) -> None:
         self.span.end(None if at is None else at.epoch_ns)
@@ -402,11 +393,3 @@ class Call:
                 span.set_status(Status(StatusCode.ERROR, policy.quote(failure.exc)))
         if wants_content:
             describe.content(record, attributes, policy, span, runtime.logger, self.context)
-
-
-def abandon(call: Call) -> None:
-    """Our own way to end a call failed: end it with what is known, so that nothing stays open."""
-    try:
-        call.left()
-    except Exception as exc:  # noqa: BLE001
-        guard.handle("abandon", exc)

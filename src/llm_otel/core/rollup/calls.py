@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import Context
 
 from llm_otel import semconv
+from llm_otel.base import guard
 from llm_otel.core.rollup.sums import Rollup, innermost
 
 if TYPE_CHECKING:
@@ -29,12 +30,22 @@ def begin(context: Context) -> Rollup | None:
 
 def add(record: Record, bill: Bill, table: InstrumentTable) -> None:
     """A call has ended: add it to the steps around it, and what it used to those of who used it.
+    A failure of ours is counted and goes no further.
 
     Args:
         record: What the call left.
         bill: What it is billed for, and by whom.
         table: Counts calls that ended after a step around them.
     """
+    if record.rollup is None and bill.rollup is None:
+        return
+    try:
+        _add(record, bill, table)
+    except Exception as problem:  # noqa: BLE001
+        guard.handle("roll up", problem)
+
+
+def _add(record: Record, bill: Bill, table: InstrumentTable) -> None:
     own, user = record.rollup, bill.rollup
     # Who began work in the background may have been in another step, or outside all steps.
     if user is not None:
