@@ -1,10 +1,11 @@
 """The pages of `llm-otel serve`, Arize Phoenix and MLflow over the same traces, in one browser.
 
 Each server is filled with the same 20,000 spans and restarted. Then all run, and one Chromium looks
-at the list of traces, opens traces of 10, 1,000 and 10,000 spans and the page of costs, one server
-after the other, in several rounds. The first round is a fresh profile at a server that nobody has
-asked yet; the others have the browser's cache. Every time ends when a frame with what is waited for
-has been painted. Stores are kept in the folder and are not filled again.
+at the list of traces, opens traces of 10 and 1,000 spans and the page of costs, one server after
+the other, in several rounds, and opens the trace of 10,000 spans once in the end. The first round
+is a fresh profile at a server that nobody has asked yet; the others have the browser's cache. Every
+time ends when a frame with what is waited for has been painted. Stores are kept in the folder and
+are not filled again.
 
     python benchmarks/pages_beside.py [--folder FOLDER] [--rounds 6] [--skip NAME]
 """
@@ -93,11 +94,11 @@ def opened(size: int) -> str:
     return f"trace of {size:,} spans"
 
 
-def visit(profile: Any, origin: str, views: Views, newest: Sequence[Trace]) -> dict[str, Seen]:
-    """One round at one server: name -> what was seen."""
+def visit(profile: Any, origin: str, views: Views, every: Sequence[Trace]) -> dict[str, Seen]:
+    """One round at one server, where these traces are opened: name -> what was seen."""
     reader = Reader(profile)
     seen = {}
-    for trace in newest:
+    for trace in every:
         reader.page.goto("about:blank")  # Else an address that differs by its # is no navigation.
         listed = reader.goto(f"{origin}{views.listed}", Target(views.row(""), _ROWS))
         seen.setdefault(_LIST, listed)
@@ -109,10 +110,26 @@ def visit(profile: Any, origin: str, views: Views, newest: Sequence[Trace]) -> d
     return seen
 
 
+def largest(profile: Any, origin: str, views: Views, trace: Trace) -> str:
+    """What it takes to open the largest trace once: time, bytes, elements and rows."""
+    reader = Reader(profile)
+    reader.goto(f"{origin}{views.listed}", Target(views.row(""), _ROWS))
+    seen = reader.click(views.row(trace.trace_id), Target(views.span, _ROWS, "step 1"))
+    reader.page.close()
+    took = f"{seen.ms / 1000:.2f} s" if math.isfinite(seen.ms) else "given up"
+    return (
+        f"{took}, {seen.transferred / 1000:,.0f} kB, {seen.nodes:,} elements, {seen.targets:,} rows"
+    )
+
+
 def measure(
-    servers: Sequence[Server], folder: Path, newest: Sequence[Trace], rounds: int
-) -> tuple[dict[str, list[dict[str, Seen]]], dict[str, tuple[int, int]]]:
-    """Of each server, what was seen in each round; and its memory before and after them."""
+    servers: Sequence[Server],
+    folder: Path,
+    newest: Sequence[Trace],
+    rounds: int,
+    took: Mapping[str, float | None],
+) -> None:
+    """Visit each server in each round, print the table, and then open the largest trace once."""
     seen: dict[str, list[dict[str, Seen]]] = {server.title: [] for server in servers}
     used: dict[str, tuple[int, int]] = {}
     with ExitStack() as stack:
@@ -131,13 +148,19 @@ def measure(
             for server in servers:
                 origin = f"http://127.0.0.1:{server.asked(at[server.title])}"
                 views = VIEWS[server.environment]
-                seen[server.title].append(visit(profiles[server.title], origin, views, newest))
+                seen[server.title].append(visit(profiles[server.title], origin, views, newest[:-1]))
                 last = seen[server.title][-1]
                 times = {name: f"{each.ms / 1000:.2f} s" for name, each in last.items()}
                 print(f"round {number + 1}, {server.title}: {times}", flush=True)
         for title, program in programs.items():
             used[title] = idle[title], memory(program)
-    return seen, used
+        print(table(seen, used, took), flush=True)
+        # Last, as a browser may never come back from it.
+        for server in servers:
+            origin = f"http://127.0.0.1:{server.asked(at[server.title])}"
+            views, profile = VIEWS[server.environment], profiles[server.title]
+            text = largest(profile, origin, views, newest[-1])
+            print(f"{opened(newest[-1].spans)}, {server.title}: {text}", flush=True)
 
 
 def table(
@@ -202,8 +225,7 @@ def main() -> None:
         }
         print(f"{os.cpu_count()} cores, {spans:,} spans, sent until readable: {took}", flush=True)
         print(f"load average {os.getloadavg()[0]:.1f}", flush=True)
-        seen, used = measure(servers, folder, every[: len(SIZES)], options.rounds)
-    print(table(seen, used, took))
+        measure(servers, folder, every[: len(SIZES)], options.rounds, took)
     print(f"load average {os.getloadavg()[0]:.1f}")
 
 
