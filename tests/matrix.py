@@ -57,6 +57,7 @@ BEDROCK = (
     "tests/conformance/test_bedrock.py",
     "tests/conformance/test_bedrock_content.py",
 )
+MCP = ("tests/neighbours/test_mcp.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -141,6 +142,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "tests/conformance/test_websockets.py",
         ),
     ),
+    "mcp-1": (("mcp==1.30.0", "openai"), MCP),
     "xai-oldest": (("xai-sdk==1.15.0", "httpx", "openai", "jsonschema"), XAI),
 }
 # Of every run: between them they take every way through what we stand on.

@@ -99,7 +99,7 @@ class StepRun(Run):
         """Record content as text or JSON; it is built only when it is wanted."""
         try:
             if self._runtime is not None and self._captures(self._runtime):
-                self._span.set_attribute(attribute, _captured(self._runtime, content()))
+                self._span.set_attribute(attribute, captured(self._runtime, content()))
         except Exception as exc:  # noqa: BLE001
             guard.handle("step content", exc)
 
@@ -142,7 +142,7 @@ class StepRun(Run):
             self._span.set_status(Status(StatusCode.ERROR, runtime.policy.quote(failure)))
 
 
-def _captured(runtime: Runtime, content: object) -> str:
+def captured(runtime: Runtime, content: object) -> str:
     """Content redacted and cut: strings as they are, all else as JSON."""
     if isinstance(content, str):
         return runtime.policy.text(content)

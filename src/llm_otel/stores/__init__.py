@@ -1,0 +1,1 @@
+"""Searches in vector stores as `retrieval` spans."""
