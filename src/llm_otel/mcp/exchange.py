@@ -14,7 +14,7 @@ from llm_otel import semconv
 from llm_otel.attribution import current as current_attribution
 from llm_otel.base import guard
 from llm_otel.base.activation import Run
-from llm_otel.core import errors, rivals, runtime
+from llm_otel.core import errors
 from llm_otel.core.metrics.pending_counters import NO_EXEMPLAR
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.steps import captured
@@ -56,14 +56,6 @@ SERVER_V1 = Side(
 SERVER_V2 = Side(SpanKind.SERVER, semconv.MCP_SERVER_DURATION, error_type=_error_type_of_sdk)
 
 Details = Callable[[], Mapping[str, Any]]
-
-
-def live() -> Runtime | None:
-    """The runtime, where anything that is emitted can reach somebody."""
-    active = runtime.active()
-    if active is None or not active.live or rivals.suppressed(get_current()):
-        return None
-    return active
 
 
 def current() -> Exchange | None:

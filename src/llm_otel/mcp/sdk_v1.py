@@ -16,9 +16,10 @@ from opentelemetry.context import get_current
 from llm_otel import semconv
 from llm_otel.attribution import with_incoming
 from llm_otel.base import guard
+from llm_otel.core import runtime
 from llm_otel.core.runtime import Runtime
 from llm_otel.mcp import transports
-from llm_otel.mcp.exchange import CLIENT, SERVER_V1, Exchange, current, live
+from llm_otel.mcp.exchange import CLIENT, SERVER_V1, Exchange, current
 from llm_otel.mcp.package import MCP
 from llm_otel.seams import imports, patches
 from llm_otel.seams.patches import Patch
@@ -53,7 +54,7 @@ def _sending(original: Any) -> Callable[..., Any]:
 
 def _sent(session: Any, request: Any) -> Exchange | None:
     try:
-        active = live()
+        active = runtime.live()
         if active is None:
             return None
         inner = getattr(request, "root", request)
@@ -144,7 +145,7 @@ def _answering(original: Any) -> Callable[..., Any]:
 
 def _received(message: Any, request: Any, session: Any) -> Exchange | None:
     try:
-        active = live()
+        active = runtime.live()
         return None if active is None else _exchange(active, message, request, session)
     except Exception as exc:  # noqa: BLE001
         guard.handle("mcp", exc)

@@ -19,8 +19,9 @@ from llm_otel import semconv
 from llm_otel.attribution import with_incoming
 from llm_otel.base import guard
 from llm_otel.base.otel_internals import tracer_provider_is_set
+from llm_otel.core import runtime
 from llm_otel.mcp import transports
-from llm_otel.mcp.exchange import CLIENT, SERVER_V2, Exchange, current, live
+from llm_otel.mcp.exchange import CLIENT, SERVER_V2, Exchange, current
 from llm_otel.mcp.package import MCP
 from llm_otel.seams import patches
 from llm_otel.seams.patches import Patch
@@ -71,7 +72,7 @@ def _sent(
     dispatcher: Any, args: tuple[Any, ...], kwargs: dict[str, Any], in_process: bool
 ) -> Exchange | None:
     try:
-        active = live()
+        active = runtime.live()
         if active is None:
             return None
         arguments = {**dict(zip(("method", "params", "opts"), args)), **kwargs}
@@ -157,7 +158,7 @@ def _answering(original: Any) -> Callable[..., Any]:
 def _received(request: Any, around: Span) -> Exchange | None:
     """The exchange of a request, inside the SDK's span; `around` is the span outside of it."""
     try:
-        active = live()
+        active = runtime.live()
         if active is None:
             return None
         constant = {semconv.MCP_PROTOCOL_VERSION: request.protocol_version}
