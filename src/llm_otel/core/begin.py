@@ -11,7 +11,7 @@ from opentelemetry.context import Context, create_key, get_current
 from llm_otel.attribution import provider_context
 from llm_otel.base import finalizers, guard
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import rivals, runtime
+from llm_otel.core import lost_context, rivals, runtime
 from llm_otel.core.call import Call, abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
@@ -116,6 +116,7 @@ def _begin(
     context: Context,
     bare: Context,
 ) -> Begun:
+    lost_context.look(context)
     spec = funnel.spec
     default = request.provider or spec.provider
     server = active.servers.of(client, default, request.url, request.base_url)

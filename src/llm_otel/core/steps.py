@@ -15,7 +15,7 @@ from llm_otel import semconv
 from llm_otel.attribution import current as current_attribution
 from llm_otel.base import arguments, finalizers, guard
 from llm_otel.base.activation import Run, Scoped, wrap
-from llm_otel.core import errors
+from llm_otel.core import errors, lost_context
 from llm_otel.core.metrics import step_durations
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ class Kind(NamedTuple):
         return chosen.get(setting, set())
 
 
+def _nothing() -> None:
+    """What a step that never began has to undo."""
+
+
 class StepRun(Run):
     """A step under way: what `with … as step` gives."""
 
@@ -58,6 +62,7 @@ class StepRun(Run):
         self._attributes: dict[str, Any] = {}
         self._span: Span = INVALID_SPAN
         self._runtime: Runtime | None = None
+        self._closed: Callable[[], None] = _nothing
         context = get_current()
         try:
             context = self._start(context, name, attributes)
@@ -75,6 +80,7 @@ class StepRun(Run):
         if name is not None:
             own[kind.name] = name
         self._runtime = runtime.get()
+        self._closed = lost_context.step_began()
         self._attributes = own
         self._span = self._runtime.tracer.start_span(
             kind.operation if name is None else f"{kind.operation} {name}",
@@ -109,6 +115,8 @@ class StepRun(Run):
     def end(self, error: BaseException | None) -> None:
         """End the span; an early exit of the caller (`GeneratorExit`) is no error."""
         super().end(error)
+        self._closed()
+        self._closed = _nothing
         failure = None if isinstance(error, GeneratorExit) else error
         if finalizers.may_be_final(error):
             finalizers.defer(lambda at: self._finish(failure, at))
