@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import Any, Final
 
 from llm_otel.errors import ConfigError
+
+_PACKAGE: Final = "opentelemetry.instrumentation.threading"
 
 # The instrumentor, if it was we who switched it on.
 _ours: Any = None
@@ -17,7 +20,7 @@ def check() -> None:
         ConfigError: It is not.
     """
     try:
-        import opentelemetry.instrumentation.threading  # noqa: F401
+        importlib.import_module(_PACKAGE)
     except ImportError:
         raise ConfigError(
             "The setting threads needs the package opentelemetry-instrumentation-threading: "
@@ -28,9 +31,7 @@ def check() -> None:
 def carry() -> None:
     """Have threads and the work of executors begin in the context of who starts them."""
     global _ours
-    from opentelemetry.instrumentation.threading import ThreadingInstrumentor
-
-    instrumentor = ThreadingInstrumentor()
+    instrumentor = importlib.import_module(_PACKAGE).ThreadingInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.instrument()
         _ours = instrumentor

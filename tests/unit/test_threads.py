@@ -18,6 +18,7 @@ from llm_otel.core import lost_context
 from llm_otel.testing import Provider, Telemetry
 
 Instrument = Callable[..., Telemetry]
+THREADING = "opentelemetry.instrumentation.threading"
 QUESTION: Any = [{"role": "user", "content": "Hi"}]
 
 
@@ -59,6 +60,7 @@ def test_the_context_is_carried(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With the setting a call in a thread is the step's child, for the same tenant."""
+    pytest.importorskip(THREADING)
     telemetry = instrumented(threads=True)
     with llm_otel.attribution(tenant_id="acme"), llm_otel.workflow("ask"):
         run(ask)
@@ -105,8 +107,7 @@ def test_no_hint_where_nothing_is_lost(
 
 def test_undone(instrumented: Instrument) -> None:
     """Threads are what they were after `uninstrument()`; what the program did itself stays."""
-    from opentelemetry.instrumentation.threading import ThreadingInstrumentor
-
+    ThreadingInstrumentor = pytest.importorskip(THREADING).ThreadingInstrumentor
     before = threading.Thread.start, ThreadPoolExecutor.submit
     instrumented(threads=True)
     assert threading.Thread.start is not before[0]
