@@ -353,6 +353,28 @@ def test_a_private_name_that_has_changed(
     assert telemetry.count("mcp.client.operation.duration", **{"gen_ai.tool.name": "weather"}) == 1
 
 
+def test_the_callers_request_stays_as_it_is(stage: Stage) -> None:
+    """What travels in `_meta` beside it is put into what is written, not into the caller's."""
+    if NEW:
+        pytest.skip("SDK 2 writes it itself")
+    from mcp import types
+
+    request = types.ClientRequest(
+        types.CallToolRequest(
+            params=types.CallToolRequestParams(name="weather", arguments={"city": "Oslo"})
+        )
+    )
+    before = request.model_dump()
+
+    async def work(session: Any) -> None:
+        await session.send_request(request, types.CallToolResult)
+
+    spans = stage.http(work)
+    assert request.model_dump() == before
+    client = one(spans, "tools/call weather", "CLIENT")
+    assert one(spans, "tools/call weather", "SERVER").parent_id == client.span_id
+
+
 def test_nothing_is_imported() -> None:
     """`instrument()` leaves it to the program whether there is MCP at all."""
     program = (
