@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import anyio
 import openai
 from opentelemetry import trace
 
@@ -46,6 +47,11 @@ def server(url: str) -> Any:
     @made.tool()
     def broken() -> str:
         raise ValueError("the secret of the tool")
+
+    @made.tool()
+    async def endless() -> str:
+        await anyio.sleep(1)
+        return "late"
 
     @made.prompt()
     def greeting(name: str) -> str:

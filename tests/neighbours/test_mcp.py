@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from neighbours.mcp_stage import (
     BAGGAGE,
@@ -159,6 +160,26 @@ def test_an_error_of_the_protocol_is_an_error(stage: Stage) -> None:
         **{"mcp.method.name": "prompts/get", "error.type": codes[0]},
     )
     assert failed == 1
+
+
+def test_a_cancelled_request_ends(stage: Stage) -> None:
+    """The caller's own limit ends the request as without us, and the session goes on."""
+
+    async def work(session: Any) -> None:
+        with anyio.move_on_after(0.1) as limit:
+            await session.call_tool("endless", {})
+        assert limit.cancelled_caught
+        await session.call_tool("weather", {"city": "Oslo"})
+
+    spans = stage.http(work)
+    assert one(spans, "tools/call weather", "CLIENT").status == "UNSET"
+    tool = {"gen_ai.tool.name": "endless"}
+    (point,) = stage.telemetry.points("mcp.client.operation.duration", **tool)
+    assert (point.count, point.attributes["error.type"]) == (
+        1,
+        "asyncio.exceptions.CancelledError",
+    )
+    assert one(spans, "tools/call endless", "CLIENT").attributes["gen_ai.tool.name"] == "endless"
 
 
 def test_durations_on_both_sides(stage: Stage) -> None:

@@ -176,8 +176,8 @@ class TestPinecone:
 
 class TestWeaviate:
     @pytest.fixture
-    def client(self) -> Iterator[Any]:
-        weaviate = pytest.importorskip("weaviate")
+    def ports(self) -> Iterator[tuple[int, int]]:
+        pytest.importorskip("weaviate")
         import grpc
         from weaviate.proto.v1 import search_get_pb2, weaviate_pb2_grpc
 
@@ -207,12 +207,35 @@ class TestWeaviate:
             grpc_port = server.add_insecure_port("127.0.0.1:0")
             server.start()
             try:
-                with weaviate.connect_to_custom(
-                    "127.0.0.1", port, False, "127.0.0.1", grpc_port, False, skip_init_checks=True
-                ) as client:
-                    yield client
+                yield port, grpc_port
             finally:
                 server.stop(None).wait()
+
+    @pytest.fixture
+    def client(self, ports: tuple[int, int]) -> Iterator[Any]:
+        import weaviate
+
+        with weaviate.connect_to_custom(*self._places(ports), skip_init_checks=True) as client:
+            yield client
+
+    @staticmethod
+    def _places(ports: tuple[int, int]) -> tuple[Any, ...]:
+        return "127.0.0.1", ports[0], False, "127.0.0.1", ports[1], False
+
+    def test_asynchronous(self, ports: tuple[int, int], instrumented: Instrument) -> None:
+        """The other client."""
+        import weaviate
+
+        telemetry = instrumented()
+
+        async def main() -> None:
+            places = self._places(ports)
+            async with weaviate.use_async_with_custom(*places, skip_init_checks=True) as client:
+                query = client.collections.get("Pages").query
+                await query.near_vector([1.0, 0.0], limit=2, return_metadata=["distance"])
+
+        asyncio.run(main())
+        assert described(telemetry.span) == ("weaviate", "Pages", 2, 2, "distance", 0.1, 0.4)
 
     def test_each_way_to_search(self, client: Any, instrumented: Instrument) -> None:
         """By a vector, a text, both, and by words."""
