@@ -75,6 +75,16 @@ DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
 RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
 RETRIEVAL_QUERY_TEXT: Final = "gen_ai.retrieval.query.text"
 RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
+DB_SYSTEM_NAME: Final = "db.system.name"
+DB_RETURNED_ROWS: Final = "db.response.returned_rows"
+MCP_METHOD_NAME: Final = "mcp.method.name"
+MCP_SESSION_ID: Final = "mcp.session.id"
+MCP_PROTOCOL_VERSION: Final = "mcp.protocol.version"
+MCP_RESOURCE_URI: Final = "mcp.resource.uri"
+JSONRPC_REQUEST_ID: Final = "jsonrpc.request.id"
+RPC_STATUS_CODE: Final = "rpc.response.status_code"
+NETWORK_TRANSPORT: Final = "network.transport"
+NETWORK_PROTOCOL_NAME: Final = "network.protocol.name"
 OPENAI_API_TYPE: Final = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
@@ -114,6 +124,10 @@ SAVED_AMOUNT: Final = "llm_otel.saved.usd"
 SAVED_STATUS: Final = "llm_otel.saved.status"
 SAVED_INPUT_TOKENS: Final = "llm_otel.saved.input_tokens"
 SAVED_OUTPUT_TOKENS: Final = "llm_otel.saved.output_tokens"
+RETRIEVAL_SCORE_MIN: Final = "llm_otel.retrieval.score.min"
+RETRIEVAL_SCORE_MAX: Final = "llm_otel.retrieval.score.max"
+RETRIEVAL_DISTANCE_MIN: Final = "llm_otel.retrieval.distance.min"
+RETRIEVAL_DISTANCE_MAX: Final = "llm_otel.retrieval.distance.max"
 
 # ---------------------------------------------------------------- baggage between services (ours)
 BAGGAGE_TENANT_ID: Final = "llm_otel.tenant_id"
@@ -165,6 +179,8 @@ CANCEL_BATCH: Final = "cancel_batch"
 
 FUNCTION: Final = "function"
 IN_PROCESS: Final = "in_process"
+# `error.type` of a call of an MCP tool whose result says that the tool failed.
+TOOL_ERROR: Final = "tool_error"
 
 NONE: Final = "none"
 OTHER: Final = "other"
@@ -262,6 +278,9 @@ B2: Final = tuple(float(4**i) for i in range(14))
 CALL_BUCKETS: Final = tuple(float(2**i) for i in range(11))
 USD_BUCKETS: Final = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 50.0, 100.0)
 B_AGENT: Final = tuple(round(0.1 * 2**i, 1) for i in range(13))
+B_MCP: Final = (
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+)  # fmt: skip
 B_WORKFLOW: Final = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 
 
@@ -509,6 +528,15 @@ EXECUTE_TOOL_DURATION: Final = Metric(
     "gen_ai.execute_tool.duration", "histogram", "s", "Tool execution duration.",
     (TOOL_NAME, TOOL_TYPE, AGENT_NAME, FEATURE, TENANT_ID, ERROR_TYPE), B1,
 )  # fmt: skip
+_MCP: Final = (MCP_METHOD_NAME, TOOL_NAME, MCP_PROTOCOL_VERSION, NETWORK_TRANSPORT, ERROR_TYPE)
+MCP_CLIENT_DURATION: Final = Metric(
+    "mcp.client.operation.duration", "histogram", "s",
+    "Time from sending an MCP request to its response.", _MCP, B_MCP,
+)  # fmt: skip
+MCP_SERVER_DURATION: Final = Metric(
+    "mcp.server.operation.duration", "histogram", "s",
+    "Time from receiving an MCP request to its response.", _MCP, B_MCP,
+)  # fmt: skip
 
 FAMILY_B_V141: Final = (
     V141_OPERATION_DURATION, V141_TOKEN_USAGE, V141_TIME_TO_FIRST_CHUNK,
@@ -523,7 +551,7 @@ FAMILY_B_LATEST: Final = (
 )  # fmt: skip
 FAMILY_B_STEPS: Final = (
     INVOKE_AGENT_DURATION, INVOKE_AGENT_INFERENCE_CALLS, INVOKE_AGENT_TOOL_CALLS,
-    INVOKE_WORKFLOW_DURATION, EXECUTE_TOOL_DURATION,
+    INVOKE_WORKFLOW_DURATION, EXECUTE_TOOL_DURATION, MCP_CLIENT_DURATION, MCP_SERVER_DURATION,
 )  # fmt: skip
 
 # ---------------------------------------------------------------- caps and forms
@@ -552,6 +580,8 @@ FORMS: Final = {
     AGENT_NAME: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
     TOOL_NAME: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
     STEP: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
+    MCP_METHOD_NAME: re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,63}"),
+    MCP_PROTOCOL_VERSION: re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}"),
     SERVER_ADDRESS: re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}"),
     KIND: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),
     EVALUATION: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),

@@ -12,7 +12,7 @@ from opentelemetry.context import Context, create_key, get_current
 from llm_otel.attribution import provider_context
 from llm_otel.base import finalizers, guard
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import own_calls, rivals, runtime
+from llm_otel.core import lost_context, own_calls, rivals, runtime
 from llm_otel.core.call import Call
 from llm_otel.core.endings import abandon
 from llm_otel.core.runtime import Runtime
@@ -118,6 +118,7 @@ def _begin(
     context: Context,
     bare: Context,
 ) -> Begun:
+    lost_context.look(context)
     spec = funnel.spec
     default = request.provider or spec.provider
     server = active.servers.of(client, default, request.url, request.base_url)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, get_logger
+from opentelemetry.context import get_current
 from opentelemetry.trace import Tracer
 
 from llm_otel import semconv
 from llm_otel.base.otel_internals import provider_is_set
+from llm_otel.core import rivals
 from llm_otel.core.labels import Labels
 from llm_otel.core.ledger import Ledger
 from llm_otel.core.metrics import semconv_metrics
@@ -153,6 +155,14 @@ def activate(runtime: Runtime | None) -> None:
     """Make a runtime the one that new calls use; None: calls pass through."""
     global _active
     _active = runtime
+
+
+def live() -> Runtime | None:
+    """The active runtime, where what is emitted can reach somebody, and the program has not asked
+    for no instrumentation here."""
+    if _active is None or not _active.live or rivals.suppressed(get_current()):
+        return None
+    return _active
 
 
 def get() -> Runtime:

@@ -16,7 +16,7 @@ from llm_otel.attribution import NOTHING as NO_ATTRIBUTION
 from llm_otel.attribution import current as current_attribution
 from llm_otel.base import arguments, finalizers, guard, otel_internals
 from llm_otel.base.activation import Run, Scoped, wrap
-from llm_otel.core import errors
+from llm_otel.core import errors, lost_context
 from llm_otel.core.metrics import step_durations
 from llm_otel.core.rollup.steps import StepRollup, attributes
 
@@ -54,6 +54,10 @@ class Kind(NamedTuple):
         return chosen.get(setting, set())
 
 
+def _nothing() -> None:
+    """What a step that never began has to undo."""
+
+
 class StepRun(Run):
     """A step under way: what `with … as step` gives."""
 
@@ -64,6 +68,7 @@ class StepRun(Run):
         self._span: Span = INVALID_SPAN
         self._runtime: Runtime | None = None
         self._rollup: StepRollup | None = None
+        self._closed: Callable[[], None] = _nothing
         context = get_current()
         try:
             context = self._start(context, name, attributes)
@@ -82,6 +87,7 @@ class StepRun(Run):
             own[kind.name] = name
         active = runtime.active()
         self._runtime = active or runtime.get()
+        self._closed = lost_context.step_began()
         self._attributes = own
         self._attribution = current_attribution(context)
         span_name = kind.operation if name is None else f"{kind.operation} {name}"
@@ -111,7 +117,7 @@ class StepRun(Run):
         """Record content as text or JSON; it is built only when it is wanted."""
         try:
             if self._runtime is not None and self._captures(self._runtime):
-                self._span.set_attribute(attribute, _captured(self._runtime, content()))
+                self._span.set_attribute(attribute, captured(self._runtime, content()))
         except Exception as exc:  # noqa: BLE001
             guard.handle("step content", exc)
 
@@ -121,6 +127,8 @@ class StepRun(Run):
     def end(self, error: BaseException | None) -> None:
         """End the span; an early exit of the caller (`GeneratorExit`) is no error."""
         super().end(error)
+        self._closed()
+        self._closed = _nothing
         failure = None if isinstance(error, GeneratorExit) else error
         if finalizers.may_be_final(error):
             finalizers.defer(lambda at: self._finish(failure, at))
@@ -200,7 +208,7 @@ class StepRun(Run):
             self._span.set_status(Status(StatusCode.ERROR, runtime.policy.quote(failure)))
 
 
-def _captured(runtime: Runtime, content: object) -> str:
+def captured(runtime: Runtime, content: object) -> str:
     """Content redacted and cut: strings as they are, all else as JSON."""
     if isinstance(content, str):
         return runtime.policy.text(content)
