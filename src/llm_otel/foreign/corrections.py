@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.json_usage import parsed
-from llm_otel.lake.decode.names import langsmith
-from llm_otel.lake.decode.names.operations import CALLS, REMOTE_AGENTS, STEPS, STREAM_START
-from llm_otel.lake.decode.names.providers import maker_of, provider_of
-from llm_otel.lake.decode.quantities import MOST_SECONDS, amount, count_of
-from llm_otel.lake.decode.usage import BESIDE
+from llm_otel.foreign.json_usage import parsed
+from llm_otel.foreign.names import langsmith
+from llm_otel.foreign.names.operations import CALLS, REMOTE_AGENTS, STEPS, STREAM_START
+from llm_otel.foreign.names.providers import maker_of, provider_of
+from llm_otel.foreign.quantities import MOST_SECONDS, amount, count_of
+from llm_otel.foreign.usage import BESIDE
 
 # Changes the attributes in place.
 Correction = Callable[[dict[str, Any]], None]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from llm_otel.lake.decode.word_cache import by_word
+from llm_otel.foreign.word_cache import by_word
 
 # What other vocabularies call a provider, in lower case with `_` for every space and dash.
 PROVIDERS: Final[Mapping[str, str]] = {

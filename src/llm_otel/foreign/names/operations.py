@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.word_cache import by_word
+from llm_otel.foreign.word_cache import by_word
 
 # Operations that ask a provider; all others (agents, tools, workflows, stores) are spans only.
 CALLS: Final = frozenset(
