@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
-from llm_otel.core import billing, describe
+from llm_otel.core import billing, describe, peer_spans
 from llm_otel.core.errors import NO_FAILURE, Failure, classify, full_name, refusal
 from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.metrics.measurement import Bill, Measurement
@@ -42,6 +42,7 @@ class Call:
         context: The caller's OpenTelemetry context.
         own_span: False when an outer instrumentation already has a span for this call.
         unasked: A stream whose usage could be asked for, and nobody did.
+        peer_span: Somebody else's span for this call, if it is open.
     """
 
     __slots__ = (
@@ -58,6 +59,7 @@ class Call:
         "fold",
         "model",
         "own_span",
+        "peer_span",
         "reading",
         "recording",
         "request",
@@ -81,6 +83,7 @@ class Call:
         context: Context,
         own_span: bool,
         unasked: bool = False,
+        peer_span: trace.Span | None = None,
     ) -> None:
         self.runtime = runtime
         self.endpoint = endpoint
@@ -111,6 +114,9 @@ class Call:
         self.span = self._start_span(context) if own_span else trace.get_current_span(context)
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
+        self.peer_span = peer_span
+        if peer_span is not None:
+            peer_spans.attribute(peer_span, self.attribution.span_attributes)
         runtime.instruments.calls.begun(self.series)
         self.started = perf_counter()
 
@@ -125,6 +131,8 @@ class Call:
         """The HTTP response is there (its body may not be): keep what its headers tell."""
         self.response = response
         self.retries = retries
+        if not self.own_span and self.peer_span is None:
+            self.peer_span = peer_spans.around(self)
 
     def watch(self, hides: bool = False) -> list[Observer]:
         """Begin to fold a stream's chunks; returns who wants to see them, the fold first.
@@ -284,6 +292,11 @@ class Call:
                 self._describe(record, bill)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
+        elif self.peer_span is not None:
+            try:
+                peer_spans.enrich(self.peer_span, record, bill, runtime.cache_write)
+            except Exception as problem:  # noqa: BLE001
+                guard.handle("enrich", problem)
         measurement = Measurement(
             series, self.context, seconds, first_chunk, failure.kind, failure.type, answer.usage,
             bill, points, runtime.semconv_recorders,

@@ -15,7 +15,7 @@ from llm_otel import semconv
 from llm_otel.attribution import current as current_attribution
 from llm_otel.base import arguments, finalizers, guard
 from llm_otel.base.activation import Run, Scoped, wrap
-from llm_otel.core import errors
+from llm_otel.core import errors, peer_spans
 from llm_otel.core.metrics import step_durations
 
 if TYPE_CHECKING:
@@ -123,6 +123,10 @@ class StepRun(Run):
                     self._fail(self._runtime, failure)
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
+        try:
+            peer_spans.protect(self._span, self._kind.operation)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("protect", exc)
         try:
             self._span.end(at.epoch_ns)
         except Exception as exc:  # noqa: BLE001 - a span processor of the application

@@ -8,8 +8,8 @@ from llm_otel import semconv
 from llm_otel.foreign.corrections import is_remote_run
 from llm_otel.foreign.names.operations import (
     CALLS,
-    NAMED,
     OPERATIONS,
+    STEP_NAMES,
     STEPS,
     STREAMED_STEPS,
     STREAMS,
@@ -35,6 +35,13 @@ def operation_of(word: str) -> str:
     return OPERATIONS.get(key) or OPERATIONS.get(key.replace(" ", "_").replace("-", "_"), word)
 
 
+def step_named_by(span_name: str) -> str | None:
+    """The operation that a span was made for by its name: a callback may have taken it for its own
+    and written a request's operation or kind onto it."""
+    word = span_name.partition(" ")[0]
+    return word if word in STEP_NAMES else None
+
+
 def decide(attributes: dict[str, Any], span_name: str) -> None:
     """Say what the span does in the words of today, whoever says it first:
 
@@ -52,11 +59,12 @@ def decide(attributes: dict[str, Any], span_name: str) -> None:
             if kind.lower() in STREAMED_STEPS:
                 attributes.setdefault(_STREAM, True)
             break
-    if step is not None:
+    named = step_named_by(span_name)
+    if step is not None and not (step in CALLS and named and operation is not None):
         if step not in CALLS or operation not in CALLS:
             operation = step
-    elif operation in CALLS and span_name.startswith(NAMED):
-        operation = span_name.partition(" ")[0]
+    elif operation in CALLS and named:
+        operation = named
     elif operation in CALLS and WORKFLOW in attributes:
         operation = semconv.INVOKE_WORKFLOW
     elif operation is None and (_is_call(attributes) or _is_request(attributes, span_name)):

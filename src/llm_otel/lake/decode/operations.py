@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from llm_otel import semconv
-from llm_otel.foreign.names.operations import NAMED, REMOTE_AGENTS, STEPS, UNNAMED
-from llm_otel.foreign.operations import MODELS, TOKENS, WORKFLOW, decide
+from llm_otel.foreign.names.operations import REMOTE_AGENTS, STEPS, UNNAMED
+from llm_otel.foreign.operations import MODELS, TOKENS, WORKFLOW, decide, step_named_by
 from llm_otel.lake.decode.attributes import Mask, Places
 from llm_otel.lake.decode.draft import Draft
 
@@ -120,9 +120,7 @@ def _kind_of_model(model: Any) -> str:
 
 def _kind_of_span(name: str) -> str:
     """What of a span's name decides the operation."""
-    if name.startswith(NAMED):
-        return name.partition(" ")[0] + " "
-    return name if name in UNNAMED else ""
+    return step_named_by(name) or (name if name in UNNAMED else "")
 
 
 def _combinations(columns: Sequence[Places]) -> tuple[Places, Places]:

@@ -21,7 +21,7 @@ from llm_otel.foreign.json_usage import TEXTS
 from llm_otel.foreign.names.ai_sdk import MILLISECONDS
 from llm_otel.foreign.names.content import CONTENT
 from llm_otel.foreign.names.conventions import CLAUDE_CODE_SPAN
-from llm_otel.foreign.names.operations import CALLS, NAMED, UNNAMED, may_be_call
+from llm_otel.foreign.names.operations import CALLS, STEP_NAMES, UNNAMED, may_be_call
 from llm_otel.foreign.names.providers import provider_of
 from llm_otel.foreign.operations import MODELS, TOKENS, WORKFLOW, operation_of
 from llm_otel.foreign.quantities import MOST_USD, amount_of, flag
@@ -110,7 +110,7 @@ def _has_other_words(batch: Batch) -> bool:
         return True
     numbers = column.indices.fill_null(-1).to_numpy(False)
     calls = np.isin(numbers, [n for n, word in enumerate(words) if word in CALLS])
-    if (calls & (attributes.having([WORKFLOW]) | _starts_with(batch.names, NAMED))).any():
+    if (calls & (attributes.having([WORKFLOW]) | _starts_with(batch.names, STEP_NAMES))).any():
         return True
     open_ = [-1, *(n for n, word in enumerate(words) if may_be_call(word))]
     unknown = np.isin(numbers, open_) & attributes.having(MODELS)
