@@ -298,6 +298,9 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "enrich": (Row(chat_in_a_span, f"{_CORE}.peer_spans.enrich"),),
     "protect": (Row(tool, f"{_CORE}.peer_spans.protect", times=2),),
+    "returned inside": (
+        Row(chat_in_a_span, f"{_SEAMS}.stainless._is_read_later", beside=("returned",)),
+    ),
     "describe request": (Row(chat, f"{_CHAT}.Chat.request_attributes"),),
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),

@@ -127,8 +127,9 @@ def _begin(
         asking = _asking(active, server, endpoint, request)
         if asking is not None and not _may_ask(active, server, request):
             asking, unasked = None, True
-    own_span, peer_span = _whose_span(active, funnel, client, endpoint, context)
-    call = Call(active, endpoint, server, request, context, own_span, unasked, peer_span)
+    maker = rivals.span_maker(context, client, spec.package, funnel.function, endpoint.methods)
+    own_span, peer_span = _whose_span(active, endpoint, context, maker)
+    call = Call(active, endpoint, server, request, context, own_span, unasked, peer_span, maker)
     try:
         inside = call.context if bare is context else provider_context(call.context)
         # A connection that is opened now keeps this context for as long as it lives: not the call.
@@ -140,12 +141,10 @@ def _begin(
 
 
 def _whose_span(
-    active: Runtime, funnel: Funnel, client: Any, endpoint: Endpoint, context: Context
+    active: Runtime, endpoint: Endpoint, context: Context, maker: str | None
 ) -> tuple[bool, Any]:
     """Whether the call has a span of ours, and the span of somebody else's that it has instead, if
     that is open here."""
-    package = funnel.spec.package
-    maker = rivals.span_maker(context, client, package, funnel.function, endpoint.methods)
     peer_span = peer_spans.current(context, endpoint.operation, maker)
     if peer_span is not None and not peer_spans.is_exported_with_ours(peer_span, active):
         return True, None

@@ -43,6 +43,7 @@ class Call:
         own_span: False when an outer instrumentation already has a span for this call.
         unasked: A stream whose usage could be asked for, and nobody did.
         peer_span: Somebody else's span for this call, if it is open.
+        maker: The module that makes it, if it wraps the client.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Call:
         "epoch",
         "first_chunk_at",
         "fold",
+        "maker",
         "model",
         "own_span",
         "peer_span",
@@ -84,6 +86,7 @@ class Call:
         own_span: bool,
         unasked: bool = False,
         peer_span: trace.Span | None = None,
+        maker: str | None = None,
     ) -> None:
         self.runtime = runtime
         self.endpoint = endpoint
@@ -114,7 +117,7 @@ class Call:
         self.span = self._start_span(context) if own_span else trace.get_current_span(context)
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
-        self.peer_span = peer_span
+        self.peer_span, self.maker = peer_span, maker
         if peer_span is not None:
             peer_spans.attribute(peer_span, self.attribution.span_attributes)
         runtime.instruments.calls.begun(self.series)

@@ -82,7 +82,7 @@ def _package(module: str | None) -> list[str]:
 def around(call: Call) -> Any:
     """The span of an instrumentation that wrapped the client's method before we did: it is current
     inside the method, where we are now. None where there is none."""
-    span = current(get_current(), call.endpoint.operation, None)
+    span = current(get_current(), call.endpoint.operation, call.maker)
     if span is None or not is_exported_with_ours(span, call.runtime):
         return None
     attribute(span, call.attribution.span_attributes)
