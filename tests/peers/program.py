@@ -26,14 +26,18 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import llm_otel
 from llm_otel.core import runtime
 
+ASKS = sys.argv[2] != "peer-alone"
 QUESTION: Any = [{"role": "user", "content": "Where is Karlstejn?"}]
 MODEL = "gpt-4o-mini"
+
+# Whether the calls that spans tell of are counted.
+COUNTS_SPANS = "SPAN_METRICS" in os.environ
 
 exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
 
@@ -100,6 +104,10 @@ PEERS: dict[str, Callable[[Any], None]] = {
 }
 
 
+def _exporter() -> SpanExporter:
+    return llm_otel.priced(exporter) if COUNTS_SPANS else exporter
+
+
 def _provider(peer: str) -> Any:
     """The tracer provider of the program: Logfire wants to make it itself."""
     if peer.startswith("logfire"):
@@ -110,7 +118,10 @@ def _provider(peer: str) -> Any:
             send_to_logfire=False,
             console=False,
             sampling=sampling,
-            additional_span_processors=[SimpleSpanProcessor(exporter)],
+            additional_span_processors=[
+                *([llm_otel.SpanMetrics()] if COUNTS_SPANS else []),
+                SimpleSpanProcessor(_exporter()),
+            ],
             metrics=logfire.MetricsOptions(additional_readers=[reader]),
         )
         return trace.get_tracer_provider()
@@ -119,8 +130,10 @@ def _provider(peer: str) -> Any:
     else:
         provider = TracerProvider(shutdown_on_exit=False)
         trace.set_tracer_provider(provider)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
     metrics.set_meter_provider(MeterProvider([reader], shutdown_on_exit=False))
+    if COUNTS_SPANS:
+        provider.add_span_processor(llm_otel.SpanMetrics())
+    provider.add_span_processor(SimpleSpanProcessor(_exporter()))
     return provider
 
 
@@ -140,7 +153,10 @@ def _openai_requests(url: str) -> None:
 
     client = openai.OpenAI(base_url=url, api_key="test", max_retries=0)
     client.chat.completions.create(model=MODEL, messages=QUESTION)
-    for options in ({}, {"stream_options": {"include_usage": True}}):
+    asking = {"stream_options": {"include_usage": True}}
+    # Nobody asks for a stream's usage where llm-otel is not there.
+    unasked = {} if ASKS else asking
+    for options in (unasked, asking):
         for _ in client.chat.completions.create(
             model=MODEL, messages=QUESTION, stream=True, **options
         ):
@@ -158,7 +174,7 @@ def _openai_requests(url: str) -> None:
         async with openai.AsyncOpenAI(base_url=url, api_key="test") as other:
             await other.chat.completions.create(model=MODEL, messages=QUESTION)
             async for _ in await other.chat.completions.create(
-                model=MODEL, messages=QUESTION, stream=True
+                model=MODEL, messages=QUESTION, stream=True, **unasked
             ):
                 pass
 
@@ -226,9 +242,8 @@ def main() -> None:
         starts.insert(0 if order == "ours-first" else 1, ours)
     for start in starts:
         start()
-    active = runtime.active()
-    if active is not None:
-        active.pricing.wait(30)
+    runtime.get().pricing.start()
+    runtime.get().pricing.wait(30)
     with (
         llm_otel.attribution(tenant_id="acme", feature="travel"),
         llm_otel.workflow("answer"),

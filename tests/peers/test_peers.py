@@ -72,12 +72,14 @@ def _is_installed(module: str) -> bool:
 INSTALLED = [name for name, peer in PEERS.items() if _is_installed(peer.module)]
 
 
-def run(peer: str, order: str, provider: Provider, file: Path) -> dict[str, Any]:
+def run(
+    peer: str, order: str, provider: Provider, file: Path, **environment: str
+) -> dict[str, Any]:
     """What the program printed."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "LLM_OTEL_"))}
     ended = subprocess.run(
         [sys.executable, str(PROGRAM), peer, order, provider.url, str(file)],
-        env={**kept, "PYTHONPATH": str(SOURCE), "NO_PROXY": "*"},
+        env={**kept, "PYTHONPATH": str(SOURCE), "NO_PROXY": "*", **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -92,6 +94,9 @@ def billed(provider: Provider) -> tuple[int, int]:
     bills: list[Bill] = list(provider.bill.values())
     return sum(b.input_tokens for b in bills), sum(b.output_tokens for b in bills)
 
+
+# What a span has where the cost of its call was written on it.
+COSTS = {"gen_ai.usage.cost.amount", "llm_otel.cost.status"}
 
 orders = pytest.mark.parametrize("order", ["ours-first", "peer-first"])
 
@@ -116,16 +121,39 @@ def test_the_metrics_are_the_bill(name: str, order: str, p: Provider, tmp_path: 
     assert ours == ["invoke_workflow answer"]
     theirs = [span for span in spans if (span["scope"] or "").startswith(peer.scope)]
     assert len(theirs) == peer.spans, [span["name"] for span in theirs]
-    enriched = [span["attributes"] for span in theirs if "llm_otel.counted" in span["attributes"]]
+    enriched = [each["attributes"] for each in theirs if COSTS & each["attributes"].keys()]
     assert len(enriched) == peer.enriched, enriched
     for attributes in enriched:
         assert attributes["tenant_id"] == "acme"
-        assert attributes.keys() & {"gen_ai.usage.cost.amount", "llm_otel.cost.status"}
+        assert attributes["llm_otel.counted"] is True
         assert attributes.get("gen_ai.usage.input_tokens", 1) > 0
     lines = [line for line in got["logs"] if "has no price" not in line]
     assert len(lines) == 1, lines
     assert "makes spans for" in lines[0]
     assert sums.get("gen_ai.client.token.usage", 0) <= sum(billed(p))
+
+
+@pytest.mark.parametrize("order", ["ours-first", "peer-first", "peer-alone"])
+@pytest.mark.parametrize("name", INSTALLED)
+def test_what_spans_tell_is_counted_once(
+    name: str, order: str, p: Provider, tmp_path: Path
+) -> None:
+    """`SpanMetrics` gives the bill without our hooks, and no more than the bill beside them; the
+    spans of calls have their cost when they are exported."""
+    got = run(name, order, p, tmp_path / "spans", SPAN_METRICS="1")
+    sums = got["sums"]
+    assert (
+        sums["gen_ai.request.duration"] == sums["gen_ai.request.duration acme"] == len(p.requests)
+    )
+    assert (
+        sums["gen_ai.tokens.consumed input"],
+        sums["gen_ai.tokens.consumed output"],
+    ) == billed(p)
+    assert sums["gen_ai.cost.usd"] == pytest.approx(_price(p), rel=0.02)
+    assert sums["gen_ai.requests.active"] == 0
+    if order == "peer-alone":
+        costs = [each["attributes"].get("gen_ai.usage.cost.amount", 0.0) for each in got["spans"]]
+        assert sum(costs) == pytest.approx(_price(p), rel=0.02), costs
 
 
 def _price(provider: Provider) -> float:

@@ -85,11 +85,11 @@ def _price(
         return price(), True
     when = datetime.now(timezone.utc)
     epoch = instruments.epoch
-    pricing.defer(partial(_count, instruments, epoch, used_by, partial(price, when=when)))
+    pricing.defer(partial(count_cost, instruments, epoch, used_by, partial(price, when=when)))
     return None, False
 
 
-def _count(
+def count_cost(
     instruments: Instruments, epoch: int, series: Series, price: Callable[[], Cost | None]
 ) -> None:
     """Count the cost of a call that ended before the price table was there."""

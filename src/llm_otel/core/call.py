@@ -119,7 +119,7 @@ class Call:
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
         self.peer_span, self.maker = peer_span, maker
         if peer_span is not None:
-            peer_spans.attribute(peer_span, self.attribution.span_attributes)
+            peer_spans.begun(self, peer_span)
         runtime.instruments.calls.begun(self.series)
         self.started = perf_counter()
 
@@ -295,9 +295,9 @@ class Call:
                 self._describe(record, bill)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("describe", problem)
-        elif self.peer_span is not None:
+        else:
             try:
-                peer_spans.enrich(self.peer_span, record, bill, runtime.cache_write)
+                peer_spans.enrich(self, record, bill)
             except Exception as problem:  # noqa: BLE001
                 guard.handle("enrich", problem)
         measurement = Measurement(

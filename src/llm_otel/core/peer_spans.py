@@ -85,7 +85,7 @@ def around(call: Call) -> Any:
     span = current(get_current(), call.endpoint.operation, call.maker)
     if span is None or not is_exported_with_ours(span, call.runtime):
         return None
-    attribute(span, call.attribution.span_attributes)
+    begun(call, span)
     return span
 
 
@@ -140,34 +140,43 @@ def _wrapper_made_a_span() -> bool:
 
 
 # ------------------------------------------------------------------ what is written
-def attribute(span: Any, attribution: Mapping[str, str]) -> None:
-    """Write the attribution that the span does not have."""
+def begun(call: Call, span: Any) -> None:
+    """Write the attribution that the call's span does not have, and that its request is counted."""
+    if call.streaming and (scope_of(span) or "").startswith("logfire."):
+        # This one ends with the first bytes; another one, of the answer, follows.
+        _note_counted(call, 0 if span.parent is None else span.parent.span_id)
+    attribution = call.attribution.span_attributes
     present = span.attributes or {}
     missing = {name: value for name, value in attribution.items() if name not in present}
-    if missing:
-        span.set_attributes(missing)
+    span.set_attributes({**missing, semconv.COUNTED: True})
 
 
-def enrich(span: Any, record: Record, bill: Bill, cache_write: tuple[str, ...]) -> None:
-    """Write what the call tells and the span lacks; sums, where it had more requests than this.
+def enrich(call: Call, record: Record, bill: Bill) -> None:
+    """Write what the call tells and its span lacks; sums, where it had more requests than this.
 
     Args:
-        span: Theirs.
-        record: What the call left.
+        call: One without a span of ours.
+        record: What it left.
         bill: What it is billed for.
-        cache_write: Name or names of the cache-write attribute.
     """
+    span: Any = call.peer_span
+    if span is None:
+        # It was not current when the client was called: Langfuse's, MLflow's.
+        _note_counted(call, trace.get_current_span(call.context).get_span_context().span_id)
+        return
     if not span.is_recording():
         return
     present = span.attributes or {}
-    own = describe.billed_attributes(record, bill, cache_write)
-    earlier = present.get(semconv.COUNTED) is True
-    attributes: dict[str, Any] = {semconv.COUNTED: True}
-    attributes.update(_usage(own, present, earlier))
-    attributes.update(_cost(own, present, earlier))
+    own = describe.billed_attributes(record, bill, call.runtime.cache_write)
+    earlier = not _OURS.isdisjoint(present)
+    attributes = {**_usage(own, present, earlier), **_cost(own, present, earlier)}
     if record.failure.kind is not None and semconv.ERROR_CLASS not in present:
         attributes[semconv.ERROR_CLASS] = record.failure.kind
     span.set_attributes(attributes)
+
+
+# What nobody else writes: the span has been the span of an earlier call, too.
+_OURS = frozenset({semconv.USAGE_SOURCE, semconv.COST_SOURCE, semconv.COST_STATUS})
 
 
 def _usage(own: Mapping[str, Any], present: Mapping[str, Any], earlier: bool) -> Mapping[str, Any]:
@@ -195,7 +204,7 @@ def _cost(own: Mapping[str, Any], present: Mapping[str, Any], earlier: bool) -> 
     cost = {name: own[name] for name in _COST if name in own}
     if not earlier:
         return {} if semconv.COST_AMOUNT in present else cost
-    if semconv.COST_SOURCE not in present and semconv.COST_STATUS not in present:
+    if _OURS_OF_COST.isdisjoint(present):
         return {} if semconv.COST_AMOUNT in present else cost
     amounts = [each[semconv.COST_AMOUNT] for each in (present, own) if semconv.COST_AMOUNT in each]
     if amounts:
@@ -207,7 +216,39 @@ def _cost(own: Mapping[str, Any], present: Mapping[str, Any], earlier: bool) -> 
 
 
 _COST = (semconv.COST_AMOUNT, semconv.COST_CURRENCY, semconv.COST_SOURCE, semconv.COST_STATUS)
+_OURS_OF_COST = frozenset({semconv.COST_SOURCE, semconv.COST_STATUS})
 _COUNTS = describe.COUNTS
+
+
+# ------------------------------------------------------------------ spans that we cannot write on
+# Parent of a span and its kind of work -> calls that are counted, of which it will tell too.
+_counted_below: dict[tuple[int, str], int] = {}
+_MOST_COUNTED = 1024
+# Whether anybody counts the calls that spans tell of.
+spans_are_counted = False
+
+
+def _note_counted(call: Call, parent: int) -> None:
+    """Remember that a call is counted of which a span below this one will tell."""
+    if not spans_are_counted:
+        return
+    if len(_counted_below) >= _MOST_COUNTED:
+        _counted_below.clear()
+    key = (parent, call.endpoint.operation)
+    _counted_below[key] = _counted_below.get(key, 0) + 1
+
+
+def was_counted(parent: int, operation: str) -> bool:
+    """Whether the call of a span that has just ended is counted; asked once for each span."""
+    for key in [key for key in _counted_below if key[0] == parent]:
+        if is_same_work(key[1], operation):
+            left = _counted_below.get(key, 0) - 1
+            if left > 0:
+                _counted_below[key] = left
+            else:
+                _counted_below.pop(key, None)
+            return True
+    return False
 
 
 def protect(span: Span, operation: str) -> None:
