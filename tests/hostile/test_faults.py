@@ -35,6 +35,8 @@ from hostile.harness import (
 from hostile.sdks import QUESTION
 from hostile.telemetry import Watch, watched
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import llm_otel
 from llm_otel.base import fork, guard
@@ -79,6 +81,17 @@ async def chat_in_a_span(client: Any) -> Any:
     tracer: Any = provider.get_tracer("framework")  # type: ignore[union-attr]
     with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
         return await chat(client)
+
+
+async def spans_counted(client: Any) -> Any:
+    """A program that has its own spans counted, and priced when they are exported."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(llm_otel.SpanMetrics())
+    provider.add_span_processor(SimpleSpanProcessor(llm_otel.priced(exporter)))
+    with provider.get_tracer("own").start_as_current_span("chat"):
+        pass
+    return [span.name for span in exporter.get_finished_spans()]
 
 
 async def start(client: Any) -> Any:
@@ -301,6 +314,9 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "returned inside": (
         Row(chat_in_a_span, f"{_SEAMS}.stainless._is_read_later", beside=("returned",)),
     ),
+    "span start": (Row(spans_counted, "llm_otel.sdk.span_metrics._Open"),),
+    "span end": (Row(spans_counted, "llm_otel.sdk.span_metrics.reading"),),
+    "price spans": (Row(spans_counted, "llm_otel.sdk.priced._told"),),
     "describe request": (Row(chat, f"{_CHAT}.Chat.request_attributes"),),
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),

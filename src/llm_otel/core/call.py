@@ -23,6 +23,7 @@ from llm_otel.protocols.answer import Answer
 
 if TYPE_CHECKING:
     from llm_otel.base.finalizers import Moment
+    from llm_otel.core.metrics.semconv_points import SemconvPoints
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
     from llm_otel.protocols.spec import Accumulator, Endpoint, Estimate, Fold, Observer, Request
@@ -283,23 +284,7 @@ class Call:
             self._note_server(record, bill)
         except Exception as problem:  # noqa: BLE001
             guard.handle("measure", problem)
-        points = None
-        if self.own_span:
-            try:
-                points = semconv_metrics.points(
-                    series, self.server, answer.model, instruments.table
-                )
-            except Exception as problem:  # noqa: BLE001
-                guard.handle("measure", problem)
-            try:
-                self._describe(record, bill)
-            except Exception as problem:  # noqa: BLE001
-                guard.handle("describe", problem)
-        else:
-            try:
-                peer_spans.enrich(self, record, bill)
-            except Exception as problem:  # noqa: BLE001
-                guard.handle("enrich", problem)
+        points = self._write_span(record, bill)
         measurement = Measurement(
             series, self.context, seconds, first_chunk, failure.kind, failure.type, answer.usage,
             bill, points, runtime.semconv_recorders,
@@ -308,6 +293,31 @@ class Call:
         if self.own_span:
             self.span.end(None if at is None else at.epoch_ns)
         self.response = None
+
+    def _write_span(self, record: Record, bill: Bill) -> SemconvPoints | None:
+        """Describe the call on its span, or on somebody else's in its place.
+
+        Returns:
+            Where it is recorded in the conventions' metrics; None where the other one does that.
+        """
+        if not self.own_span:
+            try:
+                peer_spans.enrich(self, record, bill)
+            except Exception as problem:  # noqa: BLE001
+                guard.handle("enrich", problem)
+            return None
+        points = None
+        try:
+            points = semconv_metrics.points(
+                self.series, self.server, record.answer.model, self.runtime.instruments.table
+            )
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("measure", problem)
+        try:
+            self._describe(record, bill)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("describe", problem)
+        return points
 
     def _outcome(
         self, read_answer: Callable[[], Answer], exc: BaseException | None, status: int | None

@@ -147,8 +147,8 @@ def begun(call: Call, span: Any) -> None:
         _note_counted(call, 0 if span.parent is None else span.parent.span_id)
     attribution = call.attribution.span_attributes
     present = span.attributes or {}
-    missing = {name: value for name, value in attribution.items() if name not in present}
-    span.set_attributes({**missing, semconv.COUNTED: True})
+    lacking = {name: value for name, value in attribution.items() if name not in present}
+    span.set_attributes({**lacking, semconv.COUNTED: True})
 
 
 def enrich(call: Call, record: Record, bill: Bill) -> None:
@@ -242,9 +242,9 @@ def was_counted(parent: int, operation: str) -> bool:
     """Whether the call of a span that has just ended is counted; asked once for each span."""
     for key in [key for key in _counted_below if key[0] == parent]:
         if is_same_work(key[1], operation):
-            left = _counted_below.get(key, 0) - 1
-            if left > 0:
-                _counted_below[key] = left
+            rest = _counted_below.get(key, 0) - 1
+            if rest > 0:
+                _counted_below[key] = rest
             else:
                 _counted_below.pop(key, None)
             return True

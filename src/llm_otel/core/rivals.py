@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Any, Generic, NamedTuple
 from opentelemetry.context import Context
 
 from llm_otel.base.otel_internals import SUPPRESS_KEYS as _SUPPRESS
+from llm_otel.settings import environment
 
 _logger = logging.getLogger("llm_otel")
 
@@ -179,7 +179,7 @@ def _makes_spans_where_we_do(package: str) -> bool:
     """Whether a package is a rival's. MLflow has a provider and a store of its own, unless its
     users have it share the program's provider."""
     if package == "mlflow":
-        return os.environ.get(_MLFLOW_IS_APART, "true").strip().lower() in ("false", "0")
+        return environment(_MLFLOW_IS_APART).lower() in ("false", "0")
     return package in _RIVALS
 
 

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from llm_otel import semconv
 from llm_otel.core import billing
 from llm_otel.core.metrics.measurement import Bill, Measurement
-from llm_otel.foreign.names.providers import maker_of, without_router
+from llm_otel.foreign.names.providers import DEFAULT_PROVIDER, maker_of, without_router
 from llm_otel.foreign.usage import GENERATING, INPUT_ONLY
 from llm_otel.usage import Usage
 
@@ -79,8 +79,8 @@ def _label(name: str, value: str | None) -> str:
 def _bill(reading: Reading, series: Series, seconds: float, runtime: Runtime) -> Bill:
     usage = usage_of(reading)
     if usage is None:
-        told = reading.cost_usd
-        cost = None if not told else _told_cost(told)
+        sender_cost = reading.cost_usd
+        cost = None if not sender_cost else _told_cost(sender_cost)
         unknown = reading.operation in _IN_TOKENS and reading.error is None
         return Bill(None, series, cost, cost is not None, unknown)
     pricing = runtime.pricing
@@ -100,14 +100,14 @@ def usage_of(reading: Reading) -> Usage | None:
     """The usage, as far as it is told and adds up; None where none is told."""
     if not reading.is_used:
         return None
-    inputs, outputs, read, written, reasoning = (each or 0 for each in reading.usage)
-    if read > inputs or written > inputs or reasoning > outputs:
+    inputs, outputs, cache_read, cache_write, reasoning = (each or 0 for each in reading.usage)
+    if cache_read > inputs or cache_write > inputs or reasoning > outputs:
         return Usage(inputs, outputs, partial=True)
     return Usage(
         inputs,
         outputs,
-        cache_read_tokens=read,
-        cache_write_tokens=written,
+        cache_read_tokens=cache_read,
+        cache_write_tokens=cache_write,
         reasoning_tokens=reasoning,
         partial=reading.is_partial,
     )
@@ -122,11 +122,11 @@ def cost_of(
 ) -> Cost | None:
     """What a call cost: what its span says, else what the price list says. The list's where both
     say the same, as it tells input and output apart."""
-    listed = None
+    list_price = None
     if reading.model is not None and not usage.partial:
         model = reading.response_model or reading.model
-        provider = reading.provider or maker_of(model) or "openai"
-        listed = pricing.cost(
+        provider = reading.provider or maker_of(model) or DEFAULT_PROVIDER
+        list_price = pricing.cost(
             provider,
             without_router(model),
             usage,
@@ -134,10 +134,12 @@ def cost_of(
             when=when,
             duration_s=seconds,
         )
-    told = reading.cost_usd
-    if told is None or (listed and abs(listed.total - told) <= _ROUNDING * told):
-        return listed
-    return _told_cost(told)
+    sender_cost = reading.cost_usd
+    if sender_cost is None or (
+        list_price and abs(list_price.total - sender_cost) <= _ROUNDING * sender_cost
+    ):
+        return list_price
+    return _told_cost(sender_cost)
 
 
 def _told_cost(usd: float) -> Cost:

@@ -59,12 +59,12 @@ def decide(attributes: dict[str, Any], span_name: str) -> None:
             if kind.lower() in STREAMED_STEPS:
                 attributes.setdefault(_STREAM, True)
             break
-    named = step_named_by(span_name)
-    if step is not None and not (step in CALLS and named and operation is not None):
+    step_name = step_named_by(span_name)
+    if step is not None and not (step in CALLS and step_name and operation is not None):
         if step not in CALLS or operation not in CALLS:
             operation = step
-    elif operation in CALLS and named:
-        operation = named
+    elif operation in CALLS and step_name:
+        operation = step_name
     elif operation in CALLS and WORKFLOW in attributes:
         operation = semconv.INVOKE_WORKFLOW
     elif operation is None and (_is_call(attributes) or _is_request(attributes, span_name)):

@@ -167,8 +167,8 @@ def _plan_of(names: tuple[str, ...]) -> _Plan | None:
             if len(_plans) >= _MOST_PLANS:
                 _plans.clear()
             _plans[names] = plan
-    found: _Plan | None = plan
-    return found
+    plan_of_names: _Plan | None = plan
+    return plan_of_names
 
 
 def _plan(names: tuple[str, ...]) -> _Plan | None:
@@ -182,13 +182,13 @@ def _plan(names: tuple[str, ...]) -> _Plan | None:
             best[target] = name
     if _TELLING.isdisjoint(best) and _TELLING.isdisjoint(names):
         return None
-    kept = set(best.values())
+    best_names = set(best.values())
     return _Plan(
         tuple((name, target) for target, name in best.items()),
         tuple(
             (name, target)
             for name in names
-            if name not in kept and (target := target_of(name)) in _NUMBERS
+            if name not in best_names and (target := target_of(name)) in _NUMBERS
         ),
         tuple(name for name in names if name in json_usage.TEXTS),
         corrections.of_names(tuple(name for name in names if corrections.tells(name))),
@@ -199,15 +199,15 @@ def _plan(names: tuple[str, ...]) -> _Plan | None:
 
 def _claude_code(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Claude Code's own names; it counts cached tokens beside the input, as its provider does."""
-    found: dict[str, Any] = {}
+    own: dict[str, Any] = {}
     for name, value in attributes.items():
-        found.setdefault(conventions.CLAUDE_CODE.get(name, name), value)
+        own.setdefault(conventions.CLAUDE_CODE.get(name, name), value)
     cached = (semconv.USAGE_CACHE_READ, semconv.USAGE_CACHE_WRITE)
-    counts = [count_of(found.get(name)) for name in (semconv.USAGE_INPUT_TOKENS, *cached)]
+    counts = [count_of(own.get(name)) for name in (semconv.USAGE_INPUT_TOKENS, *cached)]
     if counts[0] is not None:
-        found[semconv.USAGE_INPUT_TOKENS] = sum(each or 0 for each in counts)
-    found.setdefault(semconv.PROVIDER_NAME, "anthropic")
-    return found
+        own[semconv.USAGE_INPUT_TOKENS] = sum(each or 0 for each in counts)
+    own.setdefault(semconv.PROVIDER_NAME, "anthropic")
+    return own
 
 
 def _rename(values: dict[str, Any], attributes: Mapping[str, Any], plan: _Plan) -> None:
@@ -221,9 +221,9 @@ def _rename(values: dict[str, Any], attributes: Mapping[str, Any], plan: _Plan) 
             milliseconds = amount(values[today], MOST_SECONDS * 1000)
             values[today] = None if milliseconds is None else milliseconds / 1000
     texts = [name for name in plan.texts if name in values]
-    answered = bool(texts) and json_usage.unpack(values, texts)
+    is_answer = bool(texts) and json_usage.unpack(values, texts)
     if plan.corrections:
-        corrections.put_right(values, plan.corrections, answered=answered)
+        corrections.put_right(values, plan.corrections, answered=is_answer)
     for name in MODELS:
         if values.get(name) == semconv.NONE:
             del values[name]
@@ -246,13 +246,13 @@ def _read(
         provider,
         unchanged=plan.unchanged,
     )
-    answered = _text(values.get(semconv.RESPONSE_MODEL))
+    response_model = _text(values.get(semconv.RESPONSE_MODEL))
     first_chunk = values.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
     stream = values.get(semconv.REQUEST_STREAM)
     return Reading(
         operation,
-        _text(values.get(semconv.REQUEST_MODEL)) or answered,
-        answered,
+        _text(values.get(semconv.REQUEST_MODEL)) or response_model,
+        response_model,
         provider,
         tuple(usage),
         is_partial(usage[0], usage[1], operation),
@@ -291,9 +291,9 @@ def _cost(values: Mapping[str, Any], today: bool) -> float | None:
 
 
 def _error(values: Mapping[str, Any], failed: bool, exception: str | None) -> str | None:
-    told = values.get(semconv.ERROR_CLASS)
-    if told in semconv.ERROR_CLASSES:
-        return str(told)
+    own_class = values.get(semconv.ERROR_CLASS)
+    if own_class in semconv.ERROR_CLASSES:
+        return str(own_class)
     kind = values.get(semconv.ERROR_TYPE)
     if kind is None:
         for name, word in _FAILURES.items():
@@ -301,14 +301,14 @@ def _error(values: Mapping[str, Any], failed: bool, exception: str | None) -> st
                 kind = values.get("error") or "_OTHER"
     if not failed and kind is None:
         return None
-    found = semconv.OTHER if kind is None else error_class(str(kind))
+    category = semconv.OTHER if kind is None else error_class(str(kind))
     limit = LIMITS[semconv.HTTP_STATUS_CODE]
     status = count(values.get(semconv.HTTP_STATUS_CODE), limit.most)
-    if found == semconv.OTHER and status is not None and status >= _FIRST_ERROR:
-        found = by_status(status)
-    if found == semconv.OTHER and kind is None and exception:
-        found = error_class(exception)
-    return found
+    if category == semconv.OTHER and status is not None and status >= _FIRST_ERROR:
+        category = by_status(status)
+    if category == semconv.OTHER and kind is None and exception:
+        category = error_class(exception)
+    return category
 
 
 _FIRST_ERROR: Final = 400

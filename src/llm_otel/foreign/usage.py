@@ -61,18 +61,18 @@ def whole_usage(
         unchanged: Whether the sender passed on the names of Anthropic's usage.
     """
     inputs, outputs, *parts = counts
-    read, written, reasoning = (count or 0 for count in parts)
+    cache_read, cache_write, reasoning = (count or 0 for count in parts)
     # Thoughts beside the output, as Gemini and xAI count them.
     if outputs is not None and reasoning > outputs:
         outputs += reasoning
     # Cached tokens beside the input: there are more of them, or the total needs them, or the
     # sender passed on what such a provider counts.
-    cached = read + written
+    cached = cache_read + cache_write
     if inputs is not None and cached:
         rest = None if total is None or outputs is None else total - inputs - outputs
         if cached > inputs:
             inputs += cached
-        elif rest in (0, read, written, cached):
+        elif rest in (0, cache_read, cache_write, cached):
             inputs += rest or 0
         elif unchanged and provider in BESIDE:
             inputs += cached

@@ -67,19 +67,19 @@ class _PricedExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
     def _with_cost(self, spans: Sequence[ReadableSpan]) -> Sequence[ReadableSpan]:
-        told = {span.context.span_id: call for span in spans if (call := _told(span)) is not None}
+        calls = {span.context.span_id: call for span in spans if (call := _told(span)) is not None}
         for span in spans:
-            call = told.get(span.context.span_id)
+            call = calls.get(span.context.span_id)
             if call is not None:
-                _drop_outer(span, call.operation, told, spans)
-        if not told:
+                _drop_outer(span, call.operation, calls, spans)
+        if not calls:
             return spans
         pricing = runtime.get().pricing
         if not self._waited:
             self._waited = pricing.wait(_PATIENCE)
         return [
-            with_attributes(span, _cost(told[span.context.span_id], span))
-            if span.context.span_id in told
+            with_attributes(span, _cost(calls[span.context.span_id], span))
+            if span.context.span_id in calls
             else span
             for span in spans
         ]
@@ -100,7 +100,7 @@ _COST: Final = frozenset({semconv.COST_AMOUNT, semconv.COST_STATUS})
 def _drop_outer(
     span: ReadableSpan,
     operation: str,
-    told: dict[int, Reading],
+    calls: dict[int, Reading],
     spans: Sequence[ReadableSpan],
 ) -> None:
     """Leave out the spans of the same request around one."""
@@ -109,9 +109,9 @@ def _drop_outer(
     for _ in range(_DEEPEST):
         if above is None:
             return
-        outer = told.get(above)
+        outer = calls.get(above)
         if outer is not None and is_same_work(outer.operation, operation):
-            told.pop(above)
+            calls.pop(above)
         above = parents.get(above)
 
 
@@ -123,11 +123,11 @@ def _cost(call: Reading, span: ReadableSpan) -> dict[str, Any]:
         cost = span_calls.cost_of(call, usage, seconds, runtime.get().pricing)
     if cost is None:
         return {semconv.COST_STATUS: semconv.COST_UNPRICED}
-    told_by_span = cost.source == semconv.COST_FROM_PROVIDER
+    from_sender = cost.source == semconv.COST_FROM_PROVIDER
     attributes: dict[str, Any] = {
         semconv.COST_AMOUNT: cost.total,
         semconv.COST_CURRENCY: "USD",
-        semconv.COST_SOURCE: semconv.COST_FROM_PROVIDER if told_by_span else "local",
+        semconv.COST_SOURCE: semconv.COST_FROM_PROVIDER if from_sender else "local",
     }
     if cost.incomplete:
         attributes[semconv.COST_STATUS] = semconv.COST_INCOMPLETE

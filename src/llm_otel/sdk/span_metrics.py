@@ -99,17 +99,17 @@ class SpanMetrics(AttributionSpanProcessor):
             guard.handle("attribution", exc)
         try:
             parent = span.parent
-            known = parent is not None and parent.span_id in self._open
+            is_inside = parent is not None and parent.span_id in self._open
             epoch = self._runtime().instruments.epoch
             started = span.start_time or 0
-            entry = _Open(parent.span_id if known and parent is not None else 0, started, epoch)
+            entry = _Open(parent.span_id if is_inside and parent is not None else 0, started, epoch)
             entry.attribution = attribution
             self._open[span.get_span_context().span_id] = entry
             self._starts += 1
             if self._starts % _EVERY == 0 or len(self._open) > _MOST_OPEN:
                 self._forget(started)
             attributes = span.attributes
-            if known and attributes and not NAMING.isdisjoint(attributes):
+            if is_inside and attributes and not NAMING.isdisjoint(attributes):
                 operation = request_of(attributes, span.name)
                 if operation is not None:
                     self._mark(entry, operation, used=False)
@@ -135,40 +135,40 @@ class SpanMetrics(AttributionSpanProcessor):
                 if operation in CALLS and entry is not None:
                     self._mark(entry, str(operation), used=True)
                 return
-            told = reading(
+            call = reading(
                 attributes,
                 span.name,
                 failed=span.status.status_code is StatusCode.ERROR,
                 exception=_exception(span.events),
             )
-            if told is not None:
-                self._count(span, told, entry)
+            if call is not None:
+                self._count(span, call, entry)
         except Exception as exc:  # noqa: BLE001
             guard.handle("span end", exc)
 
-    def _count(self, span: ReadableSpan, told: Reading, entry: _Open | None) -> None:
+    def _count(self, span: ReadableSpan, call: Reading, entry: _Open | None) -> None:
         current = self._runtime()
         if entry is not None and entry.epoch != current.instruments.epoch:
             return  # begun before a fork: the parent will tell
         works = entry.works if entry is not None and entry.works else {}
-        inner = [used for work, used in works.items() if is_same_work(work, told.operation)]
+        inner = [used for work, used in works.items() if is_same_work(work, call.operation)]
         attributes = span.attributes or {}
-        seconds = told.duration_s
+        seconds = call.duration_s
         if seconds is None:
             seconds = max((span.end_time or 0) - (span.start_time or 0), 0) / 1e9
         parent = 0 if span.parent is None else span.parent.span_id
-        used = told.is_used
+        used = call.is_used
         if inner:
             if used and not any(inner):
-                span_calls.count_usage(told, seconds, current)
+                span_calls.count_usage(call, seconds, current)
             used = used or any(inner)
-        elif attributes.get(semconv.COUNTED) or peer_spans.was_counted(parent, told.operation):
+        elif attributes.get(semconv.COUNTED) or peer_spans.was_counted(parent, call.operation):
             used = True
         else:
             context = trace.set_span_in_context(NonRecordingSpan(span.context), Context())
-            span_calls.count(told, seconds, context, current)
+            span_calls.count(call, seconds, context, current)
         if entry is not None:
-            self._mark(entry, told.operation, used=used)
+            self._mark(entry, call.operation, used=used)
 
     def _mark(self, entry: _Open, operation: str, *, used: bool) -> None:
         """Tell the spans around a request's of it."""

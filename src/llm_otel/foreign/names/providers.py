@@ -85,6 +85,9 @@ FRAMEWORKS: Final = frozenset(
     }
 )  # fmt: skip
 
+# Whose prices count where neither a provider nor a maker is known, as of `llm_otel.cost`.
+DEFAULT_PROVIDER: Final = "openai"
+
 # Behind a provider's name: the kind of interface that was spoken with it, as the AI SDK says it.
 _INTERFACES: Final = frozenset(
     {
