@@ -80,6 +80,7 @@ def run(
     ended = subprocess.run(
         [sys.executable, str(PROGRAM), peer, order, provider.url, str(file)],
         env={**kept, "PYTHONPATH": str(SOURCE), "NO_PROXY": "*", **environment},
+        cwd=file.parent,
         capture_output=True,
         text=True,
         timeout=120,

@@ -119,8 +119,7 @@ class Call:
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
         self.peer_span, self.maker = peer_span, maker
-        if peer_span is not None:
-            peer_spans.begun(self, peer_span)
+        peer_spans.begun(self, peer_span)
         runtime.instruments.calls.begun(self.series)
         self.started = perf_counter()
 
@@ -295,11 +294,8 @@ class Call:
         self.response = None
 
     def _write_span(self, record: Record, bill: Bill) -> SemconvPoints | None:
-        """Describe the call on its span, or on somebody else's in its place.
-
-        Returns:
-            Where it is recorded in the conventions' metrics; None where the other one does that.
-        """
+        """Describe the call on its span, or on somebody else's, who then records the conventions'
+        metrics; else returns where we record them."""
         if not self.own_span:
             try:
                 peer_spans.enrich(self, record, bill)
@@ -308,9 +304,8 @@ class Call:
             return None
         points = None
         try:
-            points = semconv_metrics.points(
-                self.series, self.server, record.answer.model, self.runtime.instruments.table
-            )
+            table = self.runtime.instruments.table
+            points = semconv_metrics.points(self.series, self.server, record.answer.model, table)
         except Exception as problem:  # noqa: BLE001
             guard.handle("measure", problem)
         try:

@@ -142,6 +142,8 @@ def _wrapper_made_a_span() -> bool:
 # ------------------------------------------------------------------ what is written
 def begun(call: Call, span: Any) -> None:
     """Write the attribution that the call's span does not have, and that its request is counted."""
+    if span is None:
+        return
     if call.streaming and (scope_of(span) or "").startswith("logfire."):
         # This one ends with the first bytes; another one, of the answer, follows.
         _note_counted(call, 0 if span.parent is None else span.parent.span_id)
