@@ -13,8 +13,15 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
-from llm_otel.core import billing, describe, peer_spans
-from llm_otel.core.errors import NO_FAILURE, Failure, classify, full_name, refusal
+from llm_otel.core import billing, describe, headroom, peer_spans
+from llm_otel.core.errors import (
+    NO_FAILURE,
+    Failure,
+    answered_otherwise,
+    classify,
+    full_name,
+    refusal,
+)
 from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.metrics.measurement import Bill, Measurement
 from llm_otel.core.record import Record
@@ -27,9 +34,6 @@ if TYPE_CHECKING:
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
     from llm_otel.protocols.spec import Accumulator, Endpoint, Estimate, Fold, Observer, Request
-
-
-_TOO_MANY = 429
 
 
 class Call:
@@ -166,7 +170,7 @@ class Call:
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
         if self._claim():
-            self._end(self._folded)
+            self._end(self._streamed)
 
     def left(self) -> None:
         """The caller left the stream early: no error, no success."""
@@ -211,6 +215,15 @@ class Call:
 
     def _folded(self) -> Answer:
         return self.fold.answer() if self.fold is not None else Answer()
+
+    def _streamed(self) -> Answer:
+        """What a stream told. SDKs make a stream without a chunk of a proxy's page, too."""
+        answer = self._folded()
+        if answer.empty and not self.endpoint.bytes_out:
+            status = answered_otherwise(self.response)
+            if status is not None:
+                answer.error = refusal(status, answer)
+        return answer
 
     def _cut_short(self) -> Answer:
         answer = self._interrupted()
@@ -280,7 +293,7 @@ class Call:
             guard.handle("count", problem)
             bill = Bill(None, series)
         try:
-            self._note_server(record, bill)
+            headroom.note(self, record, bill)
         except Exception as problem:  # noqa: BLE001
             guard.handle("measure", problem)
         points = self._write_span(record, bill)
@@ -351,27 +364,6 @@ class Call:
             answer.usage_source = semconv.USAGE_ESTIMATED
         if answer.cost is not None or dialect.cost_headers:
             answer.cost = costs.in_response(answer.cost, self.response, dialect)
-
-    def _note_server(self, record: Record, bill: Bill) -> None:
-        """Keep the rate-limit headers; an error's may tell nothing and hide what others told. Warn
-        of a host whose streams tell neither usage nor cost."""
-        answer, failure = record.answer, record.failure
-        # An exception's response may be of any kind.
-        headers = getattr(record.response, "headers", None)
-        if headers is not None and (failure.kind is None or failure.status == _TOO_MANY):
-            labels = self.series.labels
-            self.runtime.instruments.headroom.keep(
-                labels[semconv.PROVIDER],
-                labels[semconv.MODEL],
-                headers,
-                record.endpoint.protocol.headers,
-            )
-        if self.unasked and bill.usage_unknown and answer.finish_reasons != [semconv.CANCELLED]:
-            reports_cost = answer.cost is not None and answer.cost.usd
-            if not reports_cost:
-                self.runtime.servers.warn_of_missing_usage(
-                    self.server, self.endpoint.protocol.how_to_ask
-                )
 
     def _describe(self, record: Record, bill: Bill) -> None:
         """The span's attributes and, if somebody opted in, the content."""

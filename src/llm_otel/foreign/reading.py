@@ -123,6 +123,11 @@ _plans: dict[tuple[str, ...], _Plan | None] = {}
 _UNKNOWN: Final = object()
 
 
+def is_silent(names: tuple[str, ...], span_name: str) -> bool:
+    """Whether a span with these attributes tells of no request, whatever their values."""
+    return _plan_of(names) is None and span_name != conventions.CLAUDE_CODE_SPAN
+
+
 def reading(
     attributes: Mapping[str, Any],
     name: str,

@@ -12,12 +12,12 @@ from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.trace import NonRecordingSpan, StatusCode
 
 from llm_otel import semconv
-from llm_otel.base import guard
+from llm_otel.base import fork, guard
 from llm_otel.core import peer_spans, runtime, span_calls
 from llm_otel.core.runtime import Runtime
 from llm_otel.foreign.names.operations import CALLS
 from llm_otel.foreign.open_spans import NAMING, is_same_work, request_of
-from llm_otel.foreign.reading import Reading, reading
+from llm_otel.foreign.reading import Reading, is_silent, reading
 from llm_otel.sdk.attribution import AttributionSpanProcessor, is_ours
 
 # Spans that are open at once; beyond, the oldest are forgotten, and after an hour.
@@ -34,17 +34,15 @@ class _Open:
     Attributes:
         parent: The id of its parent, 0 for none in this process.
         started: When, in ns.
-        epoch: Of the process, which a fork ends.
         works: Operations of requests inside, and whether the usage of any is known.
         attribution: What its children have, too, where nothing else says.
     """
 
-    __slots__ = ("attribution", "epoch", "parent", "started", "works")
+    __slots__ = ("attribution", "parent", "started", "works")
 
-    def __init__(self, parent: int, started: int, epoch: int) -> None:
+    def __init__(self, parent: int, started: int) -> None:
         self.parent = parent
         self.started = started
-        self.epoch = epoch
         self.works: dict[str, bool] | None = None
         self.attribution: Mapping[str, Any] = {}
 
@@ -82,6 +80,11 @@ class SpanMetrics(AttributionSpanProcessor):
         self._open: dict[int, _Open] = {}
         self._starts = 0
         peer_spans.spans_are_counted = True
+        # What was begun before a fork is the parent's to count.
+        fork.after_in_child(self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._open.clear()
 
     def _runtime(self) -> Runtime:
         """That of `instrument()`, unless a meter provider was given, so that caps are shared."""
@@ -100,16 +103,15 @@ class SpanMetrics(AttributionSpanProcessor):
         try:
             parent = span.parent
             is_inside = parent is not None and parent.span_id in self._open
-            epoch = self._runtime().instruments.epoch
             started = span.start_time or 0
-            entry = _Open(parent.span_id if is_inside and parent is not None else 0, started, epoch)
+            entry = _Open(parent.span_id if is_inside and parent is not None else 0, started)
             entry.attribution = attribution
             self._open[span.get_span_context().span_id] = entry
             self._starts += 1
             if self._starts % _EVERY == 0 or len(self._open) > _MOST_OPEN:
                 self._forget(started)
-            attributes = span.attributes
-            if is_inside and attributes and not NAMING.isdisjoint(attributes):
+            attributes = span.attributes if is_inside else None
+            if attributes and not NAMING.isdisjoint(attributes):
                 operation = request_of(attributes, span.name)
                 if operation is not None:
                     self._mark(entry, operation, used=False)
@@ -129,28 +131,26 @@ class SpanMetrics(AttributionSpanProcessor):
         """Count the call that the span tells of, if it is one and nobody has counted it."""
         try:
             entry = self._open.pop(span.context.span_id, None)
-            attributes = span.attributes or {}
+            attributes = span.attributes
+            # Most spans are those of something else: nothing more is looked at then.
+            if entry is None or not attributes or is_silent(tuple(attributes), span.name):
+                return
             if is_ours(span):
                 operation = attributes.get(semconv.OPERATION_NAME)
-                if operation in CALLS and entry is not None:
+                if operation in CALLS:
                     self._mark(entry, str(operation), used=True)
                 return
-            call = reading(
-                attributes,
-                span.name,
-                failed=span.status.status_code is StatusCode.ERROR,
-                exception=_exception(span.events),
-            )
+            failed = span.status.status_code is StatusCode.ERROR
+            exception = _exception(span.events) if failed else None
+            call = reading(attributes, span.name, failed=failed, exception=exception)
             if call is not None:
                 self._count(span, call, entry)
         except Exception as exc:  # noqa: BLE001
             guard.handle("span end", exc)
 
-    def _count(self, span: ReadableSpan, call: Reading, entry: _Open | None) -> None:
+    def _count(self, span: ReadableSpan, call: Reading, entry: _Open) -> None:
         current = self._runtime()
-        if entry is not None and entry.epoch != current.instruments.epoch:
-            return  # begun before a fork: the parent will tell
-        works = entry.works if entry is not None and entry.works else {}
+        works = entry.works or {}
         inner = [used for work, used in works.items() if is_same_work(work, call.operation)]
         attributes = span.attributes or {}
         seconds = call.duration_s
@@ -167,8 +167,7 @@ class SpanMetrics(AttributionSpanProcessor):
         else:
             context = trace.set_span_in_context(NonRecordingSpan(span.context), Context())
             span_calls.count(call, seconds, context, current)
-        if entry is not None:
-            self._mark(entry, call.operation, used=used)
+        self._mark(entry, call.operation, used=used)
 
     def _mark(self, entry: _Open, operation: str, *, used: bool) -> None:
         """Tell the spans around a request's of it."""
