@@ -89,7 +89,8 @@ async def spans_counted(client: Any) -> Any:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(llm_otel.SpanMetrics())
     provider.add_span_processor(SimpleSpanProcessor(llm_otel.priced(exporter)))
-    with provider.get_tracer("own").start_as_current_span("chat"):
+    attributes = {"gen_ai.operation.name": "chat"}
+    with provider.get_tracer("own").start_as_current_span("chat", attributes=attributes):
         pass
     return [span.name for span in exporter.get_finished_spans()]
 
