@@ -65,6 +65,7 @@ STORES = (
 )
 # What carries the context pins a version of OpenTelemetry, which may not be the newest.
 THREADS = ("tests/unit/test_threads.py",)
+PEERS = ("tests/peers/test_peers.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -169,6 +170,14 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         STORES,
     ),
+    # One for each, as they patch the same client and pin each other's versions.
+    "peer-openinference": (("openinference-instrumentation-openai", "openai"), PEERS),
+    "peer-openllmetry": (("opentelemetry-instrumentation-openai", "openai"), PEERS),
+    "peer-genai-openai": (("opentelemetry-instrumentation-genai-openai", "openai"), PEERS),
+    "peer-logfire": (("logfire", "openai"), PEERS),
+    "peer-langfuse": (("langfuse", "openai"), PEERS),
+    "peer-mlflow": (("mlflow", "openai"), PEERS),
+    "peer-pydantic-ai": (("pydantic-ai-slim[openai]",), PEERS),
     "xai-oldest": (("xai-sdk==1.15.0", "httpx", "openai", "jsonschema"), XAI),
 }
 # Of every run: between them they take every way through what we stand on.

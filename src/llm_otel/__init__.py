@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from llm_otel.attribution import attribution, propagate
@@ -19,11 +20,14 @@ from llm_otel.version import __version__
 
 if TYPE_CHECKING:
     from llm_otel.sdk.attribution import AttributionSpanProcessor
+    from llm_otel.sdk.priced import priced
+    from llm_otel.sdk.span_metrics import SpanMetrics
 
 __all__ = [
     "AttributionSpanProcessor",
     "ConfigError",
     "Settings",
+    "SpanMetrics",
     "Totals",
     "Usage",
     "__version__",
@@ -38,6 +42,7 @@ __all__ = [
     "flush",
     "instrument",
     "outcome",
+    "priced",
     "propagate",
     "retrieval",
     "score",
@@ -47,10 +52,16 @@ __all__ = [
 ]
 
 
+# What needs OpenTelemetry's SDK -> its module.
+_LATE = {
+    "AttributionSpanProcessor": "llm_otel.sdk.attribution",
+    "SpanMetrics": "llm_otel.sdk.span_metrics",
+    "priced": "llm_otel.sdk.priced",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Load what needs OpenTelemetry's SDK when it is used: `import llm_otel` stays light."""
-    if name == "AttributionSpanProcessor":
-        from llm_otel.sdk.attribution import AttributionSpanProcessor
-
-        return AttributionSpanProcessor
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -52,7 +52,7 @@ def begin(
         active.servers.declared(provider, url),
         Request("post", url, body, streaming=body.get("stream") is True),
         context,
-        own_span=not rivals.has_span(context, None, "", ""),
+        own_span=rivals.span_maker(context, None, "", "") is None,
     )
     try:
         return call.handed_down(provider_context(call.context)), call, True

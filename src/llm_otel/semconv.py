@@ -109,6 +109,8 @@ COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
 COST_SOURCE: Final = "gen_ai.usage.cost.source"
 COST_STATUS: Final = "llm_otel.cost.status"
 USAGE_SOURCE: Final = "llm_otel.usage.source"
+# On a span that somebody else made: what it tells is counted in the product's metrics.
+COUNTED: Final = "llm_otel.counted"
 PROVIDER_REQUEST_ID: Final = "llm_otel.provider.request_id"
 ERROR_CLASS: Final = "llm_otel.error.class"
 TOTAL_CALLS: Final = "llm_otel.total.calls"

@@ -36,12 +36,15 @@ from hostile.sdks import QUESTION
 from hostile.telemetry import Watch, watched
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
-from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from qdrant_client import QdrantClient, models
 
 import llm_otel
 from llm_otel.base import fork, guard
 from llm_otel.clients.openai import CLIENT
+from llm_otel.core import runtime
 from llm_otel.instrumentor import LlmOtelInstrumentor
 from llm_otel.sdk import flushing
 from llm_otel.sdk.at_exit import AtExit
@@ -72,6 +75,27 @@ class _FailingProcessor(SpanProcessor):
 # ------------------------------------------------------------------ programs
 async def chat(client: Any) -> Any:
     return await wait(client.chat.completions.create(model="gpt-4o", messages=QUESTION))
+
+
+async def chat_in_a_span(client: Any) -> Any:
+    """As a framework does, with a span of its own for the request."""
+    active = runtime.active()
+    provider = TracerProvider() if active is None else active.providers[0]
+    tracer: Any = provider.get_tracer("framework")  # type: ignore[union-attr]
+    with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
+        return await chat(client)
+
+
+async def spans_counted(client: Any) -> Any:
+    """A program that has its own spans counted, and priced when they are exported."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(llm_otel.SpanMetrics())
+    provider.add_span_processor(SimpleSpanProcessor(llm_otel.priced(exporter)))
+    attributes = {"gen_ai.operation.name": "chat"}
+    with provider.get_tracer("own").start_as_current_span("chat", attributes=attributes):
+        pass
+    return [span.name for span in exporter.get_finished_spans()]
 
 
 async def start(client: Any) -> Any:
@@ -304,7 +328,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(drained, f"{_CORE}.begin._may_ask", place=Place(False, PROVEN)),
         Row(chat, f"{_CORE}.call.current"),
         Row(chat, "opentelemetry.sdk.trace.Tracer.start_span"),
-        Row(chat, f"{_CORE}.rivals.has_span", place=ASYNC),
+        Row(chat, f"{_CORE}.rivals.span_maker", place=ASYNC),
         Row(toy_asked, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
         Row(toy_lines, "toysdk_llm_otel.request_of", _TOY_WHOLE, place=_TOY),
         Row(boto_invoked, place=_BOTO, also={"llm_otel.clients.botocore._SERVICES": None}),
@@ -319,6 +343,14 @@ ROWS: dict[str, tuple[Row, ...]] = {
             _TOY,
         ),
     ),
+    "enrich": (Row(chat_in_a_span, f"{_CORE}.peer_spans.enrich"),),
+    "protect": (Row(tool, f"{_CORE}.peer_spans.protect", times=2),),
+    "returned inside": (
+        Row(chat_in_a_span, f"{_SEAMS}.stainless._is_read_later", beside=("returned",)),
+    ),
+    "span start": (Row(spans_counted, "llm_otel.sdk.span_metrics._Open"),),
+    "span end": (Row(spans_counted, "llm_otel.sdk.span_metrics.reading"),),
+    "price spans": (Row(spans_counted, "llm_otel.sdk.priced._told"),),
     "describe request": (Row(chat, f"{_CHAT}.Chat.request_attributes"),),
     "received": (
         Row(chat, f"{_CORE}.call.Call.received"),

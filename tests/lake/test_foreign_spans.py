@@ -9,8 +9,8 @@ import pytest
 from lake import samples
 
 import llm_otel
+from llm_otel.foreign.names.reasons import why_no_call
 from llm_otel.lake.decode import traces
-from llm_otel.lake.decode.names.reasons import why_no_call
 
 Row = dict[str, Any]
 

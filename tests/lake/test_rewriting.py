@@ -15,8 +15,8 @@ from lake import random_spans, samples
 from lake.samples import Rows
 
 from llm_otel import semconv
+from llm_otel.foreign.names import CALLS, CONTENT, OLDER
 from llm_otel.lake.decode import TRACES, from_protobuf, span_columns, traces
-from llm_otel.lake.decode.names import CALLS, CONTENT, OLDER
 from llm_otel.lake.decode.span_batch import Batch
 from llm_otel.lake.decode.values import mapping
 

@@ -19,8 +19,8 @@ from stack.collector_rig import Collector, Metrics, Traces
 from stack.parts import fetch
 
 from llm_otel import semconv
-from llm_otel.lake.decode.errors import BY_STATUS, BY_WORD, error_class
-from llm_otel.lake.decode.names import OLDER
+from llm_otel.foreign.errors import BY_STATUS, BY_WORD, error_class
+from llm_otel.foreign.names import OLDER
 from llm_otel.stack.canary.values import Marks, values
 from llm_otel.stack.collector.allowed import SPAN
 

@@ -140,7 +140,7 @@ def test_spans_that_are_not_recorded() -> None:
 def test_our_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the processor itself fails, the span starts all the same."""
     monkeypatch.setattr(guard, "strict", False)
-    monkeypatch.setattr("llm_otel.sdk.attribution._is_ours", lambda _span: 1 / 0)
+    monkeypatch.setattr("llm_otel.sdk.attribution.is_ours", lambda _span: 1 / 0)
     program = Program()
     with llm_otel.attribution(tenant_id="acme"):
         program.tracer.start_span("work").end()

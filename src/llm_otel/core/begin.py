@@ -12,7 +12,7 @@ from opentelemetry.context import Context, create_key, get_current
 from llm_otel.attribution import provider_context
 from llm_otel.base import finalizers, guard
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import lost_context, own_calls, rivals, runtime
+from llm_otel.core import lost_context, own_calls, peer_spans, rivals, runtime
 from llm_otel.core.call import Call
 from llm_otel.core.endings import abandon
 from llm_otel.core.runtime import Runtime
@@ -93,7 +93,9 @@ def begin(
         context = get_current()
         bare = provider_context(context)
         begun = None
-        if active.live and not rivals.suppressed(context):
+        if active.live and (
+            not rivals.suppressed(context) or peer_spans.is_suppressed_by_logfire(context)
+        ):
             if finalizers.pending:
                 finalizers.work_off()
             request = funnel.read(client, args, kwargs)
@@ -128,17 +130,11 @@ def _begin(
         asking = _asking(active, server, endpoint, request)
         if asking is not None and not _may_ask(active, server, request):
             asking, unasked = None, True
+    maker = rivals.span_maker(context, client, spec.package, funnel.function, endpoint.methods)
+    own_span, peer_span = _whose_span(active, endpoint, context, maker)
     outer = own_calls.enclosing(context, endpoint.operation)
     call = (Call if outer is None else partial(own_calls.InnerCall, outer))(
-        active,
-        endpoint,
-        server,
-        request,
-        context,
-        own_span=not rivals.has_span(
-            context, client, spec.package, funnel.function, endpoint.methods
-        ),
-        unasked=unasked,
+        active, endpoint, server, request, context, own_span, unasked, peer_span, maker
     )
     try:
         inside = call.context if bare is context else provider_context(call.context)
@@ -148,6 +144,22 @@ def _begin(
         abandon(call)
         raise
     return Begun(call, current, request, asking)
+
+
+def _whose_span(
+    active: Runtime, endpoint: Endpoint, context: Context, maker: str | None
+) -> tuple[bool, Any]:
+    """Whether the call has a span of ours, and the span of somebody else's that it has instead, if
+    that is open here."""
+    peer_span = peer_spans.current(context, endpoint.operation, maker)
+    if peer_span is not None and not peer_spans.is_exported_with_ours(peer_span, active):
+        return True, None
+    if maker:
+        return False, peer_span
+    if peer_span is not None:
+        peer_spans.say(peer_spans.scope_of(peer_span))
+    # Whoever suppressed us has a span, sampled or not.
+    return peer_span is None and maker is None and not rivals.suppressed(context), peer_span
 
 
 # ------------------------------------------------------------------ a stream's usage

@@ -38,7 +38,7 @@ def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instrume
     cost, priced, usage_unknown = None, False, False
     try:
         if used is not None:
-            count = partial(_count, instruments, instruments.epoch, used_by, rollup)
+            count = partial(count_cost, instruments, instruments.epoch, used_by, rollup)
             cost, priced = _price(record, used, pricing, count)
         elif not endpoint.billed:
             pass
@@ -93,7 +93,7 @@ def _price(
     return None, False
 
 
-def _count(
+def count_cost(
     instruments: Instruments,
     epoch: int,
     series: Series,

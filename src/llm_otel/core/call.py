@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
-from llm_otel.core import billing, describe
+from llm_otel.core import billing, describe, headroom, peer_spans
 from llm_otel.core.errors import (
     NO_FAILURE,
     Failure,
@@ -31,12 +31,10 @@ from llm_otel.protocols.answer import Answer
 
 if TYPE_CHECKING:
     from llm_otel.base.finalizers import Moment
+    from llm_otel.core.metrics.semconv_points import SemconvPoints
     from llm_otel.core.runtime import Runtime
     from llm_otel.core.server import Server
     from llm_otel.protocols.spec import Accumulator, Endpoint, Estimate, Fold, Observer, Request
-
-
-_TOO_MANY = 429
 
 
 class Call:
@@ -50,6 +48,8 @@ class Call:
         context: The caller's OpenTelemetry context.
         own_span: False when an outer instrumentation already has a span for this call.
         unasked: A stream whose usage could be asked for, and nobody did.
+        peer_span: Somebody else's span for this call, if it is open.
+        maker: The module that makes it, if it wraps the client.
     """
 
     __slots__ = (
@@ -64,8 +64,10 @@ class Call:
         "epoch",
         "first_chunk_at",
         "fold",
+        "maker",
         "model",
         "own_span",
+        "peer_span",
         "reading",
         "recording",
         "request",
@@ -90,6 +92,8 @@ class Call:
         context: Context,
         own_span: bool,
         unasked: bool = False,
+        peer_span: trace.Span | None = None,
+        maker: str | None = None,
     ) -> None:
         self.runtime = runtime
         self.endpoint = endpoint
@@ -120,6 +124,8 @@ class Call:
         self.span = self._start_span(context) if own_span else trace.get_current_span(context)
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
+        self.peer_span, self.maker = peer_span, maker
+        peer_spans.begun(self, peer_span)
         runtime.instruments.calls.begun(self.series)
         self.rollup = rolled_up.begin(context)
         self.started = perf_counter()
@@ -138,6 +144,8 @@ class Call:
         """The HTTP response is there (its body may not be): keep what its headers tell."""
         self.response = response
         self.retries = retries
+        if not self.own_span and self.peer_span is None:
+            self.peer_span = peer_spans.around(self)
 
     def watch(self, hides: bool = False) -> list[Observer]:
         """Begin to fold a stream's chunks; returns who wants to see them, the fold first.
@@ -291,21 +299,10 @@ class Call:
             bill = Bill(None, series, usage_unknown=True, rollup=self.rollup)
         rolled_up.add(record, bill, instruments.table)
         try:
-            self._note_server(record, bill)
+            headroom.note(self, record, bill)
         except Exception as problem:  # noqa: BLE001
             guard.handle("measure", problem)
-        points = None
-        if self.own_span:
-            try:
-                points = semconv_metrics.points(
-                    series, self.server, answer.model, instruments.table
-                )
-            except Exception as problem:  # noqa: BLE001
-                guard.handle("measure", problem)
-            try:
-                self._describe(record, bill)
-            except Exception as problem:  # noqa: BLE001
-                guard.handle("describe", problem)
+        points = self._write_span(record, bill)
         measurement = Measurement(
             series, self.context, seconds, first_chunk, failure.kind, failure.type, answer.usage,
             bill, points, runtime.semconv_recorders,
@@ -317,6 +314,27 @@ class Call:
 
     def _end_span(self, at: Moment | None) -> None:
         self.span.end(None if at is None else at.epoch_ns)
+
+    def _write_span(self, record: Record, bill: Bill) -> SemconvPoints | None:
+        """Describe the call on its span, or on somebody else's, who then records the conventions'
+        metrics; else returns where we record them."""
+        if not self.own_span:
+            try:
+                peer_spans.enrich(self, record, bill)
+            except Exception as problem:  # noqa: BLE001
+                guard.handle("enrich", problem)
+            return None
+        points = None
+        try:
+            table = self.runtime.instruments.table
+            points = semconv_metrics.points(self.series, self.server, record.answer.model, table)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("measure", problem)
+        try:
+            self._describe(record, bill)
+        except Exception as problem:  # noqa: BLE001
+            guard.handle("describe", problem)
+        return points
 
     def _outcome(
         self, read_answer: Callable[[], Answer], exc: BaseException | None, status: int | None
@@ -355,27 +373,6 @@ class Call:
             answer.usage_source = semconv.USAGE_ESTIMATED
         if answer.cost is not None or dialect.cost_headers:
             answer.cost = costs.in_response(answer.cost, self.response, dialect)
-
-    def _note_server(self, record: Record, bill: Bill) -> None:
-        """Keep the rate-limit headers; an error's may tell nothing and hide what others told. Warn
-        of a host whose streams tell neither usage nor cost."""
-        answer, failure = record.answer, record.failure
-        # An exception's response may be of any kind.
-        headers = getattr(record.response, "headers", None)
-        if headers is not None and (failure.kind is None or failure.status == _TOO_MANY):
-            labels = self.series.labels
-            self.runtime.instruments.headroom.keep(
-                labels[semconv.PROVIDER],
-                labels[semconv.MODEL],
-                headers,
-                record.endpoint.protocol.headers,
-            )
-        if self.unasked and bill.usage_unknown and answer.finish_reasons != [semconv.CANCELLED]:
-            reports_cost = answer.cost is not None and answer.cost.usd
-            if not reports_cost:
-                self.runtime.servers.warn_of_missing_usage(
-                    self.server, self.endpoint.protocol.how_to_ask
-                )
 
     def _describe(self, record: Record, bill: Bill) -> None:
         """The span's attributes and, if somebody opted in, the content."""

@@ -57,6 +57,14 @@ def end_attributes(record: Record, bill: Bill, cache_write: tuple[str, ...]) -> 
     return attributes
 
 
+def billed_attributes(record: Record, bill: Bill, cache_write: tuple[str, ...]) -> dict[str, Any]:
+    """Of `end_attributes`, the usage and the cost."""
+    attributes: dict[str, Any] = {}
+    _usage(attributes, record, bill, cache_write)
+    _cost(attributes, bill)
+    return attributes
+
+
 def _answer(attributes: dict[str, Any], record: Record) -> None:
     answer, failure = record.answer, record.failure
     if answer.finish_reasons:
@@ -123,6 +131,13 @@ _PARTS = {
     "images": semconv.USAGE_IMAGES,
     "image_pixels": semconv.USAGE_IMAGE_PIXELS,
 }
+# All attributes that are counts of what was used.
+COUNTS = frozenset(
+    {
+        semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, *_PARTS.values(),
+        semconv.USAGE_CACHE_WRITE, semconv.USAGE_CACHE_WRITE_V141,
+    }
+)  # fmt: skip
 _parts = attrgetter(*_PARTS)
 _PART_ATTRIBUTES = tuple(_PARTS.values())
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm_otel import semconv
 from llm_otel.base import read
 from llm_otel.protocols.headers import Headers, is_over
+
+if TYPE_CHECKING:
+    from llm_otel.core.call import Call
+    from llm_otel.core.metrics.measurement import Bill
+    from llm_otel.core.record import Record
+
+_TOO_MANY = 429
 
 # How long a reading is believed, in seconds, even when its reset is later.
 TTL = 120.0
@@ -91,3 +98,25 @@ def _value(
 
 def _text(value: bytes) -> str:
     return value.decode("latin-1")
+
+
+def note(call: Call, record: Record, bill: Bill) -> None:
+    """Keep the rate-limit headers; an error's may tell nothing and hide what others told. Warn of
+    a host whose streams tell neither usage nor cost."""
+    answer, failure = record.answer, record.failure
+    # An exception's response may be of any kind.
+    headers = getattr(record.response, "headers", None)
+    if headers is not None and (failure.kind is None or failure.status == _TOO_MANY):
+        labels = call.series.labels
+        call.runtime.instruments.headroom.keep(
+            labels[semconv.PROVIDER],
+            labels[semconv.MODEL],
+            headers,
+            record.endpoint.protocol.headers,
+        )
+    if call.unasked and bill.usage_unknown and answer.finish_reasons != [semconv.CANCELLED]:
+        reports_cost = answer.cost is not None and answer.cost.usd
+        if not reports_cost:
+            call.runtime.servers.warn_of_missing_usage(
+                call.server, call.endpoint.protocol.how_to_ask
+            )

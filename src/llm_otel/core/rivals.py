@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import starmap
 from operator import contains, getitem, is_
+from types import FunctionType
 from typing import Any, Generic, NamedTuple
 
 from opentelemetry.context import Context
 
 from llm_otel.base.otel_internals import SUPPRESS_KEYS as _SUPPRESS
+from llm_otel.settings import environment
 
 _logger = logging.getLogger("llm_otel")
 
@@ -43,6 +45,8 @@ _RIVALS = frozenset(
 # Wrappers looked through: a mock answers every question with another mock, without end.
 DEEPEST = 32
 
+_MLFLOW_IS_APART = "MLFLOW_USE_DEFAULT_TRACER_PROVIDER"
+
 # Classes of clients that are remembered.
 _MOST = 64
 
@@ -66,8 +70,8 @@ class _Places(NamedTuple):
 
 _NOTHING: Mapping[str, object] = {}
 
-# What stood where, and whether a rival was among it.
-_known: dict[tuple[type, str, Methods], tuple[_Places, bool]] = {}
+# What stood where, and the rival that was among it.
+_known: dict[tuple[type, str, Methods], tuple[_Places, str | None]] = {}
 
 
 def suppressed(context: Context) -> bool:
@@ -75,10 +79,12 @@ def suppressed(context: Context) -> bool:
     return bool(context.get(_SUPPRESS[0]) or context.get(_SUPPRESS[1]))
 
 
-def has_span(
+def span_maker(
     context: Context, client: Any, package: str, function: str, methods: Methods = ()
-) -> bool:
-    """Whether somebody else makes a span for this very call: we then add metrics and cost only.
+) -> str | None:
+    """Who else makes a span for this very call: we then add metrics and cost only.
+
+    The name of a module, empty where that is not known; None for nobody.
 
     Args:
         context: The caller's.
@@ -88,10 +94,10 @@ def has_span(
         methods: The public methods that lead there, as in `Endpoint.methods`.
     """
     if _OUTER[0] in context or _OUTER[1] in context:
-        return True
+        return ""
     own = getattr(client, "__dict__", _NOTHING).get(function)
-    if own is not None and _warned_of_rival([own], package):
-        return True
+    if own is not None and (name := _warned_of_rival([own], package)) is not None:
+        return name
     key = (type(client), function, methods)
     known = _known.get(key)
     if known is None or not _same(known[0]):
@@ -135,13 +141,13 @@ def _places(cls: type, package: str, function: str, methods: Methods) -> Iterato
             yield vars(holder), method
 
 
-def _warned_of_rival(functions: list[object], package: str) -> bool:
+def _warned_of_rival(functions: list[object], package: str) -> str | None:
     for function in functions:
         name = _rival(function)
         if name is not None:
             _warn(name, package)
-            return True
-    return False
+            return name
+    return None
 
 
 @lru_cache(maxsize=_MOST)
@@ -159,10 +165,26 @@ def _rival(function: Any) -> str | None:
     for _ in range(DEEPEST):
         try:
             wrapper = getattr(function, "_self_wrapper", None) or function
-            module = getattr(wrapper, "__module__", None)
+            modules = (getattr(wrapper, "__module__", None), _defined_in(wrapper))
             function = getattr(function, "__wrapped__", None)
         except Exception:  # noqa: BLE001 - a stranger's object, which runs its own code
             return None
-        if isinstance(module, str) and module.partition(".")[0] in _RIVALS:
-            return module
+        for module in modules:
+            if isinstance(module, str) and _makes_spans_where_we_do(module.partition(".")[0]):
+                return module
     return None
+
+
+def _makes_spans_where_we_do(package: str) -> bool:
+    """Whether a package is a rival's. MLflow has a provider and a store of its own, unless its
+    users have it share the program's provider."""
+    if package == "mlflow":
+        return environment(_MLFLOW_IS_APART).lower() in ("false", "0")
+    return package in _RIVALS
+
+
+def _defined_in(function: Any) -> object:
+    """The module whose code a function is: `functools.wraps` gives it the name of another one."""
+    if not isinstance(function, FunctionType):
+        return None
+    return function.__globals__.get("__name__")

@@ -16,7 +16,7 @@ from llm_otel.attribution import NOTHING as NO_ATTRIBUTION
 from llm_otel.attribution import current as current_attribution
 from llm_otel.base import arguments, finalizers, guard, otel_internals
 from llm_otel.base.activation import Run, Scoped, wrap
-from llm_otel.core import errors, lost_context
+from llm_otel.core import errors, lost_context, peer_spans
 from llm_otel.core.metrics import step_durations
 from llm_otel.core.rollup.steps import StepRollup, attributes
 
@@ -146,6 +146,10 @@ class StepRun(Run):
                     self._fail(self._runtime, failure)
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
+        try:
+            peer_spans.protect(self._span, self._kind.operation)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("protect", exc)
         try:
             if self._rollup is not None:
                 self._sum_up(self._rollup, failure)

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from llm_otel.foreign.names.agents import MARKERS
 from llm_otel.lake.decode import LOGS, METRICS, TRACES, agent_events, from_protobuf
 from llm_otel.lake.decode.columns import columns
 from llm_otel.lake.decode.logs import EVENT_TABLES, Logs
 from llm_otel.lake.decode.metrics import Metrics
-from llm_otel.lake.decode.names.agents import MARKERS
 from llm_otel.lake.decode.series import Series
 from llm_otel.lake.decode.traces import decode
 from llm_otel.lake.deduplication import StoredKeys

@@ -96,10 +96,11 @@ class Replacements:
         """Subclasses on which somebody wrapped the base's own function before we did: what they
         call goes past our hook on the base."""
         subclasses: list[type] = base.__subclasses__() if isinstance(base, type) else []
+        original = inspect.getattr_static(base, name, None)
         for cls in subclasses:
             yield from self._wrapped_before(cls, name)
             own = vars(cls).get(name)
-            if _is_wrapped(own) and not self._calls_ours(own):
+            if (_is_wrapped(own) or _wraps(own, original)) and not self._calls_ours(own):
                 yield cls
 
     def _calls_ours(self, function: Any) -> bool:
@@ -146,6 +147,17 @@ def _is_wrapped(function: Any) -> bool:
     """Whether somebody wrapped a function by wrapt, as instrumentations do."""
     wrapt = sys.modules.get("wrapt")
     return wrapt is not None and isinstance(function, wrapt.FunctionWrapper)
+
+
+def _wraps(function: Any, original: Any) -> bool:
+    """Whether a plain function was made of another one by `functools.wraps`."""
+    for _ in range(DEEPEST):
+        if type(function) is not FunctionType:
+            return False
+        function = getattr(function, "__wrapped__", None)
+        if function is original and original is not None:
+            return True
+    return False
 
 
 def in_place_of(original: Any, function: Any) -> Any:

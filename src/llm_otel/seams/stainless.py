@@ -160,27 +160,51 @@ def _response_hook(original: Any) -> Callable[..., Any]:
     if inspect.iscoroutinefunction(original):
 
         async def process_async(client: Any, /, *args: Any, **kwargs: Any) -> Any:
-            _received(kwargs)
-            return await wrapped(client, *args, **kwargs)
+            inside = _received(kwargs)
+            result = await wrapped(client, *args, **kwargs)
+            if inside is not None:
+                _returned(inside, result)
+            return result
 
         return process_async
 
     def process(client: Any, /, *args: Any, **kwargs: Any) -> Any:
-        _received(kwargs)
-        return wrapped(client, *args, **kwargs)
+        inside = _received(kwargs)
+        result = wrapped(client, *args, **kwargs)
+        if inside is not None:
+            _returned(inside, result)
+        return result
 
     return process
 
 
-def _received(kwargs: dict[str, Any]) -> None:
+def _received(kwargs: dict[str, Any]) -> Call | None:
+    """The call, where somebody's span of it is open here that ends before our hook of `request`
+    sees the answer."""
     try:
         call = begin.current_call()
         if call is not None:
             call.received(kwargs.get("response"), kwargs.get("retries_taken", 0))
             if call.runtime.policy.active:
                 _note_what_was_sent(call, kwargs.get("options"))
+            return None if call.peer_span is None else call
     except Exception as exc:  # noqa: BLE001
         guard.handle("received", exc)
+    return None
+
+
+def _returned(call: Call, result: Any) -> None:
+    """End a call whose whole answer is there."""
+    try:
+        if call.request.raw is None and not call.streaming and not _is_read_later(call, result):
+            call.returned(result)
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("returned inside", exc)
+
+
+def _is_read_later(call: Call, result: Any) -> bool:
+    """Whether the result is the HTTP response, or what the SDK makes of its bytes."""
+    return result is call.response or type(result) in _UNPARSED or call.endpoint.bytes_out
 
 
 def _note_what_was_sent(call: Call, options: object) -> None:
@@ -221,7 +245,7 @@ def _follow(asynchronous: bool, call: Call, begun: Begun, result: Any) -> Any:
         byte_streams.watch_response(response, call, asynchronous=asynchronous, tap=False)
     elif call.streaming and result is call.response:
         byte_streams.watch_response(result, call, asynchronous=asynchronous, tap=True)
-    elif result is call.response or type(result) in _UNPARSED or call.endpoint.bytes_out:
+    elif _is_read_later(call, result):
         byte_streams.finish_body(call, call.response)
     else:
         call.returned(result)

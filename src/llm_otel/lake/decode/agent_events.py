@@ -15,10 +15,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names import agents
-from llm_otel.lake.decode.names.agents import Agent, RequestEvent
-from llm_otel.lake.decode.names.providers import maker_of
-from llm_otel.lake.decode.quantities import amount_of, count_of
+from llm_otel.foreign.names import agents
+from llm_otel.foreign.names.agents import Agent, RequestEvent
+from llm_otel.foreign.names.providers import maker_of
+from llm_otel.foreign.quantities import amount_of, count_of
 from llm_otel.lake.decode.values import mapping, text
 
 _ERROR: Final = 2

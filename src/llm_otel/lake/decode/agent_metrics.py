@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import llm_otel
 from llm_otel import semconv
+from llm_otel.foreign.names.agents import METRICS
 from llm_otel.lake.decode.agent_events import provider_of_agent
-from llm_otel.lake.decode.names.agents import METRICS
 
 # An agent asks for less than this at a time. How many requests a count of tokens is made of is not
 # known, and some prices depend on it.

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llm_otel.foreign.quantities import Limit, amount, count, words
 from llm_otel.lake.decode.any_values import Objects, to_objects
-from llm_otel.lake.decode.quantities import Limit, amount, count, words
 from llm_otel.lake.decode.values import as_text, listed, text
 
 Places = npt.NDArray[np.int64]

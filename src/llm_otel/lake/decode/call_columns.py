@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llm_otel import semconv
+from llm_otel.foreign.names.conventions import TOTAL_TOKENS
+from llm_otel.foreign.quantities import LIMITS, TOKENS, flag
+from llm_otel.foreign.usage import USAGE
 from llm_otel.lake.decode import calls
 from llm_otel.lake.decode.attributes import Attributes, Mask, Places, none_if_empty
-from llm_otel.lake.decode.names.conventions import TOTAL_TOKENS
-from llm_otel.lake.decode.quantities import LIMITS, TOKENS, flag
 from llm_otel.lake.decode.span_batch import Batch
 from llm_otel.lake.decode.span_columns import Columns
-from llm_otel.lake.decode.usage import USAGE, Sender, is_partial, whole_usage
+from llm_otel.lake.decode.usage import Sender, is_partial, whole_usage
 from llm_otel.lake.decode.values import as_text
 from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.schema import CALLS

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import llm_otel
 from llm_otel import semconv
-from llm_otel.lake.decode.names.providers import maker_of, without_router
+from llm_otel.foreign.names.providers import maker_of, without_router
 from llm_otel.lake.decode.values import as_text
 
 LOCAL: Final = "local"

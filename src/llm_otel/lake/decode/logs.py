@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from llm_otel import semconv
+from llm_otel.foreign.names import CONTENT, agents
+from llm_otel.foreign.quantities import flag, signed
 from llm_otel.lake.decode.agent_events import event_name
-from llm_otel.lake.decode.names import CONTENT, agents
 from llm_otel.lake.decode.omissions import leave_out
-from llm_otel.lake.decode.quantities import flag, signed
 from llm_otel.lake.decode.spans import source_of
 from llm_otel.lake.decode.values import mapping, text
 from llm_otel.lake.refusals import Refusals

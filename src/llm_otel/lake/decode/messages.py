@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llm_otel.foreign.names.content import INDEXED, TEXTS
 from llm_otel.lake.decode.attributes import Mask, Places, escaped
 from llm_otel.lake.decode.draft import Draft
-from llm_otel.lake.decode.names.content import INDEXED, TEXTS
 from llm_otel.lake.decode.values import text as text_of
 
 # A numbered attribute: its name, the list, the number of the message, the field of the message.

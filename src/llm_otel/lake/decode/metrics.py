@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from llm_otel import semconv
+from llm_otel.foreign.errors import error_class
+from llm_otel.foreign.names import agents
 from llm_otel.lake.decode import agent_metrics
-from llm_otel.lake.decode.errors import error_class
-from llm_otel.lake.decode.names import agents
 from llm_otel.lake.decode.omissions import leave_out
 from llm_otel.lake.decode.series import Amount, Series
 from llm_otel.lake.decode.spans import instance_of, source_of

@@ -1,4 +1,4 @@
-"""What each span does, in the words of today."""
+"""What each span does, in the words of today: `foreign.operations` for many at once."""
 
 from __future__ import annotations
 
@@ -9,24 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from llm_otel import semconv
+from llm_otel.foreign.names.operations import REMOTE_AGENTS, STEPS, UNNAMED
+from llm_otel.foreign.operations import MODELS, TOKENS, WORKFLOW, decide, step_named_by
 from llm_otel.lake.decode.attributes import Mask, Places
-from llm_otel.lake.decode.corrections import is_remote_run
 from llm_otel.lake.decode.draft import Draft
-from llm_otel.lake.decode.names.operations import (
-    CALLS,
-    NAMED,
-    OPERATIONS,
-    REMOTE_AGENTS,
-    STEPS,
-    STREAMED_STEPS,
-    STREAMS,
-    UNNAMED,
-    may_be_call,
-)
-
-MODELS: Final = (semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL)
-TOKENS: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS)
-WORKFLOW: Final = "gen_ai.workflow.name"
 
 _OPERATION: Final = semconv.OPERATION_NAME
 _PROVIDER: Final = semconv.PROVIDER_NAME
@@ -41,16 +27,6 @@ READ: Final = frozenset(
 )  # fmt: skip
 # More combinations than this are numbered anew before another column comes to them.
 _MOST_COMBINATIONS: Final = 2**40
-
-
-def operation_of(word: str) -> str:
-    """Today's word for an operation."""
-    if word in CALLS:
-        return word
-    key = word.lower()
-    if key in CALLS:
-        return key
-    return OPERATIONS.get(key) or OPERATIONS.get(key.replace(" ", "_").replace("-", "_"), word)
 
 
 def put_operations(draft: Draft, span_names: pa.StringArray) -> None:
@@ -79,7 +55,7 @@ def put_operations(draft: Draft, span_names: pa.StringArray) -> None:
         if _PROVIDER in example:
             example[_PROVIDER] = next(iter(REMOTE_AGENTS))
         before = example.get(_OPERATION)
-        _decide(example, kinds[spans[at]])
+        decide(example, kinds[spans[at]])
         after = example.get(_OPERATION)
         operations.append(after if after != before else None)
         streams[number] = _STREAM in example
@@ -88,69 +64,6 @@ def put_operations(draft: Draft, span_names: pa.StringArray) -> None:
     draft.put(changed, _OPERATION, "string", words_of_today)
     streamed = np.flatnonzero(streams[combination] & (draft.at(_STREAM) < 0))
     draft.put(streamed, _STREAM, "bool", pa.array(np.ones(len(streamed), bool)))
-
-
-def _decide(attributes: dict[str, Any], span_name: str) -> None:
-    """Say what the span does in the words of today, whoever says it first:
-
-    what its emitter calls the step, a name that can only be that of another step, the operation
-    that somebody named, the name of a span that is always a call, a model and its tokens.
-    """
-    word = attributes.get(_OPERATION)
-    operation = None if word is None else operation_of(word)
-    if word in STREAMS:
-        attributes[_STREAM] = True
-    step = None
-    for name in STEPS:
-        kind = attributes.get(name, "").lower()
-        if (step := STEPS[name].get(kind)) is not None:
-            if kind in STREAMED_STEPS:
-                attributes[_STREAM] = True
-            break
-    if step is not None:
-        if step not in CALLS or operation not in CALLS:
-            operation = step
-    elif operation in CALLS and span_name.startswith(NAMED):
-        operation = span_name.partition(" ")[0]
-    elif operation in CALLS and WORKFLOW in attributes:
-        operation = semconv.INVOKE_WORKFLOW
-    elif operation is None and (_is_call(attributes) or _is_request(attributes, span_name)):
-        operation = UNNAMED.get(span_name) or _by_model(attributes)
-    elif operation == semconv.INVOKE_AGENT:
-        operation = semconv.CHAT if is_remote_run(attributes) else operation
-    elif operation is not None and may_be_call(operation) and _has_both(attributes):
-        operation = semconv.CHAT
-    if semconv.TOTAL_CALLS in attributes and operation in CALLS:
-        # Sums of calls that are spans of their own, whatever somebody else wrote onto the span.
-        is_agent = semconv.AGENT_NAME in attributes
-        operation = semconv.INVOKE_AGENT if is_agent else semconv.INVOKE_WORKFLOW
-    if operation is not None:
-        attributes[_OPERATION] = operation
-
-
-def _is_request(attributes: dict[str, Any], span_name: str) -> bool:
-    """Whether a span is named as only requests are, and names a model; it may have failed."""
-    return span_name in UNNAMED and any(attributes.get(name) for name in MODELS)
-
-
-def _is_call(attributes: dict[str, Any]) -> bool:
-    """Whether a span that names no operation has a model and what it used, as only calls do."""
-    return (
-        any(attributes.get(name) for name in MODELS)
-        and any(name in attributes for name in TOKENS)
-        and semconv.AGENT_NAME not in attributes
-    )
-
-
-def _has_both(attributes: dict[str, Any]) -> bool:
-    """Whether a span has a model, and tokens in and out."""
-    return _is_call(attributes) and all(name in attributes for name in TOKENS)
-
-
-def _by_model(attributes: dict[str, Any]) -> str:
-    model = next(attributes[name] for name in MODELS if attributes.get(name))
-    embeds = model == "embed" and not attributes.get(semconv.USAGE_OUTPUT_TOKENS)
-    return semconv.EMBEDDINGS if embeds else semconv.CHAT
 
 
 def _encoded(
@@ -211,9 +124,7 @@ def _kind_of_model(model: Any) -> str:
 
 def _kind_of_span(name: str) -> str:
     """What of a span's name decides the operation."""
-    if name.startswith(NAMED):
-        return name.partition(" ")[0] + " "
-    return name if name in UNNAMED else ""
+    return step_named_by(name) or (name if name in UNNAMED else "")
 
 
 def _combinations(columns: Sequence[Places]) -> tuple[Places, Places]:

@@ -10,44 +10,16 @@ import numpy as np
 import pyarrow.compute as pc
 
 from llm_otel import semconv
-from llm_otel.lake.decode import corrections, json_usage
+from llm_otel.foreign.names import conventions
+from llm_otel.foreign.names.content import PROPERTIES
+from llm_otel.foreign.quantities import MOST_USD, amount_of, count_of
+from llm_otel.foreign.renaming import MARKERS, rank_of, target_of
+from llm_otel.foreign.usage import USAGE
+from llm_otel.foreign.word_cache import by_word
 from llm_otel.lake.decode.attributes import Attributes, Mask, Places
 from llm_otel.lake.decode.draft import Draft
 from llm_otel.lake.decode.messages import part_of
-from llm_otel.lake.decode.names import ai_sdk, conventions, json_texts, langsmith, openinference
-from llm_otel.lake.decode.names.content import INDEXED, PROPERTIES, TEXTS
-from llm_otel.lake.decode.names.operations import STEPS
-from llm_otel.lake.decode.quantities import MOST_USD, amount_of, count_of
 from llm_otel.lake.decode.span_batch import ALIASES
-from llm_otel.lake.decode.usage import USAGE
-from llm_otel.lake.decode.word_cache import by_word
-
-# Older name -> name of today; the first of those for one name wins.
-RENAMED: Final = {
-    **langsmith.RENAMED,
-    **conventions.RENAMED,
-    **ai_sdk.RENAMED,
-    **openinference.RENAMED,
-    **json_texts.RENAMED,
-    **ai_sdk.MILLISECONDS,
-}
-_RANKS: Final = {name: rank for rank, name in enumerate(RENAMED)}
-
-# A span that has none of these speaks the names of today.
-MARKERS: Final = frozenset(
-    {
-        *RENAMED,
-        *STEPS,
-        *TEXTS,
-        *json_usage.TEXTS,
-        *corrections.NAMES,
-        *(
-            f"{prefix}0.{inner}{field}"
-            for prefix, inner, _ in INDEXED
-            for field in ("role", "content")
-        ),
-    }
-)
 
 _COUNTS: Final = frozenset({*USAGE, semconv.COST_AMOUNT})
 
@@ -58,18 +30,6 @@ def is_older(name: str) -> bool:
     if name in ALIASES:
         return False
     return name in MARKERS or name.startswith(PROPERTIES) or part_of(name) is not None
-
-
-def target_of(name: str) -> str:
-    """What an attribute is called today."""
-    if name.startswith(PROPERTIES) and name not in RENAMED:
-        return semconv.TAG_PREFIX + name[len(PROPERTIES) :]
-    return RENAMED.get(name, name)
-
-
-def _rank_of(name: str) -> int:
-    """Of several names for one attribute, the lowest wins; of equal ones, the first on the span."""
-    return _RANKS.get(name, -1)
 
 
 def rename(draft: Draft, located: Set[str]) -> None:
@@ -93,7 +53,7 @@ def rename(draft: Draft, located: Set[str]) -> None:
         if target in located:
             entries = np.full(draft.count, -1, np.int64)
             draft.locate(target, entries)
-        ranked = groupby(sorted(names, key=_rank_of), key=_rank_of)
+        ranked = groupby(sorted(names, key=rank_of), key=rank_of)
         places = [[draft.places(name) for name in equal] for _, equal in ranked]
         _choose(draft, entries, places)
         if len(names) > 1:

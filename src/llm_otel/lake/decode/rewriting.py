@@ -16,23 +16,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llm_otel import semconv
+from llm_otel.foreign.corrections import logged_seconds
+from llm_otel.foreign.json_usage import TEXTS
+from llm_otel.foreign.names.ai_sdk import MILLISECONDS
+from llm_otel.foreign.names.content import CONTENT
+from llm_otel.foreign.names.conventions import CLAUDE_CODE_SPAN
+from llm_otel.foreign.names.operations import CALLS, STEP_NAMES, UNNAMED, may_be_call
+from llm_otel.foreign.names.providers import provider_of
+from llm_otel.foreign.operations import MODELS, TOKENS, WORKFLOW, operation_of
+from llm_otel.foreign.quantities import MOST_USD, amount_of, flag
+from llm_otel.foreign.usage import UNCHANGED, USAGE
 from llm_otel.lake.decode import operations, unfolding
 from llm_otel.lake.decode.any_values import object_array, to_wire
 from llm_otel.lake.decode.attributes import Attributes, Mask, Places
-from llm_otel.lake.decode.corrections import logged_seconds
 from llm_otel.lake.decode.draft import Draft
-from llm_otel.lake.decode.json_usage import TEXTS
 from llm_otel.lake.decode.messages import put_messages
-from llm_otel.lake.decode.names.ai_sdk import MILLISECONDS
-from llm_otel.lake.decode.names.content import CONTENT
-from llm_otel.lake.decode.names.conventions import CLAUDE_CODE_SPAN
-from llm_otel.lake.decode.names.operations import CALLS, NAMED, UNNAMED, may_be_call
-from llm_otel.lake.decode.names.providers import provider_of
-from llm_otel.lake.decode.operations import MODELS, TOKENS, WORKFLOW, operation_of
-from llm_otel.lake.decode.quantities import MOST_USD, amount_of, flag
 from llm_otel.lake.decode.renaming import claude_code, is_older, rename
 from llm_otel.lake.decode.span_batch import ALIASES, Batch
-from llm_otel.lake.decode.usage import UNCHANGED, USAGE
 
 _COST: Final = semconv.COST_AMOUNT
 _FIRST_CHUNK: Final = semconv.RESPONSE_TIME_TO_FIRST_CHUNK
@@ -110,7 +110,7 @@ def _has_other_words(batch: Batch) -> bool:
         return True
     numbers = column.indices.fill_null(-1).to_numpy(False)
     calls = np.isin(numbers, [n for n, word in enumerate(words) if word in CALLS])
-    if (calls & (attributes.having([WORKFLOW]) | _starts_with(batch.names, NAMED))).any():
+    if (calls & (attributes.having([WORKFLOW]) | _starts_with(batch.names, STEP_NAMES))).any():
         return True
     open_ = [-1, *(n for n, word in enumerate(words) if may_be_call(word))]
     unknown = np.isin(numbers, open_) & attributes.having(MODELS)

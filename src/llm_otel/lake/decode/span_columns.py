@@ -13,8 +13,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from llm_otel import semconv
+from llm_otel.foreign.names import CONTENT
 from llm_otel.lake.decode.attributes import Attributes, Mask, none_if_empty
-from llm_otel.lake.decode.names import CONTENT
 from llm_otel.lake.decode.span_batch import Batch
 from llm_otel.lake.decode.spans import (
     ERROR,

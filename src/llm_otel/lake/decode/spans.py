@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.errors import by_status, error_class
-from llm_otel.lake.decode.quantities import LIMITS, MOST_SECONDS, count, words
+from llm_otel.foreign.errors import by_status, error_class
+from llm_otel.foreign.quantities import LIMITS, MOST_SECONDS, count, words
 from llm_otel.lake.decode.values import mapping, text
 
 KINDS: Final = (None, "internal", "server", "client", "producer", "consumer")

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llm_otel.foreign.names import CALLS
 from llm_otel.lake.decode import call_columns, span_batch, span_columns
 from llm_otel.lake.decode.attributes import Places
-from llm_otel.lake.decode.names import CALLS
 from llm_otel.lake.decode.rewriting import rewritten
 from llm_otel.lake.decode.span_batch import Batch, part
 from llm_otel.lake.refusals import Refusals

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow.compute as pc
 
 from llm_otel import semconv
-from llm_otel.lake.decode import corrections, json_usage
+from llm_otel.foreign import corrections, json_usage
+from llm_otel.foreign.names.json_texts import FIELDS, SUMMED, USAGES
+from llm_otel.foreign.names.providers import provider_of
+from llm_otel.foreign.usage import USAGE
 from llm_otel.lake.decode.attributes import Mask, Places
 from llm_otel.lake.decode.draft import Draft
-from llm_otel.lake.decode.names.json_texts import FIELDS, SUMMED, USAGES
-from llm_otel.lake.decode.names.providers import provider_of
-from llm_otel.lake.decode.usage import USAGE
 
 # The attributes that are read or changed.
 READ: Final = frozenset(

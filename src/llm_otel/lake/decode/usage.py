@@ -1,50 +1,16 @@
-"""How many tokens a call used, by one rule whichever way its sender counts cached ones.
-
-In the lake the input includes the tokens that were read from a cache or written to one, as the
-conventions say. Anthropic and Amazon Bedrock report them beside the input, and some senders pass
-that on unchanged.
-"""
+"""How many tokens calls used, many at once: `foreign.usage` by columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llm_otel import semconv
+from llm_otel.foreign.usage import BESIDE, GENERATING, INPUT_ONLY, THINKING_IN_TOTAL
 from llm_otel.lake.decode.attributes import Mask
-
-USAGE: Final = (
-    semconv.USAGE_INPUT_TOKENS,
-    semconv.USAGE_OUTPUT_TOKENS,
-    semconv.USAGE_CACHE_READ,
-    semconv.USAGE_CACHE_WRITE,
-    semconv.USAGE_REASONING,
-)
-
-# Anthropic's own names: who passes these on passes on its way of counting too.
-UNCHANGED: Final = frozenset(
-    {"gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cache_creation_input_tokens"}
-)
-BESIDE: Final = frozenset({"anthropic", "aws.bedrock"})
-
-# Whose thoughts some senders leave out of the output: they are in the total alone.
-THINKING_IN_TOTAL: Final = frozenset({"gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"})
-
-# Operations that are billed for their input alone.
-INPUT_ONLY: Final = frozenset({semconv.EMBEDDINGS, semconv.RERANK})
-
-# Operations whose answer is made of tokens: without their count the usage is not whole.
-GENERATING: Final = (
-    semconv.CHAT,
-    semconv.TEXT_COMPLETION,
-    semconv.GENERATE_CONTENT,
-    semconv.FETCH_RESPONSE,
-)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from llm_otel.lake.decode.names import CALLS
-from llm_otel.lake.decode.names.reasons import why_no_call
+from llm_otel.foreign.names import CALLS
+from llm_otel.foreign.names.reasons import why_no_call
 from llm_otel.lake.queries.reader import Reader
 
 # The name matters only where a span tells no operation; these can be many, and the rare ones wait.

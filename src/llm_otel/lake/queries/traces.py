@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from llm_otel.lake.decode.names import CALLS
+from llm_otel.foreign.names import CALLS
 from llm_otel.lake.queries import marks
 from llm_otel.lake.queries.filters import Filter
 from llm_otel.lake.queries.reader import Connects, Reader

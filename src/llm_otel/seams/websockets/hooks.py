@@ -119,7 +119,7 @@ def _begin(way: Way, manager: Any) -> _Opening | None:
         _model(manager, way),
         context,
         # Nobody's wrapper of a method for HTTP sees what a connection carries.
-        own_spans=not rivals.has_span(context, client, way.spec.package, "request"),
+        own_spans=rivals.span_maker(context, client, way.spec.package, "request") is None,
     )
     for event, queued_in in _queues.pop(manager, ()):
         _guarded(_asked_for, session, event, queued_in)

@@ -131,6 +131,7 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.USAGE_IMAGES: COUNT,
     semconv.USAGE_IMAGE_PIXELS: COUNT,
     semconv.USAGE_SOURCE: WORD,
+    semconv.COUNTED: FLAG,
     semconv.COST_AMOUNT: NUMBER,
     semconv.COST_CURRENCY: CURRENCY,
     semconv.COST_SOURCE: WORD,

@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.errors import BY_STATUS, BY_WORD
-from llm_otel.lake.decode.names import OLDER, OPERATIONS, PROVIDERS
+from llm_otel.foreign.errors import BY_STATUS, BY_WORD
+from llm_otel.foreign.names import OLDER, OPERATIONS, PROVIDERS
 from llm_otel.stack.collector.allowed import SPAN, Form
 
 _WORDS: Final = ((semconv.OPERATION_NAME, OPERATIONS), (semconv.PROVIDER_NAME, PROVIDERS))

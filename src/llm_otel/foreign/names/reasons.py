@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names.operations import CALLS, STREAM_START
+from llm_otel.foreign.names.operations import CALLS, STREAM_START
 
 _REPEATS: Final = "repeats what the span {0} below it says"
 

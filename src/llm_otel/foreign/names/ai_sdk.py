@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names.conventions import TOTAL_TOKENS
+from llm_otel.foreign.names.conventions import TOTAL_TOKENS
 
 RENAMED: Final[Mapping[str, str]] = {
     "ai.response.id": semconv.RESPONSE_ID,

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names.json_texts import (
+from llm_otel.foreign.names.json_texts import (
     ANSWERS,
     AT_LEAST,
     COUNTS,
@@ -18,7 +18,7 @@ from llm_otel.lake.decode.names.json_texts import (
     USAGES,
     Path,
 )
-from llm_otel.lake.decode.quantities import count_of
+from llm_otel.foreign.quantities import count_of
 
 try:
     import orjson

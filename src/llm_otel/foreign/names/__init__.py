@@ -1,7 +1,7 @@
 """The vocabularies of other instrumentations, as data: one file for each family.
 
-`older` and `logs` and `metrics` read these tables; a new emitter is a table here, not code there.
-The Collector of the stack renames by `OLDER`, `OPERATIONS` and `PROVIDERS`.
+The library, the lake and the stack's Collector read these tables: a new emitter is a table here,
+and no code there.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.names import ai_sdk, conventions, langsmith, openinference, operations
-from llm_otel.lake.decode.names.content import CONTENT
-from llm_otel.lake.decode.names.operations import CALLS
-from llm_otel.lake.decode.names.providers import PROVIDERS
+from llm_otel.foreign.names import ai_sdk, conventions, langsmith, openinference, operations
+from llm_otel.foreign.names.content import CONTENT
+from llm_otel.foreign.names.operations import CALLS
+from llm_otel.foreign.names.providers import PROVIDERS
 
 __all__ = ["CALLS", "CONTENT", "OLDER", "OPERATIONS", "PROVIDERS"]
 

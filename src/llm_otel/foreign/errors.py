@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.word_cache import by_word
+from llm_otel.foreign.word_cache import by_word
 
 BY_STATUS: Final = {
     401: semconv.AUTHENTICATION,

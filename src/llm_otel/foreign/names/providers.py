@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from llm_otel.lake.decode.word_cache import by_word
+from llm_otel.foreign.word_cache import by_word
 
 # What other vocabularies call a provider, in lower case with `_` for every space and dash.
 PROVIDERS: Final[Mapping[str, str]] = {
@@ -84,6 +84,9 @@ FRAMEWORKS: Final = frozenset(
         "vercel_ai", "vercel.ai", "vercel_ai_gateway", "none", "null", "",
     }
 )  # fmt: skip
+
+# Whose prices count where neither a provider nor a maker is known, as of `llm_otel.cost`.
+DEFAULT_PROVIDER: Final = "openai"
 
 # Behind a provider's name: the kind of interface that was spoken with it, as the AI SDK says it.
 _INTERFACES: Final = frozenset(

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.json_usage import parsed
-from llm_otel.lake.decode.names import langsmith
-from llm_otel.lake.decode.names.operations import CALLS, REMOTE_AGENTS, STEPS, STREAM_START
-from llm_otel.lake.decode.names.providers import maker_of, provider_of
-from llm_otel.lake.decode.quantities import MOST_SECONDS, amount, count_of
-from llm_otel.lake.decode.usage import BESIDE
+from llm_otel.foreign.json_usage import parsed
+from llm_otel.foreign.names import langsmith
+from llm_otel.foreign.names.operations import CALLS, REMOTE_AGENTS, STEPS, STREAM_START
+from llm_otel.foreign.names.providers import maker_of, provider_of
+from llm_otel.foreign.quantities import MOST_SECONDS, amount, count_of
+from llm_otel.foreign.usage import BESIDE
 
 # Changes the attributes in place.
 Correction = Callable[[dict[str, Any]], None]
@@ -105,12 +105,22 @@ def _logfire(attributes: dict[str, Any]) -> None:
         attributes.setdefault(semconv.OPERATION_NAME, semconv.CHAT)
     elif (
         attributes.get("logfire.span_type") == "span"
-        and attributes.get(semconv.REQUEST_STREAM) is True
+        and (attributes.get(semconv.REQUEST_STREAM) is True or _has_no_answer(attributes))
         and semconv.USAGE_INPUT_TOKENS not in attributes
         and semconv.USAGE_OUTPUT_TOKENS not in attributes
         and (count_of(attributes.get("logfire.level_num")) or 0) < _ERROR_LEVEL
     ):
         attributes[semconv.OPERATION_NAME] = STREAM_START
+
+
+def _has_no_answer(attributes: Mapping[str, Any]) -> bool:
+    """Whether a span of a text's request tells nothing of its answer: Logfire 5 does not say which
+    requests are streams."""
+    return (
+        attributes.get(semconv.OPERATION_NAME) in (semconv.CHAT, semconv.TEXT_COMPLETION)
+        and semconv.RESPONSE_ID not in attributes
+        and "response_data" not in attributes
+    )
 
 
 def _langsmith(attributes: dict[str, Any]) -> None:
@@ -154,6 +164,7 @@ PROVIDERS: Final[Mapping[str, frozenset[str]]] = {"ai.model.provider": BESIDE | 
 READ: Final = frozenset(
     {
         *("genkit:name", "genkit:metadata:subtype", "logfire.span_type", "logfire.level_num"),
+        *("response_data", semconv.RESPONSE_ID),
         *("duration", semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL),
         *(semconv.REQUEST_STREAM, semconv.RESPONSE_TIME_TO_FIRST_CHUNK, *langsmith.DETAILS),
         *(semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.USAGE_REASONING),

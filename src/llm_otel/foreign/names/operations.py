@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from llm_otel import semconv
-from llm_otel.lake.decode.word_cache import by_word
+from llm_otel.foreign.word_cache import by_word
 
 # Operations that ask a provider; all others (agents, tools, workflows, stores) are spans only.
 CALLS: Final = frozenset(
@@ -213,11 +213,9 @@ STEPS: Final[Mapping[str, Mapping[str, str]]] = {
 # Kinds whose answer is a stream.
 STREAMED_STEPS: Final = frozenset({"ai.streamtext.dostream", "ai.streamobject.dostream"})
 
-# A span's name that begins with one of these operations was made for it, whatever a callback wrote
-# onto it later as the operation's name.
-NAMED: Final = tuple(
-    f"{operation} " for operation in (_FLOW, _AGENT, _TOOL, "create_agent", semconv.RETRIEVAL)
-)
+# A span whose name is one of these operations, or begins with one, was made for it, whatever a
+# callback wrote onto it later as its operation or its kind.
+STEP_NAMES: Final = frozenset({_FLOW, _AGENT, _TOOL, "create_agent", semconv.RETRIEVAL})
 
 # Spans that name no operation: by their name, where they name a model or tokens too.
 UNNAMED: Final[Mapping[str, str]] = {
