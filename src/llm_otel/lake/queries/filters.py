@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
+from llm_otel import semconv
 from llm_otel.lake.schema import DAY, TABLES
 
 NONE: Final = "none"
@@ -42,12 +43,22 @@ NUMBERS: Final = MappingProxyType(
         "retries": "retries",
     }
 )
+# What a program does beside its calls: operation -> the attribute with the step's name.
+STEPS: Final = MappingProxyType(
+    {
+        semconv.INVOKE_AGENT: semconv.AGENT_NAME,
+        semconv.INVOKE_WORKFLOW: semconv.WORKFLOW_NAME,
+        semconv.EXECUTE_TOOL: semconv.TOOL_NAME,
+        semconv.RETRIEVAL: semconv.DATA_SOURCE_ID,
+    }
+)
 # An evaluation's name follows.
 SCORE: Final = "score."
 OPERATORS: Final = ("<=", ">=", "<", ">", "=")
 # What the metrics cannot be asked for: those are never labels of a metric.
 ONLY_ON_CALLS: Final = (
     "user", "session", "status", "error_type", "release", "agent", "tags", "limits", "texts",
+    "steps", "failed_steps",
 )  # fmt: skip
 # In a pattern: any letters.
 ANY: Final = "*"
@@ -109,6 +120,8 @@ class Filter:
         limits: Of numbers of a call, or of the scores of its trace: all of them hold.
         texts: Words that a trace has in a span's name, an error, or a captured message; each is
             somewhere in it. Case does not matter.
+        steps: Names of agents, workflows, tools or data sources: a trace has one of them.
+        failed_steps: The same, and it failed there.
     """
 
     since: datetime
@@ -129,6 +142,8 @@ class Filter:
     matches: tuple[Match, ...] = ()
     limits: tuple[Limit, ...] = ()
     texts: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    failed_steps: tuple[str, ...] = ()
 
     @property
     def length(self) -> timedelta:
@@ -207,6 +222,16 @@ def conditions(selection: Filter, table: str, prefix: str) -> Conditions:
         result.rest.append(
             _SAYS.format(within=_within("spans", prefix), words=f"{prefix}_text{number}")
         )
+    for name in ("steps", "failed_steps"):
+        values = getattr(selection, name)
+        if values:
+            result.values |= {f"{prefix}_{name}": list(values), f"{prefix}_operations": list(STEPS)}
+            failed = "AND status = 'error'" if name == "failed_steps" else ""
+            result.rest.append(
+                _HAS_STEP.format(within=_within("spans", prefix), prefix=prefix, name=name,
+                                 failed=failed,
+                                 label=f"coalesce({STEP_SUFFIX}, {STEP_ATTRIBUTE}, name)")
+            )  # fmt: skip
     if elsewhere:
         clauses = " AND ".join([_within("calls", prefix), *elsewhere])
         result.rest.append(f"trace_id IN (SELECT trace_id FROM calls WHERE {clauses})")  # noqa: S608
@@ -249,6 +274,28 @@ _SAYS: Final = """trace_id IN (
     OR contains(lower(output_messages), lower(${words}))
     OR contains(lower(system_instructions), lower(${words}))
     OR span_id = ${words} OR contains(session_id, ${words}) OR contains("user", ${words})))"""
+
+
+_HAS_STEP: Final = """trace_id IN (
+    SELECT trace_id FROM spans WHERE {within} AND list_contains(${prefix}_operations, operation)
+        AND list_contains(${prefix}_{name}, {label}) {failed})"""
+
+
+def _of_steps() -> str:
+    names = " ".join(
+        f"WHEN '{operation}' THEN attributes ->> '$.\"{name}\"'"
+        for operation, name in STEPS.items()
+    )
+    return f"nullif(CASE operation {names} END, '')"
+
+
+# The attribute with the name of a step.
+STEP_ATTRIBUTE: Final = _of_steps()
+# What of a span's name follows its operation: the name of the step, as the conventions want it.
+STEP_SUFFIX: Final = """
+    nullif(trim(CASE WHEN starts_with(name, operation || ' ')
+        THEN substr(name, len(operation) + 2) END), '')
+"""
 
 
 def _compared(bound: dict[str, Any], limit: Limit, name: str, prefix: str) -> str:
@@ -307,4 +354,7 @@ def described(selection: Filter) -> Mapping[str, tuple[str, ...]]:
         values["where"] = tuple(map(written, selection.limits))
     if selection.texts:
         values["text"] = selection.texts
+    for name, parameter in (("steps", "step"), ("failed_steps", "failed_step")):
+        if getattr(selection, name):
+            values[parameter] = getattr(selection, name)
     return values

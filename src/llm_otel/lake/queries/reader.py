@@ -69,6 +69,10 @@ class Reader:
         """Store an answer as the temporary table `name`, for the queries that come after."""
         self._run(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", values)
 
+    def put(self, name: str, table: Any) -> None:
+        """Offer an Arrow table as the table `name` to the queries that come after."""
+        self.connection.register(name, table)
+
     def unmetered(self) -> Any:
         """Who sent calls that no metrics count, of all that it reaches."""
         return self._lake.unmetered(self._reach, self.filter.until)
