@@ -120,7 +120,8 @@ class Filter:
         limits: Of numbers of a call, or of the scores of its trace: all of them hold.
         texts: Words that a trace has in a span's name, an error, or a captured message; each is
             somewhere in it. Case does not matter.
-        steps: Names of agents, workflows, tools or data sources: a trace has one of them.
+        steps: Names of agents, workflows, tools or data sources, or with the operation before it
+            as `execute_tool search`; `*` stands for any letters. A trace has one of them.
         failed_steps: The same, and it failed there.
     """
 
@@ -223,15 +224,8 @@ def conditions(selection: Filter, table: str, prefix: str) -> Conditions:
             _SAYS.format(within=_within("spans", prefix), words=f"{prefix}_text{number}")
         )
     for name in ("steps", "failed_steps"):
-        values = getattr(selection, name)
-        if values:
-            result.values |= {f"{prefix}_{name}": list(values), f"{prefix}_operations": list(STEPS)}
-            failed = "AND status = 'error'" if name == "failed_steps" else ""
-            result.rest.append(
-                _HAS_STEP.format(within=_within("spans", prefix), prefix=prefix, name=name,
-                                 failed=failed,
-                                 label=f"coalesce({STEP_SUFFIX}, {STEP_ATTRIBUTE}, name)")
-            )  # fmt: skip
+        if getattr(selection, name):
+            result.rest.append(_has_step(result.values, selection, name, prefix))
     if elsewhere:
         clauses = " AND ".join([_within("calls", prefix), *elsewhere])
         result.rest.append(f"trace_id IN (SELECT trace_id FROM calls WHERE {clauses})")  # noqa: S608
@@ -276,11 +270,6 @@ _SAYS: Final = """trace_id IN (
     OR span_id = ${words} OR contains(session_id, ${words}) OR contains("user", ${words})))"""
 
 
-_HAS_STEP: Final = """trace_id IN (
-    SELECT trace_id FROM spans WHERE {within} AND list_contains(${prefix}_operations, operation)
-        AND list_contains(${prefix}_{name}, {label}) {failed})"""
-
-
 def _of_steps() -> str:
     names = " ".join(
         f"WHEN '{operation}' THEN attributes ->> '$.\"{name}\"'"
@@ -296,6 +285,35 @@ STEP_SUFFIX: Final = """
     nullif(trim(CASE WHEN starts_with(name, operation || ' ')
         THEN substr(name, len(operation) + 2) END), '')
 """
+
+
+_HAS_STEP: Final = f"""trace_id IN (
+    SELECT trace_id FROM (
+        SELECT trace_id, operation, coalesce({STEP_SUFFIX}, {STEP_ATTRIBUTE}, name) AS step
+        FROM spans WHERE {{within}} AND list_contains(${{prefix}}_operations, operation) {{failed}}
+    ) WHERE {{matches}})"""  # noqa: S608
+
+
+def _has_step(bound: dict[str, Any], selection: Filter, field_name: str, prefix: str) -> str:
+    """A condition on the steps of a trace: one of the names, alone or after its operation."""
+    bound[f"{prefix}_operations"] = list(STEPS)
+    parts = []
+    for number, text in enumerate(getattr(selection, field_name)):
+        name = f"{prefix}_{field_name}{number}"
+        bound[name] = _glob(text) if ANY in text else text
+        sign = "GLOB" if ANY in text else "="
+        parts += [f"step {sign} ${name}", f"operation || ' ' || step {sign} ${name}"]
+    return _HAS_STEP.format(
+        within=_within("spans", prefix),
+        prefix=prefix,
+        failed="AND status = 'error'" if field_name == "failed_steps" else "",
+        matches=" OR ".join(parts),
+    )
+
+
+def _glob(text: str) -> str:
+    """A pattern of DuckDB in which only `*` is special."""
+    return re.sub(r"[][?]", r"[\g<0>]", text)
 
 
 def _compared(bound: dict[str, Any], limit: Limit, name: str, prefix: str) -> str:
@@ -328,7 +346,7 @@ def _matched(bound: dict[str, Any], column: str, match: Match, name: str) -> str
     if match.text == NONE:
         part = f'"{column}" IS NULL'
     elif ANY in match.text:
-        bound[name] = re.sub(r"[][?]", r"[\g<0>]", match.text)
+        bound[name] = _glob(match.text)
         part = f'"{column}" GLOB ${name}'
     else:
         bound[name] = match.text
