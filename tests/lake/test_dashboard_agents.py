@@ -350,7 +350,7 @@ def test_a_filter_chooses_whole_traces(figures: Shows, tmp_path: Path) -> None:
             rows.call(agent, trace_id=trace, model=model)
     figures(rows)
     seen = saved(tmp_path, "agents", "/agents?model=gpt-4o")
-    assert [(row["Name"], row["Cost in all"]) for row in seen] == [("agent-1", "2.0")]
+    assert [(row["Name"], row["Cost"]) for row in seen] == [("agent-1", "2.0")]
 
 
 def test_what_goes_on_after_the_window_is_of_the_run(figures: Shows) -> None:

@@ -9,6 +9,7 @@ import htpy as h
 from llm_otel import formats
 from llm_otel.dashboard.components.cards import figure_card, figures, grid, switch
 from llm_otel.dashboard.components.tables import Column, Table, word
+from llm_otel.dashboard.components.times import moment
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.failures import Lazy
 from llm_otel.dashboard.pages import common, run_charts
@@ -22,6 +23,7 @@ from llm_otel.dashboard.pages.run_list import (
 )
 from llm_otel.lake.queries import agents
 from llm_otel.lake.queries.agents import KINDS, ORDERS, Agent
+from llm_otel.lake.queries.filters import described
 
 
 class _Data:
@@ -92,7 +94,11 @@ def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[
         ]
     traces = h.a(href=context.there("/traces", step=_step(context, data)), class_="button small")
     head = h.div(class_="row")[
-        back, h.strong[agent.name], h.span(class_="muted")[agent.kind], traces["Its traces"]
+        back,
+        h.strong[agent.name],
+        h.span(class_="muted")[agent.kind],
+        traces["Its traces"],
+        h.span(class_="muted")[_question(context)],
     ]
     listed = h.div(class_="row controls")[_only(context)]
     return [
@@ -108,6 +114,18 @@ def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[
         common.show(context, tables, "runs"),
         common.part(context, "The pages", lambda: pages(context, len(data.runs()), data.count)),
     ]  # fmt: skip
+
+
+def _question(context: Context) -> Any:
+    """The window and the filters, which this page has no menus for."""
+    window = context.filter
+    filters = [f"{name} {', '.join(each)}" for name, each in described(window).items()]
+    return [
+        moment(window.since, formats.when(window.since)),
+        " to ",
+        moment(window.until, formats.when(window.until)),
+        "".join(f"; {each}" for each in filters),
+    ]
 
 
 def _only(context: Context) -> Any:
@@ -138,9 +156,11 @@ def _cards(agent: Agent) -> list[Any]:
             note=unpriced or f"{formats.cost(agent.cost_usd, agent.unpriced)} in all",
         ),
         figure_card(
-            "Model calls of a run", mean(agent.calls), note=f"at most {agent.most_calls:,}"
+            "Model calls of a run",
+            mean(agent.calls),
+            note=f"at most {agent.most_calls:,}; "
+            f"{mean(agent.tools)} tool calls, at most {agent.most_tools:,}",
         ),
-        figure_card("Tool calls of a run", mean(agent.tools), note=f"at most {agent.most_tools:,}"),
     ]
 
 

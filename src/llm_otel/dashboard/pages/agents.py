@@ -58,10 +58,11 @@ def _tables(context: Context, data: Data) -> Tables:
         "agents": lambda: _agents(context, data.agents()),
         "loops": lambda: runs_table(
             context,
-            f"{formats.plural(data.loop_count(), 'loop')}",
+            formats.plural(data.loop_count(), "loop"),
             data.loops(),
             named=True,
             sortable=False,
+            about="The runs above one that loops are listed, too: its calls are theirs.",
             empty=f"No run made more than {limit(context)} model calls, or called one tool "
             f"{STREAK} times in a row.",
         ),
@@ -97,14 +98,14 @@ def _agents(context: Context, rows: list[Agent]) -> Table:
                    tone=lambda r: "bad" if r.failed else ""),
             Column("P50", lambda r: r.p50, formats.seconds),
             Column("P95", lambda r: r.p95, formats.seconds, bar=True),
-            Column("Model calls", lambda r: r.calls, mean),
-            Column("Most calls", lambda r: r.most_calls, formats.count),
-            Column("Tool calls", lambda r: r.tools, mean),
-            Column("Most tools", lambda r: r.most_tools, formats.count),
+            Column("Calls", lambda r: r.calls, mean),
+            Column("Max calls", lambda r: r.most_calls, formats.count),
+            Column("Tools", lambda r: r.tools, mean),
+            Column("Max tools", lambda r: r.most_tools, formats.count),
             Column("Tokens", lambda r: r.tokens, formats.count),
-            Column("Cost of a run", lambda r: r.run_usd, formats.money,
+            Column("Cost a run", lambda r: r.run_usd, formats.money,
                    least=lambda r: r.unpriced),
-            Column("Cost in all", lambda r: r.cost_usd, formats.money, bar=True,
+            Column("Cost", lambda r: r.cost_usd, formats.money, bar=True,
                    least=lambda r: r.unpriced),
             word("Most fail with", lambda r: r.error_type, on_page=False),
             common.unpriced_column(on_page=False),
@@ -112,8 +113,8 @@ def _agents(context: Context, rows: list[Agent]) -> Table:
         ),
         rows,
         "No agent ran in this window.",
-        "Of a run is everything below it, other agents with it: calls, tokens and cost of a "
-        "workflow are those of its agents too. Counts are means of a run.",
+        "Model calls, tool calls, tokens and cost are the mean of a run, with everything below it: "
+        "those of its agents are a workflow's, too.",
     )  # fmt: skip
 
 
@@ -199,11 +200,10 @@ def _cards(context: Context, data: Data) -> list[Any]:
     tools = sum(row.calls for row in data.tools())
     tools_failed = sum(row.failed for row in data.tools())
     return [
-        figure_card("Runs", formats.count(totals.runs), note=" and ".join(counts)),
         figure_card(
-            "Failed runs",
-            formats.share(failed / totals.runs),
-            note=f"{formats.count(failed)} of {formats.count(totals.runs)}",
+            "Runs",
+            formats.count(totals.runs),
+            note=f"{formats.share(failed / totals.runs)} failed; of {' and '.join(counts)}",
         ),
         figure_card(
             "Cost",

@@ -15,6 +15,10 @@ from llm_otel.dashboard.context import Context
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries.agents import ORDERS, Figures, Run, Which
 
+_ABOUT: Final = (
+    "With everything below a run, other agents' runs with it; in a row are one tool's calls "
+    "by the run itself, one after the other."
+)
 _SHOWN: Final = 50
 _LAST_PAGE: Final = 40
 _ASCENDING: Final = "ascending"
@@ -52,7 +56,14 @@ def page_of_runs(context: Context, figures: Figures, chosen: Which) -> list[Run]
 
 
 def runs_table(
-    context: Context, title: str, rows: list[Run], *, named: bool, sortable: bool, empty: str
+    context: Context,
+    title: str,
+    rows: list[Run],
+    *,
+    named: bool,
+    sortable: bool,
+    empty: str,
+    about: str = _ABOUT,
 ) -> Table:
     """Runs as a table.
 
@@ -63,6 +74,7 @@ def runs_table(
         named: Whether it says of which agent each is.
         sortable: Whether the heads sort the page's list.
         empty: What it says without any.
+        about: The line under the title.
     """
 
     def of_trace(row: Run) -> str | None:
@@ -106,8 +118,7 @@ def runs_table(
         ),
         rows,
         empty,
-        "With everything below a run, other agents' runs with it; in a row are one tool's calls "
-        "by the run itself, one after the other.",
+        about,
         whole=sortable,
     )  # fmt: skip
 
