@@ -71,7 +71,8 @@ _ONCE: Final = """
     SELECT * FROM nodes QUALIFY row_number() OVER (PARTITION BY key ORDER BY code DESC, time) = 1
 """
 _ABOVE: Final = """
-    SELECT n.rowid AS place, coalesce(a.rowid, -1) AS above, n.time >= $begin AS inside
+    SELECT n.rowid::INTEGER AS place, coalesce(a.rowid, -1)::INTEGER AS above,
+        n.time >= $begin AS inside
     FROM nodes n LEFT JOIN nodes a ON a.key = n.above WHERE n.above IS NOT NULL
 """
 _CALLS: Final = """
@@ -211,7 +212,7 @@ class _Forest:
         """Put the tables `runs` and `uses`; the sums over all."""
         nodes = self._reader.arrow(_ARRAYS)
         code, start, end = (_column(nodes, name) for name in ("code", "start_us", "end_us"))
-        parents = np.full(len(code), -1, np.int64)
+        parents = np.full(len(code), -1, np.int32)
         parents[_column(self._above, "place")] = _column(self._above, "above")
         parents = ancestry.without_circles(parents, start)
         is_run = np.isin(code, self._runs)
@@ -219,7 +220,7 @@ class _Forest:
         is_run[ancestry.repeats(parents, is_run, code)] = False
         places = np.flatnonzero(is_run)
         # One more row for what is below no run: -1 is its place.
-        number = np.full(len(code) + 1, -1, np.int64)
+        number = np.full(len(code) + 1, -1, np.int32)
         number[places] = np.arange(len(places))
         runs_at = number[np.append(ancestry.nearest(parents, is_run), -1)]
         tools = np.flatnonzero(np.isin(code, self._tools))

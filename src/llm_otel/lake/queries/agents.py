@@ -37,6 +37,7 @@ ORDERS: Final = {
 }
 # Codes of all agents, and of none.
 ANY: Final = -1
+_MOST_ANSWERS: Final = 200
 NO_AGENT: Final = 2**31 - 1
 # Model calls of a run: the greatest of each bar but the last.
 _EDGES: Final = (0, 1, 2, 3, 4, 5, 10, 25, 50, 100)
@@ -272,12 +273,19 @@ class Figures:
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
         self._lock = threading.Lock()
+        # Answers: what stays the same while one sorts a list.
+        self._answers: dict[str, list[Any]] = {}
         self.totals = runs.totals
         runs.reader.keep("labels", _LABELS)
 
     def _rows(self, query: str, kind: type[Any], **values: Any) -> list[Any]:
+        key = f"{query} {values}"
         with self._lock:
-            return self._runs.reader.rows(query, kind, **values)
+            if key not in self._answers:
+                if len(self._answers) >= _MOST_ANSWERS:
+                    self._answers.clear()
+                self._answers[key] = self._runs.reader.rows(query, kind, **values)
+            return self._answers[key]
 
     def agents(self, top: int = 100) -> list[Agent]:
         """The most expensive first."""
@@ -376,6 +384,9 @@ def figures(lake: Lake, selection: Filter) -> Figures:
     last = _LAST.get(lake)
     if last is not None and last[0] == key:
         return last[1]
+    # Not two of them in memory.
+    last = None
+    _LAST.pop(lake, None)
     result = Figures(agent_runs.read(lake, selection))
     _LAST[lake] = key, result
     return result

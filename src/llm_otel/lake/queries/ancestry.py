@@ -19,7 +19,7 @@ _LEVELS: Final = 64
 
 def without_circles(parents: Numbers, times: Numbers) -> Numbers:
     """The parents, of a circle the oldest without one: as the page of a trace draws it."""
-    parents = np.where(parents == np.arange(len(parents)), -1, parents)
+    parents = np.where(parents == np.arange(len(parents)), -1, parents).astype(parents.dtype)
     jumps = parents.copy()
     for _ in range(max(len(parents), 2).bit_length()):
         active = np.flatnonzero(jumps >= 0)
@@ -49,7 +49,7 @@ def repeats(parents: Numbers, is_run: Numbers, codes: Numbers) -> Numbers:
 
 def nearest(parents: Numbers, is_run: Numbers) -> Numbers:
     """The nearest run at or above each row; -1 for none."""
-    owners = np.where(is_run, np.arange(len(parents)), parents)
+    owners = np.where(is_run, np.arange(len(parents)), parents).astype(parents.dtype)
     while True:
         rows = np.flatnonzero(owners >= 0)
         rows = rows[~is_run[owners[rows]]]

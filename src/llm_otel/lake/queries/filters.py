@@ -287,27 +287,31 @@ STEP_SUFFIX: Final = """
 """
 
 
+# The attributes are long: they are read only of spans that are not named as the conventions want.
 _HAS_STEP: Final = f"""trace_id IN (
-    SELECT trace_id FROM (
-        SELECT trace_id, operation, coalesce({STEP_SUFFIX}, {STEP_ATTRIBUTE}, name) AS step
-        FROM spans WHERE {{within}} AND list_contains(${{prefix}}_operations, operation) {{failed}}
-    ) WHERE {{matches}})"""  # noqa: S608
+    SELECT trace_id FROM spans WHERE {{within}} AND {{steps}} AND ({{usual}})
+    UNION ALL SELECT trace_id FROM (
+        SELECT trace_id, operation, {STEP_ATTRIBUTE} AS step FROM spans
+        WHERE {{within}} AND {{steps}} AND NOT starts_with(name, operation || ' ')
+    ) WHERE {{unusual}})"""  # noqa: S608
 
 
 def _has_step(bound: dict[str, Any], selection: Filter, field_name: str, prefix: str) -> str:
     """A condition on the steps of a trace: one of the names, alone or after its operation."""
-    bound[f"{prefix}_operations"] = list(STEPS)
-    parts = []
+    steps = ", ".join(f"'{operation}'" for operation in STEPS)
+    failed = " AND status = 'error'" if field_name == "failed_steps" else ""
+    usual, unusual = [], []
     for number, text in enumerate(getattr(selection, field_name)):
         name = f"{prefix}_{field_name}{number}"
         bound[name] = _glob(text) if ANY in text else text
         sign = "GLOB" if ANY in text else "="
-        parts += [f"step {sign} ${name}", f"operation || ' ' || step {sign} ${name}"]
+        usual += [f"name {sign} ${name}", f"name {sign} operation || ' ' || ${name}"]
+        unusual += [f"step {sign} ${name}", f"operation || ' ' || step {sign} ${name}"]
     return _HAS_STEP.format(
         within=_within("spans", prefix),
-        prefix=prefix,
-        failed="AND status = 'error'" if field_name == "failed_steps" else "",
-        matches=" OR ".join(parts),
+        steps=f"operation IN ({steps}){failed}",
+        usual=" OR ".join(usual),
+        unusual=" OR ".join(unusual),
     )
 
 
