@@ -19,7 +19,7 @@ import llm_otel.lake
 
 WEEK_S = 7 * 86_400
 LISTED = 50
-_TRACE_LINK = "\\u002ftraces\\u002f"  # As Dash writes `/traces/`.
+_TRACE_LINK = 'href="/traces/'
 _PROJECT = "UHJvamVjdDox"  # Phoenix's id of its first project: base64 of `Project:1`.
 
 

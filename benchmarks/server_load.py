@@ -45,7 +45,7 @@ def templates(names: Sequence[str] = ("",)) -> list[bytes]:
 def _template(source: random.Random, names: tuple[str, ...]) -> bytes:
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
-    _fill(group.resource.attributes, {"service.name": "assistant"})
+    fill(group.resource.attributes, {"service.name": "assistant"})
     scope = group.scope_spans.add()
     scope.scope.name = "benchmark"
     now = time.time_ns()
@@ -65,7 +65,7 @@ def _template(source: random.Random, names: tuple[str, ...]) -> bytes:
         span.trace_id, span.start_time_unix_nano = trace_id, start
         span.end_time_unix_nano = start + length
         selection = {key: value for key, value in attributes.items() if key.startswith(names)}
-        _fill(span.attributes, selection)
+        fill(span.attributes, selection)
     return request.SerializeToString()
 
 
@@ -108,7 +108,7 @@ def _chat(source: random.Random) -> dict[str, Any]:
     }
 
 
-def _fill(attributes: Any, values: Mapping[str, Any]) -> None:
+def fill(attributes: Any, values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         target = attributes.add(key=key).value
         if isinstance(value, int):

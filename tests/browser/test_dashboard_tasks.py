@@ -259,7 +259,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         {"time": datetime(2026, 11, 20, 12) + timedelta(milliseconds=number),
          "trace_id": trace * 16, "span_id": f"{trace}{number:014x}", "service_name": "shop",
          "parent_span_id": f"{trace}{0:014x}" if nested and number else None,
-         "name": f"step {number}", "duration_s": 1.0, "status": "ok"}
+         "name": f"step {number}", "duration_s": 1.0, "status": "ok",
+         "operation": "execute_tool" if number else "invoke_agent"}
         for trace, nested in (("aa", True), ("bb", False))
         for number in range(2_500)
     ]  # fmt: skip
@@ -269,24 +270,24 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize(("trace", "rows"), [("aa", 1), ("bb", 1000)])
+@pytest.mark.parametrize(("trace", "rows"), [("aa", 1001), ("bb", 1000)])
 def test_every_span_of_a_large_trace_is_reached(
     view: Callable[..., View], large: str, trace: str, rows: int
 ) -> None:
-    """By a link though it is folded away, and by unfolding to the last."""
+    """A thousand are there at once, others by a link or by asking for more up to the last."""
     seen = view(large)
     page = seen.open(f"/traces/{trace * 16}")
     assert page.locator(".waterfall > li[id]").count() == rows
     page.goto(f"{large}/traces/{trace * 16}#span-{trace}{2_400:014x}")
     page.wait_for_selector(f"#span-{trace}{2_400:014x} details[open] .facts")
     seen.open(f"/traces/{trace * 16}")
-    if rows == 1:
-        page.locator(".fold[data-load]").click()
-    below = 2_500 if rows > 1 else 2_499  # the root is there at first
+    nested = rows > 1_000
+    below = 2_499 if nested else 2_500
     for size in (below - 1_000, below - 2_000):
         page.get_by_role("button", name=f"{size:,} spans more", exact=True).click()
     page.wait_for_selector(f"#span-{trace}{2_499:014x}")
     assert page.locator(".waterfall > li[id]").count() == 2_500
+    assert page.locator(".agent-graph .arrow").count() == (100 if nested else 0)
 
 
 def _answer(status: int) -> Callable[[Any], None]:

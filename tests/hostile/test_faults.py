@@ -115,6 +115,13 @@ async def tool(client: Any) -> Any:
         return find(1), type(run).__name__
 
 
+async def summed(client: Any) -> Any:
+    with llm_otel.workflow("all"):
+        answer = await chat(client)
+        llm_otel.current_totals()
+        return answer
+
+
 async def attributed(client: Any) -> Any:
     with llm_otel.attribution(tenant_id="acme"):
         return 1
@@ -414,8 +421,13 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "step": (
         Row(tool, f"{_CORE}.steps.current_attribution", times=2),
-        Row(tool, f"{_CORE}.metrics.step_durations.record", times=2),
+        Row(tool, f"{_CORE}.metrics.step_durations.record", times=2, beside=("roll up",)),
     ),
+    "roll up": (
+        Row(tool, f"{_CORE}.steps.attributes"),
+        Row(summed, f"{_CORE}.rollup.calls._add_usage"),
+    ),
+    "totals": (Row(summed, f"{_CORE}.rollup.sums.get_current"),),
     "step end": (Row(tool, processor=True, times=2),),
     "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT, times=2),),
     "attribution": (Row(attributed, "llm_otel.base.activation.set_value"),),

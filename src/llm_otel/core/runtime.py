@@ -108,6 +108,7 @@ def build(
             semconv.WORKFLOW_NAME: semconv.MAX_STEP_NAMES,
             semconv.AGENT_NAME: semconv.MAX_STEP_NAMES,
             semconv.TOOL_NAME: semconv.MAX_STEP_NAMES,
+            semconv.STEP: 2 * semconv.MAX_STEP_NAMES,
         }
     )
     meter = metrics.get_meter(semconv.SCOPE, __version__, meter_provider)

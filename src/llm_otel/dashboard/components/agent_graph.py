@@ -18,15 +18,21 @@ _WIDTH, _HEIGHT = 190, 40
 _GAP_X, _GAP_Y = 70, 18
 _MARGIN: Final = 4
 _LONGEST: Final = 24
+# More arrows are no picture: with a name for each step there would be thousands.
+_MOST: Final = 100
 
 _Node = tuple[str, str]
 
 
 def agent_graph(spans: Sequence[Nested]) -> Any:
     """The picture; nothing for a trace without agents or tools."""
-    edges = _edges(spans)
-    if not any(kind in ("agent", "flow", "tool") for edge in edges for kind, _ in edge):
+    every = _edges(spans)
+    if not any(kind in ("agent", "flow", "tool") for edge in every for kind, _ in edge):
         return None
+    edges = Counter(dict(every.most_common(_MOST)))
+    about = "Agents, tools and models, with the number of calls"
+    if len(every) > _MOST:
+        about += f"; the {_MOST} most frequent of {formats.count(len(every))} pairs"
     layers = _layers(edges)
     places = {
         node: (_MARGIN + column * (_WIDTH + _GAP_X), _MARGIN + row * (_HEIGHT + _GAP_Y))
@@ -40,7 +46,7 @@ def agent_graph(spans: Sequence[Nested]) -> Any:
         for (caller, callee), times in edges.items()
     )
     return h.section(class_="card")[
-        card_head("Who called whom", "Agents, tools and models, with the number of calls"),
+        card_head("Who called whom", about),
         h.div(class_="agent-graph", tabindex="0", role="region", aria_label="Who called whom")[
             h.svg(
                 width=width, height=height, viewBox=f"0 0 {width} {height}", role="img",

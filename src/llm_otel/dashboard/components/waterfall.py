@@ -49,6 +49,12 @@ def waterfall(spans: Sequence[Nested], length: float, href: Address, target: str
         target: A span that is among the rows in any case, with those above it.
     """
     rows, places = _level(spans, range(len(spans)), TOP, length, href, 0, target)
+    if len(places) == 1 and len(spans) > 1:
+        # More is right below the root than fits: a root alone says nothing, so it is unfolded.
+        below = range(1, len(spans))
+        rest, more = _level(spans, below, spans[0].span.span_id, length, href, 0, target)
+        rows = [*_rows(spans, places, length, href, unfolded=True), *rest]
+        places = [*places, *more]
     return [
         _tools(len(spans) - len(places), any(nested.depth for nested in spans)),
         h.div(class_="axis", aria_hidden="true")[_axis(length)],
@@ -131,8 +137,14 @@ def _open_places(spans: Sequence[Nested], places: Sequence[int]) -> list[int]:
 
 
 def _rows(
-    spans: Sequence[Nested], places: Sequence[int], length: float, href: Address
+    spans: Sequence[Nested],
+    places: Sequence[int],
+    length: float,
+    href: Address,
+    *,
+    unfolded: bool = False,
 ) -> list[Any]:
+    """The rows of these places; `unfolded` if what is below them follows as far as it is shown."""
     below = paths.children(spans)
     own, critical = paths.self_times(spans, below), paths.critical(spans, below)
     visible = set(places)
@@ -144,7 +156,7 @@ def _rows(
             href,
             parent=bool(below[place]),
             critical=place in critical,
-            loads=not visible.issuperset(below[place]),
+            loads=not (unfolded or visible.issuperset(below[place])),
         )
         for place in places
     ]

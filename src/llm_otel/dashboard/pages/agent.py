@@ -46,7 +46,7 @@ def _tables(context: Context, data: _Data) -> Tables:
             context,
             formats.plural(data.count(), "run"),
             data.runs(),
-            named=False,
+            with_agent=False,
             sortable=True,
             empty="No run is like that.",
         ),
@@ -100,7 +100,6 @@ def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[
         traces["Its traces"],
         h.span(class_="muted")[_question(context)],
     ]
-    listed = h.div(class_="row controls")[_only(context)]
     return [
         head,
         common.unknown_choice(context, "sort", ORDERS),
@@ -109,7 +108,7 @@ def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[
             *(common.draw(context, plots, name) for name in plots),
             common.show(context, tables, "tools"),
         ]),
-        listed,
+        h.div(class_="row controls")[_only(context)],
         narrowed(context, data.which),
         common.show(context, tables, "runs"),
         common.part(context, "The pages", lambda: pages(context, len(data.runs()), data.count)),

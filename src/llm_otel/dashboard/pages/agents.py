@@ -60,7 +60,7 @@ def _tables(context: Context, data: Data) -> Tables:
             context,
             formats.plural(data.loop_count(), "loop"),
             data.loops(),
-            named=True,
+            with_agent=True,
             sortable=False,
             about="The runs above one that loops are listed, too: its calls are theirs.",
             empty=f"No run made more than {limit(context)} model calls, or called one tool "
@@ -72,7 +72,7 @@ def _tables(context: Context, data: Data) -> Tables:
             context,
             formats.plural(data.count(), "run"),
             data.runs(),
-            named=True,
+            with_agent=True,
             sortable=True,
             empty="No run is like that.",
         ),

@@ -44,10 +44,10 @@ def which(context: Context, code: int, limit: int) -> Which:
     )
 
 
-def page_of_runs(context: Context, figures: Figures, chosen: Which) -> list[Run]:
+def page_of_runs(context: Context, figures: Figures, selection: Which) -> list[Run]:
     """The runs of the list's page."""
     return figures.runs(
-        chosen,
+        selection,
         context.state.choice("sort", ORDERS),
         _SHOWN,
         (_page(context) - 1) * _SHOWN,
@@ -60,7 +60,7 @@ def runs_table(
     title: str,
     rows: list[Run],
     *,
-    named: bool,
+    with_agent: bool,
     sortable: bool,
     empty: str,
     about: str = _ABOUT,
@@ -71,25 +71,11 @@ def runs_table(
         context: The request.
         title: Of the table.
         rows: The runs.
-        named: Whether it says of which agent each is.
+        with_agent: Whether it says of which agent each is.
         sortable: Whether the heads sort the page's list.
         empty: What it says without any.
         about: The line under the title.
     """
-
-    def of_trace(row: Run) -> str | None:
-        if row.trace_id is None:
-            return None
-        return context.there(f"/traces/{row.trace_id}", at=row.time.isoformat(timespec="seconds"))
-
-    def status(row: Run) -> str:
-        return row.error_type or ("error" if row.failed else "ok")
-
-    def streak(row: Run) -> str | None:
-        return f"{row.streak_tool} × {row.streak}" if row.streak > 1 else None
-
-    def used(row: Run) -> list[str]:
-        return [f"{name} × {times}" if times > 1 else name for name, times in row.used.items()]
 
     def sort(name: str) -> tuple[str, str] | None:
         return _sort(context, name) if sortable else None
@@ -99,19 +85,19 @@ def runs_table(
     return Table(
         title,
         (
-            word("Time (UTC)", lambda r: r.time, write=formats.when, link=of_trace,
+            word("Time (UTC)", lambda r: r.time, write=formats.when, link=lambda r: _trace(context, r),
                  sort=sort("time")),
-            *([agent] if named else []),
-            word("Status", status, tone=lambda r: "bad" if r.failed else "", sort=sort("status")),
+            *([agent] if with_agent else []),
+            word("Status", _status, tone=lambda r: "bad" if r.failed else "", sort=sort("status")),
             Column("Duration", lambda r: r.duration_s, formats.seconds, bar=True,
                    sort=sort("duration")),
             Column("Model calls", lambda r: r.calls, formats.count, bar=True, sort=sort("calls")),
             Column("Tool calls", lambda r: r.tools, formats.count, sort=sort("tools")),
-            word("In a row", streak, sort=sort("streak")),
+            word("In a row", _streak, sort=sort("streak")),
             Column("Tokens", lambda r: r.tokens, formats.count, sort=sort("tokens")),
             Column("Cost", lambda r: r.cost_usd, formats.money, bar=True,
                    least=lambda r: r.unpriced, sort=sort("cost")),
-            word("Tools", used, clip=True, title=lambda r: ", ".join(used(r)) or None),
+            word("Tools", _tools, clip=True, title=lambda r: ", ".join(_tools(r)) or None),
             word("Tenant", lambda r: r.tenant_id),
             word("Trace id", lambda r: r.trace_id, on_page=False),
             common.unpriced_column(on_page=False),
@@ -123,6 +109,25 @@ def runs_table(
     )  # fmt: skip
 
 
+def _trace(context: Context, row: Run) -> str | None:
+    if row.trace_id is None:
+        return None
+    at = row.time.isoformat(timespec="seconds")
+    return context.there(f"/traces/{row.trace_id}", at=at)
+
+
+def _status(row: Run) -> str:
+    return row.error_type or ("error" if row.failed else "ok")
+
+
+def _streak(row: Run) -> str | None:
+    return f"{row.streak_tool} × {row.streak}" if row.streak > 1 else None
+
+
+def _tools(row: Run) -> list[str]:
+    return [f"{name} × {times}" if times > 1 else name for name, times in row.used.items()]
+
+
 def _sort(context: Context, name: str) -> tuple[str, str]:
     """The address sorted by a column, the other way round if it is sorted so, and how it is."""
     upwards = _WAYS[context.state.choice("order", _WAYS)]
@@ -132,14 +137,14 @@ def _sort(context: Context, name: str) -> tuple[str, str]:
     return context.here(sort=name, order=other), way
 
 
-def narrowed(context: Context, chosen: Which) -> Any:
+def narrowed(context: Context, selection: Which) -> Any:
     """That the list has not all runs, with the way back."""
     words = []
-    if chosen.least or chosen.most < 2**62:
-        words.append(f"with {calls_between(chosen.least, chosen.most)}")
-    if chosen.failing:
+    if selection.least or selection.most < 2**62:
+        words.append(f"with {calls_between(selection.least, selection.most)}")
+    if selection.failing:
         words.append("that failed")
-    if chosen.looping:
+    if selection.looping:
         words.append("that loop")
     if not words:
         return None
@@ -160,19 +165,19 @@ def _page(context: Context) -> int:
     return min(max(int(context.state.number("page") or 1), 1), _LAST_PAGE)
 
 
-def pages(context: Context, shown: int, total: Callable[[], int]) -> Any:
+def pages(context: Context, size: int, total: Callable[[], int]) -> Any:
     """Links to the list's pages before and after."""
     page = _page(context)
     first = (page - 1) * _SHOWN
-    if first + shown >= total() and page == 1:
+    if first + size >= total() and page == 1:
         return None
     earlier = h.a(href=context.here(page=str(page - 1) if page > 2 else None), class_="button")
     later = h.a(href=context.here(page=str(page + 1)), class_="button")
-    has_more = first + shown < total() and page < _LAST_PAGE
+    has_more = first + size < total() and page < _LAST_PAGE
     return h.nav(class_="row", aria_label="Pages of the list")[
         earlier["‹ Before"] if page > 1 else None,
         h.span(class_="muted")[
-            f"{first + 1:,}–{first + shown:,} of {formats.plural(total(), 'run')}"
+            f"{first + 1:,}–{first + size:,} of {formats.plural(total(), 'run')}"
         ],
         later["Next ›"] if has_more else None,
     ]

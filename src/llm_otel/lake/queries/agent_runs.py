@@ -243,8 +243,8 @@ class _Forest:
         self._reader.keep("runs", _TABLE, **self._values)
         self._reader.put("uses", _table({"run": uses, "code": code[tools]}))
         begins = start[places]
-        counted = (begins >= _us(self._values["begin"])) & (begins < _us(self._values["end"]))
-        return _totals(own, counted)
+        is_inside = (begins >= _us(self._values["begin"])) & (begins < _us(self._values["end"]))
+        return _totals(own, is_inside)
 
 
 _NO_CALLS: Final = pa.table(
@@ -283,10 +283,10 @@ def _us(time: Any) -> int:
     return int(np.datetime64(time, "us").astype(np.int64))
 
 
-def _totals(own: dict[str, Numbers], counted: Numbers) -> Totals:
-    of_all = {name: values[counted].sum() for name, values in own.items()}
+def _totals(own: dict[str, Numbers], is_inside: Numbers) -> Totals:
+    of_all = {name: values[is_inside].sum() for name, values in own.items()}
     cost = float(of_all["cost_usd"]) if of_all["priced"] or not of_all["calls"] else None
     calls, tools, tokens, unpriced = (
         round(of_all[name]) for name in ("calls", "tools", "tokens", "unpriced")
     )
-    return Totals(int(counted.sum()), calls, tools, tokens, cost, unpriced)
+    return Totals(int(is_inside.sum()), calls, tools, tokens, cost, unpriced)

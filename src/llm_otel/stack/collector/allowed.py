@@ -76,7 +76,7 @@ OPERATIONS: Final = (
     semconv.GENERATE_CONTENT, semconv.VIDEO_GENERATION, semconv.CREATE_CACHE,
     semconv.IMAGE_GENERATION, semconv.SPEECH, semconv.TRANSCRIPTION, semconv.MODERATION,
     semconv.RERANK, semconv.OCR, semconv.CANCEL_RESPONSE, semconv.CREATE_BATCH,
-    semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT,
+    semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT, semconv.CACHED_ANSWER,
 )  # fmt: skip
 EVENTS: Final = (semconv.EVENT_DETAILS, semconv.EVENT_EVALUATION, semconv.EVENT_OUTCOME)
 
@@ -164,6 +164,19 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.WORKFLOW_NAME: NAME,
     semconv.DATA_SOURCE_ID: ID,
     semconv.RETRIEVAL_TOP_K: COUNT,
+    semconv.TOTAL_CALLS: COUNT,
+    semconv.TOTAL_ERRORS: COUNT,
+    semconv.TOTAL_TOOL_CALLS: COUNT,
+    semconv.TOTAL_INPUT_TOKENS: COUNT,
+    semconv.TOTAL_OUTPUT_TOKENS: COUNT,
+    semconv.TOTAL_COST: NUMBER,
+    semconv.TOTAL_UNPRICED: COUNT,
+    semconv.TOTAL_INCOMPLETE: FLAG,
+    semconv.CACHE_HIT: FLAG,
+    semconv.SAVED_AMOUNT: NUMBER,
+    semconv.SAVED_STATUS: _one_of(semconv.SAVED_STATUSES),
+    semconv.SAVED_INPUT_TOKENS: COUNT,
+    semconv.SAVED_OUTPUT_TOKENS: COUNT,
 }
 
 
@@ -249,6 +262,8 @@ _LABELS: Final[Mapping[str, Form]] = {
     semconv.SITE: SITE,
     semconv.LABEL: WORD,
     semconv.VERSION: WORD,
+    semconv.STEP: NAME,
+    semconv.INCOMPLETE: _one_of(("true",)),
     semconv.TOKEN_TYPE_B: WORD,
     semconv.TOKEN_MODALITY_B: WORD,
 }
