@@ -85,8 +85,8 @@ def runs_table(
     return Table(
         title,
         (
-            word("Time (UTC)", lambda r: r.time, write=formats.when, link=lambda r: _trace(context, r),
-                 sort=sort("time")),
+            word("Time (UTC)", lambda r: r.time, write=formats.when,
+                 link=lambda r: _trace(context, r), sort=sort("time")),
             *([agent] if with_agent else []),
             word("Status", _status, tone=lambda r: "bad" if r.failed else "", sort=sort("status")),
             Column("Duration", lambda r: r.duration_s, formats.seconds, bar=True,
