@@ -33,6 +33,7 @@ PICTURES: Final = {
     "trace": ("/traces/{trace}", "dark"),
     "conversation": ("/sessions/{session}", "light"),
     "conversations": ("/sessions", "light"),
+    "agents": ("/agents", "light"),
     "quality": ("/quality?range=30d&by=prompt", "light"),
     "optimise": ("/optimise", "light"),
     "roi": ("/roi", "dark"),

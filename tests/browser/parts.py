@@ -17,7 +17,8 @@ NOW = datetime(2026, 11, 20, 15, 30, tzinfo=timezone.utc)
 # A deadline, not a measure: other tests may have the machine.
 _PATIENCE_S = 120
 PAGES = (
-    "/", "/cost", "/errors", "/latency", "/traces", "/sessions", "/quality", "/optimise", "/roi",
+    "/", "/cost", "/errors", "/latency", "/traces", "/sessions", "/agents", "/quality", "/optimise",
+    "/roi",
 )  # fmt: skip
 
 

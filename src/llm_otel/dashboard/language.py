@@ -19,6 +19,8 @@ from llm_otel.lake.queries.filters import ANY, COLUMNS, NUMBERS, SCORE, Match, w
 # What is typed before the colon -> the parameter, where these differ.
 _ALIASES: Final = {"tenant": "tenant_id", "error": "error_type", "env": "environment"}
 _TIMES: Final = ("since", "until")
+# Of a trace: an agent, a workflow, a tool or a data source.
+_STEPS: Final = ("step", "failed_step")
 _RANGE: Final = "range"
 _TAG: Final = "tag."
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
@@ -53,7 +55,8 @@ def names() -> list[str]:
     """All that may stand before a colon or a sign of comparison."""
     short = {parameter: alias for alias, parameter in _ALIASES.items()}
     words = [short.get(column, column) for column in COLUMNS]
-    return [*(f"{word}:" for word in (*words, _RANGE, *_TIMES)), *(f"{name}>" for name in NUMBERS)]
+    words += [*_STEPS, _RANGE, *_TIMES]
+    return [*(f"{word}:" for word in words), *(f"{name}>" for name in NUMBERS)]
 
 
 def search(line: str, before: State, now: datetime) -> Search:
@@ -100,6 +103,8 @@ def _named(state: State, name: str, value: str, now: datetime, *, unwanted: bool
         return _with(state, parameter, value)
     if unwanted:
         return None
+    if name in _STEPS:
+        return _with(state, name, value)
     if name.startswith(_TAG) and name != _TAG:
         return _with(state, "tag", f"{name.removeprefix(_TAG)}={value}")
     if name == "tag" and "=" in value:

@@ -32,7 +32,7 @@ RANGES: Final = {
 DAYS: Final = {"today": "Today, UTC", "yesterday": "Yesterday, UTC"}
 DEFAULT_RANGE: Final = "7d"
 # What narrows a question, beside its window.
-NARROWING: Final = (*COLUMNS, "tag", "match", "where", "text")
+NARROWING: Final = (*COLUMNS, "tag", "match", "where", "text", "step", "failed_step")
 SHARED: Final = (*NARROWING, "range", "since", "until", "live")
 _LONGEST_VALUE: Final = 256
 _MOST_VALUES: Final = 50
@@ -166,6 +166,8 @@ class State:
             matches=tuple(each for each in map(match, self.all("match")) if each is not None),
             limits=tuple(each for each in map(limit, self.all("where")) if each is not None),
             texts=self.all("text"),
+            steps=self.all("step"),
+            failed_steps=self.all("failed_step"),
         )
         if window.bucket_s < HOUR:
             return window

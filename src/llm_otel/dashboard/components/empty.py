@@ -26,6 +26,14 @@ HINTS: Final = {
         "Tell what came of an interaction, and what it was worth.",
         'llm_otel.outcome(success=True, kind="ticket_resolved", value_usd=1.9)',
     ),
+    "agents": (
+        "No agents in this window",
+        "Mark where an agent runs and which tools it calls: every call inside is then a part of "
+        "its run. Spans invoke_agent, invoke_workflow, execute_tool and retrieval of a framework, "
+        "by OpenTelemetry's conventions, are shown without that.",
+        '@llm_otel.tool("lookup_order")\ndef lookup_order(number): ...\n\n\n'
+        'with llm_otel.agent("support"):\n    answer(question)  # its model calls and tools',
+    ),
     "users": (
         "Nobody is named in this window",
         "Name the user of a call. User ids are hashed, or off, unless you choose otherwise.",

@@ -44,6 +44,8 @@ _CHIPS: Final = {
     "agent": "Agent",
     "match": "Pattern",
     "text": "Words",
+    "step": "Step",
+    "failed_step": "Failed step",
     **_TIMES,
 }
 

@@ -6,6 +6,8 @@ from typing import Final
 
 from llm_otel.dashboard.context import Page
 from llm_otel.dashboard.pages import (
+    agent,
+    agents,
     conversation,
     cost,
     errors,
@@ -28,12 +30,14 @@ PAGES: Final = (
     latency.PAGE,
     traces.PAGE,
     sessions.PAGE,
+    agents.PAGE,
     quality.PAGE,
     optimise.PAGE,
     roi.PAGE,
     label.PAGE,
     trace.PAGE,
     conversation.PAGE,
+    agent.PAGE,
 )
 
 

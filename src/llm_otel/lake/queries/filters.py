@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
+from llm_otel import semconv
 from llm_otel.lake.schema import DAY, TABLES
 
 NONE: Final = "none"
@@ -42,12 +43,22 @@ NUMBERS: Final = MappingProxyType(
         "retries": "retries",
     }
 )
+# What a program does beside its calls: operation -> the attribute with the step's name.
+STEPS: Final = MappingProxyType(
+    {
+        semconv.INVOKE_AGENT: semconv.AGENT_NAME,
+        semconv.INVOKE_WORKFLOW: semconv.WORKFLOW_NAME,
+        semconv.EXECUTE_TOOL: semconv.TOOL_NAME,
+        semconv.RETRIEVAL: semconv.DATA_SOURCE_ID,
+    }
+)
 # An evaluation's name follows.
 SCORE: Final = "score."
 OPERATORS: Final = ("<=", ">=", "<", ">", "=")
 # What the metrics cannot be asked for: those are never labels of a metric.
 ONLY_ON_CALLS: Final = (
     "user", "session", "status", "error_type", "release", "agent", "tags", "limits", "texts",
+    "steps", "failed_steps",
 )  # fmt: skip
 # In a pattern: any letters.
 ANY: Final = "*"
@@ -109,6 +120,9 @@ class Filter:
         limits: Of numbers of a call, or of the scores of its trace: all of them hold.
         texts: Words that a trace has in a span's name, an error, or a captured message; each is
             somewhere in it. Case does not matter.
+        steps: Names of agents, workflows, tools or data sources, or with the operation before it
+            as `execute_tool search`; `*` stands for any letters. A trace has one of them.
+        failed_steps: The same, and it failed there.
     """
 
     since: datetime
@@ -129,6 +143,8 @@ class Filter:
     matches: tuple[Match, ...] = ()
     limits: tuple[Limit, ...] = ()
     texts: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    failed_steps: tuple[str, ...] = ()
 
     @property
     def length(self) -> timedelta:
@@ -207,6 +223,9 @@ def conditions(selection: Filter, table: str, prefix: str) -> Conditions:
         result.rest.append(
             _SAYS.format(within=_within("spans", prefix), words=f"{prefix}_text{number}")
         )
+    for name in ("steps", "failed_steps"):
+        if getattr(selection, name):
+            result.rest.append(_has_step(result.values, selection, name, prefix))
     if elsewhere:
         clauses = " AND ".join([_within("calls", prefix), *elsewhere])
         result.rest.append(f"trace_id IN (SELECT trace_id FROM calls WHERE {clauses})")  # noqa: S608
@@ -251,6 +270,56 @@ _SAYS: Final = """trace_id IN (
     OR span_id = ${words} OR contains(session_id, ${words}) OR contains("user", ${words})))"""
 
 
+def _of_steps() -> str:
+    names = " ".join(
+        f"WHEN '{operation}' THEN attributes ->> '$.\"{name}\"'"
+        for operation, name in STEPS.items()
+    )
+    return f"nullif(CASE operation {names} END, '')"
+
+
+# The attribute with the name of a step.
+STEP_ATTRIBUTE: Final = _of_steps()
+# What of a span's name follows its operation: the name of the step, as the conventions want it.
+STEP_SUFFIX: Final = """
+    nullif(trim(CASE WHEN starts_with(name, operation || ' ')
+        THEN substr(name, len(operation) + 2) END), '')
+"""
+
+
+# The attributes are long: they are read only of spans that are not named as the conventions want.
+_HAS_STEP: Final = f"""trace_id IN (
+    SELECT trace_id FROM spans WHERE {{within}} AND {{steps}} AND ({{usual}})
+    UNION ALL SELECT trace_id FROM (
+        SELECT trace_id, operation, {STEP_ATTRIBUTE} AS step FROM spans
+        WHERE {{within}} AND {{steps}} AND NOT starts_with(name, operation || ' ')
+    ) WHERE {{unusual}})"""  # noqa: S608
+
+
+def _has_step(bound: dict[str, Any], selection: Filter, field_name: str, prefix: str) -> str:
+    """A condition on the steps of a trace: one of the names, alone or after its operation."""
+    steps = ", ".join(f"'{operation}'" for operation in STEPS)
+    failed = " AND status = 'error'" if field_name == "failed_steps" else ""
+    usual, unusual = [], []
+    for number, text in enumerate(getattr(selection, field_name)):
+        name = f"{prefix}_{field_name}{number}"
+        bound[name] = _glob(text) if ANY in text else text
+        sign = "GLOB" if ANY in text else "="
+        usual += [f"name {sign} ${name}", f"name {sign} operation || ' ' || ${name}"]
+        unusual += [f"step {sign} ${name}", f"operation || ' ' || step {sign} ${name}"]
+    return _HAS_STEP.format(
+        within=_within("spans", prefix),
+        steps=f"operation IN ({steps}){failed}",
+        usual=" OR ".join(usual),
+        unusual=" OR ".join(unusual),
+    )
+
+
+def _glob(text: str) -> str:
+    """A pattern of DuckDB in which only `*` is special."""
+    return re.sub(r"[][?]", r"[\g<0>]", text)
+
+
 def _compared(bound: dict[str, Any], limit: Limit, name: str, prefix: str) -> str:
     """A condition on a number of a call, or on a score of its trace."""
     bound[name] = limit.number
@@ -281,7 +350,7 @@ def _matched(bound: dict[str, Any], column: str, match: Match, name: str) -> str
     if match.text == NONE:
         part = f'"{column}" IS NULL'
     elif ANY in match.text:
-        bound[name] = re.sub(r"[][?]", r"[\g<0>]", match.text)
+        bound[name] = _glob(match.text)
         part = f'"{column}" GLOB ${name}'
     else:
         bound[name] = match.text
@@ -307,4 +376,7 @@ def described(selection: Filter) -> Mapping[str, tuple[str, ...]]:
         values["where"] = tuple(map(written, selection.limits))
     if selection.texts:
         values["text"] = selection.texts
+    for name, parameter in (("steps", "step"), ("failed_steps", "failed_step")):
+        if getattr(selection, name):
+            values[parameter] = getattr(selection, name)
     return values

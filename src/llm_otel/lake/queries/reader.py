@@ -63,17 +63,27 @@ class Reader:
 
     def arrow(self, query: str, **values: Any) -> Any:
         """The answer as an Arrow table."""
-        return self._run(query, values).to_arrow_table()
+        text, used = self._filled(query, values)
+        # A relation: the answer to `execute` would be copied.
+        return self.connection.sql(text, params=used).to_arrow_table()
 
     def keep(self, name: str, query: str, **values: Any) -> None:
         """Store an answer as the temporary table `name`, for the queries that come after."""
         self._run(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", values)
+
+    def put(self, name: str, table: Any) -> None:
+        """Offer an Arrow table as the table `name` to the queries that come after."""
+        self.connection.register(name, table)
 
     def unmetered(self) -> Any:
         """Who sent calls that no metrics count, of all that it reaches."""
         return self._lake.unmetered(self._reach, self.filter.until)
 
     def _run(self, query: str, values: dict[str, Any]) -> Any:
+        return self.connection.execute(*self._filled(query, values))
+
+    def _filled(self, query: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The query with its sources, and the values that it binds."""
         bound: dict[str, Any] = {"bucket_s": self.filter.bucket_s, **values}
 
         def source(match: re.Match[str]) -> str:
@@ -87,5 +97,4 @@ class Reader:
         # `day` is one value for a whole file, so it is cut once and not for each row.
         moment = "time" if bound["bucket_s"] % _DAY_S else "day::TIMESTAMP"
         text = _SOURCE.sub(source, query).replace("{moment}", moment)
-        used = {name: bound[name] for name in set(_PARAMETER.findall(text))}
-        return self.connection.execute(text, used)
+        return text, {name: bound[name] for name in set(_PARAMETER.findall(text))}
