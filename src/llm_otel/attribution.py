@@ -162,6 +162,14 @@ def provider_context(ctx: Context) -> Context:
     return ctx
 
 
+def merged(context: Context, outer: Context) -> Context:
+    """The two as one: what `outer` has wins, but for an attribution that `context` has."""
+    values = {**context, **outer}
+    if _KEY in context:
+        values[_KEY] = context[_KEY]
+    return Context(values)
+
+
 def attribution(
     *,
     tenant_id: object = None,

@@ -86,12 +86,13 @@ def _start(
     meter_provider: MeterProvider | None,
     logger_provider: LoggerProvider | None,
 ) -> None:
-    from llm_otel import clients, seams
+    from llm_otel import clients, frameworks, seams
     from llm_otel.attribution import configure
     from llm_otel.base import fork, guard
     from llm_otel.core import endings, runtime
 
     fork.renew(__name__, "_lock", threading.RLock)
+    framework_names = frameworks.choose(settings.frameworks)
     is_explicit = any(
         each is not None for each in (tracer_provider, meter_provider, logger_provider)
     )
@@ -116,6 +117,7 @@ def _start(
         seams.install(available[name])
         if settings.clients is not None and not available[name].installed:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
+    frameworks.install(framework_names)
     _handle_sigterm(settings)
     # last, as its thread competes with this one
     new_runtime.pricing.start()
@@ -167,7 +169,7 @@ def uninstrument() -> None:
     providers cannot be unset, and a later `instrument()` uses them again.
     """
     with _lock:
-        from llm_otel import seams
+        from llm_otel import frameworks, seams
         from llm_otel.attribution import configure
         from llm_otel.base import finalizers, guard
         from llm_otel.core import runtime
@@ -175,6 +177,7 @@ def uninstrument() -> None:
         active = runtime.active()
         if active is None:
             return
+        frameworks.remove_all()
         runtime.activate(None)
         finalizers.settle()
         guard.count = None

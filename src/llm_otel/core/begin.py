@@ -11,7 +11,7 @@ from opentelemetry.context import Context, create_key, get_current
 from llm_otel.attribution import provider_context
 from llm_otel.base import finalizers, guard
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import rivals, runtime
+from llm_otel.core import enclosing, rivals, runtime
 from llm_otel.core.call import Call, abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
@@ -89,6 +89,8 @@ def begin(
         if active is None:
             return None
         context = get_current()
+        if enclosing.finders:
+            context = enclosing.around(context)
         bare = provider_context(context)
         begun = None
         if active.live and not rivals.suppressed(context):

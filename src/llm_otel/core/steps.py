@@ -15,13 +15,15 @@ from llm_otel import semconv
 from llm_otel.attribution import current as current_attribution
 from llm_otel.base import arguments, finalizers, guard
 from llm_otel.base.activation import Run, Scoped, wrap
-from llm_otel.core import errors
+from llm_otel.core import enclosing, errors
 from llm_otel.core.metrics import step_durations
 
 if TYPE_CHECKING:
     from llm_otel.core.runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_NOTHING = Context()
 
 
 class Kind(NamedTuple):
@@ -51,19 +53,44 @@ class Kind(NamedTuple):
 
 
 class StepRun(Run):
-    """A step under way: what `with … as step` gives."""
+    """A step under way: what `with … as step` gives.
 
-    def __init__(self, kind: Kind, name: str | None, attributes: dict[str, Any]) -> None:
+    Args:
+        within: The step that is around it, where that is not current but known.
+
+    Attributes:
+        surrounding: The span that was current when it began.
+        inside: The context of what lies in it.
+        depth: How many steps are around it that need not be current.
+        error_type: What it failed with, where no exception tells; set before its end.
+    """
+
+    error_type: str | None = None
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str | None,
+        attributes: dict[str, Any],
+        within: StepRun | None = None,
+    ) -> None:
         self._kind = kind
         self._attributes: dict[str, Any] = {}
         self._span: Span = INVALID_SPAN
         self._runtime: Runtime | None = None
+        self.depth = 0
         context = get_current()
+        self.surrounding = trace.get_current_span(context)
         try:
+            if within is not None or enclosing.finders:
+                around = enclosing.find(context, within)
+                if around is not None:
+                    context, self.depth = enclosing.inside(context, around), around.depth + 1
             context = self._start(context, name, attributes)
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
         super().__init__(context)
+        self.inside = self._context
         finalizers.ready()
         self._started = perf_counter()
 
@@ -109,6 +136,7 @@ class StepRun(Run):
     def end(self, error: BaseException | None) -> None:
         """End the span; an early exit of the caller (`GeneratorExit`) is no error."""
         super().end(error)
+        self.inside = _NOTHING
         failure = None if isinstance(error, GeneratorExit) else error
         if finalizers.may_be_final(error):
             finalizers.defer(lambda at: self._finish(failure, at))
@@ -118,9 +146,10 @@ class StepRun(Run):
     def _finish(self, failure: BaseException | None, at: finalizers.Moment) -> None:
         try:
             if self._runtime is not None:
-                self._measure(self._runtime, at.seconds - self._started, failure)
-                if failure is not None:
-                    self._fail(self._runtime, failure)
+                error_type = self.error_type if failure is None else errors.full_name(failure)
+                self._measure(self._runtime, at.seconds - self._started, error_type)
+                if error_type is not None:
+                    self._fail(self._runtime, error_type, failure)
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
         try:
@@ -128,17 +157,17 @@ class StepRun(Run):
         except Exception as exc:  # noqa: BLE001 - a span processor of the application
             guard.handle("step end", exc)
 
-    def _measure(self, runtime: Runtime, seconds: float, failure: BaseException | None) -> None:
+    def _measure(self, runtime: Runtime, seconds: float, error_type: str | None) -> None:
         for metric in self._kind.metrics(runtime.settings.semconv):
             labels = {k: v for k, v in self._attributes.items() if k in metric.labels}
-            if failure is not None:
-                labels[semconv.ERROR_TYPE] = errors.full_name(failure)
+            if error_type is not None:
+                labels[semconv.ERROR_TYPE] = error_type
             step_durations.record(runtime.instruments.table, metric, seconds, labels)
 
-    def _fail(self, runtime: Runtime, failure: BaseException) -> None:
-        self._span.set_attribute(semconv.ERROR_TYPE, errors.full_name(failure))
+    def _fail(self, runtime: Runtime, error_type: str, failure: BaseException | None) -> None:
+        self._span.set_attribute(semconv.ERROR_TYPE, error_type)
         self._span.set_status(Status(StatusCode.ERROR))
-        if self._captures(runtime):
+        if failure is not None and self._captures(runtime):
             self._span.set_status(Status(StatusCode.ERROR, runtime.policy.quote(failure)))
 
 
@@ -170,6 +199,17 @@ class Step(Scoped[R]):
             reason = "a step in a `with` statement needs one, as in tool('search')"
             arguments.leave_out(self._kind.operation, "the name", reason)
         return self._run(self._kind, self._name, self._attributes)
+
+    def begin(self, within: StepRun | None = None) -> R:
+        """Begin a run of it that is current nowhere, for callbacks that tell of its start and of
+        its end; nothing is wrong with a step that has no name there.
+
+        `resume()` makes it current, `suspend()` brings back what was, `end()` ends it.
+
+        Args:
+            within: The step that is around it, where that is not current but known.
+        """
+        return self._run(self._kind, self._name, self._attributes, within)
 
     def __call__(self, fn: F) -> F:
         name = self._name

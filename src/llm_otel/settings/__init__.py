@@ -164,6 +164,14 @@ class Settings:
             kinds.CLIENTS, "Client libraries to instrument. By default all that are installed."
         ),
     )
+    frameworks: bool | tuple[str, ...] = field(
+        default=True,
+        metadata=_about(
+            kinds.FRAMEWORKS,
+            "Frameworks of agents whose agents, tools and searches become spans, as soon as the",
+            "program imports them; `false`: none.",
+        ),
+    )
     max_models: int = field(
         default=MAX_MODELS,
         metadata=_about(

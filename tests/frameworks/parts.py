@@ -1,0 +1,92 @@
+"""A question that a framework works on, and what must be true of it with any framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+import llm_otel
+from llm_otel.testing import Provider, SpanRecord, Telemetry
+
+MODEL = "gpt-4o-mini"
+WHO = {"tenant_id": "acme", "feature": "support"}
+# Operations of requests to a provider.
+_REQUESTS = ("chat", "embeddings", "text_completion")
+
+
+@dataclass
+class Question:
+    """One question, asked with us.
+
+    Attributes:
+        p: Who answers the framework's requests.
+        telemetry: What was recorded.
+    """
+
+    p: Provider
+    telemetry: Telemetry
+
+    @contextmanager
+    def asked(self, requests: int) -> Iterator[None]:
+        """Ask it in the block, and hold what was recorded against the provider's bill.
+
+        Args:
+            requests: How many the framework should send.
+        """
+        with llm_otel.attribution(**WHO), llm_otel.workflow("question"):
+            yield
+        assert len(self.p.requests) == requests, [each.path for each in self.p.requests]
+        self.check()
+
+    def check(self) -> None:
+        """Requests, tokens and cost are the provider's, in metrics and in spans; all is one tree,
+        and its spans say who asked."""
+        telemetry, bills = self.telemetry, self.p.bill
+        calls = [each for each in telemetry.spans if _is_call(each)]
+        requests = len(self.p.requests)
+        assert telemetry.count("gen_ai.request.duration") == requests, telemetry
+        assert len(calls) == requests, telemetry.tree()
+        for token_type in ("input", "output"):
+            billed = sum(getattr(bill, f"{token_type}_tokens") for bill in bills.values())
+            counted = telemetry.value("gen_ai.tokens.consumed", token_type=token_type)
+            name = f"gen_ai.usage.{token_type}_tokens"
+            on_spans = sum(each.attributes.get(name, 0) for each in calls)
+            assert (counted, on_spans) == (billed, billed), telemetry
+        cost = sum(_cost(model, bill) for model, bill in bills.items())
+        assert telemetry.value("gen_ai.cost.usd") == pytest.approx(cost), telemetry
+        roots = [each.name for each in telemetry.spans if each.parent_id is None]
+        assert roots == ["invoke_workflow question"], telemetry.tree()
+        assert len({each.trace_id for each in telemetry.spans}) == 1, telemetry.tree()
+        unattributed = [
+            each.name for each in telemetry.spans if not WHO.items() <= each.attributes.items()
+        ]
+        assert not unattributed, telemetry
+
+    @property
+    def tree(self) -> list[str]:
+        """The tree of the question, without its root."""
+        return [line.removeprefix("  ") for line in self.telemetry.tree().splitlines()[1:]]
+
+    def span(self, name: str) -> SpanRecord:
+        """The one span of this name."""
+        spans = [each for each in self.telemetry.spans if each.name == name]
+        assert len(spans) == 1, self.telemetry.tree()
+        return spans[0]
+
+
+def _is_call(span: SpanRecord) -> bool:
+    return span.attributes.get("gen_ai.operation.name") in _REQUESTS
+
+
+def _cost(model: str, bill: object) -> float:
+    usage = llm_otel.Usage(
+        input_tokens=bill.input_tokens,  # type: ignore[attr-defined]
+        cache_read_tokens=bill.cached_tokens,  # type: ignore[attr-defined]
+        output_tokens=bill.output_tokens,  # type: ignore[attr-defined]
+    )
+    cost = llm_otel.cost(usage, model=model)
+    assert cost is not None
+    return cost.total
