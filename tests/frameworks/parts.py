@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 import llm_otel
-from llm_otel.testing import Provider, SpanRecord, Telemetry
+from llm_otel.testing import Provider, Reply, SpanRecord, Telemetry
 
 MODEL = "gpt-4o-mini"
 WHO = {"tenant_id": "acme", "feature": "support"}
@@ -40,6 +41,25 @@ class Question:
             yield
         assert len(self.p.requests) == requests, [each.path for each in self.p.requests]
         self.check()
+
+    def will_call(self, tool: str, **arguments: object) -> None:
+        """Have the next request, which is not streamed, answered with a call of this tool."""
+        function = {"name": tool, "arguments": json.dumps(arguments)}
+        message = {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+        }
+        usage = {"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37}
+        body = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": MODEL,
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+            "usage": usage,
+        }
+        self.p.enqueue(Reply(body=body, usage=usage))
 
     def check(self) -> None:
         """Requests, tokens and cost are the provider's, in metrics and in spans; all is one tree,

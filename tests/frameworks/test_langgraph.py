@@ -110,9 +110,7 @@ def test_agent_in_a_tool_of_an_agent(question: Question) -> None:
         return text
 
     with question.asked(requests=4):
-        _agent(question.p, delegate, name=None).invoke(
-            {"messages": [("user", "Please delegate.")]}
-        )
+        _agent(question.p, delegate, name=None).invoke({"messages": [("user", "Please delegate.")]})
     assert question.tree == [
         "invoke_agent",
         f"  chat {MODEL}",
