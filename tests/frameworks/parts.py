@@ -74,7 +74,7 @@ class Question:
             counted = telemetry.value("gen_ai.tokens.consumed", token_type=token_type)
             name = f"gen_ai.usage.{token_type}_tokens"
             on_spans = sum(each.attributes.get(name, 0) for each in calls)
-            assert (counted, on_spans) == (billed, billed), telemetry
+            assert (counted, on_spans) == (billed, billed), (bills, telemetry)
         cost = sum(_cost(model, bill) for model, bill in bills.items())
         assert telemetry.value("gen_ai.cost.usd") == pytest.approx(cost), telemetry
         roots = [each.name for each in telemetry.spans if each.parent_id is None]
