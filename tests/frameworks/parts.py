@@ -45,18 +45,24 @@ class Question:
     def will_call(self, tool: str, **arguments: object) -> None:
         """Have the next request, which is not streamed, answered with a call of this tool."""
         function = {"name": tool, "arguments": json.dumps(arguments)}
-        message = {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
-        }
+        self._will_answer(
+            {"tool_calls": [{"id": "call_1", "type": "function", "function": function}]},
+            "tool_calls",
+        )
+
+    def will_say(self, text: str) -> None:
+        """Have the next request, which is not streamed, answered with this text."""
+        self._will_answer({"content": text}, "stop")
+
+    def _will_answer(self, message: dict[str, object], reason: str) -> None:
+        message = {"role": "assistant", "content": None, **message}
         usage = {"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37}
         body = {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1,
             "model": MODEL,
-            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+            "choices": [{"index": 0, "message": message, "finish_reason": reason}],
             "usage": usage,
         }
         self.p.enqueue(Reply(body=body, usage=usage))

@@ -111,7 +111,7 @@ class OpenSteps:
                 context, and the program's own code has the control in between only inside.
         """
         around = self.of(parent)
-        if around is None and self._is_others():
+        if around is None and self.is_others():
             return None
         run = step.begin(around)
         self._put(key, _Entry(run, True, run if current else None))
@@ -181,7 +181,8 @@ class OpenSteps:
             for oldest in tuple(islice(self._entries, 1)):
                 self.end(oldest)
 
-    def _is_others(self) -> bool:
+    def is_others(self) -> bool:
+        """Whether another instrumentation makes the spans of the framework; warned of once."""
         framework = self._framework()
         other = framework.other_instrumentation()
         if other is not None and other not in self._others:
