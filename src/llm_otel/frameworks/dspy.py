@@ -94,8 +94,8 @@ class _Callback(BaseCallback):  # type: ignore[misc, unused-ignore]
 @cache
 def _warn_of_engine() -> None:
     _logger.warning(
-        "llm-otel does not see the requests that DSPy sends by its own HTTP client (lm15): they have "
-        "no spans, no tokens and no cost. Use dspy.LM(..., engine='litellm')."
+        "llm-otel does not see the requests that DSPy sends by its own HTTP client (lm15): they "
+        "have no spans, no tokens and no cost. Use dspy.LM(..., engine='litellm')."
     )
 
 
