@@ -291,3 +291,20 @@ def test_taken_away_and_put_back(p: Provider) -> None:
     with capture(setup=False) as telemetry, llm_otel.attribution(**WHO):
         _agent(p).invoke(ASK)
     assert telemetry.tree().splitlines() == ONE_TOOL
+
+
+def test_langsmith_makes_the_spans(
+    p: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it is set to make OpenTelemetry spans of all runs, ours makes none, and says so."""
+    import langsmith.utils
+
+    monkeypatch.setattr(
+        langsmith.utils, "is_env_var_truish", lambda name: name in ("OTEL_ENABLED", "TRACING")
+    )
+    with capture(setup=False) as telemetry:
+        for _ in range(2):
+            _agent(p).invoke(ASK)
+    assert telemetry.tree().splitlines() == [f"chat {MODEL}"] * 4
+    warnings = [each for each in caplog.messages if "langsmith already makes spans" in each]
+    assert len(warnings) == 1, caplog.messages

@@ -91,8 +91,8 @@ def _end(source: Any, event: Any) -> None:
 
 def _failure(event: Any) -> tuple[BaseException | None, str | None]:
     if event.type.endswith(_ENDS_WITH_ERROR):
-        told = getattr(event, "error", None)
-        error = told if isinstance(told, BaseException) else sys.exc_info()[1]
+        reason = getattr(event, "error", None)  # of some events a text, of others an exception
+        error = reason if isinstance(reason, BaseException) else sys.exc_info()[1]
         return error, "tool_error" if event.type.startswith("tool") else "agent_error"
     failed = getattr(event, "failure", None) is not None
     return None, "tool_error" if failed else None

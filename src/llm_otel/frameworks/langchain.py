@@ -10,7 +10,7 @@ are found by LangChain's own context, which holds the id of the run that it is i
 from __future__ import annotations
 
 import asyncio
-import os
+import sys
 from typing import Any
 
 from langchain_core.callbacks.base import BaseCallbackHandler
@@ -27,7 +27,6 @@ _AGENT = "langchain_create_agent"
 # What a graph is called that has no name.
 _GRAPH = "LangGraph"
 _NODE_TAG = "graph:step:"
-_TRUE = ("1", "true")
 
 _steps = OpenSteps(lambda: FRAMEWORK)
 
@@ -203,12 +202,12 @@ def _remove() -> None:
 
 
 def _langsmith() -> str | None:
-    """LangSmith, where it is told to make OpenTelemetry spans of all runs."""
-    for prefix in ("LANGSMITH", "LANGCHAIN"):
-        told = os.environ.get(f"{prefix}_OTEL_ENABLED", "").lower() in _TRUE
-        if told and os.environ.get(f"{prefix}_TRACING", "").lower() in _TRUE:
-            return "langsmith"
-    return None
+    """LangSmith, where it is set to make OpenTelemetry spans of all runs."""
+    utils = sys.modules.get("langsmith.utils")
+    is_set = getattr(utils, "is_env_var_truish", None)
+    if is_set is None or not is_set("OTEL_ENABLED"):
+        return None
+    return "langsmith" if is_set("TRACING") or is_set("TRACING_V2") else None
 
 
 FRAMEWORK: Framework = Framework(

@@ -182,9 +182,9 @@ def _place(id_: str | None) -> str | None:
     return id_
 
 
-def _document(found: Any) -> Mapping[str, Any]:
+def _document(node: Any) -> Mapping[str, Any]:
     """A node of LlamaIndex's as the conventions have it; asked only where it is recorded."""
-    return {"id": found.node_id, "score": found.score, "content": found.text}
+    return {"id": node.node_id, "score": node.score, "content": node.text}
 
 
 def _current_step() -> StepRun | None:

@@ -88,8 +88,8 @@ def _calling(original: Any) -> Callable[..., Any]:
         if step is None:
             return original(tool, *args, **kwargs)
         with step as run:
-            named = {k: v for k, v in kwargs.items() if k != "sanitize_inputs_outputs"}
-            run.set_arguments(named if not args else [*args])
+            arguments = {k: v for k, v in kwargs.items() if k != "sanitize_inputs_outputs"}
+            run.set_arguments([*args] if args else arguments)
             result = original(tool, *args, **kwargs)
             run.returned(result)
         return result
