@@ -90,7 +90,7 @@ def build(store: Store, now: int) -> None:
             out.write("# EOF\n")
         store.load(text)
         print(f"  hourly: {name}", flush=True)
-    recordings = {*_HOURLY, *_OUTCOMES, recording.HOURLY_ERRORS}
+    recordings = {*_HOURLY, *_OUTCOMES, recording.hourly(semconv.ERRORS)}
     groups = [
         replace(group, rules=tuple(rule for rule in group.rules if rule.record not in recordings))
         for group in prometheus.groups(CONFIG)

@@ -30,7 +30,8 @@ _CONTROL: Final = (
 # As `html.escape`, whose module is a heavy one.
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
 _BREAKS: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_MARKDOWN: Final = r"([\\`*_{}\[\]<>|~&])"
+# An underscore inside a word formats nothing: `rate_limit` is read as text, too.
+_MARKDOWN: Final = r"([\\`*{}\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_]))"
 # Between the sign and the name it is no mention any more, and looks the same.
 _JOINER: Final = "\u2060"
 _MENTION: Final = r"@(?=\S)"

@@ -110,6 +110,16 @@ def change(now: float | None, before: float | None) -> float | None:
     return (now - before) / before if now is not None and before else None
 
 
+def points(now: float | None, before: float | None) -> str:
+    """The change of a share in percentage points: +0.7 pp; nothing where one is not known."""
+    if now is None or before is None:
+        return ""
+    moved = (now - before) * 100
+    if abs(moved) < 0.05:
+        return "±0 pp"
+    return f"{'+' if moved > 0 else '−'}{abs(moved):.{0 if abs(moved) >= 10 else 1}f} pp"
+
+
 def signed(value: float | None) -> str:
     """A change: +12 %."""
     if value is None or not math.isfinite(value):

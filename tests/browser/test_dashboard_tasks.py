@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from browser.parts import View
+import pytest
+from browser.parts import View, fill, serving
 
 import llm_otel.lake
+from llm_otel.lake.writer import Writer
 
 
 class Clicks:
@@ -78,8 +81,8 @@ def test_what_was_slow_at_that_time(view: Callable[..., View], dashboard: str) -
     page.wait_for_selector("main[aria-busy=false]")
     clicks = Clicks(seen)
     clicks.click(page.get_by_role("navigation", name="Pages").get_by_role("link", name="Traces"))
-    clicks.click(page.get_by_role("link", name="Duration"))
-    assert "sort=latency" in page.url
+    clicks.click(page.get_by_role("link", name="Duration", exact=True))
+    assert "sort=duration" in page.url
     assert "since=2026-11-" in page.url
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("Duration")
 
@@ -110,7 +113,7 @@ def test_what_did_this_user_ask(
     assert clicks.count <= 2
     assert page.locator(".turn .message.user p").first.inner_text()
     assert page.locator(".turn .message.assistant p").first.inner_text()
-    assert page.title() == "Conversation · llm-otel"
+    assert page.title() == f"Conversation {session[:8]} · llm-otel"
 
 
 def test_did_the_new_prompt_hurt(view: Callable[..., View], dashboard: str) -> None:
@@ -148,19 +151,24 @@ def test_words_are_found_where_they_were_said(
 
 def test_a_trace_can_be_judged_and_says_so(view: Callable[..., View], tmp_path: Path) -> None:
     """One click stores a rating, which is on the trace at once or a moment later."""
-    from browser.parts import fill, serving
-
     lake = fill(tmp_path / "lake", 2, 60)
     trace = _one(lake, "SELECT trace_id FROM spans ORDER BY time DESC LIMIT 1")
     with serving(lake) as address:
         page = view(address).open(f"/traces/{trace}")
         page.get_by_label("Why, optional").fill("to the point")
-        page.get_by_role("button", name="5 good").click()
+        page.get_by_label("Name of the evaluation").fill("helpfulness")
+        page.get_by_role("button", name="Thumbs up").click()
         page.wait_for_url("**rated=1**")
         page.wait_for_selector(".verdicts li")
-        assert "human 1.000: to the point" in page.locator(".verdicts").inner_text()
-    stored = llm_otel.lake.open(lake).sql("SELECT score, explanation FROM scores WHERE "
-                                          "evaluation = 'human'").fetchall()  # fmt: skip
+        assert "helpfulness 1.000: to the point" in page.locator(".verdicts").inner_text()
+    stored = (
+        llm_otel.lake.open(lake)
+        .sql(
+            "SELECT score, explanation FROM scores "
+            "WHERE evaluation = 'helpfulness' AND explanation <> ''"
+        )
+        .fetchall()
+    )
     assert stored == [(1.0, "to the point")]
 
 
@@ -230,8 +238,6 @@ def test_times_are_local_where_one_wants_that(view: Callable[..., View], dashboa
 
 def test_the_refresh_closes_nothing(view: Callable[..., View], small_lake: Path) -> None:
     """What is open or scrolled stays so while figures are read again."""
-    from browser.parts import serving
-
     with serving(small_lake, live_s=0.5) as address:
         seen = view(address)
         page = seen.open("/errors")
@@ -243,3 +249,100 @@ def test_the_refresh_closes_nothing(view: Callable[..., View], small_lake: Path)
         assert page.locator("#meanings[open]").count() == 1
         assert page.evaluate("scrollY") > 300
         page.goto("about:blank")  # nothing is asked of a server that has ended
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dashboard over two traces: 2,500 spans below one, and 2,500 without one above them."""
+    folder = tmp_path_factory.mktemp("large")
+    spans = [
+        {"time": datetime(2026, 11, 20, 12) + timedelta(milliseconds=number),
+         "trace_id": trace * 16, "span_id": f"{trace}{number:014x}", "service_name": "shop",
+         "parent_span_id": f"{trace}{0:014x}" if nested and number else None,
+         "name": f"step {number}", "duration_s": 1.0, "status": "ok"}
+        for trace, nested in (("aa", True), ("bb", False))
+        for number in range(2_500)
+    ]  # fmt: skip
+    with Writer(folder) as writer:
+        writer.append(spans=spans)
+    with serving(folder) as address:
+        yield address
+
+
+@pytest.mark.parametrize(("trace", "rows"), [("aa", 1), ("bb", 1000)])
+def test_every_span_of_a_large_trace_is_reached(
+    view: Callable[..., View], large: str, trace: str, rows: int
+) -> None:
+    """By a link though it is folded away, and by unfolding to the last."""
+    seen = view(large)
+    page = seen.open(f"/traces/{trace * 16}")
+    assert page.locator(".waterfall > li[id]").count() == rows
+    page.goto(f"{large}/traces/{trace * 16}#span-{trace}{2_400:014x}")
+    page.wait_for_selector(f"#span-{trace}{2_400:014x} details[open] .facts")
+    seen.open(f"/traces/{trace * 16}")
+    if rows == 1:
+        page.locator(".fold[data-load]").click()
+    below = 2_500 if rows > 1 else 2_499  # the root is there at first
+    for size in (below - 1_000, below - 2_000):
+        page.get_by_role("button", name=f"{size:,} spans more", exact=True).click()
+    page.wait_for_selector(f"#span-{trace}{2_499:014x}")
+    assert page.locator(".waterfall > li[id]").count() == 2_500
+
+
+def _answer(status: int) -> Callable[[Any], None]:
+    return lambda route: route.fulfill(status=status)
+
+
+def test_a_refresh_that_fails_keeps_the_page(view: Callable[..., View], small_lake: Path) -> None:
+    """And says that it failed; the next one goes on."""
+    with serving(small_lake, live_s=0.5) as address:
+        seen = view(address)
+        page = seen.open("/roi")
+        for status in (502, 401):
+            page.route("**/roi", _answer(status))
+            page.wait_for_selector(f"#trouble:has-text('answered {status}')")
+            assert page.locator("main .card").count() > 0
+            page.unroute("**/roi")
+        with page.expect_response(lambda answer: answer.status == 200):
+            pass
+        page.wait_for_selector("main[aria-busy=false] .card")
+        page.goto("about:blank")
+    seen.complaints = [each for each in seen.complaints if "status of" not in each]
+
+
+def test_enter_in_a_note_rates_nothing(
+    view: Callable[..., View], dashboard: str, small_lake: Path
+) -> None:
+    """Which value is meant is for a click to say."""
+    trace = _one(small_lake, "SELECT trace_id FROM spans ORDER BY time DESC LIMIT 1")
+    page = view(dashboard).open(f"/traces/{trace}")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    page.get_by_label("Why, optional").fill("very good answer")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="← All traces").click()
+    page.wait_for_selector("text=Columns")
+    assert "POST" not in asked, asked
+
+
+def test_charts_that_are_gone_are_let_go(view: Callable[..., View], dashboard: str) -> None:
+    """Going back and forth leaves no listeners behind."""
+    seen = view(dashboard)
+    page = seen.open("/latency?live=off")
+    session = page.context.new_cdp_session(page)
+
+    def listeners() -> int:
+        session.send("HeapProfiler.collectGarbage")
+        return int(session.send("Memory.getDOMCounters")["jsEventListeners"])
+
+    def there_and_back() -> None:
+        for name in ("Traces", "Latency"):
+            page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
+            page.wait_for_url(f"**/{name.lower()}**")
+            seen.drawn()
+
+    there_and_back()
+    before = listeners()
+    for _ in range(4):
+        there_and_back()
+    assert listeners() < before * 1.2, (before, listeners())

@@ -123,7 +123,7 @@ def test_last_week_on_a_model_of_ones_choice(view: Callable[..., View], dashboar
     page.keyboard.press("Enter")
     page.wait_for_selector("td:has-text('gpt-4.1-mini')")
     assert "on=openai%2Fgpt-4.1-mini" in page.url
-    said = seen.open("/optimise?on=nobody/nothing").locator(".notice").inner_text()
+    said = seen.open("/optimise?on=nobody/nothing").locator("main .notice").inner_text()
     assert said == "No price is known for nobody/nothing: write it as provider/model."
 
 

@@ -217,7 +217,7 @@ def test_limits_of_a_stream(instrumented):
 # ------------------------------------------------------------------ its own tracing
 @pytest.mark.parametrize("first", ["theirs", "ours"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_its_own_tracing(instrumented, p, monkeypatch, first, stream):
+def test_its_own_tracing(instrumented, p, first, stream):
     """`AIInferenceInstrumentor` sees what it sees without us, and so do we, in either order."""
     from azure.ai.inference.tracing import AIInferenceInstrumentor
     from azure.core.settings import settings
@@ -246,6 +246,46 @@ def test_its_own_tracing(instrumented, p, monkeypatch, first, stream):
     (call,) = [span for span in telemetry.spans if span.name == f"chat {MODEL}"]
     assert call.attributes[semconv.USAGE_INPUT_TOKENS] == bill.input_tokens
     assert call.attributes[semconv.RESPONSE_FINISH_REASONS] == ("stop",)
+
+
+@pytest.mark.parametrize("leave", [False, True], ids=["read", "left"])
+@pytest.mark.parametrize("first", ["nobody", "theirs", "ours"])
+def test_its_own_tracing_of_an_async_stream(instrumented, p, first, leave):
+    """The same, though its stream reads past the one that it is given; the program's stream is of
+    its class, and closes as without us."""
+    from azure.ai.inference.tracing import AIInferenceInstrumentor
+    from azure.core.settings import settings
+
+    settings.tracing_implementation = "opentelemetry"
+    instrumentor = AIInferenceInstrumentor()
+    names = []
+
+    async def program() -> None:
+        async with client_at(p, aio.ChatCompletionsClient) as client:
+            stream = await client.complete(messages=MESSAGES, model=MODEL, stream=True)
+            assert type(stream).__name__ == "AsyncStreamWrapper"
+            async with stream:
+                async for chunk in stream:
+                    names.append(chunk.id)
+                    if leave:
+                        break
+
+    try:
+        if first in ("nobody", "theirs"):
+            instrumentor.instrument()
+        telemetry = None if first == "nobody" else instrumented()
+        if first == "ours":
+            instrumentor.instrument()
+        asyncio.run(program())
+    finally:
+        instrumentor.uninstrument()
+        settings.tracing_implementation = None
+    assert len(names) == 1 if leave else len(names) > 1
+    if telemetry is not None:
+        attributes = telemetry.span.attributes
+        reason = "cancelled" if leave else "stop"
+        assert attributes[semconv.RESPONSE_FINISH_REASONS] == (reason,)
+        assert leave or attributes[semconv.RESPONSE_ID] == names[0]
 
 
 def test_async_stream_that_is_left(instrumented, p):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pkgutil import iter_modules
 from typing import Any
 
+import httpx
 import pytest
 from clients import litellm as table
 from clients.litellm import litellm  # with what must be set before it is imported
@@ -360,3 +361,47 @@ async def _logged(exporter: InMemorySpanExporter) -> None:
     await GLOBAL_LOGGING_WORKER.flush()
     while not any(span.name == "litellm_request" for span in exporter.get_finished_spans()):
         await asyncio.sleep(0.01)
+
+
+# ------------------------------------------------------------------ Vertex AI's partners
+CLAUDE = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5-20251001",
+    "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn",
+    "usage": {"input_tokens": 1000, "output_tokens": 200},
+}  # fmt: skip
+MISTRAL = {
+    "id": "c1", "object": "chat.completion", "created": 1, "model": "mistral-large-2411",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"},
+                 "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "body"), [("claude-haiku-4-5@20251001", CLAUDE), ("mistral-large-2411", MISTRAL)]
+)
+def test_partners_of_vertex(instrumented, p, monkeypatch, model, body):
+    """Their models are asked by a path of Google's, and answer as at home."""
+    base = importlib.import_module("litellm.llms.vertex_ai.vertex_llm_base").VertexBase
+    for name in ("_ensure_access_token", "get_access_token"):
+        monkeypatch.setattr(base, name, lambda *_, **__: ("token", "project"))
+    send = httpx.HTTPTransport.handle_request
+
+    def redirected(transport: Any, request: Any) -> Any:
+        assert request.url.host == "us-east5-aiplatform.googleapis.com"
+        request.url = httpx.URL(p.origin + request.url.raw_path.decode())
+        return send(transport, request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", redirected)
+    telemetry = instrumented()
+    p.enqueue(Reply(body=body))
+    litellm.completion(
+        model=f"vertex_ai/{model}", messages=MESSAGES, max_tokens=9, num_retries=0,
+        vertex_project="project", vertex_location="us-east5",
+    )  # fmt: skip
+    attributes = telemetry.span.attributes
+    assert attributes[semconv.PROVIDER_NAME] == "gcp.vertex_ai"
+    assert attributes[semconv.REQUEST_MODEL] == model
+    assert attributes[semconv.USAGE_INPUT_TOKENS] == 1000
+    assert attributes[semconv.USAGE_OUTPUT_TOKENS] == 200
+    assert attributes[semconv.RESPONSE_FINISH_REASONS] == ("stop",)

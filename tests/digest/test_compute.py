@@ -152,3 +152,42 @@ def test_names_are_data(tmp_path: Path) -> None:
     found = told(tmp_path, calls=rows)
     assert "<b>a" not in digest.render(found, "html")
     assert r"\<b\>a\|c" in digest.render(found, "markdown")
+
+
+def test_a_day_is_compared_with_the_same_weekday(tmp_path: Path) -> None:
+    """A Friday with the Friday before, not with a busier Thursday; errors and latency too."""
+    friday, thursday, before = LAST, days(2)[1], days(8)[7]
+    rows = [call(friday, n) for n in range(4)]
+    rows += [call(thursday, n) for n in range(40)]
+    rows += [call(before, n, duration_s=3.0) for n in range(2)]
+    rows.append(call(before, 9, status="error", error_type="timeout", cost_usd=None))
+    found = told(tmp_path, calls=rows)
+    assert (found.cost.now, found.cost.before) == (2.0, 1.0)
+    assert found.figure("P50 latency").before == pytest.approx(3.0)
+    assert [(e.error_type, e.now, e.before) for e in found.errors] == [("timeout", 0, 1)]
+    assert "against the Friday before" in digest.render(found, "markdown")
+
+
+def test_errors_come_before_a_cheaper_day(tmp_path: Path) -> None:
+    """The headline is what got worse most, not what is cheaper than usual."""
+    rows = []
+    for day in days(70):
+        bad = day == LAST
+        rows += [call(day, n, tenant_id="acme", cost_usd=0.2 if bad else 0.5) for n in range(60)]
+        rows += [
+            call(day, 100 + n, status="error", error_type="server", cost_usd=None)
+            for n in range(20 if bad else 1)
+        ]
+    found = told(tmp_path, calls=rows)
+    assert found.anomalies[0].name == "error share", [each.name for each in found.anomalies]
+    text = digest.render(found, "markdown")
+    assert text.split("\n")[2].startswith("Error share on Friday, 20 Nov"), text
+
+
+def test_a_cause_of_nothing_is_left_out(tmp_path: Path) -> None:
+    """A free model that is gone moved no dollar."""
+    today, before = days(1)[0], days(8)[7]
+    rows = [call(today), call(today, 1), call(before)]
+    rows.append(call(before, 5, model="house", cost_usd=0.0))
+    found = told(tmp_path, calls=rows)
+    assert set(found.causes) == {"calls"}, found.causes

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,10 +25,11 @@ from digest import lakes
 from llm_otel.digest import period
 from llm_otel.digest.anomalies import Anomaly
 from llm_otel.digest.model import Digest, Figure, Finding
-from llm_otel.digest.render import html
+from llm_otel.digest.render import html, pictures
 from llm_otel.digest.render import json as digest_json
 from llm_otel.digest.send import check, send
 from llm_otel.errors import ConfigError
+from llm_otel.lake.queries.drivers import Change
 
 # Apprise imports what the standard library will drop in Python 3.13.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -102,11 +103,13 @@ def test_mail(inbox: tuple[Inbox, str]) -> None:
     ]
     assert any("$12.50 for 100 calls" in page for page in pages), pages
     page = next(page for page in pages if "$12.50 for 100 calls" in page)
-    pictures = {
+    attached = {
         p.get("Content-ID", "").strip("<>") for p in parts if p.get_content_maintype() == "image"
     }
-    assert pictures == {"daily-cost.png", "causes.png"}
-    assert all(f"cid:{name}" in page for name in pictures)
+    assert attached == {
+        f"{name}-{theme}.png" for name in ("daily-cost", "causes") for theme in ("light", "dark")
+    }
+    assert all(f"cid:{name}" in page for name in attached)
 
 
 def test_webhook(hook: tuple[list[Any], str]) -> None:
@@ -145,7 +148,7 @@ def test_pagers_get_only_what_is_unusual(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sent == [
         (
             "Unusual LLM usage",
-            "cost on 2026-11-20: $12.50, where the 8 Fridays before were about $4.00",
+            "cost on Friday, 20 Nov: $12.50, where the 8 Fridays before were about $4.00",
         )
     ]
 
@@ -212,7 +215,7 @@ def test_a_page_shows_no_hidden_marks() -> None:
     )
     page = html.render(moved)
     assert "&lt;b&gt;gpt&lt;/b&gt; \\u202e \\u001b[2J" in page, page[-3000:]
-    assert "<img src=" in page
+    assert '<img class="light" src=' in page
 
 
 def test_webhooks_get_the_names() -> None:
@@ -239,3 +242,58 @@ def test_addresses_are_not_arguments(hook: tuple[list[Any], str], tmp_path: Path
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert len(posted) == 2
     assert "secret" not in " ".join(command)
+
+
+MANY = dataclasses.replace(
+    QUIET,
+    causes={"calls": 12.5, "tokens per call": -3.2, "new": 7.0, "gone": -900.0},
+    drivers={"model": (Change("claude-1", 900.0, 12.5, {"gone": -887.5}),)},
+    daily={
+        DAY - timedelta(days=n): {f"claude-{m}-with-a-long-name": 1000.0 * m for m in range(8)}
+        for n in range(28)
+    },
+)
+
+
+@pytest.mark.parametrize("theme", pictures.THEMES)
+def test_labels_of_a_picture_do_not_touch(theme: str) -> None:
+    """Days, amounts, causes and models of a month are apart, inside the picture, and not small."""
+    for name, figure in pictures.figures(MANY, theme).items():
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        ticks = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+        shown = [t for t in ticks if t.get_position()[1] <= axes.get_ylim()[1]]
+        texts = [*shown, *axes.texts]
+        texts += [text for legend in figure.legends for text in legend.get_texts()]
+        boxes = {text.get_text(): text.get_window_extent() for text in texts if text.get_text()}
+        assert len(boxes) >= 5, (name, boxes)
+        for text, box in boxes.items():
+            assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, (name, text, box)
+            touching = [other for other, o in boxes.items() if o is not box and box.overlaps(o)]
+            assert not touching, (name, text, touching)
+        # On a phone's page of 334 pixels a point is a pixel.
+        assert figure.get_figwidth() * 72 == pytest.approx(334)
+        assert min(text.get_fontsize() for text in texts) >= 9.5
+
+
+def test_the_page_has_a_dark_style() -> None:
+    """Both pictures are there, and the style sheet shows the one that fits."""
+    page = html.render(MANY, attached=True)
+    assert "prefers-color-scheme: dark" in page
+    for name in ("daily-cost", "causes"):
+        assert page.count(f"cid:{name}-light.png") == page.count(f"cid:{name}-dark.png") == 1
+    assert "img.dark { display: block !important; }" in page
+
+
+def test_the_page_leads_to_the_dashboard() -> None:
+    """An anomaly opens its page on its day; without an address there is no link."""
+    linked = html.render(dataclasses.replace(ODD, dashboard="http://pages.example.com"))
+    assert "http://pages.example.com/cost?since=2026-11-20&amp;until=2026-11-20" in linked
+    assert "<a " not in html.render(ODD)
+
+
+def test_the_worst_comes_first() -> None:
+    """What was unusual leads the headline; the cost follows."""
+    posted = json.loads(digest_json.render(ODD))["headline"]
+    assert posted.startswith("Cost on Friday, 20 Nov: $12.50, where the 8 Fridays"), posted
+    assert "$12.50 for 100 calls, +25 % against the Friday before" in posted

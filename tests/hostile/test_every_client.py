@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
@@ -30,8 +30,8 @@ MODES: tuple[dict[str, Any], ...] = (
 )
 
 
-def _cases(*, streaming: bool | None = None) -> Iterator[Any]:
-    for name in clients.names():
+def _cases(*, streaming: bool | None = None, names: Collection[str] | None = None) -> Iterator[Any]:
+    for name in names or clients.names():
         client = clients.load(name)
         for way in client.ways:
             if streaming in (None, way.streaming):
@@ -159,6 +159,29 @@ def test_broken_answers(server: Provider, client: Client, way: Way, asynchronous
     bodies = {name: reply for name, reply in BROKEN.items() if name not in way.endless}
     broken = programs(way, replies=bodies, faults={fault: fault for fault in DAMAGED})
     unharmed(broken, server, place(client, asynchronous), *MODES)
+
+
+PAGES = {
+    "HTML": Reply(body=b"<h1>Welcome</h1>", headers={"content-type": "text/html; charset=utf-8"}),
+    "JSON": Reply(body=b'{"detail": "moved"}', headers={"content-type": "application/json"}),
+    "a text": Reply(body=b"upstream is away", headers={"content-type": "text/plain"}),
+}
+# Clients whose streams let us see what type of body the response has.
+TELL_TYPES = ("anthropic", "azure__ai__inference", "litellm", "mistralai", "openai")
+
+
+@pytest.mark.parametrize(
+    ("client", "way", "asynchronous"), list(_cases(streaming=True, names=TELL_TYPES))
+)
+def test_pages_in_place_of_a_stream(
+    server: Provider, client: Client, way: Way, asynchronous: bool
+) -> None:
+    """A proxy's page with status 200 fails the call, though some libraries make a stream without a
+    chunk of it."""
+    pages = programs(way, replies=PAGES)
+    (watch,) = unharmed(pages, server, place(client, asynchronous), {})
+    kinds = [attributes.get(semconv.ERROR_CLASS) for attributes in told(watch)]
+    assert kinds == ["other"] * len(PAGES), told(watch)
 
 
 # ------------------------------------------------------------------ leaving

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -83,7 +85,12 @@ def test_nothing_fires(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body", "why"),
-    [(503, b"", "answered 503"), (200, b"{}", "no list of alerts"), (200, b"<html>", "Expecting")],
+    [
+        (503, b"", "answered 503"),
+        (200, b"{}", "no list of alerts"),
+        (200, b"<html>", "Expecting"),
+        (200, b"[" * 200_000, "no list of alerts"),
+    ],
 )
 def test_what_is_not_known_is_not_nothing(
     tmp_path: Path, status: int, body: bytes, why: str
@@ -105,3 +112,45 @@ def test_nobody_waits_for_it(tmp_path: Path) -> None:
 def test_without_one_the_card_says_how_to_name_it(tmp_path: Path) -> None:
     """It invents nothing."""
     assert "llm-otel serve --alertmanager URL" in card(tmp_path, None)
+
+
+@contextmanager
+def talking(pieces: list[bytes], gap: threading.Event) -> Iterator[str]:
+    """A server that sends these, a quarter of a second apart, until `gap` is set."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def talk() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            try:
+                for piece in pieces:
+                    connection.sendall(piece)
+                    gap.wait(0.25)
+            except OSError:
+                pass  # who asked has gone
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        gap.set()
+        thread.join(10)
+        listener.close()
+
+
+def test_another_servers_port_is_named(tmp_path: Path) -> None:
+    """One that does not speak HTTP."""
+    with talking([b"SSH-2.0-OpenSSH\r\n"], threading.Event()) as url:
+        assert "does not speak HTTP" in card(tmp_path, url)
+
+
+def test_nobody_waits_for_an_answer_in_drops(tmp_path: Path) -> None:
+    """Each piece comes in time, the whole does not."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n["
+    with talking([head, *[b" "] * 38, b"]"], threading.Event()) as url:
+        began = time.monotonic()
+        html = card(tmp_path, url)
+        assert "timed out" in html
+        assert time.monotonic() - began < 5

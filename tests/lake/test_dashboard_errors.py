@@ -109,3 +109,44 @@ def test_a_class_leads_to_its_traces(opens: Opens) -> None:
     assert found["rate_limit"] == "/traces?error_type=rate_limit"
     assert "2 traces" in text(content(site, found["rate_limit"]))
     assert "1 traces" not in text(content(site, "/?error_type=cancelled"))
+
+
+def test_what_has_a_status_alone_is_behind_its_link(opens: Opens) -> None:
+    """A stream that ended as cancelled has no class, and neither has every error."""
+    alone = [call(6, 5, None, status="cancelled"), call(7, 4, None, status="error")]
+    site = opens(calls=[*CALLS, *alone])
+    found = links(content(site, "/errors"))
+    assert "2 traces" in text(content(site, found["cancelled"])), found
+    assert "1 trace" in text(content(site, found["error"])), found
+
+
+def test_streams_left_early_are_cancelled_where_there_are_metrics(
+    opens: Opens, tmp_path: Path
+) -> None:
+    """The metrics hold errors, and a stream that was left is none; what it cost is there however
+    the page lists it."""
+    hour = {"hour": NOW.replace(hour=5, minute=0), "service_name": "shop", "model": "gpt-5",
+            "provider": "openai", "tenant_id": "acme"}  # fmt: skip
+    metrics = [
+        hour | {"metric": "gen_ai.request.duration", "sum": 9.0, "count": 9},
+        hour | {"metric": "gen_ai.errors", "sum": 1.0, "error_type": "server"},
+    ]
+    left = call(2, 10, None, status="cancelled", tenant_id="acme", cost_usd=0.5)
+    calls = [call(1, 10, "server", tenant_id="acme", cost_usd=0.25), left]
+    site = opens(calls=calls, metrics_hourly=metrics)
+    assert {row[0] for row in rows(tmp_path, "")} == {"server", "cancelled"}
+    for address in ("/errors", "/errors?by=tenant_id"):
+        words = text(content(site, address)).splitlines()
+        assert words[words.index("Cancelled") + 1] == "1", words
+        assert words[words.index("Paid all the same") + 1] == "$0.750", words
+
+
+def test_a_row_is_of_the_kind_of_most_of_its_calls(opens: Opens, tmp_path: Path) -> None:
+    """Not of most hours: many in one hour are more than a few in two."""
+    calls = [
+        *(call(number, 5, "server", tenant_id="acme") for number in range(1, 6)),
+        call(6, 20, "content_filter", tenant_id="acme"),
+        call(7, 40, "invalid_request", tenant_id="acme"),
+    ]
+    opens(calls=calls)
+    assert rows(tmp_path, "by=tenant_id")[0][:4] == ["acme", "failed", "server", "7"]

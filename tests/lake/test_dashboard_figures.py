@@ -268,7 +268,7 @@ def test_a_first_call_is_drawn_on_axes_that_it_does_not_shrink(opens: Opens) -> 
         ("since=2027-01-01", "From is in the future"),
         ("range=5y", "The window '5y' is none and was ignored"),
         ("tag=beta", "The tag 'beta' was ignored: write key=value."),
-        ("cost=much", "'much' is no least cost and was ignored"),
+        ("where=cost>much", "The comparison 'cost>much' was ignored: write cost>0.1"),
     ],
 )
 def test_what_an_address_cannot_say_is_named(opens: Opens, query: str, sentence: str) -> None:

@@ -70,6 +70,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("model:gpt-* -model:gpt-5", "13"),
         ("-tenant:acme", "34"),
         ("tenant:b[1]", "3"),
+        ("model:gpt-* model:gpt-5", "2"),
         ("tenant:b[*", "3"),
         ("tenant:none", "4"),
         ("-tenant:none", "123"),

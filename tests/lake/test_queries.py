@@ -23,6 +23,7 @@ from llm_otel.lake.queries import (
     quality,
     roi,
     sessions,
+    trace_list,
     traces,
     usage,
 )
@@ -288,31 +289,9 @@ def test_an_unknown_split_is_refused(lake: Lake) -> None:
         cost.costs(Reader(lake, WEEK), "colour", "day")
 
 
-@pytest.mark.parametrize("order", traces.ORDERS)
-def test_traces_come_in_their_order(lake: Lake, order: str) -> None:
-    """The list is sorted, and as long as asked for."""
-    found = traces.traces(Reader(lake, WEEK), order, limit=20)
-    keys = {
-        "newest": lambda row: -row.time.timestamp(),
-        "oldest": lambda row: row.time.timestamp(),
-        "cost": lambda row: -row.cost_usd,
-        "latency": lambda row: -row.duration_s,
-        "tokens": lambda row: -(row.input_tokens + row.output_tokens),
-        "input": lambda row: -row.input_tokens,
-        "output": lambda row: -row.output_tokens,
-    }
-    assert len(found) == 20
-    if order not in ("newest", "oldest"):
-        assert found == sorted(found, key=keys[order])
-    pages = [traces.traces(Reader(lake, WEEK), order, limit=10, skip=skip) for skip in (0, 10)]
-    assert [row.trace_id for page in pages for row in page] == [row.trace_id for row in found]
-    dear = traces.traces(Reader(lake, WEEK), order, limit=20, cost_from=0.02)
-    assert all((row.cost_usd or 0) >= 0.02 for row in dear)
-
-
 def test_a_trace_is_found_with_and_without_its_time(lake: Lake) -> None:
     """All spans, in their place; the time only makes it quick."""
-    row = next(r for r in traces.traces(Reader(lake, WEEK)) if r.feature == "support-chat")
+    row = next(r for r in trace_list.traces(Reader(lake, WEEK)) if r.feature == "support-chat")
     spans = traces.trace(lake, row.trace_id, row.time)
     assert spans == traces.trace(lake, row.trace_id)
     assert [nested.depth for nested in traces.nested(spans)] == [0, 1, 2, 3, 2, 2, 2, 2, 2]
@@ -321,7 +300,7 @@ def test_a_trace_is_found_with_and_without_its_time(lake: Lake) -> None:
 
 def test_a_span_without_its_parent_stands_at_the_root(lake: Lake) -> None:
     """A trace of which a part was lost is still shown."""
-    row = next(r for r in traces.traces(Reader(lake, WEEK)) if r.feature == "support-chat")
+    row = next(r for r in trace_list.traces(Reader(lake, WEEK)) if r.feature == "support-chat")
     rest = traces.trace(lake, row.trace_id)[2:]
     assert [nested.depth for nested in traces.nested(rest)] == [0, 1, 0, 0, 0, 0, 0]
 
@@ -405,7 +384,7 @@ def test_an_empty_lake_answers_nothing(tmp_path: Path) -> None:
     assert overview.overview(reader).now.requests == 0
     assert cost.costs(reader, "model", "day").splits == []
     assert latency.latency(reader).all.p50 is None
-    assert traces.traces(reader) == []
+    assert trace_list.traces(reader) == []
     assert sessions.activity(reader).now.users == 0
     assert quality.quality(reader).summaries == []
     assert optimise.optimise(reader).bloated == []

@@ -19,7 +19,7 @@ NOTHING = State()
     [
         ("model:gpt-4o", {"model": ("gpt-4o",)}),
         ("model:gpt-4o model:gpt-5", {"model": ("gpt-4o", "gpt-5")}),
-        ("model:claude-* -tenant:acme", {"model": ("claude-*",), "tenant_id": ("!acme",)}),
+        ("model:claude-* -tenant:acme", {"match": ("model:claude-*", "-tenant_id:acme")}),
         ('feature:"two words"', {"feature": ("two words",)}),
         ("env:prod", {"environment": ("prod",)}),
         ("cost>0.1 duration >= 5", {"where": ("cost>0.1", "duration>=5")}),

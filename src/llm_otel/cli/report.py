@@ -65,10 +65,13 @@ def command(
 
     targets = options.all_targets(targets, targets_file)
     send.check(targets)
-    budgets = Config.load(config).budgets
+    settings = Config.load(config)
     opened = options.open_lake(lake)
     summary = options.without_damaged(
-        opened, lambda: digest.compute(opened, digest.period(period, day), budgets)
+        opened,
+        lambda: digest.compute(
+            opened, digest.period(period, day), settings.budgets, settings.dashboard_url
+        ),
     )
     if into is not None or not targets:
         text = digest.render(summary, form or _format_of(into))

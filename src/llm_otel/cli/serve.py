@@ -189,7 +189,8 @@ def _digests(
     from llm_otel.stack.config import Config
 
     send.check(targets)
-    return Digests(kind, at.time(), targets, Config.load(config).budgets)
+    settings = Config.load(config)
+    return Digests(kind, at.time(), targets, settings.budgets, dashboard=settings.dashboard_url)
 
 
 def _tell(running: Running, lake: Path, token: str | None) -> None:

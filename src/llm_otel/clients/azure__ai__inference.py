@@ -6,12 +6,12 @@ Below its methods is the HTTP pipeline of all of Azure's SDKs: so its methods ar
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from llm_otel.base import read
-from llm_otel.clients.spec import ClientSpec, Hook, Response, ResponseHeaders
+from llm_otel.clients.spec import ClientSpec, Hook, Override, Response, ResponseHeaders
 from llm_otel.protocols.openai import EMBEDDINGS, OPENAI
 from llm_otel.protocols.paths import Paths
 from llm_otel.protocols.spec import Request
@@ -129,10 +129,46 @@ def _hooks(module: str, shape: Any) -> tuple[Hook, ...]:
     )
 
 
+# ------------------------------------------------------------------ its own tracing
+def _reading_through(original: Any) -> Callable[..., Any]:
+    """Of its instrumentor, what puts a stream of its own around an asynchronous one.
+
+    That reads the response anew, past the stream that it was given. Here it gets its chunks from
+    that one, and closes it.
+    """
+
+    def _async_wrapped_stream(instrumentor: Any, /, stream: Any, *args: Any, **kwargs: Any) -> Any:
+        wrapper = original(instrumentor, stream, *args, **kwargs)
+        chunks: Any = read.get(wrapper, "_queue")
+        if chunks is None or not hasattr(wrapper, "_read_next_block_async"):
+            return wrapper
+
+        async def read_next() -> bool:
+            try:
+                chunks.put(await stream.__anext__())
+            except StopAsyncIteration:
+                return True
+            return False
+
+        wrapper._read_next_block_async = read_next
+        wrapper.aclose = stream.aclose
+        return wrapper
+
+    return _async_wrapped_stream
+
+
 CLIENT = ClientSpec(
     package="azure.ai.inference",
     supported=">=1.0.0b8,<2",
     provider="azure.ai.inference",
     endpoints=Paths({**OPENAI, "post /images/embeddings": EMBEDDINGS}),
     hooks=(*_hooks("_patch", "sync"), *_hooks("aio._patch", "async")),
+    overrides=(
+        Override(
+            "tracing",
+            "_AIInferenceInstrumentorPreview._async_wrapped_stream",
+            _reading_through,
+            parameters=("stream_obj",),
+        ),
+    ),
 )

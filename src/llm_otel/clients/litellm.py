@@ -6,6 +6,7 @@ Each provider has a protocol of its own, which is found by how the URL ends.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -80,6 +81,12 @@ _PROVIDERS = {end: each.provider for each in (*_OWN, *_COMMON) for end in each.t
 # In URLs of Bedrock.
 _BEDROCKS = ("/model/", "bedrock-agent-runtime.")
 
+# On Vertex AI, models of others than Google, which speak as these do elsewhere.
+_RAW = "awPredict"
+_PARTNER = re.compile(
+    r"(?P<host>[^/]+)/.*publishers/(?P<name>[^/]+)/models/(?P<model>[^/:]+):(?:r|streamR)awPredict"
+)
+
 _NOTHING: dict[str, object] = {}
 
 _POST = ("url", "data", "json")
@@ -101,6 +108,8 @@ def _request(
     body: Mapping[str, object] | None = None
     if any(mark in url for mark in _BEDROCKS):
         address, body = over_http(address, _sent(arguments)) or (address, None)
+    elif _RAW in url:
+        address, body = _of_partner(address, _body(arguments)) or (address, None)
     endpoint = _PROTOCOLS.match(method, address)
     # What is for others (logs, files, tokens) is not parsed.
     if endpoint is None:
@@ -130,6 +139,18 @@ def _body(arguments: Mapping[str, Any]) -> Mapping[str, object]:
         if type(body) is dict:
             return body
     return _NOTHING
+
+
+def _of_partner(
+    address: str, body: Mapping[str, object]
+) -> tuple[str, Mapping[str, object]] | None:
+    """The URL that a partner's model has at the partner's own, and the body with its name; None for
+    what asks no model."""
+    partner = _PARTNER.fullmatch(address.partition("?")[0])
+    if partner is None or partner["model"] == "count-tokens":
+        return None
+    end = "messages" if partner["name"] == "anthropic" else "chat/completions"
+    return f"{partner['host']}/v1/{end}", {"model": partner["model"], **body}
 
 
 def _sent(arguments: Mapping[str, Any]) -> str | bytes:

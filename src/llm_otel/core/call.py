@@ -14,7 +14,14 @@ from llm_otel import semconv
 from llm_otel.attribution import current
 from llm_otel.base import guard, otel_internals, read
 from llm_otel.core import billing, describe
-from llm_otel.core.errors import NO_FAILURE, Failure, classify, full_name, refusal
+from llm_otel.core.errors import (
+    NO_FAILURE,
+    Failure,
+    answered_otherwise,
+    classify,
+    full_name,
+    refusal,
+)
 from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.metrics.measurement import Bill, Measurement
 from llm_otel.core.record import Record
@@ -155,7 +162,7 @@ class Call:
     def drained(self) -> None:
         """The stream came to its end, or to a place where it tells no more."""
         if self._claim():
-            self._end(self._folded)
+            self._end(self._streamed)
 
     def left(self) -> None:
         """The caller left the stream early: no error, no success."""
@@ -200,6 +207,15 @@ class Call:
 
     def _folded(self) -> Answer:
         return self.fold.answer() if self.fold is not None else Answer()
+
+    def _streamed(self) -> Answer:
+        """What a stream told. SDKs make a stream without a chunk of a proxy's page, too."""
+        answer = self._folded()
+        if answer.empty and not self.endpoint.bytes_out:
+            status = answered_otherwise(self.response)
+            if status is not None:
+                answer.error = refusal(status, answer)
+        return answer
 
     def _cut_short(self) -> Answer:
         answer = self._interrupted()

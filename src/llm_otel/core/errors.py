@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from llm_otel import semconv
+from llm_otel.base import frames
 from llm_otel.protocols import errors
 from llm_otel.protocols.answer import BodyError
 from llm_otel.providers.error_codes import BEFORE_STATUS
@@ -18,6 +19,8 @@ _NO_CODES: Mapping[str, str] = {}
 # An error in the middle of a stream may carry the status of the response that began well.
 _FIRST_ERROR = 400
 _TOO_MANY = 429
+# What stands in the type of a body that is one document.
+_DOCUMENTS = ("json", "html", "text/plain")
 
 # Class names, as every SDK of the generator (and httpx below it) has its own classes.
 _BY_NAME = {
@@ -83,6 +86,16 @@ def refused(response: object) -> int | None:
     """The HTTP status of a response that is an error; None for any other."""
     found = getattr(response, "status_code", None)
     return found if type(found) is int and found >= _FIRST_ERROR else None
+
+
+def answered_otherwise(response: object) -> int | None:
+    """The HTTP status of a response that says it is a page or a document, and no stream."""
+    headers = getattr(response, "headers", None)
+    kind = str(headers.get("content-type", "")) if headers is not None else ""
+    if frames.is_stream(kind) or not any(each in kind for each in _DOCUMENTS):
+        return None
+    found = getattr(response, "status_code", None)
+    return found if type(found) is int else None
 
 
 def refusal(status: int, answer: Answer, codes: Mapping[str, str] = _NO_CODES) -> BodyError:

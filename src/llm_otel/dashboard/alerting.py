@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -53,12 +55,17 @@ def firing(url: str) -> list[Alert]:
         AlertsError: It did not answer in time, or with something else.
     """
     address = url.rstrip("/") + _PATH
+    latest = time.monotonic() + _PATIENCE_S
     try:
         request = urllib.request.Request(address, headers={"Accept": "application/json"})  # noqa: S310
         with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:  # noqa: S310
-            document = json.loads(answer.read(_MOST_BYTES))
+            document = json.loads(_body(answer, latest))
     except urllib.error.HTTPError as error:
         raise AlertsError(f"{url} answered {error.code}") from error
+    except http.client.HTTPException as error:
+        raise AlertsError(f"{url} does not speak HTTP: name Alertmanager's port") from error
+    except RecursionError as error:
+        raise AlertsError(f"{url} answered with something that is no list of alerts") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise AlertsError(f"{url} did not answer: {reason}") from error
@@ -66,6 +73,17 @@ def firing(url: str) -> list[Alert]:
         raise AlertsError(f"{url} answered with something that is no list of alerts")
     alerts = [_alert(each) for each in document if isinstance(each, dict)]
     return sorted(alerts, key=lambda alert: (_rank(alert.severity), alert.since or datetime.max))
+
+
+def _body(answer: http.client.HTTPResponse, latest: float) -> bytes:
+    """The answer's first bytes, where they came in time: a socket's timeout is for each piece."""
+    pieces, size = [], 0
+    while size < _MOST_BYTES and (piece := answer.read1(_MOST_BYTES - size)):
+        if time.monotonic() > latest:
+            raise TimeoutError("timed out")
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 def _rank(severity: str) -> int:

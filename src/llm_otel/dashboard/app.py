@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 import flask
 import htpy as h
@@ -95,10 +96,9 @@ def _draw(application: flask.Flask, site: Site, live_s: float) -> None:
             live_s,
         )
         answer = flask.Response(str(html), 200 if page.path else 404, mimetype="text/html")
-        answer.headers["Cache-Control"] = "no-store"
         if "HX-Boosted" in flask.request.headers:
             # A form sends its empty fields, too.
-            answer.headers["HX-Push-Url"] = context.state.href(flask.request.path)
+            answer.headers["HX-Push-Url"] = context.state.href(quote(flask.request.path))
         return answer
 
 
@@ -109,7 +109,7 @@ def _search(application: flask.Flask, site: Site) -> None:
         path, _, query = flask.request.args.get("of", "/").partition("?")
         line = flask.request.args.get("q", "")
         page, context = site.context(path, query)
-        target = language.search(line, context.state.to(q=None), context.now)
+        target = language.search(line, context.state.to(q=None, page=None), context.now)
         if target.trace is not None:
             return flask.redirect(target.state.shared().href(f"/traces/{target.trace}"), 303)
         # Words are looked for where there is something to read.
@@ -184,7 +184,8 @@ def _content(site: Site, page: Page, context: Context, memory: Kept) -> Any:
         address = (page.path, context.subject, context.state.href(""), context.receiver)
         return Markup(  # noqa: S704 made by htpy, which escapes
             memory.get(
-                (now, site.lake.version(), site.lake.damaged(), *address),
+                (now, site.lake.version(), site.lake.damaged()),
+                address,
                 lambda: str(h.fragment[site.content(page, context)]),
                 lambda text: empty.FAILED not in text,
             )
@@ -204,7 +205,8 @@ def _save(application: flask.Flask, site: Site) -> None:
     def save_table(name: str) -> flask.Response:
         """One table of the page whose path is in `of`, as CSV."""
         address = flask.request.args
-        page, context = site.context(address.get("of"), flask.request.query_string.decode())
+        of = unquote(address.get("of", "/"))
+        page, context = site.context(of, flask.request.query_string.decode())
         mistakes = context.state.mistakes(context.now)
         if mistakes:
             lines = "".join(f"{mistake}\n" for mistake in mistakes)

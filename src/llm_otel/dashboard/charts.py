@@ -130,7 +130,8 @@ def figure(unit: str = "count", *, legend: bool = True, stacked: bool = False) -
             "showlegend": legend,
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0,
                        "traceorder": "normal"},
-            "xaxis": {**_AXIS},
+            # Below the lowest label of the other axis.
+            "xaxis": {**_AXIS, "ticklabelstandoff": 6},
             "yaxis": {**_AXIS, "showgrid": True, "rangemode": "tozero", "nticks": 6, **axis_format},
         }
     )  # fmt: skip
@@ -228,13 +229,30 @@ def _frame(chart: Figure, line: Timeline, unit: str, top: float) -> None:
     chart.axis("y", range=[0, top * 1.05 if top > 0 else 1])
 
 
-def band(chart: Figure, xs: Sequence[Any], low: Sequence[Any], high: Sequence[Any],
-         colour: str) -> None:  # fmt: skip
-    """An interval around a line, behind it."""
-    chart.add(
-        "scatter", x=[*xs, *reversed(xs)], y=[*high, *reversed(low)], fill="toself", mode="none",
-        fillcolor=_pale(colour), hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
+def band(
+    chart: Figure, line: Timeline, ends: Mapping[Any, tuple[float, float]], colour: str
+) -> None:
+    """Intervals around a line, behind it; none over stretches that have none.
+
+    Args:
+        chart: Where to draw.
+        line: The stretches of the line.
+        ends: The lower and the upper end of each stretch that has an interval.
+        colour: The line's.
+    """
+    runs: list[list[datetime]] = [[]]
+    for start in line.starts:
+        if start in ends:
+            runs[-1].append(start)
+        elif runs[-1]:
+            runs.append([])
+    for xs in runs:
+        if len(xs) > 1:
+            low, high = zip(*(ends[x] for x in xs))
+            chart.add(
+                "scatter", x=[*xs, *reversed(xs)], y=[*high, *reversed(low)], fill="toself",
+                mode="none", fillcolor=_pale(colour), hoverinfo="skip", showlegend=False,
+            )  # fmt: skip
 
 
 def _pale(colour: str) -> str:

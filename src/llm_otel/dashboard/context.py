@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
 
 from llm_otel.dashboard.state import State
 from llm_otel.lake.queries import Filter, Reader
@@ -47,6 +48,11 @@ class Context:
     strict: bool = False
     budgets: Budgets = NO_BUDGETS
 
+    @property
+    def address(self) -> str:
+        """The path of this page, its subject with it."""
+        return f"{self.path}{quote(self.subject, safe='')}" if self.subject else self.path
+
     @cached_property
     def filter(self) -> Filter:
         """The question of the address."""
@@ -57,8 +63,13 @@ class Context:
         return Reader(self.lake, self.filter)
 
     def here(self, **changes: str | tuple[str, ...] | None) -> str:
-        """The address of this page with other parameters."""
-        return self.state.to(**changes).href(self.path)
+        """The address of this page with other parameters: the first page of its list, unless
+        `page` is among them."""
+        return self.state.to(**{"page": None, **changes}).href(self.address)
+
+    def toggled(self, name: str, value: str) -> str:
+        """The address of this page with a value added to a parameter, or taken out of it."""
+        return self.state.toggled(name, value).to(page=None).href(self.address)
 
     def there(self, path: str, **changes: str | tuple[str, ...] | None) -> str:
         """The address of another page, with the filters of this one."""

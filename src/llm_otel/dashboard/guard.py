@@ -51,6 +51,8 @@ def protect(application: flask.Flask, token: str | None, hosts: frozenset[str]) 
     @application.after_request
     def harden(answer: flask.Response) -> flask.Response:
         answer.headers.setdefault("Content-Security-Policy", _POLICY)
+        if flask.request.endpoint != "static":
+            answer.headers["Cache-Control"] = "no-store"  # it may hold what people said
         for name, value in _HEADERS.items():
             answer.headers.setdefault(name, value)
         return answer

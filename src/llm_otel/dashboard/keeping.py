@@ -7,36 +7,49 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final
 
-# Characters, in all and of one page.
-_MOST: Final = 32 * 1024 * 1024
+# Bytes, in all and of one page.
+_MOST: Final = 16 * 1024 * 1024
 _LARGEST: Final = 2 * 1024 * 1024
 
 
 class Kept:
-    """Texts by what they follow from; those that were asked for last are kept."""
+    """Texts by what they follow from: those of one moment, of which the last asked for are kept."""
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[Hashable, str] = OrderedDict()
+        self._moment: Hashable = None
+        self._texts: OrderedDict[Hashable, bytes] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], str], fit: Callable[[str], bool]) -> str:
+    def get(
+        self, moment: Hashable, key: Hashable, make: Callable[[], str], fit: Callable[[str], bool]
+    ) -> str:
         """The text of `key`: a kept one, or else made now.
 
         Args:
-            key: All that the text follows from.
+            moment: What all texts follow from; those of another are of no use any more.
+            key: What this text follows from besides.
             make: Makes it.
             fit: Whether a text that was made may be kept.
         """
         with self._lock:
+            if moment != self._moment:
+                self._moment, self._size = moment, 0
+                self._texts.clear()
             if key in self._texts:
                 self._texts.move_to_end(key)
-                return self._texts[key]
+                return self._texts[key].decode()
         text = make()
-        if len(text) <= _LARGEST and fit(text):
-            with self._lock:
-                self._size += len(text) - len(self._texts.pop(key, ""))
-                self._texts[key] = text
-                while self._size > _MOST:
-                    self._size -= len(self._texts.popitem(last=False)[1])
+        self._keep(moment, key, text.encode("utf-8", "replace") if fit(text) else b"")
         return text
+
+    def _keep(self, moment: Hashable, key: Hashable, data: bytes) -> None:
+        if not 0 < len(data) <= _LARGEST:
+            return
+        with self._lock:
+            if moment != self._moment:
+                return
+            self._size += len(data) - len(self._texts.pop(key, b""))
+            self._texts[key] = data
+            while self._size > _MOST:
+                self._size -= len(self._texts.popitem(last=False)[1])

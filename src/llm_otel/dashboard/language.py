@@ -14,7 +14,7 @@ from typing import Final
 
 from llm_otel.dashboard import moments
 from llm_otel.dashboard.state import DAYS, RANGES, State, limit
-from llm_otel.lake.queries.filters import COLUMNS, NOT, NUMBERS, SCORE
+from llm_otel.lake.queries.filters import ANY, COLUMNS, NUMBERS, SCORE, Match, written
 
 # What is typed before the colon -> the parameter, where these differ.
 _ALIASES: Final = {"tenant": "tenant_id", "error": "error_type", "env": "environment"}
@@ -95,7 +95,9 @@ def _named(state: State, name: str, value: str, now: datetime, *, unwanted: bool
     if not value:
         return None
     if parameter in COLUMNS:
-        return _with(state, parameter, f"{NOT}{value}" if unwanted else value)
+        if unwanted or ANY in value:
+            return _with(state, "match", written(Match(parameter, value, unwanted)))
+        return _with(state, parameter, value)
     if unwanted:
         return None
     if name.startswith(_TAG) and name != _TAG:

@@ -10,7 +10,16 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from llm_otel.dashboard import moments
-from llm_otel.lake.queries.filters import COLUMNS, HOUR, NUMBERS, OPERATORS, SCORE, Filter, Limit
+from llm_otel.lake.queries.filters import (
+    COLUMNS,
+    HOUR,
+    NUMBERS,
+    OPERATORS,
+    SCORE,
+    Filter,
+    Limit,
+    Match,
+)
 
 # Name in the address -> what it is called, and how long it is; of a day, what day.
 RANGES: Final = {
@@ -23,9 +32,8 @@ RANGES: Final = {
 DAYS: Final = {"today": "Today, UTC", "yesterday": "Yesterday, UTC"}
 DEFAULT_RANGE: Final = "7d"
 # What narrows a question, beside its window.
-NARROWING: Final = (*COLUMNS, "tag", "where", "text")
+NARROWING: Final = (*COLUMNS, "tag", "match", "where", "text")
 SHARED: Final = (*NARROWING, "range", "since", "until", "live")
-_NUMBERS: Final = {"cost": "cost", "seconds": "duration"}
 _LONGEST_VALUE: Final = 256
 _MOST_VALUES: Final = 50
 
@@ -78,20 +86,20 @@ class State:
                 f"{', '.join((*RANGES, *DAYS))}."
             )
         mistakes += [
+            f"The pattern {value!r} was ignored: write model:gpt-* or -tenant_id:acme."
+            for value in self.all("match")
+            if match(value) is None
+        ]
+        mistakes += [
             f"The comparison {value!r} was ignored: write cost>0.1, duration>5, tokens>1000 or "
             "score.helpfulness<0.5."
             for value in self.all("where")
             if limit(value) is None
         ]
-        mistakes += [
+        return mistakes + [
             f"The tag {value!r} was ignored: write key=value."
             for value in self.all("tag")
             if "=" not in value
-        ]
-        return mistakes + [
-            f"{self.get(name)!r} is no least {what} and was ignored: write a number."
-            for name, what in _NUMBERS.items()
-            if self.get(name) and self.number(name) is None
         ]
 
     def number(self, name: str) -> float | None:
@@ -155,6 +163,7 @@ class State:
             until,
             **{name: self.all(name) for name in COLUMNS},
             tags=tuple(_pair(value) for value in self.all("tag") if "=" in value),
+            matches=tuple(each for each in map(match, self.all("match")) if each is not None),
             limits=tuple(each for each in map(limit, self.all("where")) if each is not None),
             texts=self.all("text"),
         )
@@ -180,6 +189,12 @@ class State:
 def _pair(text: str) -> tuple[str, str]:
     key, _, value = text.partition("=")
     return key, value
+
+
+def match(text: str) -> Match | None:
+    """A pattern or an exclusion, as `model:gpt-*` or `-tenant_id:acme`; None for what is none."""
+    name, colon, value = text.removeprefix("-").partition(":")
+    return Match(name, value, text.startswith("-")) if name in COLUMNS and colon and value else None
 
 
 def limit(text: str) -> Limit | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
-from typing import Final
+from math import inf
+from typing import Any, Final
 
 from llm_otel import formats, projected_month
 from llm_otel.digest import actions, budgets
@@ -34,6 +35,7 @@ _PICTURED_DAYS: Final = 28
 # Of this many of each dimension, the most expensive, the cost is watched.
 _WATCHED: Final = 20
 # Differences smaller than these are of no interest to anybody.
+_LEAST_CAUSE_USD: Final = 0.005
 _LEAST_USD: Final = 1.0
 _LEAST_USD_SHARE: Final = 0.05
 _LEAST_CALLS: Final = 20
@@ -42,33 +44,34 @@ _LEAST_SECONDS: Final = 0.5
 
 
 def period(kind: str, last: date) -> Period:
-    """The day `last`, or the seven days that end with it."""
-    days = timedelta(days=PERIODS[kind])
-    until = last + timedelta(days=1)
-    return Period(kind, until - days, until, until - 2 * days)
+    """The day `last`, or the seven days that end with it, and what is a week earlier."""
+    since = last + timedelta(days=1 - PERIODS[kind])
+    return Period(kind, since, last + timedelta(days=1), since - timedelta(days=7))
 
 
-def compute(lake: Connects, of: Period, limits: Budgets) -> Digest:
+def compute(lake: Connects, of: Period, limits: Budgets, dashboard: str = "") -> Digest:
     """The digest of a period.
 
     Args:
         lake: Where to read.
         of: Which period.
         limits: What may be spent in a month.
+        dashboard: Where the pages are that the digest links to; empty: it links to none.
     """
     window = Reader(lake, _filter(of.until - HISTORY, of.until), timedelta())
     cells = Cells.read(window)
-    now, before = cells.within(of.since, of.until), cells.within(of.before, of.since)
-    # its window before is the period before
+    of = _comparable(cells, of)
+    now, before = cells.within(of.since, of.until), cells.within(of.before, of.before_until)
     reader = Reader(lake, _filter(of.since, of.until))
-    quality, earlier = read_quality(reader, ""), read_quality(reader, "_before")
+    reader_before = Reader(lake, _filter(of.before, of.before_until), timedelta())
+    quality, earlier = read_quality(reader), read_quality(reader_before)
     used_now, used_before = now.uses(), before.uses()
     moved = {**used_before, **used_now} if used_before else {}
     return Digest(
         period=of,
         made=datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0),
         figures=tuple(_figures(now, before, quality, earlier, _month(cells, of))),
-        causes=explained(used_before, used_now) if moved else {},
+        causes=_material(explained(used_before, used_now)) if moved else {},
         drivers={
             name: tuple(
                 each
@@ -79,12 +82,30 @@ def compute(lake: Connects, of: Period, limits: Budgets) -> Digest:
         }
         if moved
         else {},
-        errors=tuple(Errors(*row) for row in read_errors(reader)),
+        errors=tuple(_errors(read_errors(reader), read_errors(reader_before))),
         budgets=tuple(budgets.uses(cells, of, limits)),
         anomalies=tuple(_once_each(_anomalies(cells, window, of))),
         actions=tuple(actions.find(reader)),
         daily=cells.within(of.until - timedelta(days=_PICTURED_DAYS), of.until).daily_by_model(),
+        dashboard=dashboard,
     )
+
+
+def _comparable(cells: Cells, of: Period) -> Period:
+    """The period, compared with the day before where the lake does not reach back a week."""
+    if of.kind == "day" and not cells.within(of.before, of.before_until).total(_calls):
+        return replace(of, before=of.since - timedelta(days=1))
+    return of
+
+
+def _material(causes: Mapping[str, float]) -> dict[str, float]:
+    """Without what is less than half a cent."""
+    return {name: amount for name, amount in causes.items() if abs(amount) >= _LEAST_CAUSE_USD}
+
+
+def _errors(now: Mapping[str, int], before: Mapping[str, int]) -> list[Errors]:
+    classes = [Errors(name, now.get(name, 0), before.get(name, 0)) for name in {**now, **before}]
+    return sorted(classes, key=lambda each: (-each.now, -each.before, each.error_type))
 
 
 def _filter(since: date, until: date) -> Filter:
@@ -176,7 +197,7 @@ def _expensive(cells: Cells, of: Period, day: date, least: float) -> Iterator[Fi
 
 
 def _once_each(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding for each figure, of its strangest day; the strangest figure first."""
+    """One finding for each figure, of its strangest day; what got worse, and most, first."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for each in findings:
         groups.setdefault((each.name, each.dimension, each.key), []).append(each)
@@ -184,4 +205,13 @@ def _once_each(findings: Iterable[Finding]) -> list[Finding]:
         replace(max(group, key=lambda each: abs(each.anomaly.score)), days=len(group))
         for group in groups.values()
     ]
-    return sorted(strangest, key=lambda each: (-abs(each.anomaly.score), each.name, each.key))
+    return sorted(strangest, key=_importance)
+
+
+def _importance(finding: Finding) -> tuple[Any, ...]:
+    anomaly = finding.anomaly
+    low, high = sorted((anomaly.value, anomaly.expected))
+    times = high / low if low else inf
+    # Every figure that is watched is better when it is lower, but for the number of calls.
+    is_worse = anomaly.value > anomaly.expected and finding.name != "calls"
+    return not is_worse, -times, bool(finding.key), finding.name, finding.key

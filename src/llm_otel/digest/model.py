@@ -25,13 +25,19 @@ class Period:
     Attributes:
         kind: `day` or `week`.
         since, until: The days from `since` up to and without `until`.
-        before: Where the period before begins; it ends with `since`.
+        before: Where the period begins that it is compared with, which is as long: for a day the
+            same weekday a week before, or the day before where the lake is younger.
     """
 
     kind: str
     since: date
     until: date
     before: date
+
+    @property
+    def before_until(self) -> date:
+        """Where the period that it is compared with ends."""
+        return self.before + (self.until - self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +139,11 @@ class Digest:
         drivers: The largest changes by dimension.
         errors: By class, the most frequent first.
         budgets: The fullest first.
-        anomalies: The strangest first.
+        anomalies: What got worse first, by how many times it is what was expected.
         actions: The most rewarding first.
         daily: Cost of each of the last days in USD by model, for the picture.
+        dashboard: Where the pages of the dashboard are, without a slash at the end; empty: nothing
+            is linked.
     """
 
     period: Period
@@ -148,6 +156,7 @@ class Digest:
     anomalies: tuple[Finding, ...] = ()
     actions: tuple[Action, ...] = ()
     daily: Mapping[date, Mapping[str, float]] = field(default_factory=dict)
+    dashboard: str = ""
 
     @property
     def cost(self) -> Figure:

@@ -75,42 +75,28 @@ _SCORES: Final = """
 # As with the sums of `lake.queries.usage`: by the metrics, where these count the call.
 _ERRORS: Final = """
     WITH failed AS (
-        SELECT coalesce(error_type, $other) AS error_type, count(*) AS now, 0 AS before
+        SELECT coalesce(error_type, $other) AS error_type, count(*) AS calls
         FROM {calls} c {only} WHERE status = 'error' GROUP BY 1
         UNION ALL
-        SELECT coalesce(error_type, $other), 0, count(*)
-        FROM {calls_before} c {only} WHERE status = 'error' GROUP BY 1
-        UNION ALL
-        SELECT coalesce(error_type, $other), sum(sum), 0 FROM {metrics_hourly}
-        WHERE metric = $errors GROUP BY 1
-        UNION ALL
-        SELECT coalesce(error_type, $other), 0, sum(sum) FROM {metrics_hourly_before}
+        SELECT coalesce(error_type, $other), sum(sum) FROM {metrics_hourly}
         WHERE metric = $errors GROUP BY 1
     )
-    SELECT error_type, sum(now)::BIGINT AS now, sum(before)::BIGINT AS before
-    FROM failed WHERE error_type <> $cancelled
-    GROUP BY 1 HAVING sum(now) + sum(before) > 0 ORDER BY now DESC, before DESC, error_type
+    SELECT error_type, sum(calls)::BIGINT AS calls
+    FROM failed WHERE error_type <> $cancelled GROUP BY 1 HAVING sum(calls) > 0
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Errors:
     error_type: str
-    now: int
-    before: int
+    calls: int
 
 
-def read_quality(reader: Reader, window: str) -> Quality:
-    """What was said of a reader's window, or with `_before` of the one before it."""
-
-    def of(query: str) -> str:
-        for table in ("calls", "outcomes", "scores"):
-            query = query.replace(f"{{{table}}}", f"{{{table}{window}}}")
-        return query
-
-    latency = reader.one(of(_LATENCY), _Latency)
-    outcomes = reader.one(of(_OUTCOMES), _Outcomes)
-    scores = {row.evaluation: row.score for row in reader.rows(of(_SCORES), _Score)}
+def read_quality(reader: Reader) -> Quality:
+    """What was said of a reader's window."""
+    latency = reader.one(_LATENCY, _Latency)
+    outcomes = reader.one(_OUTCOMES, _Outcomes)
+    scores = {row.evaluation: row.score for row in reader.rows(_SCORES, _Score)}
     return Quality(latency.p50, latency.p95, outcomes.success, outcomes.value, scores)
 
 
@@ -119,9 +105,8 @@ def read_p95(reader: Reader, least: int) -> dict[date, float]:
     return {row.day: row.p95 for row in reader.rows(_DAILY_P95, _Day, least=least)}
 
 
-def read_errors(reader: Reader) -> list[tuple[str, int, int]]:
-    """Class, calls and calls of the window before, the most frequent first; what the caller
-    cancelled is no error."""
+def read_errors(reader: Reader) -> dict[str, int]:
+    """How many calls failed by class of error; what the caller cancelled is no error."""
     keep_unmetered(reader)
     rows = reader.rows(
         once(reader, _ERRORS).replace("{only}", ONLY_UNMETERED),
@@ -130,4 +115,4 @@ def read_errors(reader: Reader) -> list[tuple[str, int, int]]:
         other=semconv.OTHER,
         cancelled=semconv.CANCELLED,
     )
-    return [(row.error_type, row.now, row.before) for row in rows]
+    return {row.error_type: row.calls for row in rows}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from llm_otel import formats
 from llm_otel.digest.model import Action, BudgetUse, Digest, Figure, Finding, Period, Unit
 from llm_otel.lake.queries.drivers import Change, phrase
 
+_DAY: Final = timedelta(days=1)
 usd: Final = formats.money
 count: Final = formats.count
 
@@ -71,14 +72,39 @@ def _signed(value: float, digits: int, unit: str) -> str:
 
 def period(of: Period) -> str:
     """The days that a period holds."""
-    if of.kind == "day":
-        return f"{of.since:%A}, {of.since.day} {of.since:%B %Y} (UTC)"
     last = of.until - timedelta(days=1)
-    return f"week of {of.since.day} {of.since:%b} to {last.day} {last:%b %Y} (UTC)"
+    if of.kind == "day":
+        return f"{last:%A}, {day(last)} {last:%Y} (UTC)"
+    return f"week of {day(of.since)} to {day(last)} {last:%Y} (UTC)"
+
+
+def day(of: date) -> str:
+    """A day, in the one form of all digests."""
+    return f"{of.day} {of:%b}"
+
+
+def before(of: Period) -> str:
+    """What a period is compared with."""
+    if of.kind != "day":
+        return "the week before"
+    return "the day before" if of.since - of.before == _DAY else f"the {of.before:%A} before"
 
 
 def headline(digest: Digest) -> str:
-    """The digest in one sentence: the cost, how it moved, and most of why."""
+    """The worst that was unusual, then the cost, how it moved, and most of why."""
+    return " ".join(filter(None, (worst(digest), cost_sentence(digest))))
+
+
+def worst(digest: Digest) -> str:
+    """The first anomaly as a sentence; empty where nothing was unusual."""
+    if not digest.anomalies:
+        return ""
+    sentence = finding(digest.anomalies[0])
+    return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def cost_sentence(digest: Digest) -> str:
+    """The cost, how it moved, and most of why."""
     cost = digest.cost
     if not digest.figure("calls").now:
         return "No calls were recorded: is anything sending to this lake?"
@@ -86,9 +112,9 @@ def headline(digest: Digest) -> str:
     moved = change(cost)
     if moved in (formats.NOTHING, "new"):
         return f"{sentence}, nothing to compare with."
-    before = "the day" if digest.period.kind == "day" else "the week"
     cause = main_cause(digest)
-    return f"{sentence}, {moved} against {before} before{f', mostly by {cause}' if cause else ''}."
+    why = f", mostly by {cause}" if cause else ""
+    return f"{sentence}, {moved} against {before(digest.period)}{why}."
 
 
 def main_cause(digest: Digest) -> str | None:
@@ -118,8 +144,9 @@ def finding(entry: Finding) -> str:
     of = f" of {WORDS[entry.dimension]} {entry.key}" if entry.key else ""
     like = f"{anomaly.day:%A}s" if anomaly.weekday else "days"
     more = f"; unusual on {entry.days} days in all" if entry.days > 1 else ""
+    value = number(anomaly.value, entry.unit)
     return (
-        f"{entry.name}{of} on {anomaly.day}: {number(anomaly.value, entry.unit)}, where the "
+        f"{entry.name}{of} on {anomaly.day:%A}, {day(anomaly.day)}: {value}, where the "
         f"{anomaly.compared} {like} before were about {number(anomaly.expected, entry.unit)}{more}"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from llm_otel import semconv
@@ -74,6 +74,11 @@ class Answer:
     price_model: str | None = None
     requests: int = 1
     doubts: frozenset[str] = frozenset()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was told."""
+        return not self.attributes and replace(self, attributes=None) == Answer()
 
     @property
     def terminal(self) -> bool:

@@ -41,14 +41,24 @@ class _Replaced(NamedTuple):
 
     @property
     def thrown_away(self) -> bool:
-        """Whether the original is back, by whoever, or one that it wraps in turn."""
-        current = inspect.getattr_static(self.owner, self.name, None)
-        original = self.function.__wrapped__
-        for _ in range(DEEPEST):
-            if original is None or original is current:
-                break
-            original = getattr(original, "__wrapped__", None)
-        return original is not None and original is current
+        """Whether the original is back, by whoever, or one that it wraps in turn; somebody may have
+        wrapped that anew."""
+        originals = set(map(id, _chain(self.function.__wrapped__)))
+        for each in _chain(inspect.getattr_static(self.owner, self.name, None)):
+            if each is self.function:
+                return False
+            if id(each) in originals:
+                return True
+        return False
+
+
+def _chain(function: Any) -> Iterator[Any]:
+    """A function, and those that it tells that it wraps."""
+    for _ in range(DEEPEST):
+        if function is None:
+            break
+        yield function
+        function = getattr(function, "__wrapped__", None)
 
 
 class Replacements:
@@ -79,11 +89,8 @@ class Replacements:
                 yield cls
 
     def _calls_ours(self, function: Any) -> bool:
-        for _ in range(DEEPEST):
-            if any(each.function is function for each in self._all):
-                return True
-            function = getattr(function, "__wrapped__", None)
-        return False
+        ours = {id(each.function) for each in self._all}
+        return any(id(each) in ours for each in _chain(function))
 
     def _put(self, owner: type, name: str, hook: Hook) -> None:
         self._all = [each for each in self._all if not each.thrown_away]

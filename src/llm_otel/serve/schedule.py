@@ -42,6 +42,7 @@ class Digests:
         targets: Where to; as of `llm_otel.digest.send`.
         budgets: What may be spent.
         clock: The time now, UTC without a zone.
+        dashboard: Where the pages are that a digest links to.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Digests:
     targets: Sequence[str] = field(repr=False)
     budgets: Budgets
     clock: Callable[[], datetime] = _now
+    dashboard: str = ""
 
     @contextmanager
     def running(self, lake: Path) -> Iterator[None]:
@@ -79,7 +81,7 @@ class Digests:
 
         try:
             of = digest.period(self.kind, due.date() - timedelta(days=1))
-            summary = digest.compute(llm_otel.lake.open(lake), of, self.budgets)
+            summary = digest.compute(llm_otel.lake.open(lake), of, self.budgets, self.dashboard)
             for failed in send(summary, self.targets):
                 _logger.warning("The digest did not reach %s", failed)
         except Exception:

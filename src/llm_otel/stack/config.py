@@ -34,6 +34,7 @@ class Config:
         budgets: What may be spent.
         slo: The share of calls that must be good, over 30 days.
         grafana_url: Where people reach Grafana, without a slash at the end.
+        dashboard_url: Where people reach the pages of `llm-otel serve`: digests link to them.
         runbook_url: The page that explains the alerts; `#` and the alert's name are appended.
             By default the stack's own page of notifications serves it.
         external_labels: Labels that Prometheus puts on all that it sends elsewhere.
@@ -45,6 +46,7 @@ class Config:
     budgets: Budgets = field(default_factory=Budgets)
     slo: float = 0.99
     grafana_url: str = "http://localhost:3000"
+    dashboard_url: str = "http://localhost:8050"
     runbook_url: str = "http://localhost:8025/docs/alerts"
     external_labels: Mapping[str, str] = field(default_factory=_nothing)
     notify: Notify = field(default_factory=Notify)

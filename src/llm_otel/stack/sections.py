@@ -12,6 +12,7 @@ _PARSERS: Final = {
     "budgets": "llm_otel.stack.config:parse_budgets",
     "slo": "llm_otel.stack.config:parse_slo",
     "grafana_url": "llm_otel.stack.config:parse_url",
+    "dashboard_url": "llm_otel.stack.config:parse_url",
     "runbook_url": "llm_otel.stack.config:parse_url",
     "external_labels": "llm_otel.stack.config:parse_labels",
     "notify": "llm_otel.stack.notify:parse",

@@ -167,21 +167,37 @@
     return event.detail.ctx.target?.id === "app" || event.detail.ctx.target === document.body;
   }
 
+  function busy(is) {
+    document.getElementById("content")?.setAttribute("aria-busy", String(is));
+  }
+
+  // The page stays, though it is not what was asked for.
+  function trouble(what) {
+    const bar = document.getElementById("trouble");
+    bar.textContent = `The dashboard ${what}: what you see may be old. Reload the page.`;
+    bar.hidden = false;
+  }
+
   let waiting = null;
   let page = location.pathname;
   document.addEventListener("htmx:before:request", (event) => {
     if (!isOfPage(event)) return;
     waiting = event.detail.ctx;
-    document.getElementById("content").setAttribute("aria-busy", "true");
+    busy(true);
   });
   document.addEventListener("htmx:finally:request", (event) => {
     if (event.detail.ctx !== waiting) return;
     waiting = null;
-    document.getElementById("content").setAttribute("aria-busy", "false");
+    busy(false);
   });
+  document.addEventListener("htmx:response:error", (event) => {
+    trouble(`answered ${event.detail.ctx.response.status}`);
+  });
+  document.addEventListener("htmx:error", () => trouble("did not answer"));
   document.addEventListener("htmx:after:swap", () => {
     writeTimes();
     showViews();
+    document.querySelector(".menu-link.on")?.scrollIntoView({ inline: "center", block: "nearest" });
     if (location.pathname === page) return;
     page = location.pathname;
     closeMenus(null);

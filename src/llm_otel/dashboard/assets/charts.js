@@ -5,6 +5,8 @@
 (function () {
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false, showTips: false };
   const drawn = new WeakMap();
+  // What Plotly holds on to, by listeners of its own, until it is told that a chart is gone.
+  const targets = new Set();
 
   function isLocal() {
     return document.documentElement.dataset.zone === "local";
@@ -17,7 +19,8 @@
   }
 
   function backToUtc(text) {
-    const time = isLocal() ? new Date(text) : new Date(`${text}Z`);
+    const moment = text.length === "2026-01-31".length ? `${text}T00:00` : text;
+    const time = isLocal() ? new Date(moment) : new Date(`${moment}Z`);
     return time.toISOString().slice(0, 16);
   }
 
@@ -78,6 +81,7 @@
     const target = plot.firstElementChild ?? plot.appendChild(document.createElement("div"));
     await Plotly.react(target, figure.data, figure.layout, CONFIG);
     if (!fresh) return;
+    targets.add(target);
     target.on("plotly_relayout", (change) => {
       const range = change["xaxis.range"] ?? [change["xaxis.range[0]"], change["xaxis.range[1]"]];
       if (range[0] !== undefined && target.layout.xaxis.type === "date") zoom(range);
@@ -86,6 +90,11 @@
   }
 
   function draw() {
+    for (const target of targets) {
+      if (target.isConnected) continue;
+      Plotly.purge(target);
+      targets.delete(target);
+    }
     for (const plot of document.querySelectorAll(".plot[data-figure]")) {
       const now = document.documentElement.dataset.zone + plot.dataset.figure;
       if (drawn.get(plot) === now) continue;

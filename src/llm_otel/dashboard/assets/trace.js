@@ -6,13 +6,20 @@
     return row.querySelector(".fold:not(.none)");
   }
 
-  // Rows that are not here yet, put behind theirs.
-  async function load(row) {
+  function put(address, row, swap) {
+    return htmx.ajax("GET", address, { source: row, target: row, swap, push: "false" });
+  }
+
+  // Rows that are not here yet, put behind theirs; one of them may be here, as it was named.
+  function load(row) {
     const button = folder(row);
     const { load: address } = button.dataset;
     button.removeAttribute("data-load");
     button.setAttribute("aria-expanded", "true");
-    await htmx.ajax("GET", address, { source: row, target: row, swap: "afterend", push: "false" });
+    for (let next = row.nextElementSibling; next && depth(next) > depth(row); next = row.nextElementSibling) {
+      next.remove();
+    }
+    return put(address, row, "afterend");
   }
 
   // Shows or hides what is below a row; what was folded further below stays so.
@@ -45,10 +52,18 @@
     }
   }
 
+  // A span that is folded away is asked for, once.
+  function openFolded(span) {
+    const address = new URL(location.href);
+    if (!document.querySelector(".waterfall") || address.searchParams.get("span") === span) return;
+    address.searchParams.set("span", span);
+    location.replace(address);
+  }
+
   function openNamed() {
     if (!location.hash.startsWith("#span-")) return;
     const row = document.getElementById(location.hash.slice(1));
-    if (!row) return;
+    if (!row) return openFolded(location.hash.slice("#span-".length));
     show(row);
     row.querySelector("details").open = true;
     row.scrollIntoView({ block: "center" });
@@ -61,6 +76,8 @@
       if (button.dataset.load) load(button.closest("li"));
       else fold(button.closest("li"), button.getAttribute("aria-expanded") !== "true");
     }
+    const more = event.target.closest("[data-more]");
+    if (more) put(more.dataset.more, more.closest("li"), "outerHTML");
     const all = event.target.closest("[data-fold-all]");
     if (all) foldAll(all.dataset.foldAll === "open");
   });

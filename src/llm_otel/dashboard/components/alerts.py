@@ -22,20 +22,20 @@ _FILTERS: Final = {
     "error_type": "error_type",
 }
 _TONES: Final = {"critical": "bad", "warning": "warn"}
-_EVERY: Final = "load, every 15s"
 
 
-def alerts_card(href: str) -> Any:
+def alerts_card(href: str, live: bool) -> Any:
     """The card; what is in it comes by itself, so that no page waits for Alertmanager.
 
     Args:
         href: Where it comes from.
+        live: It asks again and again.
     """
     inside = h.div(
         {
             "id": "alerts",
             "hx-get": href,
-            "hx-trigger": _EVERY,
+            "hx-trigger": "load, every 15s" if live else "load",
             "hx-target": "this",
             "hx-swap": "innerHTML",
             "hx-sync": "this:drop",

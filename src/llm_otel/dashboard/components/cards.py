@@ -25,14 +25,18 @@ def figure_card(
     value: str,
     *,
     change: float | None = None,
+    moved: str = "",
     good: int = 0,
     note: Any = "",
     spark: Sequence[float | None] = (),
 ) -> Any:
-    """One figure; `change` is against the period before, `good` the way that is good: -1, 0, 1."""
+    """One figure; `change` is against the period before, and `moved` how that is written where it
+    is not a part; `good` is the way that is good: -1, 0, 1."""
     tone = "" if change is None or abs(change) < _NOISE else _tone(change * good)
     compared = (
-        h.span(class_=f"delta {tone}", title="against the period before")[formats.signed(change)]
+        h.span(class_=f"delta {tone}", title="against the period before")[
+            moved or formats.signed(change)
+        ]
         if change is not None
         else None
     )

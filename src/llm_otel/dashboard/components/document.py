@@ -18,6 +18,8 @@ _HTMX: Final = json.dumps(
         "includeIndicatorCSS": False,
         "morphIgnore": ["data-htmx-powered", "open"],
         "defaultTimeout": 120_000,
+        # What is no page is not put in the place of one: the reader is told, and keeps the page.
+        "noSwap": [204, 304, 400, 401, 403, 421, "5xx"],
     }
 )
 _BOOST: Final = "target:'#app' select:'#app' swap:outerMorph"
@@ -46,7 +48,7 @@ def document(
             h.meta(charset="utf-8"),
             h.meta(name="viewport", content="width=device-width, initial-scale=1"),
             h.meta(name="htmx-config", content=_HTMX),
-            h.title[f"{page.title} · llm-otel"],
+            h.title[f"{' '.join(filter(None, (page.title, context.subject[:8])))} · llm-otel"],
             h.link(rel="icon", href="/assets/icon.svg", type="image/svg+xml"),
             h.link(rel="stylesheet", href=_asset("style.css")),
             # Plotly adds its rules to this one instead of writing a style sheet into the page.
@@ -64,12 +66,7 @@ def document(
                 )
             ],
         ],
-        h.body(
-            {
-                "hx-boost:inherited": _BOOST,
-                "hx-sync:inherited": "#app:replace",
-            }
-        )[
+        h.body({"hx-boost:inherited": _BOOST, "hx-sync:inherited": "#app:replace"})[
             h.div(id="app", class_="app", hx_history_elt="", data_page=page.path)[
                 h.a(href="#content", class_="skip")["Skip to the content"],
                 h.header(id="menu", class_="sidebar")[menu],
@@ -77,6 +74,7 @@ def document(
                     h.div(id="header", class_="page-header")[header],
                     h.main(id="content", tabindex="-1", aria_busy="false")[content],
                 ],
+                h.p(id="trouble", class_="notice warn", role="alert", hidden=True),
                 _live(context, live_s) if context.state.live and page.in_menu else None,
             ],
         ],

@@ -81,7 +81,7 @@ def _code(name: str, text: str) -> Any:
 def _where(receiver: str | None) -> str:
     fills = "This page fills itself as soon as a program sends OTLP"
     if receiver is None:
-        return f"{fills} to the receiver of this lake: `llm-otel serve` says where it listens."
+        return f"{fills} to the receiver of this lake: llm-otel serve says where it listens."
     if receiver == _USUAL:
         return f"{fills} here: {receiver}, which instrument() finds without any setting."
     return f"{fills} here: {receiver}. Set OTEL_EXPORTER_OTLP_ENDPOINT={receiver} for that program."

@@ -13,7 +13,7 @@ from llm_otel.dashboard.components.spoken import chosen, spoken
 from llm_otel.dashboard.context import Context
 from llm_otel.dashboard.state import DAYS, RANGES
 from llm_otel.lake.queries.choices import Choices
-from llm_otel.lake.queries.filters import NONE, NOT
+from llm_otel.lake.queries.filters import NONE
 
 _MENUS: Final = {
     "model": "Model",
@@ -42,6 +42,7 @@ _CHIPS: Final = {
     **{name: label for name, (label, _) in _FIELDS.items()},
     "release": "Release",
     "agent": "Agent",
+    "match": "Pattern",
     "text": "Words",
     **_TIMES,
 }
@@ -91,7 +92,7 @@ def search_line(context: Context) -> Any:
             spellcheck="false",
         ),
         h.datalist(id="completions", hx_morph_skip_children=""),
-        h.input(type="hidden", name="of", value=context.state.to(q=None).href(context.path)),
+        h.input(type="hidden", name="of", value=context.here(q=None)),
         h.kbd(aria_hidden="true")["/"],
     ]
 
@@ -134,9 +135,8 @@ def _menu(context: Context, name: str, label: str, options: list[str]) -> Any:
 
 
 def _option(context: Context, name: str, value: str, is_on: bool) -> Any:
-    toggled = context.state.toggled(name, value).to(page=None)
     return h.li(class_="choice")[
-        h.a(href=toggled.href(context.path), class_="option on" if is_on else "option")[
+        h.a(href=context.toggled(name, value), class_="option on" if is_on else "option")[
             h.span(class_="tick", aria_hidden="true"), value, chosen(is_on)
         ],
         h.a(href=context.here(**{name: value}), class_="only")["only", spoken(f" {value}")],
@@ -182,10 +182,11 @@ def _time(context: Context, name: str, label: str, moment: datetime) -> Any:
 def _form(context: Context, name: str, label: str, line: Any) -> Any:
     hidden = [
         h.input(type="hidden", name=key, value=value)
-        for key, values in context.state.to(**{name: None}).params.items()
+        for key, values in context.state.to(**{name: None}, page=None).params.items()
         for value in values
     ]
-    return h.form(action=context.path, hx_trigger="submit, change", class_="field")[
+    # A picker changes with every key.
+    return h.form(action=context.address, hx_trigger="submit, change delay:700ms", class_="field")[
         h.label(for_=f"field-{name}")[label], line, hidden
     ]
 
@@ -208,9 +209,9 @@ def _views() -> Any:
 
 def _chips(context: Context) -> Any:
     chips = [
-        h.a(href=context.state.toggled(name, value).href(context.path), class_="chip")[
+        h.a(href=context.toggled(name, value), class_="chip")[
             spoken("Take out the filter "),
-            f"{label}: {_words(value)}",
+            f"{label}: {value}",
             h.span(aria_hidden="true")["×"],
         ]
         for name, label in _CHIPS.items()
@@ -218,9 +219,5 @@ def _chips(context: Context) -> Any:
     ]
     if not chips:
         return None
-    clear = context.state.cleared().to(since=None, until=None).href(context.path)
+    clear = context.state.cleared().to(since=None, until=None, page=None).href(context.address)
     return h.div(class_="chips")[chips, h.a(href=clear, class_="clear")["Clear all"]]
-
-
-def _words(value: str) -> str:
-    return f"not {value.removeprefix(NOT)}" if value.startswith(NOT) else value

@@ -24,16 +24,21 @@ KINDS: Final = {
     "create_agent": "agent",
     "invoke_workflow": "flow",
 }
-Address = Callable[[str, str], str]
+# Of a span's id, a part of the page about it, and from which row on.
+Address = Callable[[str, str, str], str]
 
 # Deeper spans stand no further to the right: their names would leave the page.
 _DEEPEST: Final = 20
 # Of a larger trace, spans below those near its root are folded away at first.
 _OPEN: Final = 500
+# So many rows of one level come at once.
+_MOST: Final = 1_000
+# In an address, what the spans at the root are below.
+TOP: Final = "-"
 _TICKS: Final = 5
 
 
-def waterfall(spans: Sequence[Nested], length: float, href: Address) -> list[Any]:
+def waterfall(spans: Sequence[Nested], length: float, href: Address, target: str = "") -> list[Any]:
     """The axis and the rows.
 
     Args:
@@ -41,39 +46,74 @@ def waterfall(spans: Sequence[Nested], length: float, href: Address) -> list[Any
         length: Seconds of the trace.
         href: Gives the address of a part of the page about a span: its details, or the rows
             `/below` it.
+        target: A span that is among the rows in any case, with those above it.
     """
-    places = _open_places(spans, range(len(spans)))
-    folded = len(spans) - len(places)
+    rows, places = _level(spans, range(len(spans)), TOP, length, href, 0, target)
     return [
-        _tools(folded, any(nested.depth for nested in spans)),
+        _tools(len(spans) - len(places), any(nested.depth for nested in spans)),
         h.div(class_="axis", aria_hidden="true")[_axis(length)],
-        h.ol(class_="waterfall")[_rows(spans, places, length, href)],
+        h.ol(class_="waterfall")[rows],
     ]
 
 
-def rows_below(spans: Sequence[Nested], span_id: str, length: float, href: Address) -> Any:
+def rows_below(
+    spans: Sequence[Nested], span_id: str, length: float, href: Address, first: int
+) -> Any:
     """The rows right below a span, and as many of those below them as go with these.
 
     Args:
         spans, length, href: As of `waterfall`.
-        span_id: The span's.
+        span_id: The span's, or `TOP` for what has nothing above it.
+        first: Without so many of the first rows right below it.
     """
+    if span_id == TOP:
+        return _level(spans, range(len(spans)), TOP, length, href, first)[0]
     place = next((n for n, nested in enumerate(spans) if nested.span.span_id == span_id), None)
     if place is None:
         return None
     end = place + 1
     while end < len(spans) and spans[end].depth > spans[place].depth:
         end += 1
-    below = range(place + 1, end)
-    rows = _open_places(spans, below)
-    more = len([n for n in below if spans[n].depth == spans[place].depth + 1]) - len(
-        [n for n in rows if spans[n].depth == spans[place].depth + 1]
-    )
-    rest = f"{formats.plural(more, 'span')} more: save the spans as CSV to see all of them."
-    return [
-        _rows(spans, rows, length, href),
-        h.li(data_depth=spans[place].depth + 1, class_="muted rest")[rest] if more else None,
-    ]
+    return _level(spans, range(place + 1, end), span_id, length, href, first)[0]
+
+
+def _level(
+    spans: Sequence[Nested],
+    below: Sequence[int],
+    span_id: str,
+    length: float,
+    href: Address,
+    first: int,
+    target: str = "",
+) -> tuple[list[Any], list[int]]:
+    """The rows of what is below a span, and their places; the last is a way to more."""
+    depth = min((spans[place].depth for place in below), default=0)
+    heads = [place for place in below if spans[place].depth == depth]
+    last = heads[first + _MOST] if len(heads) > first + _MOST else below[-1] + 1 if below else 0
+    begin = heads[first] if first < len(heads) else last
+    places = _open_places(spans, [place for place in below if begin <= place < last])
+    places = sorted({*places, *_path(spans, target)})
+    rest = len(heads) - first - _MOST
+    more = None
+    if rest > 0:
+        words = f"{formats.plural(rest, 'span')} more"
+        load = href(span_id, "/below", str(first + _MOST))
+        more = h.li(data_depth=depth, class_="rest")[
+            h.button(class_="button small", type="button", data_more=load)[words]
+        ]
+    return [*_rows(spans, places, length, href), more], places
+
+
+def _path(spans: Sequence[Nested], span_id: str) -> list[int]:
+    """The places of a span and of those above it."""
+    place = next((n for n, nested in enumerate(spans) if nested.span.span_id == span_id), None)
+    path: list[int] = []
+    depth = spans[place].depth + 1 if place is not None else 0
+    for at in range(place if place is not None else -1, -1, -1):
+        if spans[at].depth < depth:
+            path.append(at)
+            depth = spans[at].depth
+    return path
 
 
 def _open_places(spans: Sequence[Nested], places: Sequence[int]) -> list[int]:
@@ -87,7 +127,7 @@ def _open_places(spans: Sequence[Nested], places: Sequence[int]) -> list[int]:
         if size > _OPEN:
             break
         deepest = depth
-    return [place for place in places if spans[place].depth <= deepest][: 2 * _OPEN]
+    return [place for place in places if spans[place].depth <= deepest]
 
 
 def _rows(
@@ -104,7 +144,7 @@ def _rows(
             href,
             parent=bool(below[place]),
             critical=place in critical,
-            loads=bool(below[place]) and below[place][0] not in visible,
+            loads=not visible.issuperset(below[place]),
         )
         for place in places
     ]
@@ -151,7 +191,7 @@ def _row(
             class_="fold",
             type="button",
             aria_expanded="false" if loads else "true",
-            data_load=href(span.span_id, "/below") if loads else None,
+            data_load=href(span.span_id, "/below", "") if loads else None,
             aria_label=f"Fold or unfold what is below {span.name}",
         )
         if parent
@@ -172,7 +212,7 @@ def _row(
     ]
     detail = h.details(
         {
-            "hx-get": href(span.span_id, ""),
+            "hx-get": href(span.span_id, "", ""),
             "hx-trigger": "toggle once",
             "hx-target": "find .span-detail",
             "hx-swap": "innerHTML",

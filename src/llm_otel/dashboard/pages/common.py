@@ -24,7 +24,7 @@ FROM_SPANS: Final = (
 )
 
 
-def cost_column(*, bar: bool = False, sort: tuple[str, str] | None = None) -> Column:
+def cost_column(*, bar: bool = False) -> Column:
     """The cost of a row, marked where the true one is higher."""
     return Column(
         "Cost",
@@ -32,7 +32,6 @@ def cost_column(*, bar: bool = False, sort: tuple[str, str] | None = None) -> Co
         formats.money,
         bar=bar,
         least=lambda r: r.unpriced,
-        sort=sort,
     )
 
 
@@ -55,11 +54,7 @@ def conversation(context: Context, session: str | None) -> str | None:
 def csv_href(context: Context, name: str) -> str:
     """Where the table is saved from, with the same question."""
     pairs = [(key, value) for key, values in context.state.params.items() for value in values]
-    return f"/csv/{name}?{urlencode([*pairs, ('of', _address(context))])}"
-
-
-def _address(context: Context) -> str:
-    return f"{context.path.rstrip('/')}/{context.subject}" if context.subject else context.path
+    return f"/csv/{name}?{urlencode([*pairs, ('of', context.address)])}"
 
 
 def part(context: Context, title: str, draw: Callable[[], Any]) -> Any:
@@ -108,11 +103,11 @@ def times(context: Context, rows: Sequence[Any], step_s: int | None = None) -> T
 
 def unknown_choice(context: Context, name: str, allowed: Iterable[str]) -> Any:
     """A word where the address chooses what there is not."""
-    value = context.state.get(name)
-    if not value or value in allowed:
+    value, names = context.state.get(name), list(allowed)
+    if not value or value in names:
         return None
     return notice(
-        f"There is no {name}={value}, so it was ignored: use one of {', '.join(allowed)}.", "warn"
+        f"There is no {name}={value}, so it was ignored: use one of {', '.join(names)}.", "warn"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import htpy as h
@@ -13,7 +14,7 @@ from llm_otel.dashboard.components.times import moment
 from llm_otel.dashboard.context import Charts, Context, Page, Tables
 from llm_otel.dashboard.pages import common
 from llm_otel.lake.queries import Filter, Reader, previews
-from llm_otel.lake.queries.previews import Turn
+from llm_otel.lake.queries.previews import Sums, Turn
 
 _HIDDEN = (
     "What was said is not kept: messages were not captured. "
@@ -21,13 +22,18 @@ _HIDDEN = (
 )
 
 
-def _read(context: Context) -> list[Turn]:
-    window = context.filter
-    selection = Filter(window.since, window.until, session=(context.subject,))
-    return previews.turns(Reader(context.lake, selection))
+class _Data:
+    """All of the session in sum, and its newest turns."""
+
+    def __init__(self, context: Context) -> None:
+        window = context.filter
+        selection = Filter(window.since, window.until, session=(context.subject,))
+        reader = Reader(context.lake, selection, timedelta())
+        self.sums = previews.sums(reader)
+        self.turns = previews.turns(reader)
 
 
-def _tables(_context: Context, data: list[Turn]) -> Tables:
+def _tables(_context: Context, data: _Data) -> Tables:
     return {
         "turns": lambda: Table(
             "Turns",
@@ -42,19 +48,19 @@ def _tables(_context: Context, data: list[Turn]) -> Tables:
                 Column("Cost", lambda t: t.sums.cost_usd, formats.money),
                 word("Trace", lambda t: t.sums.trace_id),
             ),
-            data,
+            data.turns,
         )
     }
 
 
-def _show(context: Context, data: list[Turn], _tables: Tables, _charts: Charts) -> list[Any]:
+def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> list[Any]:
     back = h.a(href=context.there("/sessions"), class_="button small")["← All conversations"]
     save = h.a(href=common.csv_href(context, "turns"), class_="button small", download="")["CSV"]
     head = h.div(class_="row")[
         back, h.code(class_="muted", id="session-id")[context.subject],
         h.button(class_="button small", type="button", data_copy="session-id")["Copy id"], save,
     ]  # fmt: skip
-    if not data:
+    if not data.turns:
         longer = h.a(href=context.here(range="90d", since=None, until=None), class_="button")[
             "Look at the last 90 days"
         ]
@@ -63,40 +69,48 @@ def _show(context: Context, data: list[Turn], _tables: Tables, _charts: Charts) 
             head,
             h.section(class_="card empty")[h.h2["No such conversation"], h.p[text], longer],
         ]
-    captured = any(turn.texts.question or turn.texts.answer for turn in data)
+    captured = any(turn.texts.question or turn.texts.answer for turn in data.turns)
     return [
         head,
-        figures(_cards(data)),
+        figures(_cards(data.sums)),
+        _cut(context, data),
         None if captured else h.p(class_="notice info")[_HIDDEN],
-        h.ol(class_="conversation")[[_turn(context, turn, captured) for turn in data]],
-        _who(context, data),
+        h.ol(class_="conversation")[[_turn(context, turn, captured) for turn in data.turns]],
+        _who(context, data.turns),
     ]
 
 
-def _cards(data: list[Turn]) -> list[Any]:
-    costs = [turn.sums.cost_usd for turn in data if turn.sums.cost_usd is not None]
-    unpriced = sum(turn.sums.unpriced for turn in data)
-    first, last = data[0].sums.time, data[-1].sums.time
-    failed = sum(turn.sums.failed for turn in data)
+def _cut(context: Context, data: _Data) -> Any:
+    """That there are older turns, and where."""
+    if len(data.turns) >= data.sums.traces:
+        return None
+    until = data.turns[0].sums.time.isoformat("T", "seconds")
+    since = context.filter.since.isoformat("T", "seconds")
+    return h.p(class_="notice info")[
+        f"These are the newest {len(data.turns)} of {formats.count(data.sums.traces)} turns: ",
+        h.a(href=context.here(since=since, until=until))["show older ones"],
+        ".",
+    ]
+
+
+def _cards(sums: Sums) -> list[Any]:
+    length = (sums.last - sums.first).total_seconds() if sums.first and sums.last else None
     return [
         figure_card(
-            "Turns",
-            formats.count(len(data)),
-            note=f"{formats.plural(sum(turn.sums.calls for turn in data), 'call')}",
+            "Turns", formats.count(sums.traces), note=f"{formats.plural(sums.calls, 'call')}"
         ),
         figure_card(
             "Length",
-            formats.seconds((last - first).total_seconds() + (data[-1].sums.duration_s or 0)),
-            note=["from ", moment(first, formats.when(first))],
+            formats.seconds(length),
+            note=["from ", moment(sums.first, formats.when(sums.first))] if sums.first else "",
         ),
         figure_card(
             "Cost",
-            formats.cost(sum(costs) if costs else None, unpriced),
-            note=formats.missing(unpriced)
-            or f"{formats.count(sum(turn.sums.tokens for turn in data))} tokens",
+            formats.cost(sums.cost_usd, sums.unpriced),
+            note=formats.missing(sums.unpriced) or f"{formats.count(sums.tokens)} tokens",
         ),
         figure_card(
-            "Failed", formats.count(failed), note="turns with a call that was not answered"
+            "Failed", formats.count(sums.failed), note="turns with a call that was not answered"
         ),
     ]
 
@@ -111,23 +125,26 @@ def _turn(context: Context, turn: Turn, captured: bool) -> Any:
         f"{formats.count(sums.tokens)} tokens",
         *(f"{name} {formats.score(score)}" for name, score in turn.scores.items()),
     ]
-    blank = h.p(class_="muted")["not captured"] if captured else None
     return h.li(class_="turn")[
-        h.div(class_="message user")[
-            h.span(class_="role")["user"],
-            h.p[turn.texts.question] if turn.texts.question else blank,
-        ],
+        _messages(turn) if captured else None,
         h.p(class_="tools muted")["used ", ", ".join(_tool(name) for name in turn.tools)]
         if turn.tools
         else None,
-        h.div(class_="message assistant")[
-            h.span(class_="role")["assistant"],
-            h.p[turn.texts.answer] if turn.texts.answer else blank,
-            h.span(class_="tone bad")[sums.error_type or "failed"] if sums.failed else None,
-        ],
+        h.p[h.span(class_="tone bad")[sums.error_type or "failed"]] if sums.failed else None,
         h.p(class_="facts-line muted")[
             [[fact, " · "] for fact in facts], h.a(href=address)["trace"]
         ],
+    ]
+
+
+def _messages(turn: Turn) -> list[Any]:
+    """What was asked and answered."""
+    texts = {"user": turn.texts.question, "assistant": turn.texts.answer}
+    return [
+        h.div(class_=f"message {role}")[
+            h.span(class_="role")[role], h.p[text] if text else h.p(class_="muted")["not captured"]
+        ]
+        for role, text in texts.items()
     ]
 
 
@@ -149,7 +166,7 @@ PAGE = Page(
     "/sessions/",
     "Conversation",
     "One session, as it was said",
-    _read,
+    _Data,
     _tables,
     common.no_charts,
     _show,

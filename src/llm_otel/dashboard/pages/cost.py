@@ -107,7 +107,7 @@ def _tables(context: Context, data: _Data) -> Tables:
             ),
             data.costs().unpriced,
             about="Unpriced and unknown is not zero: the true cost is higher than the sums above. "
-            "Give models without a price one in `prices:`.",
+            "Give models without a price one in the setting prices.",
         ),
         "uncounted": lambda: Table(
             "Metrics of cost that are not counted",
@@ -268,8 +268,10 @@ def _spent(context: Context, data: _Data, costs: Costs, tables: Tables, plots: C
 
 def _no_budgets() -> Any:
     return h.p(class_="muted")[
-        "No budgets are set. In llm-otel.yaml, from which `llm-otel serve` reads them, write for "
-        "example `budgets: {total: 500, tenants: {acme: 100}}`: USD for a calendar month."
+        "No budgets are set. In llm-otel.yaml, from which llm-otel serve reads them, write for "
+        "example ",
+        h.code["budgets: {total: 500, tenants: {acme: 100}}"],
+        ": USD for a calendar month.",
     ]
 
 

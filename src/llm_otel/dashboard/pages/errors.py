@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import htpy as h
@@ -47,7 +48,9 @@ def _by(context: Context) -> str:
 
 
 def _requests(context: Context) -> int:
-    reader = Reader(context.lake, context.filter)
+    # Of all calls, whatever errors the page is narrowed to.
+    calls = replace(context.filter, error_type=(), status=())
+    reader = Reader(context.lake, calls)
     usage.keep_window(reader)
     return usage.request_counts(reader).requests
 
@@ -63,6 +66,11 @@ def _errors(context: Context, data: Failures) -> Table:
     def traces(row: Failure) -> str:
         name = row.name or NONE
         if by == "error_type":
+            # A stream that was cancelled may have the status alone; one class is one status there.
+            if row.kind == "cancelled":
+                return context.there("/traces", status="cancelled")
+            if name == "error":
+                return context.there("/traces", status="error", error_type=NONE)
             return context.there("/traces", error_type=name)
         return (
             context.state.shared()

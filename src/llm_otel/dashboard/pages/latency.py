@@ -32,7 +32,7 @@ def _tables(context: Context, data: Latency) -> Tables:
         return context.here(model=row.name)
 
     def of_span(row: NamedPercentiles) -> str:
-        return context.there("/traces", text=row.name, sort="latency")
+        return context.there("/traces", text=row.name, sort="slowest")
 
     return {
         "spans": lambda: _percentiles("By span name", "Span", data.spans, of_span),
@@ -82,7 +82,7 @@ def _plots(context: Context, data: Latency) -> Charts:
         line = common.times(context, data.points)
         about = f"Percentiles of all calls. {line.about_points}"
         figure = charts.lines(line, _series(data, line), "s")
-        to = context.there("/traces", sort="latency")
+        to = context.there("/traces", sort="slowest")
         return Chart("Over time", figure, says, about, to=to, step_s=line.step_s)
 
     return {
@@ -170,7 +170,7 @@ def _distribution(context: Context, data: Latency) -> charts.Figure:
 def _between(context: Context, low: float, high: float) -> str:
     """The traces with a call that took so long, the slowest first."""
     limits = (*context.state.all("where"), f"duration>={low:.6g}", f"duration<{high:.6g}")
-    return context.there("/traces", where=limits, sort="latency")
+    return context.there("/traces", where=limits, sort="slowest")
 
 
 def _tick(value: float) -> str:

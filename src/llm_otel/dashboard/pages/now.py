@@ -124,7 +124,7 @@ def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[
         ),
         grid(
             [
-                alerts_card("/alerts"),
+                alerts_card("/alerts", context.state.live),
                 common.part(context, "What moved", lambda: _moves(context, data.windows())),
             ]
         ),
@@ -151,6 +151,7 @@ def _cards(data: Overview, line: Timeline) -> list[Any]:
             "Error rate",
             formats.share(now.error_rate),
             change=change(now.error_rate, before.error_rate),
+            moved=formats.points(now.error_rate, before.error_rate),
             good=-1,
             note=_failures(now),
             spark=line.trend(line.values(points, lambda p: p.error_rate)),
@@ -233,6 +234,7 @@ def _worth(counts: Worth) -> list[Any]:
             "Success",
             formats.share(rate),
             change=change(rate, before),
+            moved=formats.points(rate, before),
             good=1,
             note=formats.plural(counts.outcomes, "outcome")
             if counts.outcomes
@@ -273,7 +275,7 @@ def _p95_by_model(context: Context, data: Overview) -> Chart:
         charts.lines(line, series, "s"),
         f"P95 of {formats.plural(len(names), 'model')}",
         f"{line.about_points}{rest}",
-        to=context.there("/traces", sort="latency"),
+        to=context.there("/traces", sort="slowest"),
         by="model",
         step_s=line.step_s,
     )
@@ -307,7 +309,7 @@ def _latency(context: Context, data: Overview) -> Chart:
         charts.lines(line, series, "s"),
         says,
         line.about_points,
-        to=context.there("/traces", sort="latency"),
+        to=context.there("/traces", sort="slowest"),
         step_s=line.step_s,
     )
 
@@ -323,7 +325,7 @@ def _tokens(context: Context, data: Overview, line: Timeline) -> Chart:
         charts.bars(line, series, "count"),
         says,
         line.about,
-        to=context.there("/traces", sort="tokens"),
+        to=context.there("/traces", sort="in"),
         step_s=line.step_s,
     )
 

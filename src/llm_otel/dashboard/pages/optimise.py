@@ -97,7 +97,7 @@ def _bloated(context: Context, data: Optimise) -> Table:
             word(
                 "Feature",
                 lambda r: r.feature,
-                link=lambda r: context.there("/traces", feature=r.feature, sort="tokens"),
+                link=lambda r: context.there("/traces", feature=r.feature, sort="in"),
             ),
             word("Prompt", lambda r: _prompt(r.prompt_name, r.prompt_version)),
             word("Model", lambda r: r.model),

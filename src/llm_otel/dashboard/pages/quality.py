@@ -198,20 +198,13 @@ def _drift(line: Timeline, scores: Quality) -> charts.Figure:
         line, {name: line.values(rows[name], lambda r: r.mean) for name in names}, "score"
     )
     for number, name in enumerate(names):
-        intervals = [
-            (row.time, interval)
+        ends = {
+            row.time: (interval.low, interval.high)
             for row in rows[name]
             if row.scores >= _LEAST_SCORES
             and (interval := statistics.mean(row.mean, row.deviation, row.scores))
-        ]
-        if len(intervals) > 1:
-            charts.band(
-                figure,
-                [time for time, _ in intervals],
-                [interval.low for _, interval in intervals],
-                [interval.high for _, interval in intervals],
-                charts.PALETTE[number],
-            )
+        }
+        charts.band(figure, line, ends, charts.PALETTE[number])
     means = [row.mean for row in scores.drift]
     space = max((max(means, default=0) - min(means, default=0)) * 0.1, 0.02)
     figure.axis("y", rangemode="normal", range=[min(means) - space, max(means) + space])

@@ -140,6 +140,7 @@ def _cards(data: Returns, line: Timeline, each: list[float | None]) -> list[Any]
             formats.share(now.success_rate),
             good=1,
             change=change(now.success_rate, before.success_rate),
+            moved=formats.points(now.success_rate, before.success_rate),
             note=f"{formats.count(now.outcomes)} outcomes",
         ),
     ]

@@ -88,7 +88,8 @@ def _plots(context: Context, data: Activity) -> Charts:
     def chart(name: str, values: list[float], colour: str) -> Chart:
         figure = charts.bars(series.line, {name: values}, "count", (colour,))
         says = f"at most {max(values, default=0):.0f}"
-        return Chart(f"Active {name}", figure, says, series.line.about)
+        to, step_s = context.there("/traces"), series.line.step_s
+        return Chart(f"Active {name}", figure, says, series.line.about, to=to, step_s=step_s)
 
     return {
         "users": lambda: chart("users", series.users, charts.PALETTE[0]),

@@ -9,6 +9,7 @@ from typing import Any, Final
 import htpy as h
 
 from llm_otel import formats
+from llm_otel.dashboard import moments
 from llm_otel.dashboard.components.agent_graph import agent_graph
 from llm_otel.dashboard.components.cards import card_head, figure_card, figures
 from llm_otel.dashboard.components.span_detail import CONTENT, span_detail, verdict_line
@@ -51,10 +52,8 @@ def _spans(context: Context, *, texts: bool) -> list[Span]:
 
 
 def _near(context: Context) -> datetime | None:
-    try:
-        return datetime.fromisoformat(context.state.get("at")).replace(tzinfo=None)
-    except ValueError:
-        return None
+    """A time in the trace, as the address says it."""
+    return moments.first(context.state.get("at"), context.now)
 
 
 def detail(context: Context, span_id: str) -> Any:
@@ -69,7 +68,8 @@ def detail(context: Context, span_id: str) -> Any:
 def below(context: Context, span_id: str) -> Any:
     """The rows below one span of the trace."""
     spans = traces.nested(_spans(context, texts=False))
-    return rows_below(spans, span_id, _length(spans), _href(context))
+    first = int(context.state.number("from") or 0)
+    return rows_below(spans, span_id, _length(spans), _href(context), first)
 
 
 def _length(spans: list[Nested]) -> float:
@@ -79,7 +79,8 @@ def _length(spans: list[Nested]) -> float:
 def _href(context: Context) -> Address:
     """Addresses of the parts of this page; they name the trace's time, so that one day is read."""
     at = State().to(at=context.state.get("at"))
-    return lambda span_id, part: at.href(f"/traces/{context.subject}/spans/{span_id}{part}")
+    path = f"/traces/{context.subject}/spans/"
+    return lambda span_id, part, first: at.to(**{"from": first}).href(f"{path}{span_id}{part}")
 
 
 def _tables(_context: Context, data: _Data) -> Tables:
@@ -113,7 +114,9 @@ def _messages(content: str, nested: Nested) -> str | None:
 
 
 def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> list[Any]:
-    back = h.a(href=context.there("/traces"), class_="button small")["← All traces"]
+    # The list as it was: its order, thresholds and columns are in the address, too.
+    list_address = context.state.to(at=None, rated=None, failed=None).href("/traces")
+    back = h.a(href=list_address, class_="button small")["← All traces"]
     spans = data.spans
     if not spans:
         text = (
@@ -138,7 +141,8 @@ def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> li
         ],
         figures(_cards(spans, length)),
         h.section(class_="card")[
-            card_head("Waterfall", about, save), waterfall(spans, length, _href(context))
+            card_head("Waterfall", about, save),
+            waterfall(spans, length, _href(context), context.state.get("span")),
         ],
         common.part(context, "What people think", lambda: _feedback(context, data)),
         common.part(context, "Who called whom", lambda: agent_graph(spans)),
@@ -149,10 +153,19 @@ def _show(context: Context, data: _Data, _tables: Tables, _charts: Charts) -> li
 def _beside(context: Context, data: _Data) -> list[Any]:
     """Links to the traces before and after it, of those that the filters let through."""
     neighbours = data.beside()
+
+    def address(trace: str, time: datetime) -> str:
+        at = time.isoformat(timespec="seconds")
+        state = context.state.to(at=at, rated=None, failed=None, span=None)
+        return state.href(f"/traces/{trace}")
+
     return [
-        h.a(href=context.there(f"/traces/{trace}"), class_="button small")[text]
-        for trace, text in ((neighbours.older, "‹ Older"), (neighbours.newer, "Newer ›"))
-        if trace
+        h.a(href=address(trace, time), class_="button small")[text]
+        for trace, time, text in (
+            (neighbours.older, neighbours.older_time, "‹ Older"),
+            (neighbours.newer, neighbours.newer_time, "Newer ›"),
+        )
+        if trace and time
     ]
 
 
@@ -192,7 +205,6 @@ def _feedback(context: Context, data: _Data) -> Any:
     lines = [h.li[_verdict(each)] for each in data.verdicts()]
     fields = {
         "back": context.state.href(f"{context.path}{context.subject}"),
-        "evaluation": _PERSONAL,
         "trace_id": context.subject,
         "span_id": data.spans[0].span.span_id,
         "service": data.spans[0].span.service_name,
@@ -202,12 +214,14 @@ def _feedback(context: Context, data: _Data) -> Any:
     hidden = [
         h.input(type="hidden", name=name, value=each) for name, each in fields.items() if each
     ]
-    words = {WORST: f"{WORST} bad", BEST: f"{BEST} good"}
+    words = {
+        "Thumbs down": WORST,
+        "Thumbs up": BEST,
+        **{str(value): value for value in range(WORST, BEST + 1)},
+    }
     values = [
-        h.button(class_="button", type="submit", name="value", value=str(value))[
-            words.get(value, str(value))
-        ]
-        for value in range(WORST, BEST + 1)
+        h.button(class_="button", type="submit", name="value", value=str(value))[text]
+        for text, value in words.items()
     ]
     is_rated = bool(context.state.get("rated"))
     return h.section(class_="card feedback", id="feedback")[
@@ -221,9 +235,13 @@ def _feedback(context: Context, data: _Data) -> Any:
         h.p(class_="tone bad", role="alert")[NOT_STORED] if context.state.get("failed") else None,
         h.form(action="/rate", method="post", class_="row")[
             hidden,
-            values,
+            # Enter in the line below must not be the first of the values.
+            h.button(type="submit", disabled=True, hidden=True),
             h.input(type="text", name="note", maxlength="500", placeholder="Why (optional)",
                     aria_label="Why, optional"),
+            h.input(type="text", name="evaluation", maxlength="64", value=_PERSONAL, class_="short",
+                    required=True, aria_label="Name of the evaluation"),
+            values,
         ],
     ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from llm_otel.digest import sentences
+from llm_otel.digest import links, sentences
 from llm_otel.digest.model import Digest
 from llm_otel.digest.render.pictures import pictures
 from llm_otel.escaping import visible
@@ -37,9 +37,12 @@ def render(digest: Digest, *, attached: bool = False) -> str:
         sentences=sentences,
         pictures=images,
         tone=_tone,
-        anomalies=[sentences.finding(each) for each in digest.anomalies],
-        actions=[sentences.action(each) for each in digest.actions],
-        budgets=[sentences.budget(each) for each in digest.budgets],
+        links=links,
+        anomalies=[
+            (sentences.finding(each), links.finding(digest, each)) for each in digest.anomalies
+        ],
+        actions=[(sentences.action(each), "") for each in digest.actions],
+        budgets=[(sentences.budget(each), "") for each in digest.budgets],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from llm_otel import escaping
-from llm_otel.digest import sentences
+from llm_otel.digest import links, sentences
 from llm_otel.digest.model import Digest
 from llm_otel.lake.queries import drivers
 
@@ -15,8 +15,9 @@ def render(digest: Digest) -> str:
     parts = [
         f"# LLM digest: {sentences.period(digest.period)}",
         _safe(sentences.headline(digest)),
+        *_section("Unusual", _list(sentences.finding(each) for each in digest.anomalies)),
         _table(
-            ("", "now", "before", "change"),
+            ("", "now", sentences.before(digest.period), "change"),
             (
                 (
                     sentences.name(f),
@@ -28,10 +29,10 @@ def render(digest: Digest) -> str:
             ),
         ),
         *_section("What moved", _drivers(digest)),
-        *_section("Unusual", _list(sentences.finding(each) for each in digest.anomalies)),
         *_section("What to do", _list(sentences.action(each) for each in digest.actions)),
         *_section("Budgets", _list(sentences.budget(each) for each in digest.budgets)),
         *_section("Errors", _errors(digest)),
+        *((f"[Open the dashboard]({links.period(digest)})",) if digest.dashboard else ()),
     ]
     return "\n\n".join(parts) + "\n"
 

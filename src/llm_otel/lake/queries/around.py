@@ -45,13 +45,19 @@ def verdicts(lake: Connects, trace_id: str, began: datetime) -> list[Verdict]:
 
 @dataclass(frozen=True)
 class Beside:
+    """The traces just before and after one, with a time in each of them."""
+
     older: str | None
+    older_time: datetime | None
     newer: str | None
+    newer_time: datetime | None
 
 
 _BESIDE: Final = """
     SELECT arg_max(trace_id, time) FILTER (time < $first) AS older,
-        arg_min(trace_id, time) FILTER (time > $last) AS newer
+        max(time) FILTER (time < $first) AS older_time,
+        arg_min(trace_id, time) FILTER (time > $last) AS newer,
+        min(time) FILTER (time > $last) AS newer_time
     FROM {calls} WHERE trace_id <> $trace
 """
 

@@ -1,7 +1,8 @@
 """Calls that were not answered: by class of error, by what they were for, over time.
 
 Counted as requests are (`usage`): by the services' metrics where there are any, and by the calls
-that no metrics count. When they were first and last seen, what they cost, and examples are of the
+that no metrics count. A stream that was left early is no error of the metrics, so that its call
+alone knows of it. When they were first and last seen, what they cost, and examples are of the
 calls, which may be sampled.
 """
 
@@ -33,8 +34,10 @@ OTHERS: Final = "all others"
 _OF_CALLS: Final = """
     SELECT time_bucket(to_seconds($bucket_s), {moment}) AS time, service_name, provider, model,
         feature, tenant_id, coalesce(error_type, status) AS error, count(*) AS calls
-    FROM {calls} c {only} WHERE status <> 'ok' GROUP BY ALL
+    FROM {calls} c {only} WHERE status <> 'ok' {which} GROUP BY ALL
 """
+# Streams that were left early: cancelled, without an error.
+_LEFT: Final = "(status = 'cancelled' AND error_type IS NULL)"
 _OF_METRICS: Final = """
     SELECT time_bucket(to_seconds($bucket_s), hour) AS time, service_name, provider, model,
         feature, tenant_id, error_type AS error, sum(sum) AS calls
@@ -66,10 +69,15 @@ _SEEN: Final = """
     FROM (SELECT *, coalesce(error_type, status) AS error FROM {calls} WHERE status <> 'ok')
     GROUP BY ALL
 """.replace("{unpriced}", marks.UNPRICED).replace("{examples}", str(_EXAMPLES))
+# The kind and the class of most calls, not of most rows.
 _LISTED: Final = f"""
-    SELECT {{by}} AS name, sum(calls)::BIGINT AS calls, mode({_KINDS}) AS kind,
-        arg_max(error, calls) AS most
-    FROM failures GROUP BY 1 HAVING sum(calls) > 0 ORDER BY calls DESC, name
+    WITH by_class AS (
+        SELECT {{by}} AS name, error, {_KINDS} AS kind, sum(calls) AS calls
+        FROM failures GROUP BY ALL
+    ), by_kind AS (SELECT *, sum(calls) OVER (PARTITION BY name, kind) AS of_kind FROM by_class)
+    SELECT name, sum(calls)::BIGINT AS calls, arg_max(kind, row(of_kind, kind)) AS kind,
+        arg_max(error, row(calls, error)) AS most
+    FROM by_kind GROUP BY 1 HAVING sum(calls) > 0 ORDER BY calls DESC, name
 """  # noqa: S608 constants
 
 
@@ -165,12 +173,19 @@ def keep_failures(reader: Reader) -> None:
     """Store the window's calls that were not answered as the temporary table `failures`."""
     values = {"errors": semconv.ERRORS.name}
     if reader.filter.only_calls_know or reader.filter.bucket_s < HOUR:
-        reader.keep("failures", _OF_CALLS.replace("{only}", ""))
+        reader.keep("failures", _of_calls("", ""))
         return
     metering.keep_unmetered(reader)
-    of_calls = _OF_CALLS.replace("{only}", metering.ONLY_UNMETERED)
-    of_metrics = metering.once(reader, _OF_METRICS)
-    reader.keep("failures", f"{of_metrics} UNION ALL BY NAME {of_calls}", **values)
+    parts = (
+        metering.once(reader, _OF_METRICS),
+        _of_calls(metering.ONLY_UNMETERED, f"AND NOT {_LEFT}"),
+        _of_calls("", f"AND {_LEFT}"),
+    )
+    reader.keep("failures", " UNION ALL BY NAME ".join(parts), **values)
+
+
+def _of_calls(only: str, which: str) -> str:
+    return _OF_CALLS.replace("{only}", only).replace("{which}", which)
 
 
 def over_time(reader: Reader) -> list[Point]:

@@ -49,9 +49,7 @@ OPERATORS: Final = ("<=", ">=", "<", ">", "=")
 ONLY_ON_CALLS: Final = (
     "user", "session", "status", "error_type", "release", "agent", "tags", "limits", "texts",
 )  # fmt: skip
-# Before a value: rows that have it do not count.
-NOT: Final = "!"
-# In a value: any letters.
+# In a pattern: any letters.
 ANY: Final = "*"
 
 # From which length of the window on, one point of a time series is how many seconds.
@@ -84,14 +82,30 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Match:
+    """A condition on a name that is not one value. It is apart from the values, which telemetry may
+    bring with any letters in them.
+
+    Attributes:
+        name: A field of `Filter` with a column.
+        text: A value, or a pattern in which `*` stands for any letters.
+        unwanted: Rows that have it do not count.
+    """
+
+    name: str
+    text: str
+    unwanted: bool = False
+
+
+@dataclass(frozen=True)
 class Filter:
     """Which rows count: `since` ≤ time < `until`, UTC without a zone, and what they say.
 
     Each of the tuples holds the values that are let through; an empty one lets all through. The
-    value `none` stands for rows that do not say, `!` before a value takes its rows out, and `*` in
-    one stands for any letters.
+    value `none` stands for rows that do not say.
 
     Attributes:
+        matches: Patterns and exclusions: all of them hold.
         limits: Of numbers of a call, or of the scores of its trace: all of them hold.
         texts: Words that a trace has in a span's name, an error, or a captured message; each is
             somewhere in it. Case does not matter.
@@ -112,6 +126,7 @@ class Filter:
     release: tuple[str, ...] = ()
     agent: tuple[str, ...] = ()
     error_type: tuple[str, ...] = ()
+    matches: tuple[Match, ...] = ()
     limits: tuple[Limit, ...] = ()
     texts: tuple[str, ...] = ()
 
@@ -134,7 +149,9 @@ class Filter:
     @property
     def only_calls_know(self) -> bool:
         """Whether it asks for what no metric says, so that only the calls can answer."""
-        return any(getattr(self, name) for name in ONLY_ON_CALLS)
+        return any(getattr(self, name) for name in ONLY_ON_CALLS) or any(
+            match.name in ONLY_ON_CALLS for match in self.matches
+        )
 
     def over(self, since: datetime, until: datetime) -> Filter:
         """The same question about another window."""
@@ -173,6 +190,10 @@ def conditions(selection: Filter, table: str, prefix: str) -> Conditions:
         if values:
             part = _one_of(result.values, column, values, f"{prefix}_{name}")
             (result.rest if column in columns else elsewhere).append(part)
+    for number, match in enumerate(selection.matches):
+        column = COLUMNS[match.name]
+        part = _matched(result.values, column, match, f"{prefix}_match{number}")
+        (result.rest if column in columns else elsewhere).append(part)
     for number, (key, value) in enumerate(selection.tags):
         names = f"{prefix}_tag{number}", f"{prefix}_tag{number}_is"
         result.values |= {names[0]: key, names[1]: value}
@@ -216,7 +237,12 @@ def _within(table: str, prefix: str) -> str:
 
 
 # The window of the calls: a search over all that was ever kept would take minutes.
-_SAYS: Final = """trace_id IN (SELECT trace_id FROM spans WHERE {within} AND (
+_SAYS: Final = """trace_id IN (
+    SELECT trace_id FROM messages WHERE {within} AND (
+        contains(lower(input_messages), lower(${words}))
+        OR contains(lower(output_messages), lower(${words}))
+        OR contains(lower(system_instructions), lower(${words})))
+    UNION ALL SELECT trace_id FROM spans WHERE {within} AND (
     contains(lower(name), lower(${words})) OR contains(lower(status_message), lower(${words}))
     OR contains(lower(error_type), lower(${words}))
     OR contains(lower(input_messages), lower(${words}))
@@ -239,38 +265,35 @@ def _compared(bound: dict[str, Any], limit: Limit, name: str, prefix: str) -> st
 
 def _one_of(bound: dict[str, Any], column: str, values: tuple[str, ...], prefix: str) -> str:
     """A condition on `column`; the names are ours, the values are bound."""
-    positive = [value for value in values if not value.startswith(NOT)]
-    negative = [value.removeprefix(NOT) for value in values if value.startswith(NOT)]
+    known_values = [value for value in values if value != NONE]
+    names = [f"{prefix}{number}" for number in range(len(known_values))]
+    bound.update(zip(names, known_values))
     parts = []
-    if positive:
-        parts.append(_is_one_of(bound, column, positive, prefix))
-    if negative:
-        # What a row does not say is unlike any value.
-        some = _is_one_of(bound, column, negative, f"{prefix}_not")
-        parts.append(f"NOT coalesce({some}, false)")
-    return f"({' AND '.join(parts)})"
-
-
-def _is_one_of(bound: dict[str, Any], column: str, values: list[str], prefix: str) -> str:
-    parts, plain = [], []
-    for number, value in enumerate(values):
-        name = f"{prefix}{number}"
-        if value == NONE:
-            parts.append(f'"{column}" IS NULL')
-        elif ANY in value:
-            bound[name] = re.sub(r"[][?]", r"[\g<0>]", value)
-            parts.append(f'"{column}" GLOB ${name}')
-        else:
-            bound[name] = value
-            plain.append(f"${name}")
-    if plain:
-        parts.append(f'"{column}" IN ({", ".join(plain)})')
+    if known_values:
+        parts.append(f'"{column}" IN ({", ".join("$" + name for name in names)})')
+    if len(known_values) < len(values):
+        parts.append(f'"{column}" IS NULL')
     return f"({' OR '.join(parts)})"
 
 
-def written(limit: Limit) -> str:
-    """A comparison as it is typed."""
-    return f"{limit.name}{limit.operator}{limit.number:g}"
+def _matched(bound: dict[str, Any], column: str, match: Match, name: str) -> str:
+    """A condition on `column`; what a row does not say is unlike any value."""
+    if match.text == NONE:
+        part = f'"{column}" IS NULL'
+    elif ANY in match.text:
+        bound[name] = re.sub(r"[][?]", r"[\g<0>]", match.text)
+        part = f'"{column}" GLOB ${name}'
+    else:
+        bound[name] = match.text
+        part = f'"{column}" = ${name}'
+    return f"NOT coalesce({part}, false)" if match.unwanted else part
+
+
+def written(condition: Limit | Match) -> str:
+    """A condition as it is typed."""
+    if isinstance(condition, Limit):
+        return f"{condition.name}{condition.operator}{condition.number:g}"
+    return f"{'-' * condition.unwanted}{condition.name}:{condition.text}"
 
 
 def described(selection: Filter) -> Mapping[str, tuple[str, ...]]:
@@ -278,6 +301,8 @@ def described(selection: Filter) -> Mapping[str, tuple[str, ...]]:
     values = {name: getattr(selection, name) for name in COLUMNS if getattr(selection, name)}
     if selection.tags:
         values["tag"] = tuple(f"{key}={value}" for key, value in selection.tags)
+    if selection.matches:
+        values["match"] = tuple(map(written, selection.matches))
     if selection.limits:
         values["where"] = tuple(map(written, selection.limits))
     if selection.texts:

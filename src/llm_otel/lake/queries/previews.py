@@ -39,7 +39,16 @@ _TURNS: Final = """
         any_value(error_type) FILTER (status <> 'ok') AS error_type,
         bool_or(status <> 'ok') AS failed, any_value("user") AS "user",
         any_value(tenant_id) AS tenant_id
-    FROM {calls} GROUP BY trace_id ORDER BY time LIMIT $most
+    FROM {calls} GROUP BY trace_id ORDER BY time DESC LIMIT $most
+""".replace("{unpriced}", marks.UNPRICED)
+_SUMS: Final = """
+    SELECT count(DISTINCT trace_id) AS traces,
+        count(DISTINCT trace_id) FILTER (status <> 'ok') AS failed, count(*) AS calls,
+        sum(cost_usd) AS cost_usd, count(*) FILTER ({unpriced}) AS unpriced,
+        coalesce(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)), 0)::BIGINT AS tokens,
+        min(time) AS first,
+        max(time + to_microseconds((coalesce(duration_s, 0) * 1000000)::BIGINT)) AS last
+    FROM {calls}
 """.replace("{unpriced}", marks.UNPRICED)
 _TOOLS: Final = """
     SELECT trace_id, list(name ORDER BY time) AS names FROM spans
@@ -136,9 +145,29 @@ def scored(reader: Reader, times: dict[str, datetime]) -> dict[str, dict[str, fl
     return scores
 
 
+@dataclass(frozen=True)
+class Sums:
+    """All of a session: its traces, and those of them that failed; calls, USD, tokens; when it
+    began and ended. The cost of `unpriced` calls is unknown."""
+
+    traces: int
+    failed: int
+    calls: int
+    cost_usd: float | None
+    unpriced: int
+    tokens: int
+    first: datetime | None
+    last: datetime | None
+
+
+def sums(reader: Reader) -> Sums:
+    """Of the session that the reader's filter names."""
+    return reader.one(_SUMS, Sums)
+
+
 def turns(reader: Reader) -> list[Turn]:
-    """The first traces of a session, oldest first; the reader's filter names it."""
-    calls = reader.rows(_TURNS, Call, most=_MOST_TURNS)
+    """The newest traces of a session, oldest first; the reader's filter names it."""
+    calls = reader.rows(_TURNS, Call, most=_MOST_TURNS)[::-1]
     times = {row.trace_id: row.time for row in calls}
     if not times:
         return []

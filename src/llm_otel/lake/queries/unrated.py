@@ -15,12 +15,14 @@ _REACHES: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 # Many calls may be of one trace.
 _READ: Final = 500
 
-# `prefix_hash` says that the input was captured.
 _UNRATED: Final = """
     SELECT time, trace_id, span_id, response_id, service_name, model, feature, tenant_id
     FROM {calls}
     WHERE time < $until AND status = 'ok' AND operation <> 'embeddings' AND trace_id IS NOT NULL
-        AND (prefix_hash IS NOT NULL) = $captured AND NOT list_contains($skip, trace_id)
+        AND (span_id IN (
+            SELECT span_id FROM spans WHERE output_messages IS NOT NULL
+            UNION ALL SELECT span_id FROM messages WHERE output_messages IS NOT NULL
+        )) = $captured AND NOT list_contains($skip, trace_id)
         AND trace_id NOT IN (SELECT trace_id FROM scores
             WHERE evaluation = $evaluation AND trace_id IS NOT NULL)
     ORDER BY time DESC, span_id LIMIT $read
