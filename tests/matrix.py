@@ -180,8 +180,35 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "peer-pydantic-ai": (("pydantic-ai-slim[openai]",), PEERS),
     "xai-oldest": (("xai-sdk==1.15.0", "httpx", "openai", "jsonschema"), XAI),
 }
+# Frameworks, each by itself: their requirements exclude each other. Name of the environment -> what
+# is installed, and the file of `tests/frameworks` that is run.
+FRAMEWORKS: dict[str, tuple[tuple[str, ...], str]] = {
+    "agent-framework": (("agent-framework-core", "agent-framework-openai"), "agent_framework"),
+    "autogen": (("autogen-agentchat", "autogen-ext[openai]"), "autogen"),
+    "claude-agent-sdk": (("claude-agent-sdk",), "claude_agent_sdk"),
+    "crewai": (("crewai",), "crewai"),
+    "dspy": (("dspy", "litellm"), "dspy"),
+    "google-adk": (("google-adk", "litellm"), "google_adk"),
+    "haystack": (("haystack-ai",), "haystack"),
+    "instructor": (("instructor",), "instructor"),
+    "langgraph": (("langchain", "langgraph", "langchain-openai", "numpy"), "langgraph"),
+    "litellm": (("litellm",), "litellm"),
+    "llama-index": (
+        ("llama-index-core", "llama-index-llms-openai", "llama-index-embeddings-openai"),
+        "llama_index",
+    ),
+    "openai-agents": (("openai-agents",), "openai_agents"),
+    "pydantic-ai": (("pydantic-ai-slim[openai]",), "pydantic_ai"),
+    "semantic-kernel": (("semantic-kernel",), "semantic_kernel"),
+    "smolagents": (("smolagents[openai]",), "smolagents"),
+    "strands": (("strands-agents[openai]",), "strands"),
+}
+ENVIRONMENTS.update(
+    (name, (requirements, (f"tests/frameworks/test_{file}.py",)))
+    for name, (requirements, file) in FRAMEWORKS.items()
+)
 # Of every run: between them they take every way through what we stand on.
-EVERY_RUN = ("oldest", "openai-2", "newest")
+EVERY_RUN = ("oldest", "openai-2", "newest", "langgraph", "openai-agents")
 
 
 def main() -> int:
@@ -265,7 +292,8 @@ def environment(name: str, requirements: tuple[str, ...], *, fresh: bool) -> Pat
         return python
     print(f"matrix: {name}: installing {', '.join(requirements)} (once)", flush=True)
     shutil.rmtree(place, ignore_errors=True)
-    uv = shutil.which("uv")
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    uv = shutil.which("uv", path=beside)
     if uv:
         make = [uv, "venv", "--quiet", "--python", sys.executable, str(place)]
         install = [uv, "pip", "install", "--quiet", "--python", str(python)]

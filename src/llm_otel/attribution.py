@@ -177,6 +177,14 @@ def with_incoming(context: Context, incoming: Context) -> Context:
     return context
 
 
+def merged(context: Context, outer: Context) -> Context:
+    """The two as one: what `outer` has wins, but for an attribution that `context` has."""
+    values = {**context, **outer}
+    if _KEY in context:
+        values[_KEY] = context[_KEY]
+    return Context(values)
+
+
 def attribution(
     *,
     tenant_id: object = None,

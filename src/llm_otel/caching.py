@@ -54,9 +54,9 @@ class CachedRun(StepRun):
         if amount is not None:
             self._attributes[semconv.SAVED_AMOUNT] = amount
 
-    def _measure(self, runtime: Runtime, seconds: float, failure: BaseException | None) -> None:
-        super()._measure(runtime, seconds, failure)
-        if failure is not None:
+    def _measure(self, runtime: Runtime, seconds: float, error_type: str | None) -> None:
+        super()._measure(runtime, seconds, error_type)
+        if error_type is not None:
             return  # nobody got an answer
         tokens = {name: self._attributes[name] for name in _COUNTS if name in self._attributes}
         self._span.set_attributes(tokens)

@@ -86,7 +86,7 @@ def _start(
     meter_provider: MeterProvider | None,
     logger_provider: LoggerProvider | None,
 ) -> None:
-    from llm_otel import clients, mcp, seams, stores, threads
+    from llm_otel import clients, frameworks, mcp, seams, stores, threads
     from llm_otel.attribution import configure
     from llm_otel.base import fork, guard
     from llm_otel.core import endings, runtime
@@ -94,6 +94,7 @@ def _start(
     if settings.threads:
         threads.check()
     fork.renew(__name__, "_lock", threading.RLock)
+    framework_names = frameworks.choose(settings.frameworks)
     is_explicit = any(
         each is not None for each in (tracer_provider, meter_provider, logger_provider)
     )
@@ -124,6 +125,7 @@ def _start(
         mcp.install()
     if settings.stores:
         stores.install()
+    frameworks.install(framework_names)
     _handle_sigterm(settings)
     # last, as its thread competes with this one
     new_runtime.pricing.start()
@@ -175,7 +177,7 @@ def uninstrument() -> None:
     providers cannot be unset, and a later `instrument()` uses them again.
     """
     with _lock:
-        from llm_otel import seams, threads
+        from llm_otel import frameworks, seams, threads
         from llm_otel.attribution import configure
         from llm_otel.base import finalizers, guard
         from llm_otel.core import runtime
@@ -183,6 +185,7 @@ def uninstrument() -> None:
         active = runtime.active()
         if active is None:
             return
+        frameworks.remove_all()
         runtime.activate(None)
         finalizers.settle()
         guard.count = None

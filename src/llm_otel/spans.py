@@ -10,7 +10,7 @@ out with one warning, and a step without a name is a span named by its operation
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -82,7 +82,7 @@ class RetrievalRun(StepRun):
         """What was searched for."""
         self._capture(semconv.RETRIEVAL_QUERY_TEXT, lambda: text)
 
-    def set_documents(self, documents: Sequence[object]) -> None:
+    def set_documents(self, documents: Iterable[object]) -> None:
         """What was found: mappings, by the conventions with `id` and `score`."""
         self._capture(semconv.RETRIEVAL_DOCUMENTS, lambda: list(documents))
 

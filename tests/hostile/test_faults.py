@@ -42,9 +42,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from qdrant_client import QdrantClient, models
 
 import llm_otel
+from llm_otel import frameworks
 from llm_otel.base import fork, guard
 from llm_otel.clients.openai import CLIENT
 from llm_otel.core import runtime
+from llm_otel.frameworks.spec import guarded
 from llm_otel.instrumentor import LlmOtelInstrumentor
 from llm_otel.sdk import flushing
 from llm_otel.sdk.at_exit import AtExit
@@ -202,6 +204,17 @@ async def installed(client: Any) -> Any:
 async def functions_installed(client: Any) -> Any:
     hooks = list(toysdk_llm_otel.CLIENT.hooks)
     imports.guarded(lambda: functions._install(toysdk_llm_otel.CLIENT, "toysdk.client", hooks))
+
+
+async def framework_told(client: Any) -> Any:
+    """A framework's callback."""
+    guarded(_fail)()
+
+
+async def framework_removed(client: Any) -> Any:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(frameworks, "_removals", {"toy": _fail})
+        frameworks.remove_all()
 
 
 _PATH, _BODY = "/models/toy:say", {"text": "Hi"}
@@ -499,6 +512,9 @@ ROWS: dict[str, tuple[Row, ...]] = {
         Row(searched, "llm_otel.stores.hooks._search"),
         Row(searched, "llm_otel.stores.hooks._described"),
     ),
+    "enclosing step": (Row(chat, also={f"{_CORE}.enclosing.finders": (lambda: _fail(),)}),),
+    "framework": (Row(framework_told),),
+    "uninstall": (Row(framework_removed),),
     "attribution": (Row(attributed, "llm_otel.base.activation.set_value"),),
     "score": (Row(scored, f"{_CORE}.metrics.feedback.score"),),
     "outcome": (Row(scored, f"{_CORE}.metrics.feedback.outcome"),),

@@ -12,7 +12,7 @@ from opentelemetry.context import Context, create_key, get_current
 from llm_otel.attribution import provider_context
 from llm_otel.base import finalizers, guard
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import lost_context, own_calls, peer_spans, rivals, runtime
+from llm_otel.core import enclosing, lost_context, own_calls, peer_spans, rivals, runtime
 from llm_otel.core.call import Call
 from llm_otel.core.endings import abandon
 from llm_otel.core.runtime import Runtime
@@ -91,6 +91,8 @@ def begin(
         if active is None:
             return None
         context = get_current()
+        if enclosing.finders:
+            context = enclosing.around(context)
         bare = provider_context(context)
         begun = None
         if active.live and (

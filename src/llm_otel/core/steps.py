@@ -16,7 +16,7 @@ from llm_otel.attribution import NOTHING as NO_ATTRIBUTION
 from llm_otel.attribution import current as current_attribution
 from llm_otel.base import arguments, finalizers, guard, otel_internals
 from llm_otel.base.activation import Run, Scoped, wrap
-from llm_otel.core import errors, lost_context, peer_spans
+from llm_otel.core import enclosing, errors, lost_context, peer_spans
 from llm_otel.core.metrics import step_durations
 from llm_otel.core.rollup.steps import StepRollup, attributes
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from llm_otel.core.runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_NOTHING = Context()
 
 
 class Kind(NamedTuple):
@@ -59,9 +61,27 @@ def _nothing() -> None:
 
 
 class StepRun(Run):
-    """A step under way: what `with … as step` gives."""
+    """A step under way: what `with … as step` gives.
 
-    def __init__(self, kind: Kind, name: str | None, attributes: dict[str, Any]) -> None:
+    Args:
+        within: The step that is around it, where that is not current but known.
+
+    Attributes:
+        surrounding: The span that was current when it began.
+        inside: The context of what lies in it.
+        depth: How many steps are around it that need not be current.
+        error_type: What it failed with, where no exception tells; set before its end.
+    """
+
+    error_type: str | None = None
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str | None,
+        attributes: dict[str, Any],
+        within: StepRun | None = None,
+    ) -> None:
         self._kind = kind
         self._attributes: dict[str, Any] = {}
         self._attribution = NO_ATTRIBUTION
@@ -69,12 +89,19 @@ class StepRun(Run):
         self._runtime: Runtime | None = None
         self._rollup: StepRollup | None = None
         self._closed: Callable[[], None] = _nothing
+        self.depth = 0
         context = get_current()
+        self.surrounding = trace.get_current_span(context)
         try:
+            if within is not None or enclosing.finders:
+                around = enclosing.find(context, within)
+                if around is not None:
+                    context, self.depth = enclosing.inside(context, around), around.depth + 1
             context = self._start(context, name, attributes)
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
         super().__init__(context)
+        self.inside = self._context
         finalizers.ready()
         self._started = perf_counter()
 
@@ -129,6 +156,7 @@ class StepRun(Run):
         super().end(error)
         self._closed()
         self._closed = _nothing
+        self.inside = _NOTHING
         failure = None if isinstance(error, GeneratorExit) else error
         if finalizers.may_be_final(error):
             finalizers.defer(lambda at: self._finish(failure, at))
@@ -139,11 +167,14 @@ class StepRun(Run):
             self._finish(failure, at)
 
     def _finish(self, failure: BaseException | None, at: finalizers.Moment) -> None:
+        error_type = self.error_type
         try:
             if self._runtime is not None:
-                self._measure(self._runtime, at.seconds - self._started, failure)
                 if failure is not None:
-                    self._fail(self._runtime, failure)
+                    error_type = errors.full_name(failure)
+                self._measure(self._runtime, at.seconds - self._started, error_type)
+                if error_type is not None:
+                    self._fail(self._runtime, error_type, failure)
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
         try:
@@ -152,7 +183,7 @@ class StepRun(Run):
             guard.handle("protect", exc)
         try:
             if self._rollup is not None:
-                self._sum_up(self._rollup, failure)
+                self._sum_up(self._rollup, error_type)
         except Exception as exc:  # noqa: BLE001
             guard.handle("roll up", exc)
         try:
@@ -160,16 +191,16 @@ class StepRun(Run):
         except Exception as exc:  # noqa: BLE001 - a span processor of the application
             guard.handle("step end", exc)
 
-    def _measure(self, runtime: Runtime, seconds: float, failure: BaseException | None) -> None:
+    def _measure(self, runtime: Runtime, seconds: float, error_type: str | None) -> None:
         for metric in self._kind.metrics(runtime.settings.semconv):
-            self._record(runtime, metric, seconds, failure)
+            self._record(runtime, metric, seconds, error_type)
 
     def _record(
         self,
         runtime: Runtime,
         metric: semconv.Metric,
         value: float,
-        failure: BaseException | None,
+        error_type: str | None,
         **more: str,
     ) -> None:
         """Record with the labels that the metric has."""
@@ -182,12 +213,12 @@ class StepRun(Run):
             semconv.TENANT_ID: attribution.tenant_id,
             **more,
         }
-        if failure is not None:
-            known[semconv.ERROR_TYPE] = errors.full_name(failure)
+        if error_type is not None:
+            known[semconv.ERROR_TYPE] = error_type
         labels = {name: known[name] for name in metric.labels if name in known}
         step_durations.record(runtime.instruments.table, metric, value, labels)
 
-    def _sum_up(self, step: StepRollup, failure: BaseException | None) -> None:
+    def _sum_up(self, step: StepRollup, error_type: str | None) -> None:
         """What a workflow or agent came to: on its span, in metrics."""
         totals, runtime = step.end(), self._runtime
         if totals is None or runtime is None:
@@ -203,12 +234,12 @@ class StepRun(Run):
                 (semconv.INVOKE_AGENT_INFERENCE_CALLS, own.own_inference_calls),
                 (semconv.INVOKE_AGENT_TOOL_CALLS, own.own_tool_calls),
             ):
-                self._record(runtime, metric, count, failure)
+                self._record(runtime, metric, count, error_type)
 
-    def _fail(self, runtime: Runtime, failure: BaseException) -> None:
-        self._span.set_attribute(semconv.ERROR_TYPE, errors.full_name(failure))
+    def _fail(self, runtime: Runtime, error_type: str, failure: BaseException | None) -> None:
+        self._span.set_attribute(semconv.ERROR_TYPE, error_type)
         self._span.set_status(Status(StatusCode.ERROR))
-        if self._captures(runtime):
+        if failure is not None and self._captures(runtime):
             self._span.set_status(Status(StatusCode.ERROR, runtime.policy.quote(failure)))
 
 
@@ -240,6 +271,17 @@ class Step(Scoped[R]):
             reason = "a step in a `with` statement needs one, as in tool('search')"
             arguments.leave_out(self._kind.operation, "the name", reason)
         return self._run(self._kind, self._name, self._attributes)
+
+    def begin(self, within: StepRun | None = None) -> R:
+        """Begin a run of it that is current nowhere, for callbacks that tell of its start and of
+        its end; nothing is wrong with a step that has no name there.
+
+        `resume()` makes it current, `suspend()` brings back what was, `end()` ends it.
+
+        Args:
+            within: The step that is around it, where that is not current but known.
+        """
+        return self._run(self._kind, self._name, self._attributes, within)
 
     def __call__(self, fn: F) -> F:
         name = self._name

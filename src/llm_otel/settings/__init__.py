@@ -181,6 +181,14 @@ class Settings:
             "Carry the context into threads and executors; needs the extra `threads`.",
         ),
     )
+    frameworks: bool | tuple[str, ...] = field(
+        default=True,
+        metadata=_about(
+            kinds.FRAMEWORKS,
+            "Frameworks of agents whose agents, tools and searches become spans, as soon as the",
+            "program imports them; `false`: none.",
+        ),
+    )
     max_models: int = field(
         default=MAX_MODELS,
         metadata=_about(

@@ -181,6 +181,15 @@ def _secret(value: Any) -> bytes:
     return key
 
 
+def _frameworks(value: Any) -> bool | tuple[str, ...]:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in _TRUTH:
+        return _TRUTH[value.strip().lower()]
+    check: Callable[[Any], tuple[str, ...]] = names("", lambda name: name != "").check
+    return check(value)
+
+
 BOOLEAN = Kind("true or false", _boolean, lambda text: _TRUTH[text.lower()])
 CAP = integer(1, semconv.MAX_COMBINATIONS)
 TAGS = names(
@@ -189,6 +198,7 @@ TAGS = names(
 )
 BAGGAGE = names(f"a list out of {', '.join(_BAGGAGE)}", _BAGGAGE.__contains__)
 CLIENTS = Kind("a list of known clients", _client_names)
+FRAMEWORKS = Kind("true, false or a list of known frameworks", _frameworks)
 PROVIDERS = Kind(
     "a map of host or host:port, without scheme or path, to a provider's name in lower case",
     _providers,

@@ -184,11 +184,13 @@ class Provider:
             hooks = list(self._hooks)
         try:
             if isinstance(scripted, Reply):
+                self._charge(request, scripted)
                 return scripted
             for path, hook in hooks if scripted is None else ():
                 if fnmatchcase(request.route, path) or fnmatchcase(request.path, path):
                     found = hook(request)
                     if isinstance(found, Reply):
+                        self._charge(request, found)
                         return found
                     if found is not None:
                         return self._dressed(request, Reply(body=found), ())
@@ -208,10 +210,13 @@ class Provider:
         reply = self._dressed(request, reply, limits)
         if fault in DAMAGES:
             return DAMAGES[fault](reply, protocol_of(request))
+        self._charge(request, reply)
+        return reply
+
+    def _charge(self, request: ReceivedRequest, reply: Reply) -> None:
         if reply.usage is not None:
             with self._lock:
                 self._bill[request.model] = self._bill.get(request.model, Bill()).plus(reply.usage)
-        return reply
 
     def _run(self, request: ReceivedRequest) -> Reply:
         answer = protocol_of(request).error
