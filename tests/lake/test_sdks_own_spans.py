@@ -64,7 +64,8 @@ def calls_of(
         llm_otel.uninstrument()
     spans = exporter.get_finished_spans()
     scopes = {span.instrumentation_scope.name for span in spans if span.instrumentation_scope}
-    assert len(scopes) == 2, scopes
+    # Theirs alone where it is open when the client is called.
+    assert scopes - {"llm_otel"}, scopes
     with Ingest(tmp_path) as ingest:
         for batch in [spans] if together else [spans[::2], spans[1::2]]:
             ingest.accept(TRACES, encode_spans(batch).SerializeToString()).result(10)

@@ -65,6 +65,13 @@ def billed_attributes(record: Record, bill: Bill, cache_write: tuple[str, ...]) 
     return attributes
 
 
+def answer_attributes(record: Record) -> dict[str, Any]:
+    """Of `end_attributes`, what the answer tells."""
+    attributes: dict[str, Any] = {}
+    _answer(attributes, record)
+    return attributes
+
+
 def _answer(attributes: dict[str, Any], record: Record) -> None:
     answer, failure = record.answer, record.failure
     if answer.finish_reasons:

@@ -44,6 +44,12 @@ _INPUT_NAMES = frozenset(
         "langfuse.observation.usage_details",
     }
 )  # fmt: skip
+_ANSWER = frozenset(
+    {
+        semconv.RESPONSE_ID, semconv.RESPONSE_MODEL, semconv.RESPONSE_FINISH_REASONS,
+        semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
+    }
+)  # fmt: skip
 # OpenInference's own names, which its readers look for and nothing else.
 _OPENINFERENCE = {
     semconv.USAGE_INPUT_TOKENS: "llm.token_count.prompt",
@@ -172,6 +178,9 @@ def enrich(call: Call, record: Record, bill: Bill) -> None:
     own = describe.billed_attributes(record, bill, call.runtime.cache_write)
     earlier = not _OURS.isdisjoint(present)
     attributes = {**_usage(own, present, earlier), **_cost(own, present, earlier)}
+    if semconv.OPERATION_NAME in present:  # by the conventions, whose other names it may lack
+        answer = describe.answer_attributes(record)
+        attributes |= {k: v for k, v in answer.items() if k in _ANSWER and k not in present}
     if record.failure.kind is not None and semconv.ERROR_CLASS not in present:
         attributes[semconv.ERROR_CLASS] = record.failure.kind
     span.set_attributes(attributes)
