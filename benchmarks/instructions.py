@@ -1,6 +1,7 @@
 """Instructions that a chat call adds, counted by valgrind's callgrind: times vary, these hardly do.
 
-    python benchmarks/instructions.py [--src PATH …] [--workload chat] [--repeat 1] [--timers]
+    python benchmarks/instructions.py [--src PATH …] [--workload chat] [--repeat 1]
+        [--timers] [--steps]
 
 Each subject (a bare call, the floor, ours) gets a process of its own under callgrind. Once it is
 warm it forks twice: one child makes few calls, the other many, and both flush. The difference of
@@ -12,7 +13,8 @@ are comparable only when they are counted together, on one machine with the same
 
 Nothing is exported before the flush at the end, because timers tick by the clock: under valgrind a
 reader that collects every second does so every 20 calls, and one run differs from the next by a
-tenth. `--timers` leaves them on, as `run.py` has them.
+tenth. `--timers` leaves them on, as `run.py` has them. `--steps` counts what the sums of five
+nested workflows and agents add to a call.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ _HERE = Path(__file__).resolve()
 _WARM, _FEW, _MANY = 40, 64, 192
 _MINUTES = 30
 _NEVER_MS = 3_600_000
+_STEPS = ("in five spans", "in five steps")
 _HINT = (
     "instructions: valgrind is not installed, and nothing else counts instructions here. Install "
     "it (Debian, Ubuntu: apt-get install valgrind) and run this again."
@@ -48,6 +51,9 @@ def main() -> None:
         bare = _count("bare", sources[0], options)
         floor = _count("floor", sources[0], options) - bare
         print(f"{options.workload}: a call itself {bare:,.0f}, floor adds {floor:,.0f}", flush=True)
+        if options.steps:
+            spans, steps = (_count(name, sources[0], options) for name in _STEPS)
+            print(f"  the sums of five steps add {steps - spans:,.0f}", flush=True)
         for source in sources:
             ours = _count("ours", source, options) - bare
             print(
@@ -63,6 +69,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--repeat", type=int, default=1, help="how often to count everything")
     parser.add_argument("--timers", action="store_true", help="export while calls are made, too")
+    parser.add_argument("--steps", action="store_true", help="count the sums of steps, too")
     parser.add_argument("--subject", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.subject:
@@ -114,8 +121,9 @@ def _make_calls(subject: str, workload: str, *, timers: bool) -> None:
         telemetry._COLLECT_EVERY_MS = _NEVER_MS
         os.environ["OTEL_BSP_SCHEDULE_DELAY"] = str(_NEVER_MS)
     call = workloads.load(workload)
-    runner = subjects.Plain() if subject == "bare" else subjects.SUBJECTS[subject].prepare()
-    if subject == "ours":
+    known = {**subjects.SUBJECTS, **subjects.STEPS}
+    runner = subjects.Plain() if subject == "bare" else known[subject].prepare()
+    if subject == "ours" or subject in _STEPS:
         workloads.prepare(workload)
     worker.make(runner, call, _WARM)
     telemetry.flush()

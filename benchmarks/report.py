@@ -107,6 +107,7 @@ def targets(
         ("stream, a chunk", small["chunk"], 2),
         ("message stream, a chunk", small["message chunk"], 2),
         ("chat, no SDK", small["no SDK"], 10),
+        ("chat in five steps, their sums", small["roll-up"], 5),
     ):
         held(name, median(figures), most, " µs")
         spread = f"{figures[0]:.2f} to {figures[-1]:.2f} µs"

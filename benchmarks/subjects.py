@@ -14,6 +14,8 @@ from typing import Any
 import telemetry
 
 OURS = "ours"
+# Steps around a call whose sums are measured.
+_DEPTH = 5
 
 Call = Callable[[], Any]
 
@@ -93,6 +95,38 @@ class Attributed(Plain):
             return await call()
 
 
+class Inside(Plain):
+    """Every call inside five nested steps, which are entered once.
+
+    Args:
+        sums: Whether the calls add to the steps' sums.
+    """
+
+    def __init__(self, *, sums: bool) -> None:
+        from opentelemetry.context import Context, get_current
+
+        import llm_otel
+
+        outside = get_current()
+        for step in (llm_otel.workflow, *[llm_otel.agent] * (_DEPTH - 1)):
+            step("work").__enter__()
+        inside = get_current()
+        self._context = Context(
+            {k: v for k, v in inside.items() if sums or not k.startswith("llm_otel.rollup")}
+        )
+        self._attach(outside)
+
+    @staticmethod
+    def _attach(context: Any) -> None:
+        from opentelemetry.context import attach
+
+        attach(context)
+
+    def enter(self) -> None:
+        """Make the steps current, for all calls that follow."""
+        self._attach(self._context)
+
+
 # ------------------------------------------------------------------ preparations
 
 
@@ -118,6 +152,13 @@ def _ours(
     # as in a web request: entered once, around everything that is measured
     llm_otel.attribution(tenant_id="acme", feature="assistant").__enter__()
     return Plain()
+
+
+def _inside(*, sums: bool) -> Plain:
+    _ours()
+    steps = Inside(sums=sums)
+    steps.enter()
+    return steps
 
 
 def _ours_disabled() -> Plain:
@@ -200,6 +241,11 @@ SUBJECTS = {
     "ours, unsampled": Subject(lambda: _ours(sampled=False), "sampler ALWAYS_OFF"),
     "ours, no SDK": Subject(lambda: _ours(sdk=False), "setup=False and no provider"),
     "ours, SDK disabled": Subject(_ours_disabled, "OTEL_SDK_DISABLED=true"),
+}
+# Each beside the same spans without sums: see `pairs.py` and `instructions.py`.
+STEPS = {
+    "in five spans": Subject(lambda: _inside(sums=False), "five nested steps, no sums"),
+    "in five steps": Subject(lambda: _inside(sums=True), "five nested steps with their sums"),
 }
 PEERS = {
     "otel": Subject(_otel, "opentelemetry-instrumentation-genai-openai", "otel"),

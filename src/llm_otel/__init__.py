@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llm_otel.attribution import attribution, propagate
+from llm_otel.caching import cached
+from llm_otel.calls import call, current_call
+from llm_otel.core.rollup.sums import Totals, current_totals
 from llm_otel.errors import ConfigError
 from llm_otel.evaluation import score
 from llm_otel.lifecycle import cost, flush, instrument, uninstrument
@@ -21,11 +24,16 @@ __all__ = [
     "AttributionSpanProcessor",
     "ConfigError",
     "Settings",
+    "Totals",
     "Usage",
     "__version__",
     "agent",
     "attribution",
+    "cached",
+    "call",
     "cost",
+    "current_call",
+    "current_totals",
     "embedding",
     "flush",
     "instrument",

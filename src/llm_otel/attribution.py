@@ -162,6 +162,21 @@ def provider_context(ctx: Context) -> Context:
     return ctx
 
 
+def with_incoming(context: Context, incoming: Context) -> Context:
+    """The context with the attribution that the baggage of a message says, as far as allowed.
+
+    Args:
+        context: What the message is worked on in.
+        incoming: What the propagators read in the message.
+    """
+    entries = baggage.get_all(incoming)
+    for name in _config.baggage:
+        value = entries.get(name)
+        if isinstance(value, str) and semconv.BAGGAGE_FORMS[name].fullmatch(value):
+            context = baggage.set_baggage(name, value, context)
+    return context
+
+
 def attribution(
     *,
     tenant_id: object = None,

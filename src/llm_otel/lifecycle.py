@@ -86,11 +86,13 @@ def _start(
     meter_provider: MeterProvider | None,
     logger_provider: LoggerProvider | None,
 ) -> None:
-    from llm_otel import clients, seams
+    from llm_otel import clients, mcp, seams, stores, threads
     from llm_otel.attribution import configure
     from llm_otel.base import fork, guard
     from llm_otel.core import endings, runtime
 
+    if settings.threads:
+        threads.check()
     fork.renew(__name__, "_lock", threading.RLock)
     is_explicit = any(
         each is not None for each in (tracer_provider, meter_provider, logger_provider)
@@ -116,6 +118,12 @@ def _start(
         seams.install(available[name])
         if settings.clients is not None and not available[name].installed:
             _logger.warning("llm-otel was told to instrument %r, which is not installed.", name)
+    if settings.threads:
+        threads.carry()
+    if settings.mcp:
+        mcp.install()
+    if settings.stores:
+        stores.install()
     _handle_sigterm(settings)
     # last, as its thread competes with this one
     new_runtime.pricing.start()
@@ -167,7 +175,7 @@ def uninstrument() -> None:
     providers cannot be unset, and a later `instrument()` uses them again.
     """
     with _lock:
-        from llm_otel import seams
+        from llm_otel import seams, threads
         from llm_otel.attribution import configure
         from llm_otel.base import finalizers, guard
         from llm_otel.core import runtime
@@ -179,6 +187,7 @@ def uninstrument() -> None:
         finalizers.settle()
         guard.count = None
         seams.remove_all()
+        threads.restore()
         configure(None)
         active.pricing.stop()
         if active.settings.flush_on_sigterm:

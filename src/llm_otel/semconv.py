@@ -75,6 +75,16 @@ DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
 RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
 RETRIEVAL_QUERY_TEXT: Final = "gen_ai.retrieval.query.text"
 RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
+DB_SYSTEM_NAME: Final = "db.system.name"
+DB_RETURNED_ROWS: Final = "db.response.returned_rows"
+MCP_METHOD_NAME: Final = "mcp.method.name"
+MCP_SESSION_ID: Final = "mcp.session.id"
+MCP_PROTOCOL_VERSION: Final = "mcp.protocol.version"
+MCP_RESOURCE_URI: Final = "mcp.resource.uri"
+JSONRPC_REQUEST_ID: Final = "jsonrpc.request.id"
+RPC_STATUS_CODE: Final = "rpc.response.status_code"
+NETWORK_TRANSPORT: Final = "network.transport"
+NETWORK_PROTOCOL_NAME: Final = "network.protocol.name"
 OPENAI_API_TYPE: Final = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
@@ -101,6 +111,23 @@ COST_STATUS: Final = "llm_otel.cost.status"
 USAGE_SOURCE: Final = "llm_otel.usage.source"
 PROVIDER_REQUEST_ID: Final = "llm_otel.provider.request_id"
 ERROR_CLASS: Final = "llm_otel.error.class"
+TOTAL_CALLS: Final = "llm_otel.total.calls"
+TOTAL_ERRORS: Final = "llm_otel.total.errors"
+TOTAL_TOOL_CALLS: Final = "llm_otel.total.tool_calls"
+TOTAL_INPUT_TOKENS: Final = "llm_otel.total.input_tokens"
+TOTAL_OUTPUT_TOKENS: Final = "llm_otel.total.output_tokens"
+TOTAL_COST: Final = "llm_otel.total.cost_usd"
+TOTAL_UNPRICED: Final = "llm_otel.total.unpriced"
+TOTAL_INCOMPLETE: Final = "llm_otel.total.incomplete"
+CACHE_HIT: Final = "llm_otel.cache_hit"
+SAVED_AMOUNT: Final = "llm_otel.saved.usd"
+SAVED_STATUS: Final = "llm_otel.saved.status"
+SAVED_INPUT_TOKENS: Final = "llm_otel.saved.input_tokens"
+SAVED_OUTPUT_TOKENS: Final = "llm_otel.saved.output_tokens"
+RETRIEVAL_SCORE_MIN: Final = "llm_otel.retrieval.score.min"
+RETRIEVAL_SCORE_MAX: Final = "llm_otel.retrieval.score.max"
+RETRIEVAL_DISTANCE_MIN: Final = "llm_otel.retrieval.distance.min"
+RETRIEVAL_DISTANCE_MAX: Final = "llm_otel.retrieval.distance.max"
 
 # ---------------------------------------------------------------- baggage between services (ours)
 BAGGAGE_TENANT_ID: Final = "llm_otel.tenant_id"
@@ -135,6 +162,7 @@ FETCH_RESPONSE: Final = "fetch_response"
 EXECUTE_TOOL: Final = "execute_tool"
 INVOKE_AGENT: Final = "invoke_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
+CACHED_ANSWER: Final = "cached_answer"
 IMAGE_GENERATION: Final = "image_generation"
 VIDEO_GENERATION: Final = "video_generation"
 SPEECH: Final = "speech"
@@ -151,10 +179,15 @@ CANCEL_BATCH: Final = "cancel_batch"
 
 FUNCTION: Final = "function"
 IN_PROCESS: Final = "in_process"
+# `error.type` of a call of an MCP tool whose result says that the tool failed.
+TOOL_ERROR: Final = "tool_error"
 
 NONE: Final = "none"
 OTHER: Final = "other"
 OPENAI_COMPATIBLE: Final = "openai_compatible"
+# How `service.instance.id` begins where `llm-otel serve` counts the calls of services that have
+# spans and no metrics.
+DERIVED_INSTANCE: Final = "llm-otel-derived/"
 USAGE_FROM_PROVIDER: Final = "provider"
 USAGE_ESTIMATED: Final = "estimated"
 USAGE_UNKNOWN: Final = "unknown"
@@ -164,6 +197,8 @@ COST_FROM_OVERRIDE: Final = "override"
 # `COST_STATUS` is absent where the amount is the whole cost, and where nothing was billed.
 COST_INCOMPLETE: Final = "incomplete"
 COST_UNPRICED: Final = "unpriced"
+SAVED_UNKNOWN: Final = "unknown"
+SAVED_STATUSES: Final = (COST_INCOMPLETE, COST_UNPRICED, SAVED_UNKNOWN)
 
 # The classes of `error_type` with what each is, and those that count against the error share and
 # the SLO.
@@ -220,6 +255,8 @@ TOKEN_MODALITY_B: Final = "gen_ai.token.modality"
 
 SITE: Final = "site"
 LABEL: Final = "label"
+STEP: Final = "step"
+INCOMPLETE: Final = "incomplete"
 VERSION: Final = "version"
 
 SUCCESS: Final = "success"
@@ -237,7 +274,13 @@ SECOND_BUCKETS: Final = (
 SCORE_BUCKETS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 B1: Final = tuple(round(0.01 * 2**i, 2) for i in range(14))
 B2: Final = tuple(float(4**i) for i in range(14))
+# The conventions' bounds up to 128, and three more, so that limits of up to 512 can be told.
+CALL_BUCKETS: Final = tuple(float(2**i) for i in range(11))
+USD_BUCKETS: Final = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 50.0, 100.0)
 B_AGENT: Final = tuple(round(0.1 * 2**i, 1) for i in range(13))
+B_MCP: Final = (
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+)  # fmt: skip
 B_WORKFLOW: Final = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 
 
@@ -303,6 +346,10 @@ REQUESTS_UNPRICED: Final = Metric(
     "Calls whose usage has no price, or has one in part: their cost is unknown or incomplete.",
     (MODEL, PROVIDER),
 )  # fmt: skip
+COST_SAVED: Final = Metric(
+    "gen_ai.cost.saved", "counter", "{USD}",
+    "What answers from the program's own cache would have cost.", _CALL,
+)  # fmt: skip
 RATELIMIT_REQUESTS_LIMIT: Final = Metric(
     "gen_ai.ratelimit.requests.limit", "gauge", "{request}",
     "Requests allowed in the provider's window.", (PROVIDER, MODEL),
@@ -344,6 +391,20 @@ USAGE_UNKNOWN_TOTAL: Final = Metric(
     "Calls that should report usage and did not: their tokens and cost are missing.",
     (MODEL, PROVIDER, OPERATION),
 )  # fmt: skip
+ROLLUP_LATE: Final = Metric(
+    "llm_otel.rollup.late", "counter", "{request}",
+    "Calls that ended after a workflow or agent around them: its totals miss them.", (),
+)  # fmt: skip
+RUN_COST: Final = Metric(
+    "llm_otel.run.cost", "histogram", "{USD}",
+    "What the calls in one run of a workflow or agent cost together.",
+    (OPERATION, STEP, FEATURE, TENANT_ID, INCOMPLETE), USD_BUCKETS,
+)  # fmt: skip
+SAVED_UNKNOWN_TOTAL: Final = Metric(
+    "llm_otel.saved.unknown", "counter", "{request}",
+    "Answers from the program's own cache whose saving is not known, or in part.",
+    (MODEL, PROVIDER, OPERATION),
+)  # fmt: skip
 PRICES_AGE: Final = Metric(
     "llm_otel.prices.age", "gauge", "s", "Age of the price table in use.", (),
 )  # fmt: skip
@@ -358,10 +419,10 @@ RATELIMITS: Final = (
 )  # fmt: skip
 FAMILY_A: Final = (
     REQUEST_DURATION, TIME_TO_FIRST_CHUNK, TOKENS_CONSUMED, TOKENS_CACHED, TOKENS_REASONING,
-    ERRORS, REQUESTS_ACTIVE, COST, REQUESTS_UNPRICED, RATELIMIT_REQUESTS_LIMIT,
+    ERRORS, REQUESTS_ACTIVE, COST, REQUESTS_UNPRICED, COST_SAVED, RATELIMIT_REQUESTS_LIMIT,
     RATELIMIT_REQUESTS_REMAINING, RATELIMIT_TOKENS_LIMIT, RATELIMIT_TOKENS_REMAINING,
     EVALUATION_SCORE, OUTCOMES, OUTCOME_VALUE_USD, INTERNAL_ERRORS, LABELS_OVERFLOWED,
-    USAGE_UNKNOWN_TOTAL, PRICES_AGE, PRICES_VERSION,
+    USAGE_UNKNOWN_TOTAL, SAVED_UNKNOWN_TOTAL, RUN_COST, ROLLUP_LATE, PRICES_AGE, PRICES_VERSION,
 )  # fmt: skip
 
 # Metrics whose growth Prometheus records hour by hour, and the labels that it keeps. Whatever looks
@@ -374,9 +435,10 @@ HOURLY: Final[Mapping[Metric, tuple[str, ...]]] = {
     EVALUATION_SCORE: (EVALUATION, MODEL, FEATURE, TENANT_ID),
     OUTCOMES: (KIND, FEATURE, TENANT_ID, OUTCOME),
     OUTCOME_VALUE_USD: (KIND, FEATURE, TENANT_ID),
+    COST_SAVED: (MODEL, PROVIDER, TENANT_ID, FEATURE),
 }
 
-# Family B: the conventions' own metrics. No attribution on these.
+# Family B: the conventions' own metrics. No attribution on these, but for those of steps.
 COMMON_B: Final = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL, SERVER_ADDRESS,
                    SERVER_PORT)  # fmt: skip
 _COMMON_B = COMMON_B
@@ -446,15 +508,34 @@ LATEST_EMBEDDINGS_INPUT_TOKENS: Final = Metric(
 )  # fmt: skip
 INVOKE_AGENT_DURATION: Final = Metric(
     "gen_ai.invoke_agent.duration", "histogram", "s", "Agent invocation duration.",
-    (AGENT_NAME, REQUEST_MODEL, ERROR_TYPE), B_AGENT,
+    (AGENT_NAME, REQUEST_MODEL, FEATURE, TENANT_ID, ERROR_TYPE), B_AGENT,
+)  # fmt: skip
+INVOKE_AGENT_INFERENCE_CALLS: Final = Metric(
+    "gen_ai.invoke_agent.inference_calls", "histogram", "{inference_call}",
+    "Inference calls of one agent invocation, without those of agents inside it.",
+    (AGENT_NAME, FEATURE, TENANT_ID, ERROR_TYPE), CALL_BUCKETS,
+)  # fmt: skip
+INVOKE_AGENT_TOOL_CALLS: Final = Metric(
+    "gen_ai.invoke_agent.tool_calls", "histogram", "{tool_call}",
+    "Tool calls of one agent invocation, without those of agents inside it.",
+    (AGENT_NAME, FEATURE, TENANT_ID, ERROR_TYPE), CALL_BUCKETS,
 )  # fmt: skip
 INVOKE_WORKFLOW_DURATION: Final = Metric(
     "gen_ai.invoke_workflow.duration", "histogram", "s", "Workflow duration.",
-    (WORKFLOW_NAME, ERROR_TYPE), B_WORKFLOW,
+    (WORKFLOW_NAME, FEATURE, TENANT_ID, ERROR_TYPE), B_WORKFLOW,
 )  # fmt: skip
 EXECUTE_TOOL_DURATION: Final = Metric(
     "gen_ai.execute_tool.duration", "histogram", "s", "Tool execution duration.",
-    (TOOL_NAME, TOOL_TYPE, AGENT_NAME, ERROR_TYPE), B1,
+    (TOOL_NAME, TOOL_TYPE, AGENT_NAME, FEATURE, TENANT_ID, ERROR_TYPE), B1,
+)  # fmt: skip
+_MCP: Final = (MCP_METHOD_NAME, TOOL_NAME, MCP_PROTOCOL_VERSION, NETWORK_TRANSPORT, ERROR_TYPE)
+MCP_CLIENT_DURATION: Final = Metric(
+    "mcp.client.operation.duration", "histogram", "s",
+    "Time from sending an MCP request to its response.", _MCP, B_MCP,
+)  # fmt: skip
+MCP_SERVER_DURATION: Final = Metric(
+    "mcp.server.operation.duration", "histogram", "s",
+    "Time from receiving an MCP request to its response.", _MCP, B_MCP,
 )  # fmt: skip
 
 FAMILY_B_V141: Final = (
@@ -468,7 +549,10 @@ FAMILY_B_LATEST: Final = (
     LATEST_OPERATION_INPUT_TOKENS, LATEST_OPERATION_OUTPUT_TOKENS,
     LATEST_EMBEDDINGS_INPUT_TOKENS,
 )  # fmt: skip
-FAMILY_B_STEPS: Final = (INVOKE_AGENT_DURATION, INVOKE_WORKFLOW_DURATION, EXECUTE_TOOL_DURATION)
+FAMILY_B_STEPS: Final = (
+    INVOKE_AGENT_DURATION, INVOKE_AGENT_INFERENCE_CALLS, INVOKE_AGENT_TOOL_CALLS,
+    INVOKE_WORKFLOW_DURATION, EXECUTE_TOOL_DURATION, MCP_CLIENT_DURATION, MCP_SERVER_DURATION,
+)  # fmt: skip
 
 # ---------------------------------------------------------------- caps and forms
 # The SDK folds what is over 2,000 attribute sets of an instrument into `otel.metric.overflow`;
@@ -495,6 +579,9 @@ FORMS: Final = {
     WORKFLOW_NAME: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
     AGENT_NAME: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
     TOOL_NAME: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
+    STEP: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}"),
+    MCP_METHOD_NAME: re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,63}"),
+    MCP_PROTOCOL_VERSION: re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}"),
     SERVER_ADDRESS: re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}"),
     KIND: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),
     EVALUATION: re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"),

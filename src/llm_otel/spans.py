@@ -29,7 +29,7 @@ _AGENT_NAME = create_key("llm_otel.agent")
 _WORKFLOW = Kind(semconv.INVOKE_WORKFLOW, semconv.WORKFLOW_NAME, semconv.INVOKE_WORKFLOW_DURATION)
 _AGENT = Kind(semconv.INVOKE_AGENT, semconv.AGENT_NAME, semconv.INVOKE_AGENT_DURATION)
 _TOOL = Kind(semconv.EXECUTE_TOOL, semconv.TOOL_NAME, semconv.EXECUTE_TOOL_DURATION)
-_RETRIEVAL = Kind(
+RETRIEVAL = Kind(
     semconv.RETRIEVAL,
     semconv.DATA_SOURCE_ID,
     semconv.V141_OPERATION_DURATION,
@@ -214,7 +214,7 @@ def retrieval(
         semconv.REQUEST_MODEL: text("model", model),
         semconv.RETRIEVAL_TOP_K: arguments.count("retrieval()", "top_k", top_k),
     }
-    return _step("retrieval()", _RETRIEVAL, RetrievalRun, data_source_id, attributes)
+    return _step("retrieval()", RETRIEVAL, RetrievalRun, data_source_id, attributes)
 
 
 def embedding(

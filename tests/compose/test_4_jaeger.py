@@ -72,13 +72,14 @@ def test_the_tree_of_a_rag(jaeger: Stack) -> None:
 
 
 def test_the_tree_of_an_agent(jaeger: Stack) -> None:
-    """The model's calls and the tools that it asked for are below their workflow."""
+    """The model's calls and the tools that it asked for are below their agent and workflow."""
     application(
         jaeger, "agent", "examples.assistant", "--headless", "--fast", "--interactions=12"
     )  # fmt: skip
 
     def with_tools() -> list[Tree]:
-        found = [tree.get("invoke_workflow support", {}) for tree in trees(jaeger, "agent")]
+        workflows = [tree.get("invoke_workflow support", {}) for tree in trees(jaeger, "agent")]
+        found = [below.get("invoke_agent helper", {}) for below in workflows]
         return [below for below in found if any(name.startswith("execute_tool") for name in below)]
 
     for below in ask(with_tools, 60, "a trace with tools in Jaeger"):

@@ -80,10 +80,14 @@ def test_support_uses_a_tool(assistant: Assistant, telemetry: Telemetry) -> None
     assert reply.text
     assert _tree(telemetry) == [
         "invoke_workflow support",
-        "  chat gpt-4o",
-        "  execute_tool track",
-        "  chat gpt-4o",
+        "  invoke_agent helper",
+        "    chat gpt-4o",
+        "    execute_tool track",
+        "    chat gpt-4o",
     ], telemetry.tree()
+    [workflow] = [span for span in telemetry.spans if span.name == "invoke_workflow support"]
+    sums = [workflow.attributes[f"llm_otel.total.{name}"] for name in ("calls", "tool_calls")]
+    assert sums == [2, 1]
     assert telemetry.count("gen_ai.request.time_to_first_chunk", feature="support") == 1
 
 

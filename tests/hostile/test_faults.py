@@ -34,7 +34,10 @@ from hostile.harness import (
 )
 from hostile.sdks import QUESTION
 from hostile.telemetry import Watch, watched
+from mcp import Client
+from mcp.server.mcpserver import MCPServer
 from opentelemetry.sdk.trace import SpanProcessor
+from qdrant_client import QdrantClient, models
 
 import llm_otel
 from llm_otel.base import fork, guard
@@ -113,6 +116,35 @@ async def tool(client: Any) -> Any:
 
     with llm_otel.workflow("all") as run:
         return find(1), type(run).__name__
+
+
+async def summed(client: Any) -> Any:
+    with llm_otel.workflow("all"):
+        answer = await chat(client)
+        llm_otel.current_totals()
+        return answer
+
+
+async def tool_of_a_server(client: Any) -> Any:
+    server: Any = MCPServer("stage")
+
+    @server.tool()
+    def find(x: int) -> int:
+        return x + 1
+
+    async with Client(server) as session:
+        result = await session.call_tool("find", {"x": 1})
+    return result.structured_content, result.is_error
+
+
+async def searched(client: Any) -> Any:
+    store = QdrantClient(":memory:")
+    size = models.VectorParams(size=2, distance=models.Distance.COSINE)
+    store.create_collection("pages", size)
+    store.upsert("pages", [models.PointStruct(id=1, vector=[1.0, 0.0])])
+    points = store.query_points("pages", query=[1.0, 0.0]).points
+    store.close()
+    return [point.id for point in points]
 
 
 async def attributed(client: Any) -> Any:
@@ -251,6 +283,7 @@ class Row:
     beside: tuple[str, ...] = ()
 
 
+_MCP = "llm_otel.mcp"
 _CONTENT = {"capture_content": "span_and_event"}
 _ALWAYS = {"stream_usage": "always"}
 _WHOLE = (events(CHUNK, CHUNK, END),)
@@ -414,10 +447,26 @@ ROWS: dict[str, tuple[Row, ...]] = {
     ),
     "step": (
         Row(tool, f"{_CORE}.steps.current_attribution", times=2),
-        Row(tool, f"{_CORE}.metrics.step_durations.record", times=2),
+        Row(tool, f"{_CORE}.metrics.step_durations.record", times=2, beside=("roll up",)),
     ),
+    "roll up": (
+        Row(tool, f"{_CORE}.steps.attributes"),
+        Row(summed, f"{_CORE}.rollup.calls._add_usage"),
+    ),
+    "totals": (Row(summed, f"{_CORE}.rollup.sums.get_current"),),
     "step end": (Row(tool, processor=True, times=2),),
-    "step content": (Row(tool, f"{_CORE}.steps._captured", settings=_CONTENT, times=2),),
+    "step content": (Row(tool, f"{_CORE}.steps.captured", settings=_CONTENT, times=2),),
+    "mcp": (
+        Row(tool_of_a_server, f"{_MCP}.sdk_v2.Exchange", place=ASYNC, times=None),
+        Row(tool_of_a_server, f"{_MCP}.transports.of_request", place=ASYNC, times=None),
+        Row(tool_of_a_server, f"{_MCP}.exchange._failure", place=ASYNC, times=None),
+        Row(tool_of_a_server, f"{_MCP}.exchange.Exchange._measure", place=ASYNC, times=None),
+    ),
+    "mcp end": (Row(tool_of_a_server, processor=True, place=ASYNC, times=None),),
+    "store": (
+        Row(searched, "llm_otel.stores.hooks._search"),
+        Row(searched, "llm_otel.stores.hooks._described"),
+    ),
     "attribution": (Row(attributed, "llm_otel.base.activation.set_value"),),
     "score": (Row(scored, f"{_CORE}.metrics.feedback.score"),),
     "outcome": (Row(scored, f"{_CORE}.metrics.feedback.outcome"),),

@@ -309,4 +309,4 @@ def test_errors_of_an_application_and_its_gateway_count_once(tmp_path: Path) -> 
         gains += [duration, cost, {**cost, **failures}]
     with Writer(tmp_path) as writer:
         writer.append(calls=calls, metrics_hourly=gains)
-    assert read_errors(Reader(llm_otel.lake.open(tmp_path), DAY)) == [("timeout", 1, 0)]
+    assert read_errors(Reader(llm_otel.lake.open(tmp_path), DAY)) == {"timeout": 1}

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from lake import samples
+from lake.pages import content, text
 from lake.test_ingest import count
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -25,8 +27,9 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import llm_otel.lake
+from llm_otel.dashboard.site import Site
 from llm_otel.lake.ingest import Ingest, Limits
-from llm_otel.lake.queries import dialogue, traces
+from llm_otel.lake.queries import Filter, Reader, dialogue, optimise, traces
 from llm_otel.receiver import Receiver
 from llm_otel.receiver import grpc as module
 
@@ -127,7 +130,28 @@ with llm_otel.attribution(tenant_id="acme", feature="support"):
 """
 
 
-def _run(receiver: Receiver, ingest: Ingest, url: str, **variables: str) -> None:
+_OWN_PROGRAM = """
+import httpx, openai, llm_otel, sys
+llm_otel.instrument(providers={"127.0.0.1": "openai"})
+url = sys.argv[1] + "/chat/completions"
+body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+with llm_otel.attribution(tenant_id="acme", feature="support"):
+    with llm_otel.call(provider="openai", url=url, body=body) as call:
+        call.set_response(httpx.post(url, json=body))
+    with llm_otel.call("router", provider="acme"):
+        openai.OpenAI(api_key="x", base_url=sys.argv[1]).chat.completions.create(**body)
+    with llm_otel.call("house-7b", provider="acme"):
+        pass
+    with llm_otel.cached("gpt-4o", provider="openai", saved_usd=0.5):
+        pass
+    with llm_otel.cached("gpt-4o", provider="openai"):
+        pass
+"""
+
+
+def _run(
+    receiver: Receiver, ingest: Ingest, url: str, program: str = _PROGRAM, **variables: str
+) -> None:
     """The program, which says nothing but the port, and what to call the local provider."""
     environment = {
         **os.environ,
@@ -136,7 +160,7 @@ def _run(receiver: Receiver, ingest: Ingest, url: str, **variables: str) -> None
         "OTEL_SERVICE_NAME": "assistant",
         **variables,
     }
-    command = [sys.executable, "-c", _PROGRAM, url]
+    command = [sys.executable, "-c", program, url]
     subprocess.run(command, check=True, env=environment, timeout=60)
     ingest.flush()
 
@@ -173,3 +197,24 @@ def test_the_library_fills_every_table(
     assert money[0] == pytest.approx(money[1])
     assert money[0] > 0
     assert [count(tmp_path, table) for table in ("scores", "outcomes")] == [1, 1]
+
+
+def test_a_call_of_ones_own_is_a_call_and_a_cached_answer_is_none(
+    receiver: Receiver, ingest: Ingest, tmp_path: Path, p: Any
+) -> None:
+    """Two requests are two calls, the one through a client inside included; the third told no
+    usage; what was answered from the cache is on the page of savings."""
+    _run(receiver, ingest, p.url, _OWN_PROGRAM)
+    lake = llm_otel.lake.open(tmp_path)
+    columns = "model, provider, tenant_id, status, input_tokens, cost_status, cost_usd > 0"
+    (first, second, third) = lake.sql(f"SELECT {columns} FROM calls ORDER BY time").fetchall()
+    tokens = p.bill["gpt-4o"].input_tokens // 2
+    assert first == second == ("gpt-4o", "openai", "acme", "ok", tokens, None, True)
+    assert third == ("house-7b", "acme", "acme", "ok", None, "unknown", None)
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    window = Filter(now - timedelta(hours=1), now + timedelta(hours=1))
+    (cached,) = optimise.optimise(Reader(lake, window)).cached
+    assert cached == optimise.Cached("support", "gpt-4o", "openai", 2, 0.5, 1)
+    page = text(content(Site(lake, clock=lambda: datetime.now(timezone.utc)), "/optimise"))
+    assert "2 answers, of 1 the saving is not known" in page
+    assert "Answered from your own cache" in page

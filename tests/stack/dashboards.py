@@ -12,6 +12,7 @@ from llm_otel import semconv
 from llm_otel.stack import prometheus
 from llm_otel.stack.config import Budgets, Config
 from llm_otel.stack.grafana import files
+from llm_otel.stack.prometheus import promql
 
 Json = dict[str, Any]
 CONFIG = Config(budgets=Budgets(total=100, tenants={"acme": 50, "*": 20}, features={"search": 10}))
@@ -114,8 +115,8 @@ def emitted() -> dict[str, set[str]]:
         "__name__",
     }  # fmt: skip
     found = {"ALERTS": set[str](), "up": set[str]()}
-    for metric in semconv.FAMILY_A:
-        labels = {*metric.labels, *resource}
+    for metric in (*semconv.FAMILY_A, *semconv.FAMILY_B_STEPS):
+        labels = {*map(promql.label, metric.labels), *resource}
         suffixes = ("", "_bucket", "_count", "_sum") if metric.kind == "histogram" else ("",)
         found |= {f"{metric.prometheus}{suffix}": labels for suffix in suffixes}
     for group in prometheus.groups(CONFIG):

@@ -41,6 +41,8 @@ FIXED_WINDOWS = {
     "Latency, ${percentile:text}": "the alert's window, so that it is what it compares",
     "Latency by model, ${percentile:text}": "as above, by model",
     "Time to first chunk by model, ${percentile:text}": "as above, of the first chunk",
+    "Duration of a run by agent, ${percentile:text}": "runs are few: many windows hold none",
+    "Most model calls in a run by agent": "the alert's window",
 }
 
 

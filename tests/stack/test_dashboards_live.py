@@ -50,6 +50,7 @@ EMPTY = {
     "Tokens per hour by model and feature D": "all are among the top",
     "Cost per hour, projected month B": "all are among the top",
     "Cost of the last 24 hours D": "all are among the top",
+    "Saved by feature B": "all are among the top",
     "Cost by tenant B": "all are among the top",
     "Cost by feature B": "all are among the top",
     "Cost by model B": "all are among the top",
@@ -70,6 +71,18 @@ EMPTY = {
     "Burn rate of the error budget D": "days are looked at in steps of five minutes",
     "Storage K": "Prometheus answered no request with an error",
 }
+
+# The sample application has no cache of its own.
+CACHING = """
+import llm_otel
+
+llm_otel.instrument()
+with llm_otel.attribution(tenant_id="acme", feature="search"):
+    with llm_otel.cached("gpt-4o-mini", provider="openai", saved_usd=0.25):
+        pass
+    with llm_otel.cached("gpt-4o-mini", provider="openai"):
+        pass
+"""
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +112,11 @@ def run_sample(stack: Whole, folder: Path) -> None:
         "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=staging",
         "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
     }
-    command = [sys.executable, "-m", "examples.assistant", "--interactions", str(INTERACTIONS)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    sample = ["-m", "examples.assistant", "--interactions", str(INTERACTIONS)]
+    for program in (["-c", CACHING], sample):
+        command = [sys.executable, *program]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def result(api: Prometheus, query: str) -> list[dict[str, Any]]:

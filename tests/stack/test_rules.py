@@ -17,7 +17,13 @@ from typing import Any
 import pytest
 import yaml
 from docs.markdown import ROOT, anchors
-from stack import test_rules_cost, test_rules_llm, test_rules_quality, test_rules_telemetry
+from stack import (
+    test_rules_agents,
+    test_rules_cost,
+    test_rules_llm,
+    test_rules_quality,
+    test_rules_telemetry,
+)
 from stack.catchers import wait_for
 from stack.dashboards import names, targets
 from stack.parts import Part, fetch, free_port, program
@@ -26,11 +32,12 @@ from stack.rule_cases import Case
 from llm_otel import semconv
 from llm_otel.stack import grafana, panels, prometheus, render
 from llm_otel.stack.config import Budgets, Config
-from llm_otel.stack.prometheus import alerts, recording, server
+from llm_otel.stack.prometheus import alerts, promql, recording, server
 from llm_otel.stack.prometheus.alert import Condition
 
 CASES: list[Case] = [
     *test_rules_llm.CASES,
+    *test_rules_agents.CASES,
     *test_rules_cost.CASES,
     *test_rules_quality.CASES,
     *test_rules_telemetry.CASES,
@@ -203,7 +210,7 @@ def test_rules_read_what_is_emitted() -> None:
     """A metric or label that nobody writes would make an alert that never fires."""
     emitted = {
         metric.prometheus + suffix
-        for metric in semconv.FAMILY_A
+        for metric in (*semconv.FAMILY_A, *semconv.FAMILY_B_STEPS)
         for suffix in (("", "_bucket", "_count", "_sum") if metric.kind == "histogram" else ("",))
     }
     recorded = {
@@ -214,6 +221,7 @@ def test_rules_read_what_is_emitted() -> None:
     }
     foreign = COLLECTOR_METRICS | PROMETHEUS_METRICS | ALERTMANAGER_METRICS | {"up"}
     known = {label for metric in semconv.FAMILY_A for label in metric.labels}
+    known |= {promql.label(name) for metric in semconv.FAMILY_B_STEPS for name in metric.labels}
     read: set[str] = set()
     for expression in EXPRESSIONS:
         names, labels = _read(expression)

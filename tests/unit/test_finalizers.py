@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import llm_otel
 from llm_otel.base import finalizers, fork
-from llm_otel.core.ledger import Ledger
+from llm_otel.core.ledger import Beginning, Ledger
 from llm_otel.core.metrics.pending_counters import PendingCounters
 from llm_otel.seams import imports
 from llm_otel.testing import Provider, capture
@@ -158,10 +158,10 @@ def test_a_stand_in_for_the_client_is_no_client(monkeypatch: pytest.MonkeyPatch)
 def test_the_ledger_outlives_a_fork_by_labels() -> None:
     """Whose usage it is, is told by labels, not by sums that a child has forgotten."""
     ledger = Ledger(capacity=2)
-    labels = {"model": "gpt-5"}
-    ledger.begin("resp_1", labels)
-    ledger.begin("resp_1", {"model": "another"})
-    assert ledger.claim("resp_1") == (True, labels)
+    first = Beginning({"model": "gpt-5"}, None)
+    assert ledger.begin("resp_1", first)
+    assert not ledger.begin("resp_1", Beginning({"model": "another"}, None))
+    assert ledger.claim("resp_1") == (True, first)
     assert ledger.claim("resp_1") == (False, None)
     for number in range(3):
         assert ledger.claim(f"resp_x{number}")[0]

@@ -17,6 +17,16 @@ from llm_otel.base import guard
 from llm_otel.testing import capture, provider
 
 CONTENT = {"capture_content": "span_only"}
+UNATTRIBUTED = {"feature": "none", "tenant_id": "none"}
+NOTHING_CALLED = {
+    "llm_otel.total.calls": 0,
+    "llm_otel.total.errors": 0,
+    "llm_otel.total.tool_calls": 0,
+    "llm_otel.total.unpriced": 0,
+    "llm_otel.total.input_tokens": 0,
+    "llm_otel.total.output_tokens": 0,
+    "llm_otel.total.cost_usd": 0.0,
+}
 
 
 class TestConventions:
@@ -27,7 +37,11 @@ class TestConventions:
                 lambda: llm_otel.workflow("triage"),
                 "invoke_workflow triage",
                 "INTERNAL",
-                {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "triage"},
+                {
+                    "gen_ai.operation.name": "invoke_workflow",
+                    "gen_ai.workflow.name": "triage",
+                    **NOTHING_CALLED,
+                },
             ),
             (
                 lambda: llm_otel.agent(
@@ -42,6 +56,7 @@ class TestConventions:
                     "gen_ai.agent.description": "helps",
                     "gen_ai.request.model": "m",
                     "gen_ai.conversation.id": "c1",
+                    **NOTHING_CALLED,
                 },
             ),
             (
@@ -126,7 +141,7 @@ class TestConventions:
         assert agent.attributes["tenant_id"] == call.attributes["tenant_id"] == "acme"
 
     def test_attribution(self) -> None:
-        """A step's span carries the attribution; its metrics do not."""
+        """A step's span carries the attribution; its metrics have tenant and feature of it."""
         with (
             capture() as telemetry,
             llm_otel.attribution(tenant_id="acme", session_id="s"),
@@ -136,7 +151,8 @@ class TestConventions:
         attributes = telemetry.span.attributes
         assert (attributes["tenant_id"], attributes["session.id"]) == ("acme", "s")
         [point] = telemetry.points("gen_ai.execute_tool.duration")
-        assert "tenant_id" not in point.attributes
+        assert (point.attributes["tenant_id"], point.attributes["feature"]) == ("acme", "none")
+        assert "session.id" not in point.attributes
 
     def test_embedding_usage(self) -> None:
         """An embedding tells how many tokens it took."""
@@ -203,13 +219,16 @@ class TestMetrics:
             for name in ("invoke_workflow", "invoke_agent", "execute_tool")
         }
         assert points == {
-            "invoke_workflow": [{"gen_ai.workflow.name": "w"}],
-            "invoke_agent": [{"gen_ai.agent.name": "a", "gen_ai.request.model": "m"}],
+            "invoke_workflow": [{"gen_ai.workflow.name": "w", **UNATTRIBUTED}],
+            "invoke_agent": [
+                {"gen_ai.agent.name": "a", "gen_ai.request.model": "m", **UNATTRIBUTED}
+            ],
             "execute_tool": [
                 {
                     "gen_ai.tool.name": "t",
                     "gen_ai.tool.type": "function",
                     "gen_ai.agent.name": "a",
+                    **UNATTRIBUTED,
                 }
             ],
         }

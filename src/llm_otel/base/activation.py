@@ -84,6 +84,16 @@ class Run:
 R = TypeVar("R", bound=Run)
 
 
+def innermost(kind: type[R]) -> R | None:
+    """The innermost run of a kind that is current."""
+    run = get_value(_INNERMOST)
+    while isinstance(run, Run):
+        if isinstance(run, kind):
+            return run
+        run = run._outer
+    return None
+
+
 class Scoped(Generic[R]):
     """A context manager, sync and async, and a decorator of any kind of function.
 

@@ -87,6 +87,14 @@ _GB = 10**9
     help="Alertmanager whose firing alerts the dashboard's first page shows, as "
     "http://localhost:9093.",
 )
+@click.option(
+    "--metrics-to",
+    metavar="URL",
+    envvar="LLM_OTEL_METRICS_TO",
+    show_envvar=True,
+    help="OTLP over HTTP, as http://localhost:4318 of a Collector: gets the metrics of calls that "
+    "only spans tell of, as of services in other languages.",
+)
 @options.targets("Where to; as of `llm-otel report`.")
 @options.readable_errors
 def command(
@@ -106,6 +114,7 @@ def command(
     digest: str | None,
     digest_at: datetime,
     alertmanager: str | None,
+    metrics_to: str | None,
     targets: tuple[str, ...],
     targets_file: Path | None,
 ) -> None:
@@ -133,7 +142,8 @@ def command(
         trusted,
         names,
         Config.load(config).budgets,
-        _url(alertmanager),
+        _url("--alertmanager", alertmanager, "http://localhost:9093"),
+        _url("--metrics-to", metrics_to, "http://localhost:4318"),
     )
     retention = Retention(keep_days, None if keep_gb is None else int(keep_gb * _GB))
     to = options.all_targets(targets, targets_file)
@@ -145,11 +155,9 @@ def command(
     click.echo(_farewell(unstored))
 
 
-def _url(text: str | None) -> str | None:
+def _url(option: str, text: str | None, example: str) -> str | None:
     if text and not text.startswith(("http://", "https://")):
-        raise click.BadParameter(
-            f"{text!r} is no URL: write it as http://localhost:9093.", param_hint="--alertmanager"
-        )
+        raise click.BadParameter(f"{text!r} is no URL: write it as {example}.", param_hint=option)
     return text or None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
 
@@ -11,8 +12,9 @@ from opentelemetry.context import Context, create_key, get_current
 from llm_otel.attribution import provider_context
 from llm_otel.base import finalizers, guard
 from llm_otel.clients.spec import ClientSpec
-from llm_otel.core import rivals, runtime
-from llm_otel.core.call import Call, abandon
+from llm_otel.core import lost_context, own_calls, rivals, runtime
+from llm_otel.core.call import Call
+from llm_otel.core.endings import abandon
 from llm_otel.core.runtime import Runtime
 from llm_otel.core.server import Server
 from llm_otel.protocols.spec import Endpoint, Request
@@ -116,6 +118,7 @@ def _begin(
     context: Context,
     bare: Context,
 ) -> Begun:
+    lost_context.look(context)
     spec = funnel.spec
     default = request.provider or spec.provider
     server = active.servers.of(client, default, request.url, request.base_url)
@@ -125,7 +128,8 @@ def _begin(
         asking = _asking(active, server, endpoint, request)
         if asking is not None and not _may_ask(active, server, request):
             asking, unasked = None, True
-    call = Call(
+    outer = own_calls.enclosing(context, endpoint.operation)
+    call = (Call if outer is None else partial(own_calls.InnerCall, outer))(
         active,
         endpoint,
         server,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llm_otel.core.metrics.instruments import Instruments
     from llm_otel.core.metrics.series import Series
     from llm_otel.core.record import Record
+    from llm_otel.core.rollup.sums import Rollup
     from llm_otel.pricing import Cost, Pricing
     from llm_otel.protocols.answer import Answer, ReportedCost
     from llm_otel.usage import Usage
@@ -33,14 +34,15 @@ def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instrume
         instruments: Where the cost goes that is not known yet.
     """
     answer, endpoint = record.answer, record.endpoint
-    used, used_by = polled_usage.countable(record, ledger, instruments.calls)
+    used, used_by, rollup, unsettled = polled_usage.countable(record, ledger, instruments.calls)
     cost, priced, usage_unknown = None, False, False
     try:
         if used is not None:
-            cost, priced = _price(record, used, used_by, pricing, instruments)
+            count = partial(_count, instruments, instruments.epoch, used_by, rollup)
+            cost, priced = _price(record, used, pricing, count)
         elif not endpoint.billed:
             pass
-        elif answer.cost is not None and answer.cost.usd:
+        elif answer.cost is not None and answer.cost.known:
             # Pictures and the like have a price and no tokens.
             usage_unknown = endpoint.in_tokens
             cost, priced = _cost(answer.cost), True
@@ -53,20 +55,23 @@ def bill(record: Record, pricing: Pricing, ledger: Ledger, instruments: Instrume
             priced = cost is not None
     except Exception as problem:  # noqa: BLE001
         guard.handle("count", problem)
-    return Bill(used, used_by, cost, priced, usage_unknown)
+    return Bill(used, used_by, cost, priced, usage_unknown, rollup, unsettled)
 
 
 def _price(
-    record: Record, used: Usage, used_by: Series, pricing: Pricing, instruments: Instruments
+    record: Record,
+    used: Usage,
+    pricing: Pricing,
+    count: Callable[[Callable[[], Cost | None]], None],
 ) -> tuple[Cost | None, bool]:
-    """The cost of a usage, and whether it is known by now.
+    """The cost of a usage, and whether it is known by now; else it is handed to `count` later.
 
     What the provider itself reports wins over what its price list says. Where it reports a cost
     of 0 for what has a price, or leaves a part out, the list counts and the cost is incomplete.
     """
     answer, server = record.answer, record.server
     reported = answer.cost
-    if reported is not None and reported.complete and reported.usd:
+    if reported is not None and reported.complete and reported.known:
         return _cost(reported), True
     # It may have to wait for the price table: nothing in it holds the bodies.
     price = partial(
@@ -84,20 +89,26 @@ def _price(
     if pricing.ready:
         return price(), True
     when = datetime.now(timezone.utc)
-    epoch = instruments.epoch
-    pricing.defer(partial(_count, instruments, epoch, used_by, partial(price, when=when)))
+    pricing.defer(partial(count, partial(price, when=when)))
     return None, False
 
 
 def _count(
-    instruments: Instruments, epoch: int, series: Series, price: Callable[[], Cost | None]
+    instruments: Instruments,
+    epoch: int,
+    series: Series,
+    rollup: Rollup | None,
+    price: Callable[[], Cost | None],
 ) -> None:
     """Count the cost of a call that ended before the price table was there."""
     if instruments.epoch != epoch:
         return  # a fork lies between: the parent counts it
     try:
-        instruments.calls.cost(series, price())
+        cost = price()
+        instruments.calls.cost(series, cost)
         instruments.calls.settle()
+        if rollup is not None:
+            rollup.priced(cost)
     except Exception as exc:  # noqa: BLE001
         guard.handle("deferred price", exc)
 

@@ -25,6 +25,7 @@ from llm_otel.core.errors import (
 from llm_otel.core.metrics import semconv_metrics
 from llm_otel.core.metrics.measurement import Bill, Measurement
 from llm_otel.core.record import Record
+from llm_otel.core.rollup import calls as rolled_up
 from llm_otel.protocols import costs
 from llm_otel.protocols.answer import Answer
 
@@ -70,6 +71,7 @@ class Call:
         "request",
         "response",
         "retries",
+        "rollup",
         "runtime",
         "series",
         "server",
@@ -119,14 +121,18 @@ class Call:
         self.recording = own_span and self.span.is_recording()
         self.context = trace.set_span_in_context(self.span, context) if own_span else context
         runtime.instruments.calls.begun(self.series)
+        self.rollup = rolled_up.begin(context)
         self.started = perf_counter()
 
     # ------------------------------------------------------------------ begin
     def _start_span(self, context: Context) -> trace.Span:
-        operation = self.endpoint.operation
-        name = operation if self.model == semconv.NONE else f"{operation} {self.model}"
+        name = self._span_name()
         attributes = describe.start_attributes(self.endpoint, self.server, self.model)
         return self.runtime.tracer.start_span(name, context, SpanKind.CLIENT, attributes)
+
+    def _span_name(self) -> str:
+        operation = self.endpoint.operation
+        return operation if self.model == semconv.NONE else f"{operation} {self.model}"
 
     def received(self, response: Any, retries: int) -> None:
         """The HTTP response is there (its body may not be): keep what its headers tell."""
@@ -272,18 +278,18 @@ class Call:
         if instruments.epoch != self.epoch:
             return  # begun before a fork: the parent will tell
         answer, failure = self._outcome(read_answer, exc, status)
-        first_chunk_at = self.first_chunk_at
-        first_chunk = None if first_chunk_at is None else first_chunk_at - self.started
+        first_chunk = None if self.first_chunk_at is None else self.first_chunk_at - self.started
         record = Record(
             series, self.endpoint, self.server, self.request, self.model,
             self.attribution.span_attributes, self.streaming, seconds, first_chunk, answer,
-            failure, result, self.accumulator, self.response, self.retries,
+            failure, result, self.accumulator, self.response, self.retries, self.rollup,
         )  # fmt: skip
         try:
             bill = billing.bill(record, runtime.pricing, runtime.ledger, instruments)
         except Exception as problem:  # noqa: BLE001
             guard.handle("count", problem)
-            bill = Bill(None, series)
+            bill = Bill(None, series, usage_unknown=True, rollup=self.rollup)
+        rolled_up.add(record, bill, instruments.table)
         try:
             self._note_server(record, bill)
         except Exception as problem:  # noqa: BLE001
@@ -306,8 +312,11 @@ class Call:
         )  # fmt: skip
         instruments.backlog.put(measurement)
         if self.own_span:
-            self.span.end(None if at is None else at.epoch_ns)
+            self._end_span(at)
         self.response = None
+
+    def _end_span(self, at: Moment | None) -> None:
+        self.span.end(None if at is None else at.epoch_ns)
 
     def _outcome(
         self, read_answer: Callable[[], Answer], exc: BaseException | None, status: int | None
@@ -384,11 +393,3 @@ class Call:
                 span.set_status(Status(StatusCode.ERROR, policy.quote(failure.exc)))
         if wants_content:
             describe.content(record, attributes, policy, span, runtime.logger, self.context)
-
-
-def abandon(call: Call) -> None:
-    """Our own way to end a call failed: end it with what is known, so that nothing stays open."""
-    try:
-        call.left()
-    except Exception as exc:  # noqa: BLE001
-        guard.handle("abandon", exc)

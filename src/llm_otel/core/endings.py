@@ -7,7 +7,7 @@ from typing import Any
 from weakref import WeakSet, ref
 
 from llm_otel.base import finalizers, guard
-from llm_otel.core.call import Call, abandon
+from llm_otel.core.call import Call
 
 When = Callable[[finalizers.Finish], None]
 
@@ -17,6 +17,14 @@ _AT_EXIT = 0.25
 # Streams that are under way.
 _open: WeakSet[Call] = WeakSet()
 _at_exit: list[Callable[[], None]] = []
+
+
+def abandon(call: Call) -> None:
+    """Our own way to end a call failed: end it with what is known, so that nothing stays open."""
+    try:
+        call.left()
+    except Exception as exc:  # noqa: BLE001
+        guard.handle("abandon", exc)
 
 
 def end(

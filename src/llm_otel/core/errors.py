@@ -28,6 +28,8 @@ _BY_NAME = {
     "KeyboardInterrupt": semconv.CANCELLED,
     "SystemExit": semconv.CANCELLED,
     "APITimeoutError": semconv.TIMEOUT,
+    "ConnectTimeout": semconv.TIMEOUT,  # of requests, where it is also a ConnectionError
+    "Timeout": semconv.TIMEOUT,
     "TimeoutException": semconv.TIMEOUT,
     "TimeoutError": semconv.TIMEOUT,
     "APIConnectionError": semconv.CONNECTION,
@@ -41,6 +43,7 @@ _BY_NAME = {
     "ServiceResponseError": semconv.CONNECTION,
     "ClientConnectionError": semconv.CONNECTION,  # aiohttp
     "ClientPayloadError": semconv.CONNECTION,
+    "URLError": semconv.CONNECTION,  # urllib
     # The provider did what it was asked to, within the caller's own limit.
     "LengthFinishReasonError": semconv.INVALID_REQUEST,
     "ContentFilterFinishReasonError": semconv.CONTENT_FILTER,

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 from llm_otel.base import fork
 
+if TYPE_CHECKING:
+    from llm_otel.core.rollup.sums import Rollup
+
 # Ids remembered. The oldest go first: an id polled again after 10,000 others counts again.
 CAPACITY = 10_000
+
+
+class Beginning(NamedTuple):
+    """Who began work that is polled.
+
+    Attributes:
+        labels: Of its series.
+        rollup: The sums of the workflow or agent around it.
+    """
+
+    labels: dict[str, str]
+    rollup: Rollup | None
 
 
 class Ledger:
@@ -16,24 +32,27 @@ class Ledger:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._begun: OrderedDict[str, dict[str, str]] = OrderedDict()
+        self._begun: OrderedDict[str, Beginning] = OrderedDict()
         self._counted: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
         fork.after_in_child(self._after_fork)
 
-    def begin(self, key: str, labels: dict[str, str]) -> None:
-        """Remember whose labels the usage of `key` belongs to when it comes: the first to say."""
+    def begin(self, key: str, by: Beginning) -> bool:
+        """Remember whose the usage of `key` is when it comes; False: somebody else has it."""
         with self._lock:
-            self._begun.setdefault(key, labels)
+            if key in self._begun:
+                return False
+            self._begun[key] = by
             if len(self._begun) > self._capacity:
                 self._begun.popitem(last=False)
+            return True
 
     def awaits(self, key: str) -> bool:
         """Whether this process began `key` and its usage was not counted yet."""
         with self._lock:
             return key in self._begun
 
-    def claim(self, key: str) -> tuple[bool, dict[str, str] | None]:
+    def claim(self, key: str) -> tuple[bool, Beginning | None]:
         """Whether `key` is to be counted now (True once), and who began it, if this process did."""
         with self._lock:
             if key in self._counted:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llm_otel import semconv
+from llm_otel.core.ledger import Beginning
 
 if TYPE_CHECKING:
     from llm_otel.core.ledger import Ledger
     from llm_otel.core.metrics.calls import CallMetrics
     from llm_otel.core.metrics.series import Series
     from llm_otel.core.record import Record
+    from llm_otel.core.rollup.sums import Rollup
     from llm_otel.usage import Usage
 
 
-def countable(record: Record, ledger: Ledger, calls: CallMetrics) -> tuple[Usage | None, Series]:
+class Countable(NamedTuple):
+    """The usage that the end of a call counts, and whose it is.
+
+    Attributes:
+        usage: None for none.
+        series: Of the call that began the work.
+        rollup: Of the step around that call.
+        unsettled: 1 where a poll may tell the usage later, -1 where it tells what was awaited.
+    """
+
+    usage: Usage | None
+    series: Series
+    rollup: Rollup | None
+    unsettled: int = 0
+
+
+def countable(record: Record, ledger: Ledger, calls: CallMetrics) -> Countable:
     """The usage that the end of a call counts, and whose it is.
 
     Work in the background reports its usage with every poll. It is counted once, for who began it.
@@ -25,23 +43,27 @@ def countable(record: Record, ledger: Ledger, calls: CallMetrics) -> tuple[Usage
         calls: Gives the series.
     """
     series, endpoint, answer = record.series, record.endpoint, record.answer
+    rollup, key = record.rollup, answer.response_id
+    beginning, unsettled = Beginning(series.labels, rollup), False
     if not (endpoint.polled or answer.background):
-        if answer.usage is None and endpoint.resumable and answer.response_id:
+        if answer.usage is None and endpoint.resumable and key:
             # Cut off: a poll may see what it used.
-            ledger.begin(answer.response_id, series.labels)
-        return answer.usage, series
-    key = answer.response_id
+            unsettled = ledger.begin(key, beginning)
+        return Countable(answer.usage, series, rollup, int(unsettled))
     # A response in the foreground was counted when it was made, unless that was cut off.
     foreground = endpoint.resumable and not answer.background
     if key is None or not answer.terminal:
         if key is not None and not foreground:
-            ledger.begin(key, series.labels)
-        return None, series
+            unsettled = ledger.begin(key, beginning)
+        return Countable(None, series, rollup, int(unsettled))
     if answer.usage is None or (foreground and not ledger.awaits(key)):
-        return None, series
+        return Countable(None, series, rollup)
     claimed, begun_by = ledger.claim(key)
-    series = calls.series(**begun_by) if begun_by else series
-    return (answer.usage if claimed else None), _named(series, answer.model, calls)
+    if begun_by is not None:
+        series, rollup = calls.series(**begun_by.labels), begun_by.rollup
+    usage = answer.usage if claimed else None
+    settled = -1 if begun_by is not None else 0
+    return Countable(usage, _named(series, answer.model, calls), rollup, settled)
 
 
 def _named(series: Series, model: str | None, calls: CallMetrics) -> Series:

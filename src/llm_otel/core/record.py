@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from llm_otel.core.errors import Failure
     from llm_otel.core.metrics.series import Series
+    from llm_otel.core.rollup.sums import Rollup
     from llm_otel.core.server import Server
     from llm_otel.protocols.answer import Answer
     from llm_otel.protocols.spec import Accumulator, Endpoint, Request
@@ -36,6 +37,7 @@ class Record:
         accumulator: Holds a stream's messages, where content is captured.
         response: The HTTP response, of any kind; None where there is none.
         retries: How often the SDK sent the request again.
+        rollup: The sums of the workflow or agent around it.
     """
 
     series: Final[Series]
@@ -53,3 +55,4 @@ class Record:
     accumulator: Final[Accumulator | None]
     response: Final[Any]
     retries: Final[int]
+    rollup: Final[Rollup | None] = None

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, get_logger
+from opentelemetry.context import get_current
 from opentelemetry.trace import Tracer
 
 from llm_otel import semconv
 from llm_otel.base.otel_internals import provider_is_set
+from llm_otel.core import rivals
 from llm_otel.core.labels import Labels
 from llm_otel.core.ledger import Ledger
 from llm_otel.core.metrics import semconv_metrics
@@ -108,6 +110,7 @@ def build(
             semconv.WORKFLOW_NAME: semconv.MAX_STEP_NAMES,
             semconv.AGENT_NAME: semconv.MAX_STEP_NAMES,
             semconv.TOOL_NAME: semconv.MAX_STEP_NAMES,
+            semconv.STEP: 2 * semconv.MAX_STEP_NAMES,
         }
     )
     meter = metrics.get_meter(semconv.SCOPE, __version__, meter_provider)
@@ -152,6 +155,14 @@ def activate(runtime: Runtime | None) -> None:
     """Make a runtime the one that new calls use; None: calls pass through."""
     global _active
     _active = runtime
+
+
+def live() -> Runtime | None:
+    """The active runtime, where what is emitted can reach somebody, and the program has not asked
+    for no instrumentation here."""
+    if _active is None or not _active.live or rivals.suppressed(get_current()):
+        return None
+    return _active
 
 
 def get() -> Runtime:

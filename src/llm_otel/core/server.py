@@ -75,6 +75,23 @@ class Servers:
         self._known[key] = (base, type(client), server)
         return server
 
+    def declared(self, provider: str | None, url: str) -> Server:
+        """The server that a program names itself.
+
+        Args:
+            provider: Who answers; None: the host tells, or nobody does.
+            url: Where the request goes, absolute; "" where that is not known.
+        """
+        base = url.partition("?")[0]
+        key = f"{provider}\n{base}"
+        entry = self._known.get(key)
+        if entry is None:
+            if len(self._known) >= self._KEPT:
+                self._known.clear()
+            server = self._resolve(None, semconv.OPENAI_COMPATIBLE, base, provider)
+            entry = self._known[key] = (key, type(None), server)
+        return entry[2]
+
     def warn_of_missing_usage(self, server: Server, asking: str) -> None:
         """Say once a host in the log that its streams tell no usage unless they are asked to.
 
@@ -93,11 +110,11 @@ class Servers:
             asking,
         )
 
-    def _resolve(self, client: Any, default: str, url: str) -> Server:
+    def _resolve(self, client: Any, default: str, url: str, declared: str | None = None) -> Server:
         parts = urlsplit(url)
         host = parts.hostname
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-        named = self._named.get(f"{host}:{port}") or self._named.get(host or "")
+        named = declared or self._named.get(f"{host}:{port}") or self._named.get(host or "")
         provider = resolving.at(
             client, host or "", port, parts.path, named=named or None, default=default
         )

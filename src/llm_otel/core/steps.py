@@ -12,11 +12,13 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from llm_otel import semconv
+from llm_otel.attribution import NOTHING as NO_ATTRIBUTION
 from llm_otel.attribution import current as current_attribution
-from llm_otel.base import arguments, finalizers, guard
+from llm_otel.base import arguments, finalizers, guard, otel_internals
 from llm_otel.base.activation import Run, Scoped, wrap
-from llm_otel.core import errors
+from llm_otel.core import errors, lost_context
 from llm_otel.core.metrics import step_durations
+from llm_otel.core.rollup.steps import StepRollup, attributes
 
 if TYPE_CHECKING:
     from llm_otel.core.runtime import Runtime
@@ -31,14 +33,14 @@ class Kind(NamedTuple):
         operation: `gen_ai.operation.name`, and the first word of the span's name.
         name: The attribute that holds the step's own name.
         span_kind: CLIENT where the conventions ask for it.
-        metric: The duration in v1.41.
+        metric: The duration in v1.41; None: there is none.
         latest: The duration in the coming conventions, where it has another name.
         named: The step should have a name; a decorated function lends its own.
     """
 
     operation: str
     name: str
-    metric: semconv.Metric
+    metric: semconv.Metric | None
     span_kind: SpanKind = SpanKind.INTERNAL
     latest: semconv.Metric | None = None
     named: bool = True
@@ -46,8 +48,14 @@ class Kind(NamedTuple):
     def metrics(self, setting: str) -> set[semconv.Metric]:
         """What to record for the setting `semconv`."""
         latest = self.latest or self.metric
+        if self.metric is None or latest is None:
+            return set()
         chosen = {"v1.41": {self.metric}, "latest": {latest}, "both": {self.metric, latest}}
         return chosen.get(setting, set())
+
+
+def _nothing() -> None:
+    """What a step that never began has to undo."""
 
 
 class StepRun(Run):
@@ -56,8 +64,11 @@ class StepRun(Run):
     def __init__(self, kind: Kind, name: str | None, attributes: dict[str, Any]) -> None:
         self._kind = kind
         self._attributes: dict[str, Any] = {}
+        self._attribution = NO_ATTRIBUTION
         self._span: Span = INVALID_SPAN
         self._runtime: Runtime | None = None
+        self._rollup: StepRollup | None = None
+        self._closed: Callable[[], None] = _nothing
         context = get_current()
         try:
             context = self._start(context, name, attributes)
@@ -74,15 +85,22 @@ class StepRun(Run):
         own = {semconv.OPERATION_NAME: kind.operation, **self._inherited(context), **attributes}
         if name is not None:
             own[kind.name] = name
-        self._runtime = runtime.get()
+        active = runtime.active()
+        self._runtime = active or runtime.get()
+        self._closed = lost_context.step_began()
         self._attributes = own
+        self._attribution = current_attribution(context)
+        span_name = kind.operation if name is None else f"{kind.operation} {name}"
         self._span = self._runtime.tracer.start_span(
-            kind.operation if name is None else f"{kind.operation} {name}",
+            span_name,
             context,
             kind.span_kind,
-            {**current_attribution(context).span_attributes, **own},
+            {**self._attribution.span_attributes, **own},
         )
-        return self._handed_down(trace.set_span_in_context(self._span, context))
+        counting = active is not None and active.live
+        self._rollup = StepRollup(kind.operation, span_name, context, counting)
+        inside = self._rollup.handed_down(trace.set_span_in_context(self._span, context))
+        return self._handed_down(inside)
 
     def _inherited(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Attributes that outer steps left in the context."""
@@ -99,7 +117,7 @@ class StepRun(Run):
         """Record content as text or JSON; it is built only when it is wanted."""
         try:
             if self._runtime is not None and self._captures(self._runtime):
-                self._span.set_attribute(attribute, _captured(self._runtime, content()))
+                self._span.set_attribute(attribute, captured(self._runtime, content()))
         except Exception as exc:  # noqa: BLE001
             guard.handle("step content", exc)
 
@@ -109,11 +127,16 @@ class StepRun(Run):
     def end(self, error: BaseException | None) -> None:
         """End the span; an early exit of the caller (`GeneratorExit`) is no error."""
         super().end(error)
+        self._closed()
+        self._closed = _nothing
         failure = None if isinstance(error, GeneratorExit) else error
         if finalizers.may_be_final(error):
             finalizers.defer(lambda at: self._finish(failure, at))
         else:
-            self._finish(failure, finalizers.now())
+            at = finalizers.now()
+            if self._rollup is not None:
+                self._rollup.settle()
+            self._finish(failure, at)
 
     def _finish(self, failure: BaseException | None, at: finalizers.Moment) -> None:
         try:
@@ -124,16 +147,59 @@ class StepRun(Run):
         except Exception as exc:  # noqa: BLE001
             guard.handle("step", exc)
         try:
+            if self._rollup is not None:
+                self._sum_up(self._rollup, failure)
+        except Exception as exc:  # noqa: BLE001
+            guard.handle("roll up", exc)
+        try:
             self._span.end(at.epoch_ns)
         except Exception as exc:  # noqa: BLE001 - a span processor of the application
             guard.handle("step end", exc)
 
     def _measure(self, runtime: Runtime, seconds: float, failure: BaseException | None) -> None:
         for metric in self._kind.metrics(runtime.settings.semconv):
-            labels = {k: v for k, v in self._attributes.items() if k in metric.labels}
-            if failure is not None:
-                labels[semconv.ERROR_TYPE] = errors.full_name(failure)
-            step_durations.record(runtime.instruments.table, metric, seconds, labels)
+            self._record(runtime, metric, seconds, failure)
+
+    def _record(
+        self,
+        runtime: Runtime,
+        metric: semconv.Metric,
+        value: float,
+        failure: BaseException | None,
+        **more: str,
+    ) -> None:
+        """Record with the labels that the metric has."""
+        attribution = self._attribution
+        known = {
+            **self._attributes,
+            semconv.OPERATION: self._kind.operation,
+            semconv.STEP: self._attributes.get(self._kind.name, semconv.NONE),
+            semconv.FEATURE: attribution.feature,
+            semconv.TENANT_ID: attribution.tenant_id,
+            **more,
+        }
+        if failure is not None:
+            known[semconv.ERROR_TYPE] = errors.full_name(failure)
+        labels = {name: known[name] for name in metric.labels if name in known}
+        step_durations.record(runtime.instruments.table, metric, value, labels)
+
+    def _sum_up(self, step: StepRollup, failure: BaseException | None) -> None:
+        """What a workflow or agent came to: on its span, in metrics."""
+        totals, runtime = step.end(), self._runtime
+        if totals is None or runtime is None:
+            return
+        if self._span.is_recording():
+            sums = attributes(totals, self._kind.operation)
+            otel_internals.set_attributes(self._span, sums)
+        incomplete = {semconv.INCOMPLETE: "true"} if totals.incomplete else {}
+        self._record(runtime, semconv.RUN_COST, totals.cost_usd, None, **incomplete)
+        own = step.own
+        if own is not None and own.is_agent and runtime.settings.semconv != "off":
+            for metric, count in (
+                (semconv.INVOKE_AGENT_INFERENCE_CALLS, own.own_inference_calls),
+                (semconv.INVOKE_AGENT_TOOL_CALLS, own.own_tool_calls),
+            ):
+                self._record(runtime, metric, count, failure)
 
     def _fail(self, runtime: Runtime, failure: BaseException) -> None:
         self._span.set_attribute(semconv.ERROR_TYPE, errors.full_name(failure))
@@ -142,7 +208,7 @@ class StepRun(Run):
             self._span.set_status(Status(StatusCode.ERROR, runtime.policy.quote(failure)))
 
 
-def _captured(runtime: Runtime, content: object) -> str:
+def captured(runtime: Runtime, content: object) -> str:
     """Content redacted and cut: strings as they are, all else as JSON."""
     if isinstance(content, str):
         return runtime.policy.text(content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,19 +30,25 @@ _logger = logging.getLogger("llm_otel.lake")
 
 class Batches:
     """Stores segments one after another; `created` (ns) is when the lake began, `refusals` counts
-    the values that are no numbers.
+    the values that are no numbers, `watch` gets the rows of `calls` that are new and stored.
 
     The order matters after a kill between two commits: `spans` come last, as which spans are new
     is asked of `spans`, and the calls of a segment must be found new again.
     """
 
     def __init__(
-        self, path: Path, tables: dict[str, TableStore], created: int, refusals: Refusals
+        self,
+        path: Path,
+        tables: dict[str, TableStore],
+        created: int,
+        refusals: Refusals,
+        watch: Callable[[pa.Table], None] | None = None,
     ) -> None:
         self._path = path
         self._refusals = refusals
         self._tables = tables
         self._created = created
+        self._watch = watch
         self._states = States(path / "state")
         self._stored_keys = {name: StoredKeys(tables[name]) for name in ("spans", *EVENT_TABLES)}
         self._series = Series(created)
@@ -81,8 +87,11 @@ class Batches:
             self._refusals,
         )
         fresh = self._stored_keys["spans"].fresh(spans)
-        self._append("calls", segment, calls.filter(pa.array(fresh[of_call])))
+        new_calls = calls.filter(pa.array(fresh[of_call]))
+        self._append("calls", segment, new_calls)
         self._append("spans", segment, spans.filter(pa.array(fresh)))
+        if self._watch is not None:
+            self._watch(new_calls)
 
     def _spans_of_events(
         self, segment: int, records: Sequence[Record]

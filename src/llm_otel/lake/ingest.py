@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from llm_otel.closing import Closing
 from llm_otel.lake.admission import Window, window
@@ -23,6 +23,9 @@ from llm_otel.lake.refusals import Refusals
 from llm_otel.lake.segment import Record, recover
 from llm_otel.lake.wal import LogFull, WriteAheadLog
 from llm_otel.lake.writer import Writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _logger = logging.getLogger("llm_otel.lake")
 
@@ -76,6 +79,7 @@ class Ingest(Closing):
     """The one writer of the lake in the folder `path`; also a context manager.
 
     What an earlier process acknowledged and did not store is stored first, in the background.
+    `watch` gets the rows of `calls` that are new, each once, when they are in the tables.
 
     Attributes:
         refusals: What came and could not be taken as it was.
@@ -89,6 +93,7 @@ class Ingest(Closing):
         path: str | os.PathLike[str],
         limits: Limits = DEFAULT_LIMITS,
         retention: Retention = KEEP_ALL,
+        watch: Callable[[pa.Table], None] | None = None,
     ) -> None:
         self.writer = Writer(path)
         self.limits = limits
@@ -96,7 +101,7 @@ class Ingest(Closing):
         self._folder = self.writer.path / "log"
         self._left = WriteAheadLog.segments(self._folder)
         self._batches = Batches(
-            self.writer.path, self.writer.tables, self.writer.created, self.refusals
+            self.writer.path, self.writer.tables, self.writer.created, self.refusals, watch
         )
         newest = max([number for number, _ in self._left], default=-1)
         first = max(newest, self._batches.last()) + 1

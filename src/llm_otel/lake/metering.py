@@ -14,8 +14,10 @@ the model. It is right of sampled spans, too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import duckdb
@@ -23,7 +25,8 @@ import pyarrow as pa
 
 from llm_otel import semconv
 from llm_otel.lake import views
-from llm_otel.lake.daily import DAY, Daily, Files, within
+from llm_otel.lake.daily import DAY, Files, within
+from llm_otel.lake.findings import Findings
 from llm_otel.lake.requests import ABOVE, Requests
 from llm_otel.lake.schema import CALLS, METRICS, SPANS
 
@@ -232,21 +235,30 @@ class Metering:
     Args:
         database: Where to work.
         requests: Makes the view `calls`.
+        path: The lake's folder, in which the findings about days that are over are.
     """
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, requests: Requests) -> None:
+    def __init__(self, database: duckdb.DuckDBPyConnection, requests: Requests, path: Path) -> None:
         self._database = database
         self._requests = requests
-        self._findings: Daily[Unmetered] = Daily(CALLS.name, SPANS.name, METRICS.name)
+        tables = (CALLS.name, SPANS.name, METRICS.name)
+        self._findings = Findings(path, "metering", _around, *tables)
 
     def unmetered(self, files: Files, first: date | None, last: date | None) -> Unmetered:
         """Of the days from `first` to `last`."""
         days = [
-            self._findings.of(files, day, _around(day), partial(self._find, files, day))
+            self._findings.about(files, day, partial(self._find, files, day))
             for day in within(files[CALLS.name], first, last)
         ]
         days = days or [self._find(files, date.min)]
         return Unmetered(*map(pa.concat_tables, zip(*days)))
+
+    def settle(
+        self, files: Files, last: date, stop: Callable[[], bool], every_s: float = 0.0
+    ) -> None:
+        """Write the findings about the days up to `last` down: see `Findings.settle`."""
+        days = within(files[CALLS.name], None, last)
+        self._findings.settle(files, days, partial(self._find, files), stop, every_s)
 
     def _find(self, files: Files, day: date) -> Unmetered:
         """What the calls and metrics of the days beside it say matters for a day, too."""

@@ -170,12 +170,13 @@ _MORE: Final = " OR ".join(
     for name in (*_DESCRIBING, "input_tokens", "output_tokens", "cost_usd")
 )
 _STEPS: Final = {
-    # Traces in which calls can be nested at all.
+    # Traces in which calls can be nested at all, by their hash: grouping numbers takes half the
+    # time of grouping texts. Where two traces have one hash, both are candidates.
     "traces": """
         CREATE OR REPLACE TEMP TABLE traces AS
-        SELECT trace_id FROM ({calls}) GROUP BY trace_id
+        SELECT hash(trace_id) AS trace FROM ({calls}) WHERE trace_id IS NOT NULL GROUP BY trace
         HAVING count(*) > 1 AND (count(parent_span_id) > 0 OR count(response_id) > 1)
-            AND (min(coalesce(service_name, '')) <> max(coalesce(service_name, ''))
+            AND (min(hash(service_name)) <> max(hash(service_name))
                 OR bool_or(scope IS NULL OR scope NOT IN ({flat})))
     """,
     "candidates": f"""
@@ -185,13 +186,13 @@ _STEPS: Final = {
             coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) AS cached,
             list_filter([{_plain("model")}, {_plain("response_model")}], lambda x: x IS NOT NULL)
                 AS models
-        FROM ({{calls}}) SEMI JOIN traces USING (trace_id)
+        FROM ({{calls}}) c SEMI JOIN traces t ON t.trace = hash(c.trace_id)
     """,
     "tree": """
         CREATE OR REPLACE TEMP TABLE tree AS
         SELECT DISTINCT ON (trace_id, span_id) trace_id, span_id, parent_span_id
-        FROM (SELECT trace_id, span_id, parent_span_id FROM ({spans}) SEMI JOIN traces
-            USING (trace_id)) s
+        FROM (SELECT trace_id, span_id, parent_span_id FROM ({spans}) s
+            SEMI JOIN traces t ON t.trace = hash(s.trace_id)) s
         ANTI JOIN candidates USING (trace_id, span_id)
     """,
     # Each call with the next call above it.

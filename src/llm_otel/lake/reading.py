@@ -112,8 +112,8 @@ class Lake:
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._stores = {name: TableStore(self.path, table) for name, table in TABLES.items()}
         self._requests = Requests(self._closed, self.path)
-        self._metering = Metering(self._closed, self._requests)
-        self._verdicts = Verdicts(self._closed, self._requests)
+        self._metering = Metering(self._closed, self._requests, self.path)
+        self._verdicts = Verdicts(self._closed, self._requests, self.path)
 
     def damaged(self) -> int:
         """Files that are known to be damaged, which every query leaves out."""
@@ -175,19 +175,19 @@ class Lake:
             return self._metering.unmetered(self._files(), _day(since), _day(until))
 
     def settle(self, last: date, grace_s: float, stop: Callable[[], bool] = lambda: False) -> None:
-        """Write down how the calls of the days up to `last` count, so that nobody finds it out
-        again; for the process that writes the lake.
+        """Write down, for all who read, how the calls of the days up to `last` count and of which
+        calls verdicts are; for the process that writes the lake.
 
         Args:
             last: A day that is over.
-            grace_s: Seconds for which what is of no use any more is kept, and after which a day
-                that changes is written down again.
+            grace_s: Seconds until what is of no use goes, and until a changed day is written again.
             stop: Whether to go on another time.
         """
         with self._lock:
             files = self._files()
             try:
-                self._requests.settle(files, last, stop, every_s=grace_s)
+                for part in (self._requests, self._metering, self._verdicts):
+                    part.settle(files, last, stop, every_s=grace_s)
             finally:
                 self._requests.clean(files, grace_s)
 

@@ -7,16 +7,18 @@ What several calls of a trace disagree on stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
 from llm_otel.lake import views
-from llm_otel.lake.daily import DAY, Daily, Files, within
+from llm_otel.lake.daily import DAY, Files, within
+from llm_otel.lake.findings import Findings, Tables
 from llm_otel.lake.requests import ABOVE, Requests
 from llm_otel.lake.schema import CALLS, OUTCOMES, SCORES, SPANS, Table
 
@@ -76,13 +78,15 @@ class Verdicts:
     Args:
         database: Where to look for the calls.
         requests: Makes the view `calls`.
+        path: The lake's folder, in which the findings about days that are over are.
     """
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, requests: Requests) -> None:
+    def __init__(self, database: duckdb.DuckDBPyConnection, requests: Requests, path: Path) -> None:
         self._database = database
         self._requests = requests
-        self._findings: dict[str, Daily[pa.Table | None]] = {
-            table.name: Daily(table.name, CALLS.name, SPANS.name) for table in (SCORES, OUTCOMES)
+        self._findings = {
+            table.name: Findings(path, table.name, _around, table.name, CALLS.name, SPANS.name)
+            for table in (SCORES, OUTCOMES)
         }
 
     def put_view(
@@ -97,10 +101,8 @@ class Verdicts:
         days = within(files[table.name], first, last)
         rows_by_day: dict[date, pa.Table] = {}
         for day in days:
-            around = (day - _LATEST + n * DAY for n in range(_LATEST.days + 1))
             look = partial(self._look, table, files, day)
-            rows = self._findings[table.name].of(files, day, around, look)
-            if rows is not None:
+            for rows in self._findings[table.name].about(files, day, look):
                 rows_by_day[day] = rows
         parts = [[f for d in days if (d in rows_by_day) is has for f in files[table.name][d]]
                  for has in (False, True)]  # fmt: skip
@@ -117,12 +119,22 @@ class Verdicts:
             text = f"{text} UNION ALL BY NAME {more}"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {table.name} AS {text}")
 
-    def _look(self, table: Table, files: Files, day: date) -> pa.Table | None:
-        """What the calls tell of a day's verdicts; None where nothing is lacking or found."""
+    def settle(
+        self, files: Files, last: date, stop: Callable[[], bool], every_s: float = 0.0
+    ) -> None:
+        """Write the findings about the days up to `last` down: see `Findings.settle`."""
+        for table in (SCORES, OUTCOMES):
+            days = within(files[table.name], None, last)
+            look = partial(self._look, table, files)
+            self._findings[table.name].settle(files, days, look, stop, every_s)
+
+    def _look(self, table: Table, files: Files, day: date) -> Tables:
+        """What the calls tell of a day's verdicts: one table, none where nothing is lacking or
+        found."""
         cursor = self._database.cursor()
         cursor.execute(_LACKING.format(rows=views.rows(table, files[table.name][day])))
         tables = list(self._of_days(cursor, files, day))
-        return pa.concat_tables(tables) if tables else None
+        return (pa.concat_tables(tables),) if tables else ()
 
     def _of_days(
         self, cursor: duckdb.DuckDBPyConnection, files: Files, day: date
@@ -139,3 +151,8 @@ class Verdicts:
                 cursor.register("found", matches)
                 cursor.execute("DELETE FROM lacking WHERE event_id IN (SELECT event_id FROM found)")
                 yield matches
+
+
+def _around(day: date) -> list[date]:
+    """The days in whose files the call of a verdict of a day can be."""
+    return [day - _LATEST + n * DAY for n in range(_LATEST.days + 1)]

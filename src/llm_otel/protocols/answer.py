@@ -34,11 +34,18 @@ class ReportedCost(NamedTuple):
         usd: The amount.
         complete: False where the caller's own key was used and nobody says what that cost.
         sign: Beginning of the response header without which the unit is not known.
+        certain: An amount of 0 is one: the program itself says so.
     """
 
     usd: float
     complete: bool = True
     sign: bytes = b""
+    certain: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether the amount counts as it is: providers report 0 for what they do not know."""
+        return self.certain or bool(self.usd)
 
 
 @dataclass(slots=True)

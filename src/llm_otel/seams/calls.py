@@ -12,7 +12,8 @@ from opentelemetry.context import Context
 from llm_otel.base import finalizers, guard
 from llm_otel.core import begin, endings
 from llm_otel.core.begin import Begun, Funnel
-from llm_otel.core.call import Call, abandon
+from llm_otel.core.call import Call
+from llm_otel.core.endings import abandon
 from llm_otel.seams.replacing import caller
 
 # Ends a call, or has it ended later, by what the function gave; returns what the caller gets.

@@ -9,14 +9,28 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import ref
 
 from llm_otel.base import fork
-from llm_otel.clients.spec import ClientSpec
 from llm_otel.core.rivals import DEEPEST
 
 _logger = logging.getLogger("llm_otel")
+
+
+class Package(Protocol):
+    """A package that we hook.
+
+    Attributes:
+        package: Its import name.
+        supported: The versions that the tests prove, as a PEP 440 specifier.
+    """
+
+    @property
+    def package(self) -> str: ...
+    @property
+    def supported(self) -> str: ...
+
 
 # Makes the function that goes in the place of an SDK's own.
 Hook = Callable[[Any], Callable[..., Any]]
@@ -26,11 +40,11 @@ class _Replaced(NamedTuple):
     """One function of ours.
 
     Attributes:
-        owner: The class that it is on.
-        own: Whether the class had a function of this name itself.
+        owner: The class, or the module, that it is on.
+        own: Whether the owner had a function of this name itself.
     """
 
-    owner: type
+    owner: Any
     name: str
     function: Any
     own: bool
@@ -72,16 +86,16 @@ class Replacements:
         self.lock = threading.Lock()
         fork.after_in_child(self._after_fork)
 
-    def put(self, owner: type, name: str, hook: Hook) -> None:
+    def put(self, owner: Any, name: str, hook: Hook) -> None:
         """Replace a function, unless ours is there already: what `remove_all` had to leave is in
         use again, if nobody has thrown it away since. Call with the lock held."""
         for cls in (owner, *self._wrapped_before(owner, name)):
             self._put(cls, name, hook)
 
-    def _wrapped_before(self, base: type, name: str) -> Iterator[type]:
+    def _wrapped_before(self, base: Any, name: str) -> Iterator[type]:
         """Subclasses on which somebody wrapped the base's own function before we did: what they
         call goes past our hook on the base."""
-        subclasses: list[type] = base.__subclasses__()
+        subclasses: list[type] = base.__subclasses__() if isinstance(base, type) else []
         for cls in subclasses:
             yield from self._wrapped_before(cls, name)
             own = vars(cls).get(name)
@@ -92,7 +106,7 @@ class Replacements:
         ours = {id(each.function) for each in self._all}
         return any(id(each) in ours for each in _chain(function))
 
-    def _put(self, owner: type, name: str, hook: Hook) -> None:
+    def _put(self, owner: Any, name: str, hook: Hook) -> None:
         self._all = [each for each in self._all if not each.thrown_away]
         if any(each.owner is owner and each.name == name for each in self._all):
             return
@@ -185,8 +199,8 @@ def is_coroutine_function(function: Any) -> bool:
         return inspect.iscoroutinefunction(function)
 
 
-def stay_out(spec: ClientSpec, *functions: str) -> None:
-    """Say that functions of a client are not those that we know, and are left alone."""
+def stay_out(spec: Package, *functions: str) -> None:
+    """Say that functions of a package are not those that we know, and are left alone."""
     _logger.warning(
         "llm-otel stays out of %s in %s %s, which it does not know with this signature "
         "(supported: %s).",

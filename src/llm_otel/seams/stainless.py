@@ -54,7 +54,11 @@ def _base_imported(spec: ClientSpec) -> None:
 
 
 def _install(spec: ClientSpec) -> None:
-    module = importlib.import_module(f"{spec.package}.{spec.base_module}")
+    try:
+        module = importlib.import_module(f"{spec.package}.{spec.base_module}")
+    except ImportError:  # something else in the place of the package, or another version of it
+        stay_out(spec, "request")
+        return
     targets: list[Any] = [getattr(module, name, None) for name in spec.classes]
     if not all(_fits(target) for target in targets):
         stay_out(spec, "request")

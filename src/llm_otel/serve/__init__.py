@@ -27,6 +27,7 @@ from llm_otel.serve.schedule import Digests
 
 if TYPE_CHECKING:
     from llm_otel.lake.maintenance import Retention
+    from llm_otel.serve.derived import DerivedMetrics
 
 _logger = logging.getLogger("llm_otel.serve")
 
@@ -55,6 +56,8 @@ class Places:
         names: What dashboard and receiver are called beside localhost, as by a proxy.
         budgets: What may be spent in a month, for the dashboard.
         alertmanager: URL of the Alertmanager that the dashboard asks what is firing.
+        metrics_to: Where OTLP over HTTP is taken, for the metrics of calls that only spans tell of;
+            None: nowhere.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +69,7 @@ class Places:
     names: tuple[str, ...] = ()
     budgets: Budgets = NO_BUDGETS
     alertmanager: str | None = None
+    metrics_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,9 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
         # Started first, as it takes longest.
         has_dashboard = places.dashboard_port is not None
         dashboard = open_.enter_context(_dashboard(lake, places)) if has_dashboard else None
-        ingest = open_.enter_context(Ingest(lake, retention=retention or KEEP_ALL))
+        derived = open_.enter_context(_derived(lake, places.metrics_to))
+        watch = derived.add if derived is not None else None
+        ingest = open_.enter_context(Ingest(lake, retention=retention or KEEP_ALL, watch=watch))
         receiver = open_.enter_context(
             Receiver(
                 ingest,
@@ -174,6 +180,19 @@ def running(lake: Path, places: Places, retention: Retention | None = None) -> I
             ingest.flush,
             ingest.unstored,
         )
+
+
+@contextmanager
+def _derived(lake: Path, endpoint: str | None) -> Iterator[DerivedMetrics | None]:
+    """Counts calls while the block runs; what the lake stores last counts, too."""
+    if endpoint is None:
+        yield None
+        return
+    from llm_otel.serve.derived import DerivedMetrics
+
+    derived = DerivedMetrics(lake, endpoint)
+    with derived.running():
+        yield derived
 
 
 class _Signals:

@@ -164,6 +164,23 @@ class Settings:
             kinds.CLIENTS, "Client libraries to instrument. By default all that are installed."
         ),
     )
+    mcp: bool = field(
+        default=True,
+        metadata=_about(
+            BOOLEAN, "Instrument the MCP SDK, on both sides, where the program imports it."
+        ),
+    )
+    stores: bool = field(
+        default=True,
+        metadata=_about(BOOLEAN, "Make a span of each search in a vector store, likewise."),
+    )
+    threads: bool = field(
+        default=False,
+        metadata=_about(
+            BOOLEAN,
+            "Carry the context into threads and executors; needs the extra `threads`.",
+        ),
+    )
     max_models: int = field(
         default=MAX_MODELS,
         metadata=_about(

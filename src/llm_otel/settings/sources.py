@@ -16,6 +16,7 @@ PREFIX: Final = "LLM_OTEL_"
 RESERVED_VARIABLES: Final = frozenset(
     {
         "LLM_OTEL_ALERTMANAGER_URL",
+        "LLM_OTEL_METRICS_TO",
         "LLM_OTEL_CACHE",
         "LLM_OTEL_HOST",
         "LLM_OTEL_LAKE",

@@ -106,6 +106,11 @@ class CallMetrics:
         with self._counters.lock:
             series.active[0] += 1
 
+    def withdrawn(self, series: Series) -> None:
+        """No longer count a call as active: it is counted elsewhere."""
+        with self._counters.lock:
+            series.active[0] -= 1
+
     def active(self) -> list[tuple[tuple[str, ...], int]]:
         """Model, provider and operation of calls under way, and how many there are."""
         with self._counters.lock:

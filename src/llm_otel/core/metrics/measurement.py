@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 if TYPE_CHECKING:
     from llm_otel.core.metrics.semconv_points import SemconvPoints
     from llm_otel.core.metrics.series import Series
+    from llm_otel.core.rollup.sums import Rollup
     from llm_otel.pricing import Cost
     from llm_otel.usage import Usage
 
@@ -25,6 +26,8 @@ class Bill:
         cost: What `used` costs, what the provider reports, or the time of a machine.
         priced: Whether `cost` is to be counted now; None counts as unpriced.
         usage_unknown: The call should have reported its usage and did not.
+        rollup: Of the step that `used` belongs to, likewise.
+        unsettled: 1 where a poll may tell the usage later, -1 where it tells what was awaited.
     """
 
     used: Final[Usage | None]
@@ -32,6 +35,8 @@ class Bill:
     cost: Final[Cost | None] = None
     priced: Final[bool] = False
     usage_unknown: Final[bool] = False
+    rollup: Final[Rollup | None] = None
+    unsettled: Final[int] = 0
 
 
 class Measurement(NamedTuple):

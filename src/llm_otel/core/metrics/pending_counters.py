@@ -32,6 +32,7 @@ _FOLDED = frozenset(
         semconv.WORKFLOW_NAME,
         semconv.AGENT_NAME,
         semconv.TOOL_NAME,
+        semconv.STEP,
     }
 )
 # These are left out then.

@@ -35,6 +35,7 @@ class InstrumentTable:
         """Begin at 0, as a forked child does."""
         self.counters = PendingCounters(self._counter, deferred=self._deferred)
         self._admitted: set[tuple[object, ...]] = set()
+        self._points: dict[tuple[object, ...], Point] = {}
 
     def count(self, metric: semconv.Metric, amount: float, **labels: str) -> None:
         """Add to a counter of the product's metrics that belongs to no call."""
@@ -47,6 +48,18 @@ class InstrumentTable:
     def point(self, metric: semconv.Metric, attributes: dict[str, Any]) -> Point:
         """A histogram at one set of attributes: strings and ints that never change."""
         return Point(self.histogram(metric), attributes)
+
+    def record(self, metric: semconv.Metric, value: float, attributes: dict[str, Any]) -> None:
+        """Record into a histogram at any of few sets of attributes: strings and ints."""
+        key = (metric, *attributes.items())
+        point = self._points.get(key)
+        if point is None:
+            bounded = self.admitted(metric, attributes)
+            point = self.point(metric, bounded)
+            # What is over the cap must not fill the memory: types of errors are the application's.
+            if bounded is attributes:
+                self._points[key] = point
+        point.record(value, NO_EXEMPLAR)
 
     def admitted(self, metric: semconv.Metric, attributes: dict[str, Any]) -> dict[str, Any]:
         """The attributes, or coarser ones once the metric has too many sets of them."""

@@ -87,6 +87,7 @@ def _tables(context: Context, data: _Data) -> Tables:
         "bloated": lambda: _bloated(context, data.findings()),
         "prefixes": lambda: _prefixes(data.findings(), data.saved()),
         "wasted": lambda: _wasted(context, data.findings()),
+        "cached": lambda: _cached(data.findings()),
     }
 
 
@@ -179,6 +180,23 @@ def _wasted(context: Context, data: Optimise) -> Table:
     )
 
 
+def _cached(data: Optimise) -> Table:
+    return Table(
+        "Answered from your own cache",
+        (
+            word("Feature", lambda r: r.feature),
+            word("Model", lambda r: r.model),
+            Column("Answers", lambda r: r.answers, formats.count),
+            Column("Saving not known", lambda r: r.unknown, formats.count),
+            Column("Saved", lambda r: r.saved_usd, formats.money, bar=True),
+        ),
+        data.cached,
+        "No answers from a cache of your own. A program reports them with llm_otel.cached().",
+        "What the calls would have cost. What a provider's cache saves is in the price of the "
+        "calls.",
+    )
+
+
 def _prompt(name: str | None, version: str | None) -> str | None:
     return f"{name}@{version}" if name and version else name
 
@@ -215,6 +233,7 @@ def _show(context: Context, data: _Data, tables: Tables, plots: Charts) -> list[
         common.show(context, tables, "bloated"),
         common.show(context, tables, "prefixes"),
         common.show(context, tables, "wasted"),
+        common.show(context, tables, "cached"),
     ]
 
 
@@ -241,6 +260,22 @@ def _cards(data: Optimise, saved: dict[Prefix, float | None]) -> list[Any]:
             formats.money(sum(row.cost_usd for row in data.wasted)),
             note=f"{sum(r.calls for r in data.wasted):,} calls",
         ),
+        *_saved(data),
+    ]
+
+
+def _saved(data: Optimise) -> list[Any]:
+    """What the program's own cache saved; nothing where it has none."""
+    if not data.cached:
+        return []
+    amounts = [row.saved_usd for row in data.cached if row.saved_usd is not None]
+    unknown = sum(row.unknown for row in data.cached)
+    answers = sum(row.answers for row in data.cached)
+    note = f"{answers:,} answers" + (f", of {unknown:,} the saving is not known" if unknown else "")
+    return [
+        figure_card(
+            "Saved by your cache", formats.money(sum(amounts) if amounts else None), note=note
+        )
     ]
 
 

@@ -78,6 +78,8 @@ class Metrics:
         for resource in request.resource_metrics:
             said = mapping(resource.resource.attributes)
             source, instance = source_of(said), instance_of(said)
+            if instance is not None and instance.startswith(semconv.DERIVED_INSTANCE):
+                continue  # made of the spans of a lake, most often of this one
             about = sorted(said.items())
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:

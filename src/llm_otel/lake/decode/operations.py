@@ -34,8 +34,11 @@ _STREAM: Final = semconv.REQUEST_STREAM
 
 # The attributes that decide.
 READ: Final = frozenset(
-    {_OPERATION, _PROVIDER, _STREAM, WORKFLOW, semconv.AGENT_NAME, *STEPS, *MODELS, *TOKENS}
-)
+    {
+        _OPERATION, _PROVIDER, _STREAM, WORKFLOW, semconv.AGENT_NAME, semconv.TOTAL_CALLS, *STEPS,
+        *MODELS, *TOKENS,
+    }
+)  # fmt: skip
 # More combinations than this are numbered anew before another column comes to them.
 _MOST_COMBINATIONS: Final = 2**40
 
@@ -55,7 +58,8 @@ def put_operations(draft: Draft, span_names: pa.StringArray) -> None:
     texts = {name: _encoded(draft, name) for name in (_OPERATION, *STEPS)}
     models = {name: _encoded(draft, name, _kind_of_model) for name in MODELS}
     truths = {name: _truths(draft, name) for name in TOKENS}
-    flags = {name: draft.at(name) >= 0 for name in (WORKFLOW, semconv.AGENT_NAME)}
+    names = (WORKFLOW, semconv.AGENT_NAME, semconv.TOTAL_CALLS)
+    flags = {name: draft.at(name) >= 0 for name in names}
     providers, words = _encoded(draft, _PROVIDER)
     flags[_PROVIDER] = _chosen(providers, [word in REMOTE_AGENTS for word in words])
     spans, kinds = _kinds_of_spans(span_names)
@@ -116,6 +120,10 @@ def _decide(attributes: dict[str, Any], span_name: str) -> None:
         operation = semconv.CHAT if is_remote_run(attributes) else operation
     elif operation is not None and may_be_call(operation) and _has_both(attributes):
         operation = semconv.CHAT
+    if semconv.TOTAL_CALLS in attributes and operation in CALLS:
+        # Sums of calls that are spans of their own, whatever somebody else wrote onto the span.
+        is_agent = semconv.AGENT_NAME in attributes
+        operation = semconv.INVOKE_AGENT if is_agent else semconv.INVOKE_WORKFLOW
     if operation is not None:
         attributes[_OPERATION] = operation
 

@@ -30,6 +30,13 @@ _METRICS: Final = [
     metric.name
     for metric in (semconv.REQUEST_DURATION, semconv.TOKENS_CONSUMED, semconv.COST, semconv.ERRORS)
 ]
+_NAMES: Final = (
+    "service_name", "provider", "model", "feature", "tenant_id", "environment", "error_type"
+)  # fmt: skip
+# The combinations that there are: grouped by their hash, which takes two thirds of the time.
+_COMBINATIONS: Final = "SELECT {values} FROM {calls} GROUP BY hash({names})".replace(
+    "{values}", ", ".join(f"any_value({name}) AS {name}" for name in _NAMES)
+)
 _VALUES: Final = """
     SELECT list_sort(list_distinct(list(service_name))) AS service,
         list_sort(list_distinct(list(provider))) AS provider,
@@ -40,12 +47,10 @@ _VALUES: Final = """
         (SELECT list_sort(list_distinct(list(evaluation))) FROM {scores}) AS evaluation,
         list_sort(list_distinct(list(error_type))) AS error_type
     FROM (
-        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment, error_type
-        FROM {calls} UNION
-        SELECT DISTINCT service_name, provider, model, feature, tenant_id, environment, error_type
-        FROM {metrics_hourly} WHERE list_contains($metrics, metric)
+        {combinations} UNION
+        SELECT DISTINCT {names} FROM {metrics_hourly} WHERE list_contains($metrics, metric)
     )
-"""
+""".replace("{combinations}", _COMBINATIONS).replace("{names}", ", ".join(_NAMES))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from llm_otel import semconv
 from llm_otel.lake.queries.reader import Reader
 
 # A prompt is bloated when a call reads more than ten tokens for one that it writes.
@@ -50,6 +51,17 @@ _WASTED: Final = """
         sum(duration_s) AS seconds
     FROM {calls} WHERE status <> 'ok' OR retries > 0 GROUP BY ALL
     ORDER BY cost_usd DESC, calls DESC LIMIT 60
+"""
+# What the program answered from its own cache; a saving that is not known stays NULL.
+_CACHED: Final = """
+    SELECT feature, model, any_value(provider) AS provider, count(*) AS answers,
+        sum(saved) AS saved_usd,
+        count(*) FILTER (doubt IS NOT NULL OR saved IS NULL) AS unknown
+    FROM (SELECT feature, model, provider,
+            TRY_CAST(json_extract_string(attributes, $amount) AS DOUBLE) AS saved,
+            json_extract_string(attributes, $status) AS doubt
+        FROM {spans} WHERE operation = $cached AND status = 'ok')
+    GROUP BY feature, model ORDER BY saved_usd DESC NULLS LAST LIMIT 50
 """
 _MIX: Final = """
     SELECT provider, model, service_tier, count(*) AS calls,
@@ -112,6 +124,23 @@ class Wasted:
 
 
 @dataclass(frozen=True)
+class Cached:
+    """Answers from the program's own cache.
+
+    Attributes:
+        saved_usd: What the calls would have cost whose price is known; None: of none.
+        unknown: Answers whose saving is not known, or in part.
+    """
+
+    feature: str | None
+    model: str | None
+    provider: str | None
+    answers: int
+    saved_usd: float | None
+    unknown: int
+
+
+@dataclass(frozen=True)
 class Mix:
     """What one model was used for in the window: chats only."""
 
@@ -132,6 +161,7 @@ class Optimise:
     bloated: list[Bloated]
     prefixes: list[Prefix]
     wasted: list[Wasted]
+    cached: list[Cached]
 
 
 def optimise(reader: Reader) -> Optimise:
@@ -140,6 +170,13 @@ def optimise(reader: Reader) -> Optimise:
         reader.rows(_BLOATED, Bloated, bloated=BLOATED, least=_LEAST_CALLS),
         reader.rows(_PREFIXES, Prefix, least=_LEAST_CALLS),
         reader.rows(_WASTED, Wasted),
+        reader.rows(
+            _CACHED,
+            Cached,
+            cached=semconv.CACHED_ANSWER,
+            amount=f'$."{semconv.SAVED_AMOUNT}"',
+            status=f'$."{semconv.SAVED_STATUS}"',
+        ),
     )
 
 

@@ -56,6 +56,10 @@ TENANT: Final = _labelled("an id: 1–64 of `A-Za-z0-9._:/-`", semconv.TENANT_ID
 FEATURE: Final = _labelled("a name: 1–64 of `A-Za-z0-9._:/-`", semconv.FEATURE)
 KIND: Final = _labelled("a name: 1–64 of `A-Za-z0-9._:-`", semconv.KIND)
 HOST: Final = _labelled("a host: 1–253 of `A-Za-z0-9.:_-`", semconv.SERVER_ADDRESS)
+METHOD: Final = _labelled("a method: 1–64 of `A-Za-z0-9_./-`", semconv.MCP_METHOD_NAME)
+PROTOCOL_VERSION: Final = _labelled(
+    "a version: 1–32 of `A-Za-z0-9.-`", semconv.MCP_PROTOCOL_VERSION
+)
 VALUE: Final = Form("value", "a word, a number, or true or false", WORD.pattern)
 CLASS: Final = _text(
     "the name of an exception's class or a code: 1–128 of `A-Za-z0-9_.:<>-`",
@@ -76,7 +80,7 @@ OPERATIONS: Final = (
     semconv.GENERATE_CONTENT, semconv.VIDEO_GENERATION, semconv.CREATE_CACHE,
     semconv.IMAGE_GENERATION, semconv.SPEECH, semconv.TRANSCRIPTION, semconv.MODERATION,
     semconv.RERANK, semconv.OCR, semconv.CANCEL_RESPONSE, semconv.CREATE_BATCH,
-    semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT,
+    semconv.FETCH_BATCH, semconv.CANCEL_BATCH, semconv.CONNECT, semconv.CACHED_ANSWER,
 )  # fmt: skip
 EVENTS: Final = (semconv.EVENT_DETAILS, semconv.EVENT_EVALUATION, semconv.EVENT_OUTCOME)
 
@@ -164,6 +168,32 @@ SPAN: Final[Mapping[str, Form]] = {
     semconv.WORKFLOW_NAME: NAME,
     semconv.DATA_SOURCE_ID: ID,
     semconv.RETRIEVAL_TOP_K: COUNT,
+    semconv.TOTAL_CALLS: COUNT,
+    semconv.TOTAL_ERRORS: COUNT,
+    semconv.TOTAL_TOOL_CALLS: COUNT,
+    semconv.TOTAL_INPUT_TOKENS: COUNT,
+    semconv.TOTAL_OUTPUT_TOKENS: COUNT,
+    semconv.TOTAL_COST: NUMBER,
+    semconv.TOTAL_UNPRICED: COUNT,
+    semconv.TOTAL_INCOMPLETE: FLAG,
+    semconv.CACHE_HIT: FLAG,
+    semconv.SAVED_AMOUNT: NUMBER,
+    semconv.SAVED_STATUS: _one_of(semconv.SAVED_STATUSES),
+    semconv.SAVED_INPUT_TOKENS: COUNT,
+    semconv.SAVED_OUTPUT_TOKENS: COUNT,
+    semconv.RETRIEVAL_SCORE_MIN: NUMBER,
+    semconv.RETRIEVAL_SCORE_MAX: NUMBER,
+    semconv.RETRIEVAL_DISTANCE_MIN: NUMBER,
+    semconv.RETRIEVAL_DISTANCE_MAX: NUMBER,
+    semconv.DB_SYSTEM_NAME: WORD,
+    semconv.DB_RETURNED_ROWS: COUNT,
+    semconv.MCP_METHOD_NAME: METHOD,
+    semconv.MCP_SESSION_ID: ID,
+    semconv.MCP_PROTOCOL_VERSION: PROTOCOL_VERSION,
+    semconv.JSONRPC_REQUEST_ID: ID,
+    semconv.RPC_STATUS_CODE: WORD,
+    semconv.NETWORK_TRANSPORT: WORD,
+    semconv.NETWORK_PROTOCOL_NAME: WORD,
 }
 
 
@@ -249,6 +279,8 @@ _LABELS: Final[Mapping[str, Form]] = {
     semconv.SITE: SITE,
     semconv.LABEL: WORD,
     semconv.VERSION: WORD,
+    semconv.STEP: NAME,
+    semconv.INCOMPLETE: _one_of(("true",)),
     semconv.TOKEN_TYPE_B: WORD,
     semconv.TOKEN_MODALITY_B: WORD,
 }
@@ -272,6 +304,7 @@ CONTENT: Final[Mapping[str, str]] = {
     semconv.TOOL_CALL_RESULT: "the application's data",
     semconv.RETRIEVAL_QUERY_TEXT: "what was searched for",
     semconv.RETRIEVAL_DOCUMENTS: "the application's data",
+    semconv.MCP_RESOURCE_URI: "a path or an address of the application's data",
     semconv.EVALUATION_EXPLANATION: "free text that quotes the answer",
     semconv.REQUEST_STOP_SEQUENCES: "texts that the request carries",
     semconv.AGENT_DESCRIPTION: "free text",

@@ -41,7 +41,7 @@ from llm_otel.stack.grafana.style import (
     stat,
     step,
 )
-from llm_otel.stack.prometheus import alerts, budgets, usual
+from llm_otel.stack.prometheus import alerts, budgets, recording, usual
 from llm_otel.stack.prometheus.promql import total
 
 _PERIODS: Final = {"Last 24 hours": "24h", "Last 7 days": "7d", "Last 30 days": "30d"}
@@ -62,6 +62,7 @@ def dashboard(config: Config) -> Dashboard:
             Row("Hour, day, week, month", tuple(periods(label) for label in HEADS)),
             Row("Top movers", (movers((TENANT_ID, FEATURE)), movers((MODEL, PROVIDER)))),
             Row("Bloated prompts, unpriced calls", (bloated(), _unpriced(), _unknown(config))),
+            Row("Saved by the programs' own caches", _saved()),
         ),
         hidden=("percentile",),
         since="now-7d",
@@ -98,6 +99,48 @@ def _sums() -> tuple[Panel, ...]:
             f"{promql.unpriced('24h')} or {hour} * 0",
             unit="short",
             levels=[step(None, GREEN), step(1, ORANGE)],
+        ),
+    )
+
+
+def _saved() -> tuple[Panel, ...]:
+    by_feature = promql.summed(
+        promql.recorded(recording.HOURLY_SAVED, LEVEL[FEATURE]), "$__interval", [FEATURE]
+    )
+    return (
+        stat(
+            "Saved by caches",
+            "USD that answers from the programs' own caches would have cost, as llm_otel.cached() "
+            "reports. What a provider's cache saves is in the price of the calls.",
+            promql.over_range(semconv.COST_SAVED, recording.HOURLY_SAVED, LEVEL[FEATURE]),
+            unit="currencyUSD",
+            fixed=GREEN,
+            width=6,
+            height=8,
+        ),
+        stat(
+            "Savings not known, 24 hours",
+            "Answers from the programs' own caches without a price, or without their tokens: what "
+            "these saved is missing from the sum.",
+            increase(semconv.SAVED_UNKNOWN_TOTAL, "24h"),
+            unit="short",
+            levels=[step(None, GREEN), step(1, ORANGE)],
+            width=6,
+            height=8,
+        ),
+        graph(
+            "Saved by feature",
+            "USD that the programs' own caches saved in each bar, an hour or wider.",
+            Query(top(by_feature), f"{{{{{FEATURE}}}}}"),
+            Query(others(by_feature), OTHERS),
+            unit="currencyUSD",
+            style="bars",
+            calcs=("sum", "max"),
+            overrides=[override(f"^{OTHERS}$", color=colour(GREY))],
+            interval="1h",
+            points=48,
+            width=12,
+            height=8,
         ),
     )
 

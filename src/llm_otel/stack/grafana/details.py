@@ -21,6 +21,7 @@ from llm_otel.semconv import (
 from llm_otel.stack import panels
 from llm_otel.stack.config import Config
 from llm_otel.stack.grafana import promql, shared, style
+from llm_otel.stack.grafana.agents import agents
 from llm_otel.stack.grafana.board import ATTRIBUTES, to_traces
 from llm_otel.stack.grafana.model import Json, Panel, Query, Row
 from llm_otel.stack.grafana.promql import either, filters, increase, select, share
@@ -59,6 +60,7 @@ def rows(config: Config) -> tuple[Row, ...]:
         Row("Alerts firing", (_firing(),)),
         Row("Errors", _errors(config)),
         Row("Traffic and time to first chunk", _traffic(config)),
+        Row("Agents and tools", agents(config)),
         Row("Rate limits", _limits()),
         Row("Cached and reasoning tokens", _token_shares()),
         Row("Slow and failing traces", _traces(config)),

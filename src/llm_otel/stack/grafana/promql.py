@@ -163,10 +163,26 @@ def _finished(function: str, window: str, by: Sequence[str], labels: Collection[
     return f"{classic} or {native}"
 
 
-def mean(metric: Metric, window: str, by: Sequence[str]) -> str:
+def observed(metric: Metric, window: str, by: Sequence[str], *more: str) -> str:
+    """How often a histogram was recorded to, classic or native, of raw series."""
+    count, native = (
+        total(by, form.format(f"increase({select(metric, *more, suffix=suffix)}[{window}])"))
+        for suffix, form in (("_count", "{}"), ("", "histogram_count({})"))
+    )
+    return f"({count} or {native})"
+
+
+def raw_quantile(q: float | str, metric: Metric, window: str, by: Sequence[str]) -> str:
+    """A quantile of a histogram, classic or native, of raw series: of few processes' steps."""
+    classic = total(("le", *by), f"rate({select(metric, suffix='_bucket')}[{window}])")
+    native = total(by, f"rate({select(metric)}[{window}])")
+    return f"histogram_quantile({q}, {classic}) or histogram_quantile({q}, {native})"
+
+
+def mean(metric: Metric, window: str, by: Sequence[str], *more: str) -> str:
     """The mean of a histogram's values in a window."""
     values, count, native = (
-        total(by, f"increase({select(metric, suffix=suffix)}[{window}])")
+        total(by, f"increase({select(metric, *more, suffix=suffix)}[{window}])")
         for suffix in ("_sum", "_count", "")
     )
     return f"{values} / ({count} > 0) or histogram_avg({native})"

@@ -12,11 +12,12 @@ from llm_otel.stack import limits
 from llm_otel.stack.config import Config
 from llm_otel.stack.limits import Limits
 from llm_otel.stack.panels import Panel
-from llm_otel.stack.prometheus import calls, costs, pipeline, quality
+from llm_otel.stack.prometheus import agents, calls, costs, pipeline, quality
 from llm_otel.stack.prometheus.alert import Alert, rules
 
 ALERTS: Final[tuple[Alert, ...]] = (
     *calls.ALERTS,
+    *agents.ALERTS,
     *costs.ALERTS,
     *quality.ALERTS,
     *pipeline.ALERTS,

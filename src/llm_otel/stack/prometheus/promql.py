@@ -21,6 +21,11 @@ def base(metric: Metric) -> str:
     return metric.name.replace(".", "_")
 
 
+def label(attribute: str) -> str:
+    """The label that Prometheus makes of an attribute."""
+    return attribute.replace(".", "_")
+
+
 def matcher(label: str, values: Sequence[str]) -> str:
     """A matcher of plain words, none of which has a meaning in a regular expression."""
     return f'{label}=~"{"|".join(values)}"'
@@ -37,12 +42,12 @@ def grown(metric: Metric, window: str, by: Sequence[str], matchers: str = "") ->
     return total(by, f"increase({selected}[{window}])")
 
 
-def observed(metric: Metric, window: str, by: Sequence[str]) -> str:
+def observed(metric: Metric, window: str, by: Sequence[str], matchers: str = "") -> str:
     """How often a histogram was recorded to; works for classic and for native histograms."""
-    name = metric.prometheus
+    name, selected = metric.prometheus, f"{{{matchers}}}" if matchers else ""
     return either(
-        total(by, f"increase({name}_count[{window}])"),
-        total(by, f"histogram_count(increase({name}[{window}]))"),
+        total(by, f"increase({name}_count{selected}[{window}])"),
+        total(by, f"histogram_count(increase({name}{selected}[{window}]))"),
     )
 
 

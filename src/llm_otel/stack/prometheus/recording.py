@@ -61,6 +61,7 @@ HOURLY_SCORES: Final = hourly(semconv.EVALUATION_SCORE, COUNT)
 HOURLY_SCORE_SUM: Final = hourly(semconv.EVALUATION_SCORE, SUM)
 HOURLY_OUTCOMES: Final = hourly(semconv.OUTCOMES)
 HOURLY_VALUE: Final = hourly(semconv.OUTCOME_VALUE_USD)
+HOURLY_SAVED: Final = hourly(semconv.COST_SAVED)
 
 # Sums of the detailed series. Dashboards read these while no variable needs a label they lack.
 SUMMARIES: Final = {

@@ -17,6 +17,7 @@ _OPERATIONS: Final = {
     semconv.INVOKE_WORKFLOW: "a workflow or chain: its model calls are spans of their own",
     semconv.EXECUTE_TOOL: "a tool",
     semconv.RETRIEVAL: "a search in a store",
+    semconv.CACHED_ANSWER: "an answer from the program's own cache: no provider was asked",
     "framework": "a step of a framework",
     "step": "a step of a framework",
     "task": "a step of a framework",
