@@ -53,7 +53,10 @@ class Question:
 
     def share_tracer_provider(self) -> None:
         """Set one for the whole process that leads there: frameworks keep the first they get."""
-        _FORWARD.target = self.tracer_provider()._active_span_processor
+        provider = self.tracer_provider()
+        _FORWARD.target = provider._active_span_processor
+        # A provider with another resource would be somebody's own.
+        provider._resource = _SHARED.resource
         trace.set_tracer_provider(_SHARED)
 
     @property

@@ -61,7 +61,7 @@ def test_agent_as_a_tool(question: Question) -> None:
     """A sub-agent in a tool."""
     question.share_tracer_provider()
     inner = _agent(question)
-    with question.asked(requests=4):
+    with question.asked(requests=3):
         asyncio.run(
             _agent(question, inner.as_tool(name="delegate", arg_name="task")).run(
                 "Please delegate: use the weather tool."
