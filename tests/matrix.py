@@ -66,6 +66,7 @@ STORES = (
 # What carries the context pins a version of OpenTelemetry, which may not be the newest.
 THREADS = ("tests/unit/test_threads.py",)
 PEERS = ("tests/peers/test_peers.py",)
+MIGRATION = ("tests/peers/test_migration.py",)
 SDK = ("tests/unit/test_fork.py", "tests/unit/test_hooks.py", "tests/unit/test_instruments.py")
 
 # Name of the environment -> what is installed into it beside us, and what is run in it. The
@@ -174,10 +175,19 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "peer-openinference": (("openinference-instrumentation-openai", "openai"), PEERS),
     "peer-openllmetry": (("opentelemetry-instrumentation-openai", "openai"), PEERS),
     "peer-genai-openai": (("opentelemetry-instrumentation-genai-openai", "openai"), PEERS),
-    "peer-logfire": (("logfire", "openai"), PEERS),
-    "peer-langfuse": (("langfuse", "openai"), PEERS),
-    "peer-mlflow": (("mlflow", "openai"), PEERS),
+    "peer-logfire": (("logfire", "openai"), (*PEERS, *MIGRATION)),
+    "peer-langfuse": (("langfuse", "openai"), (*PEERS, *MIGRATION)),
+    "peer-mlflow": (("mlflow", "openai"), (*PEERS, *MIGRATION)),
     "peer-pydantic-ai": (("pydantic-ai-slim[openai]",), PEERS),
+    # It needs an openai of its own.
+    "peer-openlit": (("openlit", "openai"), MIGRATION),
+    "peer-langsmith": (("langsmith[otel]", "openai"), MIGRATION),
+    "peer-phoenix": (
+        ("arize-phoenix-otel", "openinference-instrumentation-openai", "openai"),
+        MIGRATION,
+    ),
+    # It does not require httpx, which it imports.
+    "peer-traceloop": (("traceloop-sdk", "httpx", "openai"), MIGRATION),
     "xai-oldest": (("xai-sdk==1.15.0", "httpx", "openai", "jsonschema"), XAI),
 }
 # Frameworks, each by itself: their requirements exclude each other. Name of the environment -> what

@@ -113,6 +113,24 @@ def test_a_program_with_an_sdk_of_its_own_gets_no_second_one() -> None:
     assert (receiver.spans(), receiver.metrics(), receiver.events()) == ([], [], [])
 
 
+def test_a_program_s_provider_may_have_the_name_of_a_stand_in() -> None:
+    """Logfire's are called `ProxyTracerProvider`, as that of the API is where nobody set one."""
+    ended = run(
+        """
+        from opentelemetry.sdk.trace import TracerProvider
+        class ProxyTracerProvider(TracerProvider):
+            pass
+        own = ProxyTracerProvider()
+        trace.set_tracer_provider(own)
+        providers = setup.configure(Settings.resolve())
+        assert providers.tracer_provider is own
+        print(type(providers.meter_provider).__name__)
+        """,
+    )
+    assert (ended.code, ended.log) == (0, [])
+    assert ended.out.strip() == "_ProxyMeterProvider"
+
+
 def test_a_second_time_uses_what_was_set_up() -> None:
     """Configuring again gives the same providers."""
     ended = run(

@@ -266,8 +266,14 @@ def tracer_provider_is_set() -> bool:
 
 
 def is_stand_in(provider: object) -> bool:
-    """Whether it is what the API gives as long as nobody has set a provider."""
-    return type(provider).__name__.lstrip("_").startswith("Proxy")
+    """Whether it is what the API gives as long as nobody has set a provider.
+
+    The providers that Logfire sets have the same names.
+    """
+    cls = type(provider)
+    return cls.__name__.lstrip("_").startswith("Proxy") and cls.__module__.startswith(
+        "opentelemetry."
+    )
 
 
 def preferences(exporter: object) -> tuple[Any, Any]:
