@@ -198,7 +198,7 @@ def test_client_versions_are_those_that_are_tested() -> None:
 
 
 def test_docs_are_reached_from_the_readme() -> None:
-    """Every page is linked from the README; one for each other instrumentation from the overview."""
+    """Every page is linked from the README, those on migration from their overview."""
     text = README.read_text(encoding="utf-8")
     overview = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
     text += overview.replace("(migration-", "(docs/migration-")

@@ -1,0 +1,1 @@
+"""Two services, one trace: whom a question is for travels to the service that asks a model."""
