@@ -88,6 +88,13 @@ async def chat_in_a_span(client: Any) -> Any:
         return await chat(client)
 
 
+async def own_call(client: Any) -> Any:
+    """A request that the program sends by itself."""
+    with llm_otel.call("gpt-4o", provider="openai") as call:
+        call.set_usage(3, 1)
+    return "sent"
+
+
 async def spans_counted(client: Any) -> Any:
     """A program that has its own spans counted, and priced when they are exported."""
     exporter = InMemorySpanExporter()
@@ -497,6 +504,11 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "roll up": (
         Row(tool, f"{_CORE}.steps.attributes"),
         Row(summed, f"{_CORE}.rollup.calls._add_usage"),
+    ),
+    "own call": (
+        Row(own_call, "llm_otel.call_facts.own.endpoint"),
+        Row(own_call, "llm_otel.call_facts.set_usage"),
+        Row(own_call, f"{_CORE}.own_calls.OwnCall.concluded"),
     ),
     "totals": (Row(summed, f"{_CORE}.rollup.sums.get_current"),),
     "step end": (Row(tool, processor=True, times=2),),
