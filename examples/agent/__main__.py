@@ -48,9 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         here.flush()
         agreed = _explain(folder, first, billed)
         if endpoint:
-            print(f"In your own backend: trace {first['trace_id']} at {endpoint}")
+            print(f"In your own backend: trace {first['trace_id']}, sent to {endpoint}")
         page = f"{here.dashboard}/traces/{first['trace_id']}"
-        print(f"In the dashboard:    {page}")
+        print(f"In the dashboard:    {page}", flush=True)
         if sys.stdout.isatty() and not options.headless:
             webbrowser.open(page)
             print("Ctrl-C ends it.")

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import llm_otel
@@ -22,6 +23,7 @@ SDKS = {
     "anthropic": ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
     "cohere": ("CO_API_URL", "CO_API_KEY"),
 }
+_ROOT = Path(__file__).resolve().parents[2]
 _STOP_SECONDS = 20
 _ANSWER_SECONDS = 60
 
@@ -118,7 +120,7 @@ def _service(name: str, variables: Mapping[str, str]) -> Iterator[str]:
     environment = {**os.environ, **variables, "OTEL_SERVICE_NAME": name}
     command = [sys.executable, "-m", f"examples.agent.{name}"]
     with subprocess.Popen(  # noqa: S603
-        command, env=environment, stdout=subprocess.PIPE, text=True
+        command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
