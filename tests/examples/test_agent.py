@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 from serving import Served, serving
-from stack.parts import fetch
+from stack.parts import Part, fetch, free_port
 
 import llm_otel.lake
 from examples.agent import running
@@ -276,3 +277,80 @@ def test_the_page_of_agents_shows_them(served: Served) -> None:
     }
     assert {row["Runs"] for row in rows.values()} == {"1"}, rows
     assert [float(rows[name]["Calls"]) for name in ("support", "helper", "writer")] == [4, 3, 1]
+
+
+# ---- Jaeger, and the program
+
+
+@pytest.fixture
+def jaeger(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The real Jaeger 2, traces in memory: where it takes OTLP, and where it is asked."""
+    otlp, http, grpc = (f"127.0.0.1:{free_port()}" for _ in range(3))
+    config = tmp_path / "jaeger.yaml"
+    config.write_text(JAEGER.format(otlp=otlp, http=http, grpc=grpc))
+    ready = f"http://{http}/api/services"
+    with Part("jaeger", ["--config", str(config)], ready=ready, log=tmp_path / "jaeger.log"):
+        yield f"http://{otlp}", f"http://{http}"
+
+
+JAEGER = """
+service:
+  extensions: [jaeger_storage, jaeger_query]
+  pipelines: {{traces: {{receivers: [otlp], exporters: [jaeger_storage_exporter]}}}}
+  telemetry: {{metrics: {{level: none}}}}
+extensions:
+  jaeger_storage: {{backends: {{traces: {{memory: {{max_traces: 1000}}}}}}}}
+  jaeger_query:
+    storage: {{traces: traces}}
+    http: {{endpoint: "{http}"}}
+    grpc: {{endpoint: "{grpc}"}}
+receivers: {{otlp: {{protocols: {{http: {{endpoint: "{otlp}"}}}}}}}}
+exporters: {{jaeger_storage_exporter: {{trace_storage: traces}}}}
+"""
+
+
+@pytest.mark.slow
+def test_the_tree_in_jaeger(local_only: None, jaeger: tuple[str, str], tmp_path: Path) -> None:
+    """The same tree of both services, in a backend that is not ours."""
+    receiver, api = jaeger
+    with serving(tmp_path / "lake", "--no-dashboard") as served, running.providers() as servers:
+        with running.services(servers, served.http, copy_to=receiver) as support:
+            answer = support.ask(QUESTION, "acme", "s-1")
+        served.stop()
+    (found,) = json.loads(fetch(f"{api}/api/traces/{answer['trace_id']}"))["data"]
+    services = {key: each["serviceName"] for key, each in found["processes"].items()}
+    spans = [
+        {
+            "span_id": span["spanID"],
+            "parent_span_id": next((each["spanID"] for each in span["references"]), None),
+            "name": span["operationName"],
+            "service_name": services[span["processID"]],
+        }
+        for span in sorted(found["spans"], key=lambda span: span["startTime"])
+    ]
+    assert tree(spans) == TREE
+
+
+@pytest.fixture(scope="module")
+def printed() -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "examples.agent", "--headless"],
+        cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_the_program_prints_the_tree(printed: subprocess.CompletedProcess[str]) -> None:
+    """Both services' spans, nested."""
+    assert printed.returncode == 0, printed.stdout + printed.stderr
+    names = [" ".join(line.split()) for line in TREE.splitlines() if line]
+    lines = [re.sub(r"  FAILED|\$[\d.]+", "", line) for line in printed.stdout.splitlines()]
+    shown = [" ".join(line.split()) for line in lines if re.match("support  |orders  ", line)]
+    assert shown == names, printed.stdout
+    assert printed.stdout.count("FAILED") == 3, printed.stdout
+
+
+def test_the_program_agrees_with_the_bill(printed: subprocess.CompletedProcess[str]) -> None:
+    """What the service counted, what the lake has and what the providers bill are the same."""
+    assert "They agree." in printed.stdout, printed.stdout
+    assert re.search(r"^the providers' bill: +\$0\.001\d+$", printed.stdout, re.M), printed.stdout
+    assert "Traceback" not in printed.stderr, printed.stderr
