@@ -277,6 +277,15 @@ def test_the_page_of_agents_shows_them(served: Served) -> None:
     }
     assert {row["Runs"] for row in rows.values()} == {"1"}, rows
     assert [float(rows[name]["Calls"]) for name in ("support", "helper", "writer")] == [4, 3, 1]
+    assert [float(rows[name]["Tools"]) for name in ("support", "helper", "writer")] == [2, 2, 0]
+
+
+def test_the_page_of_agents_counts_a_tool_once(served: Served) -> None:
+    """Step, client's and server's span are one call; half of the two failed."""
+    (tool,) = table(served, "tools", "/agents")
+    assert (tool["Name"], tool["Calls"], float(tool["Failed"])) == ("parcel", "2", 0.5), tool
+    (search,) = table(served, "retrieval", "/agents")
+    assert (search["Name"], search["Calls"]) == ("manual", "1"), search
 
 
 # ---- Jaeger, and the program
