@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     local.bypass_proxies()
     endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if not endpoint:
+        os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"  # of our own receiver
     with ExitStack() as stack:
         folder = options.lake or Path(stack.enter_context(TemporaryDirectory(prefix="llm-otel-")))
         places = Places(http_port=0, grpc_port=0, dashboard_port=0)
@@ -96,3 +98,5 @@ if __name__ == "__main__":
         raise SystemExit(main())
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except running.NotStartedError as error:
+        raise SystemExit(str(error)) from None

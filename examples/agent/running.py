@@ -54,6 +54,13 @@ def bill_usd(servers: Mapping[str, Provider]) -> float:
     )
 
 
+class NotStartedError(Exception):
+    """A service ended before it was ready; it has said why."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The service {name} did not start; its own output says why.")
+
+
 class Support:
     """The running support service.
 
@@ -65,8 +72,15 @@ class Support:
         self._address = address
 
     def wait(self) -> None:
-        """Wait until it is ready."""
-        self._fetch("/health")
+        """Wait until it is ready.
+
+        Raises:
+            NotStartedError: It ended instead.
+        """
+        try:
+            self._fetch("/health")
+        except OSError as error:
+            raise NotStartedError("support") from error
 
     def ask(self, question: str, tenant: str, session: str) -> dict[str, Any]:
         """The answer to a question: `text`, `trace_id` and `totals`."""
@@ -90,6 +104,9 @@ def services(
         servers: The providers, as `providers()` gives them.
         endpoint: Where the services export to, by OTLP.
         copy_to: A second receiver, of spans alone.
+
+    Raises:
+        NotStartedError: One of them ended instead.
     """
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **_addresses(servers)}
     if copy_to:
@@ -126,7 +143,7 @@ def _service(name: str, variables: Mapping[str, str]) -> Iterator[str]:
             assert process.stdout is not None
             address = process.stdout.readline().strip()
             if not address:
-                raise RuntimeError(f"The service {name} did not start; it says why above.")
+                raise NotStartedError(name)
             yield address
         finally:
             process.terminate()
