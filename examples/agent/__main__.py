@@ -71,8 +71,11 @@ def _ask(support: running.Support, number: int) -> dict[str, Any]:
 def _explain(folder: Path, answer: dict[str, Any], billed: float) -> bool:
     """Print the tree of a question and its cost; whether all agree on that."""
     trace_id, totals = answer["trace_id"], answer["totals"]
-    print("\nThe first question, in both services:\n", *report.tree(folder, trace_id), sep="\n")
     shares = {share.service: share for share in report.shares(folder, trace_id)}
+    if "support" not in shares:
+        print("\nNothing was recorded. Is OTEL_SDK_DISABLED set?")
+        return False
+    print("\nThe first question, in both services:\n", *report.tree(folder, trace_id), sep="\n")
     print(f"\ncurrent_totals() of support:  ${totals['cost_usd']:.6f}, {totals['calls']} calls")
     for share in shares.values():
         print(f"calls of {share.service + ':':<20} ${share.cost_usd:.6f}, {share.calls} calls")

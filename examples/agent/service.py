@@ -20,11 +20,14 @@ COPY_TO = "AGENT_EXAMPLE_COPY_TO"  # `python -m examples.agent` prints its tree 
 
 def instrument() -> None:
     """Set llm-otel up; a service of your own needs no more than the first call."""
-    llm_otel.instrument(
-        # what the services learn from each other about a call; providers never do
-        baggage=["tenant_id", "feature", "session_id"],
-        flush_on_sigterm=True,  # that is how a service is ended
-    )
+    try:
+        llm_otel.instrument(
+            # what the services learn from each other about a call; providers never do
+            baggage=["tenant_id", "feature", "session_id"],
+            flush_on_sigterm=True,  # that is how a service is ended
+        )
+    except llm_otel.ConfigError as error:
+        raise SystemExit(str(error)) from None
     local.wait_for_prices()
     receiver, provider = os.environ.get(COPY_TO), trace.get_tracer_provider()
     if receiver and isinstance(provider, TracerProvider):

@@ -205,6 +205,10 @@ async def health(_: Request) -> JSONResponse:
 
 def main() -> None:
     """Serve until SIGTERM."""
+    if "ORDERS_URL" not in os.environ:
+        raise SystemExit(
+            "Set ORDERS_URL to the address of the orders, as http://127.0.0.1:PORT/mcp."
+        )
     service.instrument()
     routes = [Route("/ask", ask, methods=["POST"]), Route("/health", health)]
     service.serve(Starlette(routes=routes, lifespan=lifespan))

@@ -363,3 +363,21 @@ def test_the_program_agrees_with_the_bill(printed: subprocess.CompletedProcess[s
     assert "They agree." in printed.stdout, printed.stdout
     assert re.search(r"^the providers' bill: +\$0\.001\d+$", printed.stdout, re.M), printed.stdout
     assert "Traceback" not in printed.stderr, printed.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("LLM_OTEL_MCP", "maybe", "The environment variable LLM_OTEL_MCP must be true or false"),
+        ("OTEL_SDK_DISABLED", "true", "Nothing was recorded. Is OTEL_SDK_DISABLED set?"),
+    ],
+)
+def test_the_program_says_what_is_wrong(variable: str, value: str, words: str) -> None:
+    """In one line, and fails."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "examples.agent", "--headless"], cwd=ROOT, timeout=120, check=False,
+        env={**clean_environment(), variable: value}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert words in ran.stdout + ran.stderr, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr, ran.stderr
