@@ -37,7 +37,9 @@ def bypass_proxies() -> None:
 
 def quote(body: dict[str, Any]) -> str:
     """What the local provider answers, as it cannot think: the sentence nearest to the question."""
-    context, question = (str(message["content"]) for message in body["messages"])
+    instructions = [{"content": body["system"]}] if "system" in body else []  # Anthropic's place
+    messages = [*instructions, *body["messages"]]
+    context, question = (str(message["content"]) for message in messages)
     asked = _words(question)
     sentences: list[str] = _SENTENCE.findall(context)
     return max(sentences, key=lambda each: len(asked & _words(each)))

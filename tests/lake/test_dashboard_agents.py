@@ -131,6 +131,49 @@ def test_a_run_told_of_twice_is_one(figures: Shows) -> None:
     assert (row.runs, row.calls, row.cost_usd) == (1, 1, 1.0)
 
 
+@pytest.mark.parametrize("upper", ["invoke_agent", None], ids=["agent", "no agent"])
+@pytest.mark.parametrize("client", ["execute_tool", None])
+def test_a_tool_over_mcp_is_called_once(
+    figures: Shows, upper: str | None, client: str | None
+) -> None:
+    """The program's step, the MCP client's span (without an operation inside such a step) and the
+    server's tell of one call; what the server's tool itself calls is another."""
+    rows = Rows()
+    agent = rows.span(upper, "helper")
+    named = {"name": "tools/call track", "attributes": json.dumps({"gen_ai.tool.name": "track"})}
+    for _ in range(2):
+        step = rows.span("execute_tool", "track", agent, kind="internal")
+        asking = rows.span(client, "", step, kind="client", **named)
+        serving = rows.span("execute_tool", "", asking, kind="server", **named)
+        rows.span("execute_tool", "carrier", serving, kind="internal")
+    seen = figures(rows)
+    assert {tool.name: tool.calls for tool in seen.steps("execute_tool")} == {
+        "track": 2, "carrier": 2
+    }  # fmt: skip
+    assert [row.tools for row in seen.agents()] == ([4] if upper else [])
+
+
+def test_a_tool_that_calls_itself_is_called_twice(figures: Shows) -> None:
+    """Both spans are the program's own steps."""
+    rows = Rows()
+    outer = rows.span("execute_tool", "walk", rows.span("invoke_agent", "helper"), kind="internal")
+    rows.span("execute_tool", "walk", outer, kind="internal")
+    seen = figures(rows)
+    assert [tool.calls for tool in seen.steps("execute_tool")] == [2]
+    assert [row.tools for row in seen.agents()] == [2]
+
+
+def test_the_server_alone_tells_of_a_tool(figures: Shows) -> None:
+    """Where its client sends no telemetry, the server's span is the call."""
+    rows = Rows()
+    attributes = json.dumps({"gen_ai.tool.name": "track"})
+    named = {"name": "tools/call track", "attributes": attributes}
+    rows.span("execute_tool", "", "f" * 16, kind="server", **named)
+    assert [(tool.name, tool.calls) for tool in figures(rows).steps("execute_tool")] == [
+        ("track", 1)
+    ]
+
+
 def test_spans_that_only_wrap_are_no_agents(figures: Shows) -> None:
     """Nor is the making of one."""
     rows = Rows()

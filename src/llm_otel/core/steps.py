@@ -205,7 +205,7 @@ class StepRun(Run):
     ) -> None:
         """Record with the labels that the metric has."""
         attribution = self._attribution
-        known = {
+        values = {
             **self._attributes,
             semconv.OPERATION: self._kind.operation,
             semconv.STEP: self._attributes.get(self._kind.name, semconv.NONE),
@@ -214,8 +214,8 @@ class StepRun(Run):
             **more,
         }
         if error_type is not None:
-            known[semconv.ERROR_TYPE] = error_type
-        labels = {name: known[name] for name in metric.labels if name in known}
+            values[semconv.ERROR_TYPE] = error_type
+        labels = {name: values[name] for name in metric.labels if name in values}
         step_durations.record(runtime.instruments.table, metric, value, labels)
 
     def _sum_up(self, step: StepRollup, error_type: str | None) -> None:

@@ -51,20 +51,22 @@ _NODES: Final = """
     SELECT hash(trace_id, span_id) AS key,
         CASE WHEN parent_span_id IS NOT NULL THEN hash(trace_id, parent_span_id) END AS above,
         n.code::INTEGER AS code, s.time, s.duration_s, s.status = 'error' AS failed,
+        s.kind IN ('client', 'server') AS remote,
         CASE WHEN s.status = 'error' THEN s.error_type END AS error_type
     FROM (SELECT *, {attribute} AS attribute FROM {spans}
         WHERE list_contains($steps, operation) {only}) s
     JOIN names n ON n.operation = s.operation AND n.name = s.name {same}
 """
 _SAME: Final = "AND n.attribute IS NOT DISTINCT FROM s.attribute"
-# The others of the traces with a run: an HTTP request between two agents, a step of a framework.
+# The others of the traces with a run or a tool: an HTTP request between two agents, a step of a
+# framework.
 _WITH_OTHERS: Final = f"""
     SELECT * FROM nodes UNION ALL BY NAME
     SELECT hash(trace_id, span_id) AS key, hash(trace_id, parent_span_id) AS above,
         {_OTHER} AS code, time
     FROM {{spans}} WHERE parent_span_id IS NOT NULL
         AND (operation IS NULL OR NOT list_contains($steps, operation)) AND trace_id IN (
-            SELECT trace_id FROM {{spans}} WHERE list_contains($runs, operation) {{only}})
+            SELECT trace_id FROM {{spans}} WHERE list_contains($upper, operation) {{only}})
 """  # noqa: S608 names of this module
 # A span that was stored on two days.
 _ONCE: Final = """
@@ -87,7 +89,7 @@ _COUNTS: Final = """
     FROM {calls} WHERE parent_span_id IS NOT NULL AND time >= $begin {only}
 """
 _ARRAYS: Final = """
-    SELECT code, epoch_us(time) AS start_us,
+    SELECT code, coalesce(remote, false) AS remote, epoch_us(time) AS start_us,
         epoch_us(time) + (coalesce(duration_s, 0) * 1e6)::BIGINT AS end_us FROM nodes
 """
 _TABLE: Final = """
@@ -137,7 +139,8 @@ class Runs:
     - `nodes`: every step, `code` -1 for other spans,
     - `runs`: one row a run, with sums of all below it, other runs with them; `whole` says that no
       run of the same name is above it, so that its sums are in no other's of that name,
-    - `uses`: every tool call below a run: the run, and the code of the tool.
+    - `uses`: every tool call below a run: the run, and the code of the tool;
+    - `repeated`: places in `nodes` of spans that tell of the tool call above them once more.
     """
 
     reader: Reader
@@ -173,10 +176,12 @@ class _Forest:
         codes = reader.rows("SELECT DISTINCT code, operation, usual FROM names", _Code)
         self._runs = [row.code for row in codes if row.operation in RUNS]
         self._tools = [row.code for row in codes if row.operation == semconv.EXECUTE_TOOL]
+        self._nests = bool(self._runs or self._tools)
         self._above, self._calls = self._links()
         lost = (_column(self._above, "above") < 0) & _column(self._above, "inside")
-        if self._runs and (lost.any() or (_column(self._calls, "place") < 0).any()):
-            reader.keep("nodes", self._text(_WITH_OTHERS), **self._values, runs=list(RUNS))
+        if self._nests and (lost.any() or (_column(self._calls, "place") < 0).any()):
+            upper = [*RUNS, semconv.EXECUTE_TOOL]
+            reader.keep("nodes", self._text(_WITH_OTHERS), **self._values, upper=upper)
             self._above, self._calls = self._links()
 
     def _text(self, query: str, attribute: str = "NULL", same: str = "") -> str:
@@ -196,7 +201,7 @@ class _Forest:
 
     def _links(self) -> tuple[pa.Table, pa.Table]:
         """What is right above each node, and above each call."""
-        if not self._runs:
+        if not self._nests:
             return self._reader.arrow(_ABOVE + " LIMIT 0", **self._values), _NO_CALLS
         calls = self._text(_CALLS)
         tables = (
@@ -223,7 +228,7 @@ class _Forest:
         number = np.full(len(code) + 1, -1, np.int32)
         number[places] = np.arange(len(places))
         runs_at = number[np.append(ancestry.nearest(parents, is_run), -1)]
-        tools = np.flatnonzero(np.isin(code, self._tools))
+        tools, repeated = self._tool_calls(parents, code, _column(nodes, "remote"))
         tools = tools[runs_at[tools] >= 0]
         uses, callers = runs_at[tools], runs_at[_column(self._calls, "place")]
         higher = runs_at[parents[places]]
@@ -242,9 +247,24 @@ class _Forest:
         self._reader.put("run_arrays", _table(columns))
         self._reader.keep("runs", _TABLE, **self._values)
         self._reader.put("uses", _table({"run": uses, "code": code[tools]}))
+        self._reader.put("repeated", _table({"place": repeated}))
         begins = start[places]
         is_inside = (begins >= _us(self._values["begin"])) & (begins < _us(self._values["end"]))
         return _totals(own, is_inside)
+
+    def _tool_calls(
+        self, parents: Numbers, code: Numbers, remote: Numbers
+    ) -> tuple[Numbers, Numbers]:
+        """The calls of tools, and the spans that tell of one of these once more: below a step of
+        the program an MCP client's, and below that its server's. A tool that calls itself is none.
+        """
+        is_tool = np.isin(code, self._tools)
+        # One more row for what is below no step: -1 is its place.
+        steps = np.append(ancestry.nearest(parents, code != _OTHER), -1)
+        repeated = ancestry.repeats(steps[parents], is_tool, code)
+        repeated = repeated[remote[repeated]]
+        is_tool[repeated] = False
+        return np.flatnonzero(is_tool), repeated
 
 
 _NO_CALLS: Final = pa.table(

@@ -85,7 +85,8 @@ _STEPS: Final = """
         quantile_cont(duration_s, 0.95) AS p95, max(duration_s) AS slowest_s,
         arg_max(key, duration_s) AS key, arg_max(time, duration_s) AS time
     FROM nodes n JOIN labels l USING (code)
-    WHERE l.kind = $operation AND n.time >= $begin AND n.time < $end GROUP BY 1
+    WHERE l.kind = $operation AND n.time >= $begin AND n.time < $end
+        AND n.rowid NOT IN (SELECT place FROM repeated) GROUP BY 1
     ORDER BY failed DESC, calls DESC, name LIMIT $top
 """
 _USED: Final = """
