@@ -49,7 +49,7 @@ def service(name: str, environment: Mapping[str, str]) -> Iterator[str]:
     """The address of a service that runs in a process of its own, until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         descriptor = listening.fileno()
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "examples.services.serve", name, str(descriptor)],
             env={**environment, "OTEL_SERVICE_NAME": name},
             pass_fds=[descriptor],
