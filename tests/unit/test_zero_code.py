@@ -54,6 +54,8 @@ class Workplace:
             # without a provider that has prices, each program would log that it has none
             "LLM_OTEL_PROVIDERS": "127.0.0.1=openai",
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            # another instrumentation of the same client is installed for other tests
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai",
         }
         self.install("llm_otel", "opentelemetry_instrumentor", *ENTRY_POINT)
 
@@ -163,7 +165,7 @@ def test_zero_code_wrong_setting(place: Workplace) -> None:
 
 def test_zero_code_disabled(place: Workplace) -> None:
     """`OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` names us `llm_otel`."""
-    assert place.run(CALL, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="llm_otel") == (
+    assert place.run(CALL, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="llm_otel,openai") == (
         "chat.completion",
         [],
     )
