@@ -149,7 +149,7 @@ def test_a_digest_with_pictures(python: Path, lake: Path, tmp_path: Path) -> Non
     page = tmp_path / "digest.html"
     run(python, "-m", "llm_otel", "report", "--period", "week", "--lake", lake, "--format", "html",
         "-o", page)  # fmt: skip
-    assert page.read_text().count("data:image/png;base64,") == 2
+    assert page.read_text().count("data:image/png;base64,") == 4, "two, light and dark"
 
 
 def test_the_dashboard_and_its_scripts(python: Path, lake: Path) -> None:
